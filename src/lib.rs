@@ -1,0 +1,3 @@
+//! Deterministic linear memory for WebAssembly indexers.
+#![no_std]
+extern crate alloc;
