@@ -11,6 +11,8 @@ use crate::project::Project;
 use crate::shell;
 use crate::step::step;
 
+const RUNNER: &str = "wasm-bindgen-test-runner";
+
 /// Installs all tools.
 pub fn install(project: &Project) -> Result<()> {
     node()?;
@@ -30,21 +32,25 @@ fn node() -> Result<()> {
 /// Installs `wasm-bindgen-test-runner`, whose version must be the crate's own.
 fn wasm_bindgen(project: &Project) -> Result<()> {
     let version = lock::version(project.root(), "wasm-bindgen")?;
-    if installed(&project.tools().join("bin/wasm-bindgen-test-runner")).as_deref()
-        == Some(&*version)
-    {
+    if installed(&project.tools().join("bin").join(RUNNER)).as_deref() == Some(&*version) {
         return Ok(());
     }
-    step(&format!("wasm-bindgen-cli {version}"), || {
+    step(&format!("{RUNNER} {version} (a few minutes)"), || {
         let install = |lock: &[&str]| {
-            let mut cargo = project.cargo(["install", "wasm-bindgen-cli", "--force", "--version"]);
+            // Unoptimised, it builds in a third of the time, and costs the tests a few seconds.
+            let mut cargo = project.cargo(["install", "wasm-bindgen-cli", "--debug", "--force"]);
+            cargo.args([
+                "--bin",
+                RUNNER,
+                "--no-default-features",
+                "--version",
+                &format!("={version}"),
+            ]);
+            cargo.args(lock).arg("--root").arg(project.tools());
             cargo
-                .arg(format!("={version}"))
-                .args(lock)
-                .arg("--root")
-                .arg(project.tools());
-            cargo.arg("--target-dir").arg(project.target()?);
-            shell::run(&mut cargo)
+                .arg("--target-dir")
+                .arg(project.target()?.join("wasm-bindgen-cli"));
+            shell::run(cargo.env("CARGO_PROFILE_DEV_DEBUG", "0"))
         };
         // A registry's mirror may lack a version that the tool's own lock file names.
         install(&["--locked"]).or_else(|_| {
