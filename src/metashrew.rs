@@ -119,6 +119,14 @@ pub fn log(text: &str) {
     }
 }
 
+/// Hands one line to the host's log, formatted in the fixed buffer on the stack and cut where it exceeds that.
+pub fn log_line(line: fmt::Arguments<'_>) {
+    let mut text = Line::new();
+    // A line that is too long is cut, never refused.
+    let _ = fmt::write(&mut text, line);
+    log(text.text());
+}
+
 /// Leaves `bytes` where the host finds them and returns the pointer that a view function returns.
 ///
 /// The bytes are moved into one new heap allocation, with their length in the four bytes before the pointer, and never freed.
@@ -148,10 +156,7 @@ pub fn export_bytes(bytes: Vec<u8>) -> i32 {
 ///
 /// Always.
 pub fn halt(message: fmt::Arguments<'_>) -> ! {
-    let mut line = Line::new();
-    // A line that is too long is cut, never refused.
-    let _ = fmt::write(&mut line, message);
-    log(line.text());
+    log_line(message);
     panic!("{message}")
 }
 

@@ -36,6 +36,9 @@ pub fn reserve() -> Grant {
 ///
 /// Where memory is reserved already, or the module wrote [`plan!`](crate::plan!), that plan stays.
 pub fn reserve_with(plan: &Plan) -> Grant {
+    if let Some(grant) = granted() {
+        return grant;
+    }
     let mut static_end = platform::static_end();
     let untouched = u64::from(static_end.initial_memory) == platform::Linear.size().bytes().get();
     touch_allocator();

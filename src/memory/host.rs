@@ -22,6 +22,7 @@ pub struct HostMemory {
     script: Script,
     size: Pages,
     calls: u32,
+    foreign_at: Option<Pages>,
 }
 
 impl HostMemory {
@@ -31,12 +32,18 @@ impl HostMemory {
             script,
             size: script.initial,
             calls: 0,
+            foreign_at: None,
         }
     }
 
     /// How often `grow` was called.
     pub fn calls(&self) -> u32 {
         self.calls
+    }
+
+    /// The first page that somebody else grew, if it came to that.
+    pub fn foreign_at(&self) -> Option<Pages> {
+        self.foreign_at
     }
 
     fn grow_within_ceiling(&mut self, by: Pages) -> Option<Pages> {
@@ -59,7 +66,7 @@ impl Memory for HostMemory {
         self.calls += 1;
         if let Some((nth, pages)) = self.script.foreign {
             if nth == self.calls {
-                self.grow_within_ceiling(pages);
+                self.foreign_at = self.grow_within_ceiling(pages);
             }
         }
         if self.script.refuse_nth == Some(self.calls) {

@@ -84,7 +84,7 @@ fn run(chain: &[Vec<Choice>], cache: &mut impl Cache) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_cache_gives_the_reference_state(
