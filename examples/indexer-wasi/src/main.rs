@@ -3,7 +3,6 @@
 //! Reads the same input as the metashrew module from the file `/input/block`, and keeps its state through the same
 //! imports. Logs what the block held if `INDEXER_LOG` is set to anything but `0`, `false`, `no`, `off` or nothing.
 
-use indexer::NoCache;
 use indexer::metashrew as store;
 use steadfast::metashrew;
 
@@ -14,7 +13,7 @@ const INPUT: &str = "/input/block";
 fn main() {
     let input = std::fs::read(INPUT)
         .unwrap_or_else(|error| metashrew::halt(format_args!("cannot read {INPUT}: {error}")));
-    let summary = store::index(&input, &mut NoCache);
+    let summary = store::index(&input, &mut store::open_cache());
     if wants_log() {
         metashrew::log_line(format_args!("{summary}"));
     }

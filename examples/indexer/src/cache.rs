@@ -14,6 +14,23 @@ pub trait Cache {
     fn remove(&mut self, key: &[u8]);
 }
 
+impl Cache for steadfast::cache::Cache {
+    fn get(&mut self, key: &[u8]) -> Option<&[u8]> {
+        self.get(key)
+    }
+
+    fn insert(&mut self, key: &[u8], value: &[u8]) {
+        // A value that finds no room is fetched again next time; an older one must not stay in its place.
+        if self.insert(key, value).is_err() {
+            self.remove(key);
+        }
+    }
+
+    fn remove(&mut self, key: &[u8]) {
+        self.remove(key);
+    }
+}
+
 /// The cache that holds nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoCache;

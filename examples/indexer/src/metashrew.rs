@@ -4,6 +4,11 @@ use crate::{Cache, Error, Host, Summary};
 use alloc::vec::Vec;
 use steadfast::metashrew;
 
+/// Opens the module's one cache, or halts with the reason.
+pub fn open_cache() -> steadfast::cache::Cache {
+    steadfast::open_cache().unwrap_or_else(|error| metashrew::halt(format_args!("{error}")))
+}
+
 /// The store behind the metashrew imports.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetashrewHost;
