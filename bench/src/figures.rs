@@ -63,15 +63,25 @@ impl Figures {
             "" => (*metric).to_owned(),
             unit => format!("{metric} [{unit}]"),
         });
-        table.set_header(["row".to_owned(), "subject".to_owned()].into_iter().chain(heads));
+        table.set_header(
+            ["row".to_owned(), "subject".to_owned()]
+                .into_iter()
+                .chain(heads),
+        );
         for (row, subject) in lines {
             let cells = metrics.iter().map(|(metric, _)| {
                 self.0
                     .iter()
-                    .find(|figure| figure.row == row && figure.subject == subject && figure.metric == *metric)
+                    .find(|figure| {
+                        figure.row == row && figure.subject == subject && figure.metric == *metric
+                    })
                     .map_or(String::from("-"), |figure| shown(&figure.value))
             });
-            table.add_row([row.to_owned(), subject.to_owned()].into_iter().chain(cells));
+            table.add_row(
+                [row.to_owned(), subject.to_owned()]
+                    .into_iter()
+                    .chain(cells),
+            );
         }
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -84,7 +94,8 @@ impl Figures {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_json(&self, path: &Path) -> Result<()> {
-        let mut file = fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        let mut file =
+            fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         for figure in &self.0 {
             writeln!(file, "{}", serde_json::to_string(figure)?)?;
         }

@@ -2,6 +2,7 @@
 
 mod figures;
 mod guests;
+mod size;
 mod startup;
 
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
+    /// Bytes that the crate adds to a small module.
+    Size,
     /// Resident bytes of this process after one run of a guest; what `startup` starts in a process of its own.
     #[command(hide = true)]
     Resident {
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
     let mut figures = Figures::default();
     match arguments.bench {
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
+        Bench::Size => size::measure(&mut figures)?,
         Bench::Resident { guest } => return startup::print_resident(&guest),
     }
     figures.print();

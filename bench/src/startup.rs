@@ -93,7 +93,9 @@ pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
 fn resident(guest: &str) -> Result<f64> {
     let mut values = Vec::new();
     for _ in 0..5 {
-        let output = Command::new(env::current_exe()?).args(["resident", guest]).output()?;
+        let output = Command::new(env::current_exe()?)
+            .args(["resident", guest])
+            .output()?;
         ensure!(
             output.status.success(),
             "{guest}: {}",
