@@ -18,6 +18,8 @@ pub mod exclusive;
 pub mod global;
 pub mod heap;
 pub mod memory;
+#[cfg(feature = "metashrew")]
+pub mod metashrew;
 pub mod plan;
 pub mod probe;
 pub mod record;
