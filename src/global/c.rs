@@ -1,0 +1,248 @@
+//! C's allocation family on `wasm32-wasip1`, over its own fixed part of the budget.
+//!
+//! One heap for both would let libc's allocations, which depend on the host's environment, move Rust's addresses.
+//! C's `free` tells no size, so a block carries it in front: [`Prefix`].
+
+use core::alloc::Layout;
+use core::ptr;
+
+use super::{Global, adopt};
+use crate::exclusive::Exclusive;
+use crate::heap::Heap;
+use crate::record::with_record;
+use crate::reserve;
+
+static C_HEAP: Exclusive<Heap> = Exclusive::new(Heap::new());
+
+/// What C expects of `malloc`, and the bytes that a prefix takes.
+const ALIGN: usize = 16;
+
+/// Stands right before a block that C holds.
+#[derive(Clone, Copy)]
+#[repr(C, align(16))]
+struct Prefix {
+    /// Bytes asked for.
+    size: usize,
+    /// The alignment asked for, at least [`ALIGN`]; also the distance to the block's true start.
+    align: usize,
+}
+
+impl Prefix {
+    fn layout(self) -> Option<Layout> {
+        Layout::from_size_align(self.size.checked_add(self.align)?, self.align).ok()
+    }
+}
+
+fn serve(global: &Global, wanted: Prefix) -> *mut u8 {
+    let Some(layout) = wanted.layout() else {
+        return ptr::null_mut();
+    };
+    // SAFETY: the closure calls nothing but the heap.
+    let mut start = unsafe { C_HEAP.with_leaf(|heap| heap.alloc(layout)) };
+    if start.is_null() {
+        start = first_or_exhausted(global, layout);
+    }
+    if start.is_null() {
+        return start;
+    }
+    // SAFETY: the block holds `align` bytes of prefix, then what C asked for; `align` is at least a prefix's size.
+    unsafe {
+        let block = start.add(wanted.align);
+        block.cast::<Prefix>().sub(1).write(wanted);
+        block
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn first_or_exhausted(global: &Global, layout: Layout) -> *mut u8 {
+    if !C_HEAP.with(|heap| heap.is_adopted()) {
+        let grant = reserve::decide_whole(&global.plan);
+        adopt(&C_HEAP, grant.c_heap);
+        with_record(|record| record.c_heap_counters = C_HEAP.address());
+    }
+    let (block, counters) = C_HEAP.with(|heap| (heap.alloc(layout), heap.counters()));
+    if block.is_null() {
+        with_record(|record| record.note_exhaustion(layout, &counters));
+    }
+    block
+}
+
+/// C's `malloc`.
+pub fn malloc(global: &Global, size: usize) -> *mut u8 {
+    serve(global, Prefix { size, align: ALIGN })
+}
+
+/// C's `calloc`.
+pub fn calloc(global: &Global, count: usize, size: usize) -> *mut u8 {
+    let Some(bytes) = count.checked_mul(size) else {
+        return ptr::null_mut();
+    };
+    let block = malloc(global, bytes);
+    if !block.is_null() {
+        // SAFETY: the block has `bytes` bytes.
+        unsafe { block.write_bytes(0, bytes) };
+    }
+    block
+}
+
+/// C's `aligned_alloc`; `None` when the alignment is not a power of two.
+pub fn aligned_alloc(global: &Global, align: usize, size: usize) -> Option<*mut u8> {
+    align.is_power_of_two().then(|| {
+        serve(
+            global,
+            Prefix {
+                size,
+                align: align.max(ALIGN),
+            },
+        )
+    })
+}
+
+/// C's `free`.
+///
+/// # Safety
+/// `block` is null, or came from this family and was not freed.
+pub unsafe fn free(block: *mut u8) {
+    if block.is_null() {
+        return;
+    }
+    // SAFETY: a block of this family has its prefix in front, from which the layout it was allocated with follows.
+    unsafe {
+        let prefix = prefix_of(block);
+        if let Some(layout) = prefix.layout() {
+            C_HEAP.with_leaf(|heap| heap.dealloc(block.sub(prefix.align), layout));
+        }
+    }
+}
+
+/// C's `realloc`.
+///
+/// # Safety
+/// As for [`free`].
+pub unsafe fn realloc(global: &Global, block: *mut u8, size: usize) -> *mut u8 {
+    if block.is_null() {
+        return malloc(global, size);
+    }
+    // SAFETY: the caller's duty; both blocks hold the bytes copied.
+    unsafe {
+        let held = malloc_usable_size(block);
+        let moved = malloc(global, size);
+        if !moved.is_null() {
+            ptr::copy_nonoverlapping(block, moved, held.min(size));
+            free(block);
+        }
+        moved
+    }
+}
+
+/// C's `malloc_usable_size`.
+///
+/// # Safety
+/// As for [`free`].
+pub unsafe fn malloc_usable_size(block: *mut u8) -> usize {
+    if block.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller's duty.
+    unsafe { prefix_of(block) }.size
+}
+
+/// # Safety
+/// `block` came from this family and was not freed.
+unsafe fn prefix_of(block: *mut u8) -> Prefix {
+    // SAFETY: the family wrote the prefix there.
+    unsafe { block.cast::<Prefix>().sub(1).read() }
+}
+
+/// `ENOMEM` and `EINVAL` as wasi-libc numbers them.
+#[doc(hidden)]
+pub const ENOMEM: i32 = 48;
+#[doc(hidden)]
+pub const EINVAL: i32 = 28;
+
+/// Defines C's allocation family in the module; wasi-libc's own then stays out of it.
+#[cfg(target_os = "wasi")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __c_family {
+    ($global:ident) => {
+        mod c_family {
+            use super::$global as GLOBAL;
+            use $crate::__c as family;
+
+            unsafe extern "C" {
+                #[link_name = "errno"]
+                static mut ERRNO: i32;
+            }
+
+            fn or_errno(block: *mut u8) -> *mut u8 {
+                if block.is_null() {
+                    // SAFETY: libc's `errno` is a plain variable in a module of one thread.
+                    unsafe { ERRNO = family::ENOMEM };
+                }
+                block
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn malloc(size: usize) -> *mut u8 {
+                or_errno(family::malloc(&GLOBAL, size))
+            }
+            #[unsafe(no_mangle)]
+            extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
+                or_errno(family::calloc(&GLOBAL, count, size))
+            }
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
+                // SAFETY: C's contract is the same.
+                or_errno(unsafe { family::realloc(&GLOBAL, block, size) })
+            }
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn free(block: *mut u8) {
+                // SAFETY: C's contract is the same.
+                unsafe { family::free(block) }
+            }
+            #[unsafe(no_mangle)]
+            extern "C" fn aligned_alloc(align: usize, size: usize) -> *mut u8 {
+                or_errno(
+                    family::aligned_alloc(&GLOBAL, align, size).unwrap_or(::core::ptr::null_mut()),
+                )
+            }
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn posix_memalign(
+                out: *mut *mut u8,
+                align: usize,
+                size: usize,
+            ) -> i32 {
+                match family::aligned_alloc(&GLOBAL, align, size) {
+                    None => family::EINVAL,
+                    Some(block) if block.is_null() => family::ENOMEM,
+                    Some(block) => {
+                        // SAFETY: C's contract: `out` is valid for a write.
+                        unsafe { *out = block };
+                        0
+                    }
+                }
+            }
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn malloc_usable_size(block: *mut u8) -> usize {
+                // SAFETY: C's contract is the same.
+                unsafe { family::malloc_usable_size(block) }
+            }
+            #[unsafe(no_mangle)]
+            extern "C" fn sbrk(_increment: isize) -> *mut u8 {
+                or_errno(::core::ptr::null_mut());
+                // What C's sbrk answers on failure: -1.
+                ::core::ptr::without_provenance_mut(usize::MAX)
+            }
+        }
+    };
+}
+
+/// There is no C library that allocates on the other targets.
+#[cfg(not(target_os = "wasi"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __c_family {
+    ($global:ident) => {};
+}

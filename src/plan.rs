@@ -1,0 +1,369 @@
+//! The address map as constants: where the region stands, how large it may be, how it is asked for.
+//!
+//! ```text
+//! region_base + region_max  ┌────────────┐
+//!                           │ region     │
+//! region_base               ├────────────┤
+//!                           │ C part     │  c_heap bytes, wasm32-wasip1 only
+//!                           ├────────────┤
+//!                           │ heap       │
+//! page after static data    └────────────┘
+//! ```
+
+use crate::units::{Bytes, PAGE_BYTES};
+
+include!(concat!(env!("OUT_DIR"), "/baked.rs"));
+
+/// How the region is asked of the host. Every policy asks a bounded number of times, once in the life of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The most that the host grants up to the maximum, in whole MiB: at most 13 calls of `memory.grow`.
+    Probe,
+    /// The maximum or the first of its halves that the host grants: few distinct sizes.
+    Ladder,
+    /// The maximum with one call, or no region. For hosts that trap when growth is refused.
+    Exact,
+    /// Grows in steps while the cache fills. For engines that commit memory when it grows.
+    OnDemand {
+        /// Bytes of one step, a whole number of pages.
+        step: Bytes,
+    },
+    /// No region: the cache misses always.
+    Off,
+}
+
+/// The plan of a module's linear memory. Constant: every run of a module has the same.
+///
+/// ```
+/// use steadfast::{Bytes, Plan, Policy};
+///
+/// const PLAN: Plan = Plan::DEFAULT
+///     .with_region_base(Bytes::mib(64))
+///     .with_region_max(Bytes::mib(256))
+///     .with_policy(Policy::Ladder);
+/// assert_eq!(PLAN.region_base().get(), 64 << 20);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    region_base: Bytes,
+    region_max: Bytes,
+    c_heap: Bytes,
+    expected_entry: u32,
+    policy: Policy,
+}
+
+impl Plan {
+    /// The defaults: region at 128 MiB, at most 1 GiB, 4 MiB for C, entries of 137 bytes, policy probe;
+    /// each can be set at build time by a `STEADFAST_*` variable (see the README).
+    pub const DEFAULT: Self = BAKED.checked();
+
+    /// Places the region, and with it the end of the heap's budget. A whole number of pages, at most 4 GiB less one page.
+    pub const fn with_region_base(self, region_base: Bytes) -> Self {
+        Self {
+            region_base,
+            ..self
+        }
+    }
+
+    /// The largest region that is asked for. A whole number of pages.
+    pub const fn with_region_max(self, region_max: Bytes) -> Self {
+        Self { region_max, ..self }
+    }
+
+    /// The part at the top of the budget that serves C's `malloc` on `wasm32-wasip1`. A whole number of pages.
+    pub const fn with_c_heap(self, c_heap: Bytes) -> Self {
+        Self { c_heap, ..self }
+    }
+
+    /// Bytes of key and value in a typical entry. The cache sizes its index by it.
+    pub const fn with_expected_entry(self, bytes: u32) -> Self {
+        Self {
+            expected_entry: bytes,
+            ..self
+        }
+    }
+
+    /// How the region is asked for.
+    pub const fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// The address at which the region begins.
+    pub const fn region_base(&self) -> Bytes {
+        self.region_base
+    }
+
+    /// The largest region that is asked for.
+    pub const fn region_max(&self) -> Bytes {
+        self.region_max
+    }
+
+    /// The size of the part that serves C.
+    pub const fn c_heap(&self) -> Bytes {
+        self.c_heap
+    }
+
+    /// Bytes of key and value in a typical entry.
+    pub const fn expected_entry(&self) -> u32 {
+        self.expected_entry
+    }
+
+    /// How the region is asked for.
+    pub const fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// The plan itself when its numbers fit together.
+    ///
+    /// # Panics
+    /// Otherwise, naming what is wrong; a compile error in a constant, which is where a plan belongs.
+    pub const fn checked(self) -> Self {
+        match self.fault() {
+            None => self,
+            Some(fault) => panic!("{}", fault),
+        }
+    }
+
+    const fn fault(&self) -> Option<&'static str> {
+        // The last page of the address space is never owned.
+        const END: u64 = (4 << 30) - PAGE_BYTES;
+        if !self.region_base.is_whole_pages() {
+            return Some("steadfast plan: the region's base must be a multiple of 64 KiB");
+        }
+        if self.region_base.get() < 2 * PAGE_BYTES {
+            return Some(
+                "steadfast plan: the region's base leaves no room for static data and a heap; choose at least 128 KiB, typically 128 MiB",
+            );
+        }
+        if !self.region_max.is_whole_pages() {
+            return Some("steadfast plan: the region's maximum must be a multiple of 64 KiB");
+        }
+        if self.region_base.get() > END || self.region_max.get() > END - self.region_base.get() {
+            return Some(
+                "steadfast plan: the region's base and maximum together must stay a page below 4 GiB",
+            );
+        }
+        if !self.c_heap.is_whole_pages() {
+            return Some("steadfast plan: the C part must be a multiple of 64 KiB");
+        }
+        if self.c_heap.get() > self.region_base.get() - 2 * PAGE_BYTES {
+            return Some(
+                "steadfast plan: the C part leaves no room for the heap below the region's base",
+            );
+        }
+        if self.expected_entry < 1 || self.expected_entry > 1 << 20 {
+            return Some("steadfast plan: the expected entry must be between 1 byte and 1 MiB");
+        }
+        if let Policy::OnDemand { step } = self.policy {
+            if step.get() == 0 || !step.is_whole_pages() {
+                return Some(
+                    "steadfast plan: the step of the on-demand policy must be a positive multiple of 64 KiB",
+                );
+            }
+            if step.get() > END {
+                return Some(
+                    "steadfast plan: the step of the on-demand policy must stay below 4 GiB",
+                );
+            }
+        }
+        None
+    }
+
+    /// Bytes of the plan's encoded form.
+    pub const ENCODED_LEN: usize = 64;
+
+    /// The name of the custom section that [`plan!`](crate::plan!) emits.
+    pub const SECTION: &'static str = "steadfast.plan";
+
+    const MAGIC: [u8; 8] = *b"stdfplan";
+    const FORMAT: u32 = 1;
+
+    /// The plan as the custom section holds it: little-endian, versioned, ended by its fingerprint.
+    pub const fn encode(&self) -> [u8; Self::ENCODED_LEN] {
+        let (policy, step) = match self.policy {
+            Policy::Probe => (0, 0),
+            Policy::Ladder => (1, 0),
+            Policy::Exact => (2, 0),
+            Policy::OnDemand { step } => (3, step.get()),
+            Policy::Off => (4, 0),
+        };
+        let mut out = [0; Self::ENCODED_LEN];
+        put(&mut out, 0, &Self::MAGIC);
+        put(&mut out, 8, &Self::FORMAT.to_le_bytes());
+        put(&mut out, 12, &self.expected_entry.to_le_bytes());
+        put(&mut out, 16, &self.region_base.get().to_le_bytes());
+        put(&mut out, 24, &self.region_max.get().to_le_bytes());
+        put(&mut out, 32, &self.c_heap.get().to_le_bytes());
+        put(&mut out, 40, &step.to_le_bytes());
+        put(&mut out, 48, &(policy as u32).to_le_bytes());
+        let fingerprint = fnv1a(&out, 56);
+        put(&mut out, 56, &fingerprint.to_le_bytes());
+        out
+    }
+
+    /// A number that differs between plans: FNV-1a of the encoded form.
+    pub const fn fingerprint(&self) -> u64 {
+        let encoded = self.encode();
+        u64_at(&encoded, 56)
+    }
+
+    /// Reads what [`Plan::encode`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are not a plan of this format, or the plan's numbers do not fit together.
+    pub fn decode(bytes: &[u8]) -> Result<Self, PlanError> {
+        let bytes: &[u8; Self::ENCODED_LEN] = bytes
+            .try_into()
+            .map_err(|_| PlanError::Length(bytes.len()))?;
+        if bytes[..8] != Self::MAGIC {
+            return Err(PlanError::Magic);
+        }
+        if u32_at(bytes, 8) != Self::FORMAT {
+            return Err(PlanError::Format(u32_at(bytes, 8)));
+        }
+        if u64_at(bytes, 56) != fnv1a(bytes, 56) {
+            return Err(PlanError::Fingerprint);
+        }
+        let step = Bytes::new(u64_at(bytes, 40));
+        let policy = match u32_at(bytes, 48) {
+            0 => Policy::Probe,
+            1 => Policy::Ladder,
+            2 => Policy::Exact,
+            3 => Policy::OnDemand { step },
+            4 => Policy::Off,
+            other => return Err(PlanError::Policy(other)),
+        };
+        let plan = Self {
+            expected_entry: u32_at(bytes, 12),
+            region_base: Bytes::new(u64_at(bytes, 16)),
+            region_max: Bytes::new(u64_at(bytes, 24)),
+            c_heap: Bytes::new(u64_at(bytes, 32)),
+            policy,
+        };
+        match plan.fault() {
+            None => Ok(plan),
+            Some(fault) => Err(PlanError::Unfit(fault)),
+        }
+    }
+}
+
+/// Why bytes are not a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The number of bytes is not [`Plan::ENCODED_LEN`].
+    #[error("a plan has {len} bytes, these are {0}", len = Plan::ENCODED_LEN)]
+    Length(usize),
+    /// The first bytes are not a plan's.
+    #[error("the bytes do not begin as a plan does")]
+    Magic,
+    /// Written by another version of this crate.
+    #[error("the plan has format {0}, this version reads format 1")]
+    Format(u32),
+    /// The bytes were changed after they were written.
+    #[error("the plan's fingerprint does not fit its bytes")]
+    Fingerprint,
+    /// A policy that this version does not know.
+    #[error("the plan names the unknown policy {0}")]
+    Policy(u32),
+    /// The numbers do not fit together.
+    #[error("{0}")]
+    Unfit(&'static str),
+}
+
+const fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+    let mut i = 0;
+    while i < bytes.len() {
+        out[at + i] = bytes[i];
+        i += 1;
+    }
+}
+
+const fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+const fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u32_at(bytes, at) as u64 | (u32_at(bytes, at + 4) as u64) << 32
+}
+
+const fn fnv1a(bytes: &[u8], len: usize) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut i = 0;
+    while i < len {
+        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ON_DEMAND: Plan = Plan::DEFAULT
+        .with_region_base(Bytes::mib(32))
+        .with_region_max(Bytes::mib(7))
+        .with_c_heap(Bytes::kib(64))
+        .with_expected_entry(60)
+        .with_policy(Policy::OnDemand {
+            step: Bytes::mib(1),
+        })
+        .checked();
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        for policy in [
+            Policy::Probe,
+            Policy::Ladder,
+            Policy::Exact,
+            Policy::Off,
+            ON_DEMAND.policy,
+        ] {
+            let plan = ON_DEMAND.with_policy(policy);
+            assert_eq!(Plan::decode(&plan.encode()), Ok(plan));
+        }
+    }
+
+    #[test]
+    fn every_changed_byte_is_noticed() {
+        let encoded = ON_DEMAND.encode();
+        for at in 0..encoded.len() {
+            let mut changed = encoded;
+            changed[at] ^= 0x40;
+            assert!(Plan::decode(&changed).is_err(), "byte {at}");
+        }
+        assert_eq!(Plan::decode(&encoded[1..]), Err(PlanError::Length(63)));
+    }
+
+    #[test]
+    fn plans_that_do_not_fit_are_named() {
+        let unfit = [
+            ON_DEMAND.with_region_base(Bytes::new(1000)),
+            ON_DEMAND.with_region_base(Bytes::kib(64)),
+            ON_DEMAND.with_region_base(Bytes::gib(4)),
+            ON_DEMAND.with_region_max(Bytes::new(1)),
+            ON_DEMAND.with_region_max(Bytes::gib(4)),
+            ON_DEMAND.with_region_max(Bytes::new(0u64.wrapping_sub(PAGE_BYTES))),
+            ON_DEMAND.with_c_heap(Bytes::new(5)),
+            ON_DEMAND.with_c_heap(Bytes::mib(32)),
+            ON_DEMAND.with_expected_entry(0),
+            ON_DEMAND.with_policy(Policy::OnDemand { step: Bytes::ZERO }),
+        ];
+        for plan in unfit {
+            assert!(plan.fault().is_some(), "{plan:?}");
+            assert!(matches!(
+                Plan::decode(&plan.encode()),
+                Err(PlanError::Unfit(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn plans_down_to_forty_mib_are_allowed() {
+        let small = Plan::DEFAULT
+            .with_region_base(Bytes::mib(24))
+            .with_region_max(Bytes::mib(16))
+            .with_c_heap(Bytes::kib(256));
+        assert_eq!(small.fault(), None);
+    }
+}

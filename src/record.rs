@@ -1,0 +1,277 @@
+//! The record that a host reads from linear memory, and the one field that it may write.
+//!
+//! The module exports `steadfast_record`, a constant whose value is the record's address. Fields are little-endian, at fixed
+//! offsets, without gaps; a later version appends and never moves.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::exclusive::Exclusive;
+use crate::plan::Plan;
+use crate::probe::{Grant, Refusal};
+
+/// What became of the reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum State {
+    /// Nothing was reserved yet.
+    Undecided = 0,
+    /// The heap's budget is there; the record tells how large the region is.
+    Reserved = 1,
+    /// The host refused the heap's budget.
+    BudgetRefused = 2,
+    /// Static data leaves no room for the heap.
+    StaticDataTooLarge = 3,
+    /// Somebody else grew memory in between.
+    ForeignGrowth = 4,
+}
+
+impl State {
+    /// Reads what `as u32` wrote.
+    pub fn from_code(code: u32) -> Option<Self> {
+        [
+            Self::Undecided,
+            Self::Reserved,
+            Self::BudgetRefused,
+            Self::StaticDataTooLarge,
+            Self::ForeignGrowth,
+        ]
+        .into_iter()
+        .find(|state| *state as u32 == code)
+    }
+}
+
+/// What is known only at run time. All addresses and sizes are in bytes unless a field says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Record {
+    /// [`Record::MAGIC`].
+    pub magic: u64,
+    /// [`Record::VERSION`].
+    pub version: u32,
+    /// [`Record::LEN`].
+    pub len: u32,
+    /// The largest region that the guest may use. `u32::MAX`: no limit. A host writes it before `_start`.
+    pub cache_limit: u32,
+    /// A [`State`].
+    pub state: u32,
+    /// The first address of the heap.
+    pub heap_start: u32,
+    /// Bytes of the heap.
+    pub heap_len: u32,
+    /// The first address of the part that serves C.
+    pub c_heap_start: u32,
+    /// Bytes of the part that serves C.
+    pub c_heap_len: u32,
+    /// The first address of the region.
+    pub region_start: u32,
+    /// Bytes of the region that the host granted.
+    pub region_granted: u32,
+    /// Bytes of the region that the cache may use: what was granted, or less by `cache_limit`.
+    pub region_len: u32,
+    /// Bytes to which the region may still grow on demand.
+    pub region_limit: u32,
+    /// A [`RegionOutcome`](crate::RegionOutcome).
+    pub region_outcome: u32,
+    /// Calls of `memory.grow`.
+    pub grows_asked: u32,
+    /// How many of them the host refused.
+    pub grows_refused: u32,
+    /// Pages that already existed and were taken over.
+    pub adopted_pages: u32,
+    /// Pages that memory had when the heap's budget was refused.
+    pub refused_have_pages: u32,
+    /// Pages that the heap's budget ends at, when it was refused; where static data end, when they are too large.
+    pub refused_need: u32,
+    /// The address of the heap's [`Counters`](crate::heap::Counters); 0 before the first allocation.
+    pub heap_counters: u32,
+    /// The address of the C part's counters.
+    pub c_heap_counters: u32,
+    /// Requests that the heap could not serve.
+    pub exhausted_count: u32,
+    /// Bytes of the first such request.
+    pub exhausted_request: u32,
+    /// Its alignment.
+    pub exhausted_align: u32,
+    /// Live bytes at that moment.
+    pub exhausted_live: u32,
+    /// The largest free block at that moment.
+    pub exhausted_largest_free: u32,
+    /// Whose budget it was: its bytes.
+    pub exhausted_budget: u32,
+    /// Allocations that the digest covers. 0 without the feature `trace`.
+    pub trace_count: u64,
+    /// Digest of every address, size and alignment handed out. 0 without the feature `trace`.
+    pub trace_digest: u64,
+}
+
+/// The encoded plan that was used follows the record; all zero before the reservation.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Exported {
+    record: Record,
+    plan: [u8; Plan::ENCODED_LEN],
+}
+
+impl Record {
+    /// The first eight bytes.
+    pub const MAGIC: u64 = u64::from_le_bytes(*b"stdfrcrd");
+
+    /// The version of the layout.
+    pub const VERSION: u32 = 1;
+
+    /// Bytes of the record.
+    pub const LEN: usize = size_of::<Self>();
+
+    /// Bytes of the record with the encoded plan behind it.
+    pub const EXPORTED_LEN: usize = size_of::<Exported>();
+
+    /// Where in the record the host writes the limit on the region, as a little-endian `u32`.
+    pub const CACHE_LIMIT_OFFSET: usize = core::mem::offset_of!(Self, cache_limit);
+
+    /// The name of the export whose value is the record's address.
+    pub const EXPORT: &'static str = "steadfast_record";
+
+    const EMPTY: Self = Self {
+        magic: Self::MAGIC,
+        version: Self::VERSION,
+        len: Self::LEN as u32,
+        cache_limit: u32::MAX,
+        state: State::Undecided as u32,
+        heap_start: 0,
+        heap_len: 0,
+        c_heap_start: 0,
+        c_heap_len: 0,
+        region_start: 0,
+        region_granted: 0,
+        region_len: 0,
+        region_limit: 0,
+        region_outcome: 0,
+        grows_asked: 0,
+        grows_refused: 0,
+        adopted_pages: 0,
+        refused_have_pages: 0,
+        refused_need: 0,
+        heap_counters: 0,
+        c_heap_counters: 0,
+        exhausted_count: 0,
+        exhausted_request: 0,
+        exhausted_align: 0,
+        exhausted_live: 0,
+        exhausted_largest_free: 0,
+        exhausted_budget: 0,
+        trace_count: 0,
+        trace_digest: 0,
+    };
+
+    /// Reads a record from a copy of the bytes at its address.
+    ///
+    /// # Errors
+    /// When they are not a record of this version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let bytes = bytes
+            .get(..Self::LEN)
+            .ok_or(RecordError::Length(bytes.len()))?;
+        let record: Self = bytemuck::pod_read_unaligned(bytes);
+        if record.magic != Self::MAGIC {
+            return Err(RecordError::Magic);
+        }
+        if record.version != Self::VERSION || (record.len as usize) < Self::LEN {
+            return Err(RecordError::Version(record.version));
+        }
+        Ok(record)
+    }
+
+    pub(crate) fn note_grant(&mut self, grant: &Grant) {
+        let limit = self.cache_limit;
+        self.state = State::Reserved as u32;
+        self.heap_start = grant.heap.start;
+        self.heap_len = grant.heap.len;
+        self.c_heap_start = grant.c_heap.start;
+        self.c_heap_len = grant.c_heap.len;
+        self.region_start = grant.region.start;
+        self.region_granted = grant.region.len;
+        self.region_len = grant.region.len.min(limit);
+        self.region_limit = grant.region_limit.min(limit);
+        self.region_outcome = grant.outcome as u32;
+        self.grows_asked = grant.grows_asked;
+        self.grows_refused = grant.grows_refused;
+        self.adopted_pages = grant.adopted.0;
+    }
+
+    pub(crate) fn note_refusal(&mut self, refusal: &Refusal) {
+        let (state, have, need) = match *refusal {
+            Refusal::Budget { have, need } => (State::BudgetRefused, have, need),
+            Refusal::StaticData { contents, .. } => (State::StaticDataTooLarge, 0, contents),
+            Refusal::Foreign { expected, found } => (State::ForeignGrowth, expected, found),
+        };
+        self.state = state as u32;
+        self.refused_have_pages = have;
+        self.refused_need = need;
+    }
+}
+
+const _: () = {
+    assert!(Record::LEN == 128);
+    assert!(Record::EXPORTED_LEN == Record::LEN + Plan::ENCODED_LEN);
+    assert!(Record::CACHE_LIMIT_OFFSET == 16);
+};
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Too few bytes.
+    #[error("a record has {len} bytes, these are {0}", len = Record::LEN)]
+    Length(usize),
+    /// The first bytes are not a record's.
+    #[error("the bytes do not begin as a record does")]
+    Magic,
+    /// Written by another version of this crate.
+    #[error("the record has version {0}, this version reads version 1")]
+    Version(u32),
+}
+
+/// The exported record.
+#[allow(non_upper_case_globals, reason = "the name is the module's export")]
+#[unsafe(no_mangle)]
+pub static steadfast_record: Exclusive<Exported> = Exclusive::new(Exported {
+    record: Record::EMPTY,
+    plan: [0; Plan::ENCODED_LEN],
+});
+
+/// Runs `f` with the record.
+pub(crate) fn with_record<R>(f: impl FnOnce(&mut Record) -> R) -> R {
+    steadfast_record.with(|exported| f(&mut exported.record))
+}
+
+/// Notes the plan that was used.
+pub(crate) fn note_plan(plan: &Plan) {
+    steadfast_record.with(|exported| exported.plan = plan.encode());
+}
+
+/// The record as it stands now.
+pub fn record() -> Record {
+    with_record(|record| *record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_from_its_bytes() {
+        let mut bytes = [0_u8; Record::LEN];
+        bytes[..8].copy_from_slice(b"stdfrcrd");
+        bytes[8] = 1;
+        bytes[12] = Record::LEN as u8;
+        bytes[Record::LEN - 1] = 0x80;
+        bytes[Record::CACHE_LIMIT_OFFSET] = 7;
+        let record = Record::decode(&bytes).unwrap();
+        assert_eq!(record.cache_limit, 7);
+        assert_eq!(record.trace_digest, 1 << 63);
+        assert_eq!(Record::decode(&bytes[1..]), Err(RecordError::Length(127)));
+        bytes[8] = 2;
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Version(2)));
+        bytes[0] = 0;
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Magic));
+    }
+}

@@ -1,0 +1,156 @@
+//! The one decision about memory in the life of an instance.
+
+use core::hint::black_box;
+
+use crate::exclusive::Exclusive;
+use crate::memory::{Memory, StaticEnd, platform};
+use crate::plan::Plan;
+use crate::probe::{self, Grant, Ownership, Refusal};
+use crate::record::{note_plan, with_record};
+use crate::units::{Bytes, Pages};
+
+static GRANT: Exclusive<Option<Grant>> = Exclusive::new(None);
+
+static REFUSAL_SINK: Exclusive<Option<fn(&Refusal)>> = Exclusive::new(None);
+
+/// Reserves memory now, unless it is reserved already, and tells what was granted.
+///
+/// A module that wrote [`plan!`](crate::plan!) need not call it: the first allocation reserves. A module that keeps another
+/// global allocator calls it as the first statement of `_start`, so that the region finds its place free; it gets [`Plan::DEFAULT`], or the plan given to [`reserve_with`].
+///
+/// Costs at most 14 calls of `memory.grow` the first time, whatever the sizes.
+///
+/// # Aborts
+/// When the host refuses the heap's budget (see [`Refusal`]); a sink set by [`on_refusal`] is called before.
+///
+/// ```
+/// let grant = steadfast::reserve();
+/// assert_eq!(u64::from(grant.region.start), steadfast::Plan::DEFAULT.region_base().get());
+/// assert_eq!(steadfast::reserve(), grant);
+/// ```
+pub fn reserve() -> Grant {
+    reserve_with(&Plan::DEFAULT)
+}
+
+/// As [`reserve`], with a plan of one's own, for modules that keep another global allocator.
+///
+/// Where memory is reserved already, or the module wrote [`plan!`](crate::plan!), that plan stays.
+pub fn reserve_with(plan: &Plan) -> Grant {
+    if let Some(grant) = granted() {
+        return grant;
+    }
+    let mut static_end = platform::static_end();
+    let untouched = u64::from(static_end.initial_memory) == platform::Linear.size().bytes().get();
+    touch_allocator();
+    if untouched {
+        // What the other allocator took just now is its own, and the same on every host.
+        static_end.initial_memory = platform::Linear.size().bytes().get() as u32;
+    }
+    decide(plan, static_end, Ownership::Beside)
+}
+
+/// Sets what is called with the reason before the module stops for want of its heap's budget.
+///
+/// The sink runs without a heap: it must not allocate.
+pub fn on_refusal(sink: fn(&Refusal)) {
+    REFUSAL_SINK.with(|slot| *slot = Some(sink));
+}
+
+/// What was granted, once it is decided.
+pub fn granted() -> Option<Grant> {
+    GRANT.with(|grant| *grant)
+}
+
+/// If the module's allocator is ours, its first allocation reserves with its plan.
+fn touch_allocator() {
+    drop(black_box(alloc::boxed::Box::new(0_u8)));
+}
+
+/// Reserves for a module whose global allocator is ours.
+pub(crate) fn decide_whole(plan: &Plan) -> Grant {
+    decide(plan, platform::static_end(), Ownership::Whole)
+}
+
+fn decide(plan: &Plan, static_end: StaticEnd, ownership: Ownership) -> Grant {
+    if let Some(grant) = granted() {
+        return grant;
+    }
+    note_plan(plan);
+    match probe::reserve(
+        &mut platform::Linear,
+        plan,
+        static_end,
+        ownership,
+        platform::C_FAMILY,
+    ) {
+        Ok(grant) => {
+            GRANT.with(|slot| *slot = Some(grant));
+            with_record(|record| record.note_grant(&grant));
+            grant
+        }
+        Err(refusal) => {
+            with_record(|record| record.note_refusal(&refusal));
+            if let Some(sink) = REFUSAL_SINK.with(|sink| *sink) {
+                sink(&refusal);
+            }
+            match refusal {
+                Refusal::Budget { .. } => the_host_refused_the_heap_budget(),
+                Refusal::StaticData { .. } => static_data_reach_past_the_heap(),
+                Refusal::Foreign { .. } => memory_grew_during_the_reservation(),
+            }
+        }
+    }
+}
+
+// The names of these three tell the reason in the backtrace of any host.
+
+#[cold]
+#[inline(never)]
+fn the_host_refused_the_heap_budget() -> ! {
+    platform::abort()
+}
+
+#[cold]
+#[inline(never)]
+fn static_data_reach_past_the_heap() -> ! {
+    platform::abort()
+}
+
+#[cold]
+#[inline(never)]
+fn memory_grew_during_the_reservation() -> ! {
+    platform::abort()
+}
+
+/// Grows the region on demand by `bytes`, rounded up to pages; answers the bytes that it grew by, 0 when refused or when
+/// somebody else's pages follow it.
+pub(crate) fn extend_region(bytes: u32) -> u32 {
+    let Some(by) = Bytes::new(u64::from(bytes)).pages_up() else {
+        return 0;
+    };
+    GRANT.with(|slot| {
+        let Some(grant) = slot else { return 0 };
+        let end = Pages((grant.region.start + grant.region.len) >> 16);
+        let room = (grant.region_limit - grant.region.len) >> 16;
+        let by = Pages(by.0.min(room));
+        if by == Pages::ZERO || platform::Linear.size() != end {
+            return 0;
+        }
+        let got = platform::Linear.grow(by);
+        let grown = match got {
+            Some(before) if before == end => by.bytes().get() as u32,
+            _ => 0,
+        };
+        grant.region.len += grown;
+        grant.grows_asked += 1;
+        grant.grows_refused += u32::from(got.is_none());
+        with_record(|record| {
+            let limit = record.cache_limit;
+            record.grows_asked += 1;
+            record.grows_refused += u32::from(got.is_none());
+            record.region_granted += grown;
+            record.region_len = record.region_granted.min(limit);
+        });
+        grown
+    })
+}
