@@ -202,7 +202,7 @@ impl Walk {
                 };
             }
             Some(Err(Error::NonMinimalVarInt)) => self.at("a count is not in its shortest form"),
-            Some(Err(error)) => self.at(&format!("{error:?}")),
+            Some(Err(ref error)) => self.at(&format!("{error:?}")),
         };
         InputError::Malformed { name, reason }
     }

@@ -1,5 +1,7 @@
 //! The host's say in `memory.grow`: a ceiling, scripted refusals, and a count of both.
 
+use std::ops::AddAssign;
+
 use serde::Serialize;
 use wasmtime::ResourceLimiter;
 
@@ -24,6 +26,13 @@ pub struct Grows {
     pub asked: u64,
     /// Calls that were refused, by the host or by the module's own maximum.
     pub refused: u64,
+}
+
+impl AddAssign for Grows {
+    fn add_assign(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.refused += other.refused;
+    }
 }
 
 /// A refused `memory.grow`, where the host is told to trap on it.

@@ -9,7 +9,7 @@
 
 mod flush;
 
-use std::ops::Range;
+use std::ops::{AddAssign, Range};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -40,6 +40,17 @@ pub struct ImportCounts {
     pub flush_bytes: u64,
     /// Calls of `__log`.
     pub logs: u64,
+}
+
+impl AddAssign for ImportCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.get_lens += other.get_lens;
+        self.gets += other.gets;
+        self.get_bytes += other.get_bytes;
+        self.flushes += other.flushes;
+        self.flush_bytes += other.flush_bytes;
+        self.logs += other.logs;
+    }
 }
 
 /// A mistake that an import found. It fails the block.
