@@ -112,7 +112,10 @@ mod tests {
     fn the_smallest_limit_of_all_ancestors_holds() {
         let files = [
             ("proc/self/cgroup", "1:cpu:/x\n0::/a/b\n"),
-            ("proc/meminfo", "MemTotal: 9 kB\nMemAvailable:    3145728 kB\n"),
+            (
+                "proc/meminfo",
+                "MemTotal: 9 kB\nMemAvailable:    3145728 kB\n",
+            ),
             ("sys/fs/cgroup/a/b/memory.max", "max\n"),
             ("sys/fs/cgroup/a/memory.max", "536870912\n"),
             ("sys/fs/cgroup/x/memory.max", "1048576\n"),
@@ -156,7 +159,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_of_bytes_is_refused() {
-        for text in ["", "MiB", "1MB", "1.5GiB", "-1", "+1", "0x10", "1 GiB x", "é", "1é"] {
+        for text in [
+            "", "MiB", "1MB", "1.5GiB", "-1", "+1", "0x10", "1 GiB x", "é", "1é",
+        ] {
             assert!(parse_bytes(text).is_err(), "{text:?}");
         }
         assert!(parse_bytes("18446744073709551616").is_err());

@@ -18,13 +18,17 @@ pub enum LoadError {
     #[error("cannot compile for this machine: {0}")]
     Engine(String),
     /// No function `_start` without parameters and results is exported.
-    #[error("the module exports no function `_start` without parameters and results; build it as a cdylib that exports one, or as a WASI command")]
+    #[error(
+        "the module exports no function `_start` without parameters and results; build it as a cdylib that exports one, or as a WASI command"
+    )]
     NoStart,
     /// No memory is exported as `memory`.
     #[error("the module exports no memory named `memory`")]
     NoMemory,
     /// The module has more memories than the exported one, or one that is not of the plain kind.
-    #[error("the module's memory is not a single, unshared, 32-bit one of its own with pages of 64 KiB")]
+    #[error(
+        "the module's memory is not a single, unshared, 32-bit one of its own with pages of 64 KiB"
+    )]
     OtherMemory,
     /// An import that this host does not provide.
     #[error("the module imports `{module}::{name}`, which this host does not provide; it has metashrew's functions in `{env}` and WASI preview 1 in `{wasi}`", env = metashrew::MODULE, wasi = wasi::MODULE)]
@@ -44,7 +48,9 @@ pub enum LoadError {
     #[error("the module has more than one section `{section}`: let one crate alone write steadfast::plan!", section = Plan::SECTION)]
     TwoPlans,
     /// The module declares more memory than it may have.
-    #[error("the module declares {initial} bytes of initial memory, and the ceiling is {ceiling}: raise the ceiling to at least {initial}")]
+    #[error(
+        "the module declares {initial} bytes of initial memory, and the ceiling is {ceiling}: raise the ceiling to at least {initial}"
+    )]
     InitialMemory {
         /// Bytes that the module declares.
         initial: u64,

@@ -30,13 +30,17 @@ pub enum InputError {
         source: std::io::Error,
     },
     /// The file holds nothing.
-    #[error("{name}: the file is empty; a serialised block is expected, with or without its height in front")]
+    #[error(
+        "{name}: the file is empty; a serialised block is expected, with or without its height in front"
+    )]
     Empty {
         /// The file.
         name: String,
     },
     /// The block ends before it is complete.
-    #[error("{name}: the block is cut short after {whole} of {claimed} transactions ({bytes} bytes)")]
+    #[error(
+        "{name}: the block is cut short after {whole} of {claimed} transactions ({bytes} bytes)"
+    )]
     Truncated {
         /// The file.
         name: String,
@@ -66,7 +70,9 @@ pub enum InputError {
         reason: String,
     },
     /// The block does not tell its height.
-    #[error("{name}: the block does not tell its height (no BIP 34 height in its first transaction); put the height in front, as a little-endian u32")]
+    #[error(
+        "{name}: the block does not tell its height (no BIP 34 height in its first transaction); put the height in front, as a little-endian u32"
+    )]
     NoHeight {
         /// The file.
         name: String,
@@ -208,7 +214,10 @@ impl Walk {
     }
 
     fn at(&self, what: &str) -> String {
-        format!("{what}, after {} of {} transactions", self.whole, self.claimed)
+        format!(
+            "{what}, after {} of {} transactions",
+            self.whole, self.claimed
+        )
     }
 }
 

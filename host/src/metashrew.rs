@@ -326,7 +326,10 @@ mod tests {
         exchange.get(&mut memory, 8, 59).unwrap();
         assert_eq!(&memory[58..], b"\xeevalue");
         assert!(exchange.get(&mut memory, 8, 60).is_err());
-        assert_eq!((exchange.counts().gets, exchange.counts().get_bytes), (2, 5));
+        assert_eq!(
+            (exchange.counts().gets, exchange.counts().get_bytes),
+            (2, 5)
+        );
     }
 
     #[test]
@@ -342,7 +345,9 @@ mod tests {
     fn flushes_add_up_and_a_bad_one_adds_nothing() {
         let mut exchange = exchange(&[]);
         assert_eq!(exchange.take_writes(), None);
-        exchange.flush(&with_string(8, b"\x0a\x01k\x0a\x01v"), 8).unwrap();
+        exchange
+            .flush(&with_string(8, b"\x0a\x01k\x0a\x01v"), 8)
+            .unwrap();
         assert!(exchange.flush(&with_string(8, b"\x0a\x01k"), 8).is_err());
         exchange.flush(&with_string(8, b""), 8).unwrap();
         let written = vec![(b"k".to_vec(), b"v".to_vec())];

@@ -103,7 +103,8 @@ fn heap_use(memory: &[u8], address: u32) -> Option<HeapUse> {
         return None;
     }
     let words = memory.get(address as usize..)?.first_chunk::<8>()?;
-    let word = |at: usize| u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]);
+    let word =
+        |at: usize| u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]);
     Some(HeapUse {
         live_bytes: word(0),
         peak_bytes: word(4),

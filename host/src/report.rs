@@ -127,7 +127,9 @@ impl Report {
         self.imports += block.imports;
         self.written_pairs += block.written_pairs;
         let heap_use = block.observed.as_ref().and_then(|seen| seen.heap_use);
-        self.heap_peak_bytes = self.heap_peak_bytes.max(heap_use.map(|heap| heap.peak_bytes));
+        self.heap_peak_bytes = self
+            .heap_peak_bytes
+            .max(heap_use.map(|heap| heap.peak_bytes));
         // One block without a digest leaves none for the whole.
         self.heap_traces = match (self.heap_traces.take(), block.heap_trace()) {
             (Some(digest), Some(trace)) => Some(digest.chain_update(trace.digest.to_le_bytes())),

@@ -138,12 +138,7 @@ impl Runner {
     /// # Errors
     ///
     /// When there is no such export, the guest fails, or it returns a pointer to nothing readable.
-    pub fn view(
-        &self,
-        name: &str,
-        input: &Input,
-        state: &dyn State,
-    ) -> Result<Vec<u8>, RunError> {
+    pub fn view(&self, name: &str, input: &Input, state: &dyn State) -> Result<Vec<u8>, RunError> {
         let mut live = self.instantiate(input, state)?;
         let view = live
             .instance
@@ -301,8 +296,16 @@ impl Live {
     }
 
     fn output(&self) -> String {
-        let mut output = self.logged.lock().expect("no holder of the log panics").clone();
-        if let Some(pipe) = self.world.as_ref().and_then(|world| world.captured.as_ref()) {
+        let mut output = self
+            .logged
+            .lock()
+            .expect("no holder of the log panics")
+            .clone();
+        if let Some(pipe) = self
+            .world
+            .as_ref()
+            .and_then(|world| world.captured.as_ref())
+        {
             output.push_str(&String::from_utf8_lossy(&pipe.contents()));
         }
         output

@@ -19,13 +19,17 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Somebody else has the database open.
-    #[error("{path}: another process has this database open; wait for it to end or choose another path")]
+    #[error(
+        "{path}: another process has this database open; wait for it to end or choose another path"
+    )]
     Locked {
         /// The database file.
         path: PathBuf,
     },
     /// The file is not a database, or is a damaged one.
-    #[error("{path}: not a usable database ({reason}); restore it from a copy or choose another path")]
+    #[error(
+        "{path}: not a usable database ({reason}); restore it from a copy or choose another path"
+    )]
     Corrupt {
         /// The database file.
         path: PathBuf,
@@ -128,9 +132,19 @@ mod tests {
     fn batches() -> Vec<Vec<Pair>> {
         let pair = |key: &str, value: &str| (key.as_bytes().to_vec(), value.as_bytes().to_vec());
         vec![
-            vec![pair("b", "1"), pair("a", "2"), pair("c", "3"), pair("", "root")],
+            vec![
+                pair("b", "1"),
+                pair("a", "2"),
+                pair("c", "3"),
+                pair("", "root"),
+            ],
             vec![pair("a", ""), pair("z", ""), pair("b", "4"), pair("b", "5")],
-            vec![pair("c", "6"), pair("c", ""), pair("aa", ""), pair("aa", "7")],
+            vec![
+                pair("c", "6"),
+                pair("c", ""),
+                pair("aa", ""),
+                pair("aa", "7"),
+            ],
         ]
     }
 
@@ -160,7 +174,10 @@ mod tests {
             for batch in batches() {
                 memory.apply(&batch).unwrap();
                 stored.apply(&batch).unwrap();
-                assert_eq!(state_digest(&memory).unwrap(), state_digest(&stored).unwrap());
+                assert_eq!(
+                    state_digest(&memory).unwrap(),
+                    state_digest(&stored).unwrap()
+                );
             }
         }
         assert_eq!(state_digest(&memory).unwrap(), expected());

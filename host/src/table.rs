@@ -87,8 +87,14 @@ fn memory_rows(report: &Report) -> Vec<Row> {
             seen.region_outcome
         );
         rows.push(("region", granted));
-        rows.push(("cache", format!("at most {}", bytes(seen.cache_limit_bytes.into()))));
-        rows.push(("adopted", format!("{} pages", grouped(seen.adopted_pages.into()))));
+        rows.push((
+            "cache",
+            format!("at most {}", bytes(seen.cache_limit_bytes.into())),
+        ));
+        rows.push((
+            "adopted",
+            format!("{} pages", grouped(seen.adopted_pages.into())),
+        ));
     }
     rows.push(("memory", bytes(last.memory_bytes)));
     rows

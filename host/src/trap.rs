@@ -18,7 +18,9 @@ const FRAMES: usize = 6;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The host refused the heap's budget.
-    #[error("the host refused the heap's budget: the module needs {need} bytes of memory and has {have}, under a ceiling of {ceiling}; raise the ceiling to at least {need}")]
+    #[error(
+        "the host refused the heap's budget: the module needs {need} bytes of memory and has {have}, under a ceiling of {ceiling}; raise the ceiling to at least {need}"
+    )]
     BudgetRefused {
         /// Bytes of memory that the module needs.
         need: u64,
@@ -28,13 +30,17 @@ pub enum RunError {
         ceiling: u64,
     },
     /// The module's static data leave no room for its heap.
-    #[error("the module's static data end at {end}, and leave no room for the heap below the region; build it with a higher STEADFAST_REGION_BASE")]
+    #[error(
+        "the module's static data end at {end}, and leave no room for the heap below the region; build it with a higher STEADFAST_REGION_BASE"
+    )]
     StaticDataTooLarge {
         /// The address at which static data end.
         end: u32,
     },
     /// Somebody else grew the memory while the guest did.
-    #[error("memory grew to {found} bytes behind the guest's back during its reservation, where {expected} were expected")]
+    #[error(
+        "memory grew to {found} bytes behind the guest's back during its reservation, where {expected} were expected"
+    )]
     ForeignGrowth {
         /// Bytes that the guest expected.
         expected: u64,
@@ -42,7 +48,9 @@ pub enum RunError {
         found: u64,
     },
     /// The heap could not serve a request that the guest cannot do without.
-    #[error("the heap is exhausted: request of {request} bytes (align {align}), budget {budget}, live {live}, largest free block {largest_free}{stack}")]
+    #[error(
+        "the heap is exhausted: request of {request} bytes (align {align}), budget {budget}, live {live}, largest free block {largest_free}{stack}"
+    )]
     HeapExhausted {
         /// Bytes asked for.
         request: u32,

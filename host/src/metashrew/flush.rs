@@ -140,15 +140,16 @@ mod tests {
             length: u32::MAX,
             left: 0,
         };
-        assert_eq!(
-            decode(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]),
-            Err(too_long)
-        );
+        assert_eq!(decode(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]), Err(too_long));
         let bad = Err(FlushError::BadLength { at: 1 });
         assert_eq!(decode(&[0x0a]), bad, "missing");
         assert_eq!(decode(&[0x0a, 0x80]), bad, "unfinished");
         assert_eq!(decode(&[0x0a, 0x80, 0x00]), bad, "not the shortest form");
-        assert_eq!(decode(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0x1f]), bad, "33 bits");
+        assert_eq!(
+            decode(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0x1f]),
+            bad,
+            "33 bits"
+        );
         let endless = [&[0x0a][..], &[0xff; 64]].concat();
         assert_eq!(decode(&endless), bad, "endless");
     }
