@@ -167,8 +167,7 @@ pub const EINVAL: i32 = 28;
 #[macro_export]
 macro_rules! __c_family {
     ($global:ident) => {
-        mod c_family {
-            use super::$global as GLOBAL;
+        const _: () = {
             use $crate::__c as family;
 
             unsafe extern "C" {
@@ -186,16 +185,16 @@ macro_rules! __c_family {
 
             #[unsafe(no_mangle)]
             extern "C" fn malloc(size: usize) -> *mut u8 {
-                or_errno(family::malloc(&GLOBAL, size))
+                or_errno(family::malloc(&$global, size))
             }
             #[unsafe(no_mangle)]
             extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
-                or_errno(family::calloc(&GLOBAL, count, size))
+                or_errno(family::calloc(&$global, count, size))
             }
             #[unsafe(no_mangle)]
             unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
                 // SAFETY: C's contract is the same.
-                or_errno(unsafe { family::realloc(&GLOBAL, block, size) })
+                or_errno(unsafe { family::realloc(&$global, block, size) })
             }
             #[unsafe(no_mangle)]
             unsafe extern "C" fn free(block: *mut u8) {
@@ -205,7 +204,7 @@ macro_rules! __c_family {
             #[unsafe(no_mangle)]
             extern "C" fn aligned_alloc(align: usize, size: usize) -> *mut u8 {
                 or_errno(
-                    family::aligned_alloc(&GLOBAL, align, size).unwrap_or(::core::ptr::null_mut()),
+                    family::aligned_alloc(&$global, align, size).unwrap_or(::core::ptr::null_mut()),
                 )
             }
             #[unsafe(no_mangle)]
@@ -214,7 +213,7 @@ macro_rules! __c_family {
                 align: usize,
                 size: usize,
             ) -> i32 {
-                match family::aligned_alloc(&GLOBAL, align, size) {
+                match family::aligned_alloc(&$global, align, size) {
                     None => family::EINVAL,
                     Some(block) if block.is_null() => family::ENOMEM,
                     Some(block) => {
@@ -235,7 +234,7 @@ macro_rules! __c_family {
                 // What C's sbrk answers on failure: -1.
                 ::core::ptr::without_provenance_mut(usize::MAX)
             }
-        }
+        };
     };
 }
 

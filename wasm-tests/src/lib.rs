@@ -1,1 +1,195 @@
-//! To be written.
+//! Runs the test guests under an engine that refuses, pre-grows and limits as it is told.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use anyhow::{Context as _, Result, anyhow};
+use steadfast::record::Record;
+use steadfast_host::limits::{Grows, Limits, OnRefusal};
+use wasmtime::{Engine, Linker, Memory, Module, Store, Val};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p1::WasiP1Ctx;
+
+/// How many numbers a guest reports.
+pub const RESULTS: usize = 32;
+
+/// The targets that guests are built for.
+pub const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
+
+/// What the host does to one instance.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Bytes of linear memory at the most.
+    pub ceiling: u64,
+    /// The call of `memory.grow` that is refused, counted from 1.
+    pub refuse_grow: Option<u64>,
+    /// What a refusal looks like to the guest.
+    pub on_refusal: OnRefusal,
+    /// Pages to which the host grows memory before the guest starts; fewer than there are change nothing.
+    pub pregrow_pages: u64,
+    /// Fills the pages that the host grew with garbage, as a careless host might.
+    pub soil: bool,
+    /// The limit on the region that the host writes into the record.
+    pub cache_limit: Option<u32>,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            ceiling: 4 << 30,
+            refuse_grow: None,
+            on_refusal: OnRefusal::ReturnMinusOne,
+            pregrow_pages: 0,
+            soil: false,
+            cache_limit: None,
+            env: Vec::new(),
+        }
+    }
+}
+
+/// How a guest ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it reported.
+    pub results: [u64; RESULTS],
+    /// The record, where the module has one.
+    pub record: Option<Record>,
+    /// Why it stopped early, with the names of the functions it was in.
+    pub trap: Option<String>,
+    /// What it asked of memory.
+    pub grows: Grows,
+    /// Pages at the end.
+    pub pages: u64,
+}
+
+impl Outcome {
+    /// The outcome of a guest that must not have stopped.
+    #[track_caller]
+    pub fn finished(self, context: &str) -> Self {
+        assert_eq!(self.trap, None, "{context}");
+        self
+    }
+
+    /// The record of a guest that has one.
+    #[track_caller]
+    pub fn record(&self) -> &Record {
+        self.record.as_ref().expect("the guest exports a record")
+    }
+}
+
+/// A compiled guest, to be run any number of times.
+pub struct Guest {
+    engine: Engine,
+    module: Module,
+}
+
+struct State {
+    limits: Limits,
+    wasi: WasiP1Ctx,
+}
+
+/// Where `cargo xtask guests` puts a test guest.
+pub fn path(target: &str, name: &str) -> PathBuf {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target_directory = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    target_directory
+        .join("guests/test")
+        .join(target)
+        .join(name)
+        .with_extension("wasm")
+}
+
+impl Guest {
+    /// Reads and compiles the guest `name`.
+    ///
+    /// # Panics
+    /// When it was not built.
+    pub fn load(target: &str, name: &str) -> Self {
+        let path = path(target, name);
+        let bytes = fs::read(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests`", path.display()));
+        Self::from_bytes(&bytes).unwrap_or_else(|error| panic!("{name}: {error:#}"))
+    }
+
+    /// Compiles a guest.
+    ///
+    /// # Errors
+    /// When the bytes are not a module.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let engine = steadfast_host::engine::engine(false).map_err(anyhow::Error::from)?;
+        let module = Module::new(&engine, bytes).map_err(anyhow::Error::from)?;
+        Ok(Self { engine, module })
+    }
+
+    /// Runs a fresh instance.
+    ///
+    /// # Errors
+    /// When it cannot be instantiated at all, or the host could not grow its memory as told.
+    pub fn run(&self, setting: &Setting) -> Result<Outcome> {
+        let wasi = WasiCtxBuilder::new()
+            .envs(&setting.env)
+            .inherit_stderr()
+            .allow_blocking_current_thread(true)
+            .build_p1();
+        let state = State {
+            limits: Limits::new(setting.ceiling, setting.refuse_grow, setting.on_refusal),
+            wasi,
+        };
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.limits);
+        let mut linker = Linker::new(&self.engine);
+        wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |state: &mut State| &mut state.wasi)
+            .map_err(anyhow::Error::from)?;
+        let instance = linker
+            .instantiate(&mut store, &self.module)
+            .map_err(anyhow::Error::from)?;
+        let memory = instance
+            .get_memory(&mut store, "memory")
+            .context("the guest exports no memory")?;
+        pregrow(&mut store, memory, setting)?;
+        let mut address_of = |name: &str| match instance.get_global(&mut store, name)?.get(&mut store) {
+            Val::I32(address) => Some(address as u32 as usize),
+            _ => None,
+        };
+        let results_at = address_of("guest_results").context("the guest exports no results")?;
+        let record_at = address_of(Record::EXPORT);
+        if let (Some(limit), Some(at)) = (setting.cache_limit, record_at) {
+            memory.write(&mut store, at + Record::CACHE_LIMIT_OFFSET, &limit.to_le_bytes())?;
+        }
+        let start = instance
+            .get_typed_func::<(), ()>(&mut store, "_start")
+            .map_err(anyhow::Error::from)?;
+        let trap = start.call(&mut store, ()).err().map(|error| format!("{error:?}"));
+        let bytes = memory.data(&store);
+        let mut results = [0; RESULTS];
+        for (result, raw) in results.iter_mut().zip(bytes[results_at..].chunks_exact(8)) {
+            *result = u64::from_le_bytes(raw.try_into()?);
+        }
+        Ok(Outcome {
+            results,
+            record: record_at.and_then(|at| Record::decode(&bytes[at..]).ok()),
+            trap,
+            grows: store.data().limits.grows(),
+            pages: memory.size(&store),
+        })
+    }
+}
+
+fn pregrow(store: &mut Store<State>, memory: Memory, setting: &Setting) -> Result<()> {
+    let have = memory.size(&*store);
+    let by = setting.pregrow_pages.saturating_sub(have);
+    if by == 0 {
+        return Ok(());
+    }
+    store.data_mut().limits.set_host_grows(true);
+    memory
+        .grow(&mut *store, by)
+        .map_err(|error| anyhow!("the host could not grow memory by {by} pages: {error}"))?;
+    store.data_mut().limits.set_host_grows(false);
+    if setting.soil {
+        memory.data_mut(&mut *store)[(have as usize) << 16..].fill(0xa7);
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! Where the guests are.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use anyhow::{Context as _, Result};
+use wasmparser::{Parser, Payload};
+
+/// Reads a module that `cargo xtask guests` built, by its path below `target/guests`.
+///
+/// # Errors
+/// When it was not built.
+pub fn read(path: &str) -> Result<Vec<u8>> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let path = target.join("guests").join(path);
+    fs::read(&path)
+        .with_context(|| format!("{} is missing; run `cargo xtask guests`", path.display()))
+}
+
+/// Bytes of a module's code and data sections: what it takes without names and other custom sections.
+///
+/// # Errors
+/// When the bytes are not a module.
+pub fn code_and_data(module: &[u8]) -> Result<usize> {
+    let mut bytes = 0;
+    for payload in Parser::new(0).parse_all(module) {
+        match payload? {
+            Payload::CodeSectionStart { range, .. } => bytes += range.len(),
+            Payload::DataSection(section) => bytes += section.range().len(),
+            _ => {}
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,127 @@
+//! What it costs to start with a region of 1 GiB, against writing 1 GiB of zeros.
+
+use std::process::Command;
+use std::time::Instant;
+use std::{env, fs};
+
+use anyhow::{Context as _, Result, ensure};
+use wasmtime::{Engine, Linker, Module, Store};
+
+use crate::figures::{Figure, Figures, Value, median};
+use crate::guests;
+
+const BENCH: &str = "startup";
+
+/// The module that the others are measured against.
+const EMPTY: &str = "startup-empty";
+
+const SUBJECTS: [&str; 2] = ["steadfast", "vec-resize"];
+
+fn load(engine: &Engine, guest: &str) -> Result<Module> {
+    let bytes = guests::read(&format!("bench/{guest}.wasm"))?;
+    Module::new(engine, bytes).map_err(anyhow::Error::from)
+}
+
+/// Runs a fresh instance; answers nanoseconds within `_start`, the fuel that it used, and the store that keeps it alive.
+fn run(engine: &Engine, module: &Module, fuel: bool) -> Result<(f64, u64, Store<()>)> {
+    let mut store = Store::new(engine, ());
+    if fuel {
+        store.set_fuel(u64::MAX).map_err(anyhow::Error::from)?;
+    }
+    let instance = Linker::new(engine)
+        .instantiate(&mut store, module)
+        .map_err(anyhow::Error::from)?;
+    let start = instance
+        .get_typed_func::<(), ()>(&mut store, "_start")
+        .map_err(anyhow::Error::from)?;
+    let began = Instant::now();
+    start.call(&mut store, ()).map_err(anyhow::Error::from)?;
+    let ns = began.elapsed().as_nanos() as f64;
+    let used = if fuel {
+        u64::MAX - store.get_fuel().map_err(anyhow::Error::from)?
+    } else {
+        0
+    };
+    Ok((ns, used, store))
+}
+
+/// Measures both subjects, interleaved, `runs` times each.
+///
+/// # Errors
+/// When a guest is missing or fails.
+pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
+    ensure!(runs > 0, "at least one run is needed");
+    let plain = steadfast_host::engine::engine(false).map_err(anyhow::Error::from)?;
+    let counting = steadfast_host::engine::engine(true).map_err(anyhow::Error::from)?;
+    let mut modules = Vec::new();
+    for subject in SUBJECTS {
+        modules.push(load(&plain, &format!("startup-{subject}"))?);
+    }
+    let mut times = vec![Vec::new(); SUBJECTS.len()];
+    for round in 0..=runs {
+        for at in 0..SUBJECTS.len() {
+            let at = (at + round) % SUBJECTS.len();
+            let (ns, _, _) = run(&plain, &modules[at], false)?;
+            // The first round warms up.
+            if round > 0 {
+                times[at].push(ns);
+            }
+        }
+    }
+    let resident_empty = resident(EMPTY)?;
+    for (subject, times) in SUBJECTS.into_iter().zip(&mut times) {
+        let guest = format!("startup-{subject}");
+        let (_, fuel, _) = run(&counting, &load(&counting, &guest)?, true)?;
+        let mut push = |metric, value, unit| {
+            figures.push(Figure {
+                bench: BENCH,
+                row: String::from("region-1g"),
+                subject: subject.to_owned(),
+                metric,
+                value: Value::Number(value),
+                unit,
+            });
+        };
+        push("ns", median(times), "ns");
+        push("fuel", fuel as f64, "fuel");
+        push("rss_bytes", resident(&guest)? - resident_empty, "B");
+    }
+    Ok(())
+}
+
+/// Resident bytes after one run, the instance still alive; the median of five processes.
+fn resident(guest: &str) -> Result<f64> {
+    let mut values = Vec::new();
+    for _ in 0..5 {
+        let output = Command::new(env::current_exe()?)
+            .args(["resident", guest])
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "{guest}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        values.push(String::from_utf8(output.stdout)?.trim().parse()?);
+    }
+    Ok(median(&mut values))
+}
+
+/// Runs `guest` and prints this process's resident bytes.
+///
+/// # Errors
+/// When the guest fails, or the system does not tell.
+pub fn print_resident(guest: &str) -> Result<()> {
+    let engine = steadfast_host::engine::engine(false).map_err(anyhow::Error::from)?;
+    let module = load(&engine, guest)?;
+    let (_, _, store) = run(&engine, &module, false)?;
+    let status = fs::read_to_string("/proc/self/status")?;
+    let kib: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.trim().strip_suffix(" kB"))
+        .context("the system does not tell this process's resident memory")?
+        .parse()?;
+    println!("{}", kib * 1024);
+    drop(store);
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! Is refused its budget, and prints why through its own sink.
+#![cfg_attr(target_family = "wasm", no_main)]
+
+use steadfast::probe::Refusal;
+use wasm_test_guests::report;
+
+steadfast::plan!();
+
+fn sink(refusal: &Refusal) {
+    if let Refusal::Budget { have, need } = refusal {
+        report(1, u64::from(*have));
+        report(2, u64::from(*need));
+    }
+}
+
+fn run() {
+    steadfast::on_refusal(sink);
+    report(0, 1);
+    report(3, u64::from(steadfast::reserve().region.len));
+}
+
+wasm_test_guests::entry!(run);
