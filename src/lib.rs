@@ -1,3 +1,5 @@
 //! Deterministic linear memory for WebAssembly indexers.
 #![no_std]
 extern crate alloc;
+pub mod cache;
+pub mod region;
