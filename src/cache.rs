@@ -10,6 +10,7 @@ mod evict;
 mod hash;
 mod index;
 mod iter;
+mod open;
 mod recency;
 mod space;
 mod stats;
@@ -20,6 +21,7 @@ mod words;
 
 pub use error::InsertError;
 pub use iter::Iter;
+pub use open::open_cache;
 pub use stats::Stats;
 pub use validate::CacheFault;
 

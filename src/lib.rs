@@ -21,7 +21,7 @@
 //! Right may import left:
 //!
 //! ```text
-//! units <- memory <- exclusive
+//! units <- memory <- exclusive <- memory/native
 //! units <- plan <- probe <- record <- reserve
 //! memory <- probe
 //! exclusive <- record
@@ -31,8 +31,7 @@
 //! exclusive <- metashrew
 //! ```
 //!
-//! `heap` and `cache` never import each other. In native processes `memory` stands in for linear memory and keeps it in an
-//! `exclusive` cell, which is why the two know each other.
+//! `heap` and `cache` never import each other. `memory/native` stands in for linear memory in native processes.
 #![no_std]
 
 extern crate alloc;

@@ -7,6 +7,7 @@ mod block;
 mod formatted;
 mod geometry;
 mod header;
+mod reserved;
 
 use core::ptr::NonNull;
 
@@ -16,6 +17,7 @@ pub(crate) use header::{BINS, Header, LINEAR_BIN_BYTES};
 
 pub use geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes};
 pub use header::{FORMAT_VERSION, FormatError, HEADER_BYTES, RegionInfo, USER_TAG_BYTES, inspect};
+pub use reserved::RegionTaken;
 
 // Offsets, lengths and counters are stored as the machine has them; the format is little-endian.
 const _: () = assert!(u16::from_ne_bytes([1, 0]) == 1, "the region's format is little-endian");

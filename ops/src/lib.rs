@@ -1,3 +1,4 @@
 //! Operation interpreters and oracles that tests, fuzzers and guests share.
 
+pub mod heap;
 pub mod reference;
