@@ -13,7 +13,7 @@ use core::ptr::NonNull;
 
 pub(crate) use block::{EntryHeader, STAMP_MASK, Slot};
 pub(crate) use formatted::Formatted;
-pub(crate) use header::{BINS, Header, LINEAR_BIN_BYTES};
+pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
 
 pub use geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes};
 pub use header::{FORMAT_VERSION, FormatError, HEADER_BYTES, RegionInfo, USER_TAG_BYTES, inspect};
