@@ -1,1 +1,48 @@
-//! To be written.
+//! Runs WebAssembly indexer modules under any memory that a host grants, and reports what they did
+//! with it.
+//!
+//! A [`Runner`] holds a compiled module and a [`RunConfig`]: a ceiling on linear memory, scripted
+//! refusals of `memory.grow`, memory grown beforehand, a limit on the cache. It indexes an
+//! [`Input`] into a [`State`], in a fresh instance for every block, with metashrew's imports and
+//! WASI preview 1, and answers a [`BlockReport`].
+//!
+//! ```text
+//! ceiling, digest, engine, input, limits, state
+//!   <- metashrew <- context <- wasi <- guest
+//!   <- observe, report, trap <- run, exec <- table
+//! ```
+
+pub mod ceiling;
+mod config;
+mod context;
+mod digest;
+mod engine;
+mod exec;
+mod guest;
+mod input;
+mod limits;
+pub mod metashrew;
+mod observe;
+mod report;
+mod run;
+mod state;
+mod table;
+mod trap;
+mod wasi;
+
+pub use config::RunConfig;
+pub use digest::Digest;
+pub use engine::engine;
+pub use exec::{ExecError, exec};
+pub use guest::{DeclaredMemory, Guest, LoadError};
+pub use input::{Input, InputError};
+pub use limits::{GrowRefused, Grows, OnRefusal};
+pub use observe::{HeapTrace, HeapUse, Observed, Span};
+pub use report::{BlockReport, PlanReport, Report};
+pub use run::{Finished, Runner};
+pub use state::{
+    MemoryState, Pair, RedbState, Snapshot, State, StateError, StateHasher, state_digest,
+};
+pub use table::Table;
+pub use trap::{RunError, Stack};
+pub use wasi::{CommandWorld, INPUT_DIRECTORY, INPUT_FILE, Output, WorldError};

@@ -1,1 +1,3 @@
-//! To be written.
+//! Operation interpreters and oracles that tests, fuzzers and guests share.
+
+pub mod reference;

@@ -1,0 +1,32 @@
+//! The subcommands.
+
+pub mod exec;
+pub mod run;
+pub mod view;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use steadfast_host::{MemoryState, RedbState, State};
+
+/// Reads a module's bytes.
+fn read_module(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| path.display().to_string())
+}
+
+/// The state in a file, or one that is forgotten at the end.
+fn open_state(path: Option<&Path>) -> anyhow::Result<Box<dyn State>> {
+    Ok(match path {
+        Some(path) => Box::new(RedbState::open(path)?),
+        None => Box::new(MemoryState::default()),
+    })
+}
+
+/// Reads `NAME=VALUE`.
+fn parse_env(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
+        _ => Err(format!("`{text}` is not NAME=VALUE")),
+    }
+}

@@ -1,0 +1,138 @@
+//! `steadfast run`: indexes blocks and tells what became of memory.
+
+use std::io::{IsTerminal, stderr};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use steadfast_host::ceiling::{machine_ceiling, parse_bytes};
+use steadfast_host::{Input, Report, RunConfig, Runner, State, Table, state_digest};
+
+/// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The indexer: a WebAssembly module that exports `_start`
+    module: PathBuf,
+    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    input: Vec<PathBuf>,
+    /// Keeps the state in this database; without it, it is forgotten at the end
+    #[arg(long, value_name = "PATH")]
+    db: Option<PathBuf>,
+    #[command(flatten)]
+    memory: Memory,
+    /// Counts the instructions that the module runs
+    #[arg(long)]
+    fuel: bool,
+    /// Prints the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is granted to the module.
+#[derive(clap::Args)]
+pub struct Memory {
+    /// The most memory that the module may have, such as 512MiB; by default what the machine really has
+    #[arg(long, value_parser = parse_bytes, value_name = "BYTES")]
+    ceiling: Option<u64>,
+    /// Makes the module's cache use at most this much of what it is granted, or nothing
+    #[arg(long, value_parser = parse_cache, value_name = "BYTES|off")]
+    cache: Option<u32>,
+    /// Grows the module's memory to this many pages of 64 KiB, in all, before it starts
+    #[arg(long, value_name = "PAGES", value_parser = clap::value_parser!(u64).range(..=65536))]
+    pregrow: Option<u64>,
+    /// Refuses the module's N-th memory.grow, counted from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    refuse_grow: Option<u64>,
+    /// An environment variable for a WASI module; it is given no others
+    #[arg(long, value_parser = super::parse_env, value_name = "NAME=VALUE")]
+    env: Vec<(String, String)>,
+}
+
+impl Memory {
+    pub fn config(&self, fuel: bool) -> RunConfig {
+        RunConfig {
+            ceiling: self.ceiling.unwrap_or_else(machine_ceiling),
+            cache: self.cache,
+            pregrow: self.pregrow,
+            refuse_grow: self.refuse_grow,
+            env: self.env.clone(),
+            fuel,
+            ..RunConfig::default()
+        }
+    }
+}
+
+/// Reads a number of bytes that a cache can have; `off` is none.
+fn parse_cache(text: &str) -> Result<u32, String> {
+    match text {
+        "off" => Ok(0),
+        _ => u32::try_from(parse_bytes(text)?)
+            .map_err(|_| format!("`{text}` is more than a 32-bit module can address")),
+    }
+}
+
+/// Checks everything that can be checked before the first block, then indexes them all.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let inputs = arguments
+        .input
+        .iter()
+        .map(Input::read)
+        .collect::<Result<Vec<_>, _>>()?;
+    let module = super::read_module(&arguments.module)?;
+    let runner = Runner::new(&module, arguments.memory.config(arguments.fuel))
+        .with_context(|| arguments.module.display().to_string())?;
+    check_budget(&runner).with_context(|| arguments.module.display().to_string())?;
+    let mut state = super::open_state(arguments.db.as_deref())?;
+
+    let report = index(&runner, &inputs, &mut *state)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", Table(&report));
+    }
+    Ok(())
+}
+
+/// A module that cannot get its heap's budget would start only to stop.
+fn check_budget(runner: &Runner) -> anyhow::Result<()> {
+    let (need, ceiling) = (runner.guest().memory_needed(), runner.config().ceiling);
+    if need > ceiling {
+        bail!(
+            "the ceiling of {ceiling} bytes is below the module's heap budget, which ends at {need}: raise the ceiling to at least {need} ({} MiB)",
+            need.div_ceil(1 << 20)
+        );
+    }
+    Ok(())
+}
+
+fn index(runner: &Runner, inputs: &[Input], state: &mut dyn State) -> anyhow::Result<Report> {
+    let progress = progress(inputs.len());
+    let mut report = Report::new(runner.guest(), runner.config().ceiling);
+    for (done, input) in inputs.iter().enumerate() {
+        let block = runner.run_block(input, state).with_context(|| {
+            format!(
+                "{}: block {} failed, after {done} of {} blocks were written",
+                input.name(),
+                input.height(),
+                inputs.len()
+            )
+        })?;
+        progress.set_message(format!("height {}", input.height()));
+        progress.inc(1);
+        report.add(block);
+    }
+    progress.finish_and_clear();
+    report.state_digest = Some(state_digest(state)?);
+    Ok(report)
+}
+
+/// A bar for many blocks on a terminal; otherwise nothing.
+fn progress(blocks: usize) -> ProgressBar {
+    if blocks < 2 || !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} {eta}");
+    let style = style.expect("the template is well-formed");
+    ProgressBar::new(blocks as u64).with_style(style)
+}

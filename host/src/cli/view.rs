@@ -1,0 +1,57 @@
+//! `steadfast view`: asks a module about the state.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use steadfast_host::{Input, Runner};
+
+/// Calls a view of the module and prints the bytes that it returns, in hexadecimal
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The indexer
+    module: PathBuf,
+    /// The view's name: an export without parameters that returns a pointer
+    #[arg(long, value_name = "NAME")]
+    view: String,
+    /// The view's arguments, in hexadecimal
+    #[arg(long, value_name = "HEX", default_value = "")]
+    input_hex: String,
+    /// The height that stands in front of the arguments
+    #[arg(long, default_value_t = 0)]
+    height: u32,
+    /// The database with the state
+    #[arg(long, value_name = "PATH")]
+    db: Option<PathBuf>,
+    #[command(flatten)]
+    memory: super::run::Memory,
+}
+
+/// Calls the view and prints what it returns.
+pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
+    let input = Input::new(arguments.height, &parse_hex(&arguments.input_hex)?);
+    let module = super::read_module(&arguments.module)?;
+    let runner = Runner::new(&module, arguments.memory.config(false))
+        .with_context(|| arguments.module.display().to_string())?;
+    if let Some(path) = arguments.db.as_deref().filter(|path| !path.exists()) {
+        bail!("{}: there is no such database", path.display());
+    }
+    let state = super::open_state(arguments.db.as_deref())?;
+    let bytes = runner.view(&arguments.view, &input, &*state)?;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("{hex}");
+    Ok(())
+}
+
+fn parse_hex(text: &str) -> anyhow::Result<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).map(|value| value as u8))
+        .collect();
+    match digits {
+        Some(digits) if digits.len() % 2 == 0 => Ok(digits
+            .chunks_exact(2)
+            .map(|pair| pair[0] << 4 | pair[1])
+            .collect()),
+        _ => bail!("`{text}` is not a whole number of bytes in hexadecimal"),
+    }
+}

@@ -1,0 +1,60 @@
+//! Runs a plain WASI preview 1 command, as cargo's runner for `wasm32-wasip1` does.
+
+use wasmtime::{Linker, Store};
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+
+use crate::engine::engine;
+use crate::guest::one_line;
+use crate::limits::{Limits, OnRefusal};
+use crate::trap::{RunError, explain};
+use crate::wasi::CommandWorld;
+
+struct Command {
+    limits: Limits,
+    wasi: WasiP1Ctx,
+}
+
+/// Why a command could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// The module cannot be compiled or linked, or has no `_start`.
+    #[error("the module cannot be run: {0}")]
+    Load(String),
+    /// The world for it cannot be made.
+    #[error("cannot give the command what it was promised: {0}")]
+    World(String),
+    /// It trapped.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Runs a command with this process's standard streams and at most `ceiling` bytes of memory;
+/// answers its exit status.
+///
+/// # Errors
+///
+/// When the module cannot be run, or traps.
+pub fn exec(module: &[u8], world: &CommandWorld, ceiling: u64) -> Result<i32, ExecError> {
+    let load = |error: wasmtime::Error| ExecError::Load(one_line(&error));
+    let engine = engine(false).map_err(load)?;
+    let module = wasmtime::Module::from_binary(&engine, module).map_err(load)?;
+    let mut linker = Linker::new(&engine);
+    p1::add_to_linker_sync(&mut linker, |command: &mut Command| &mut command.wasi).map_err(load)?;
+    let wasi = world
+        .build()
+        .map_err(|error| ExecError::World(one_line(&error)))?;
+    let limits = Limits::new(ceiling, None, OnRefusal::default());
+    let mut store = Store::new(&engine, Command { limits, wasi });
+    store.limiter(|command| &mut command.limits);
+    let instance = linker.instantiate(&mut store, &module).map_err(load)?;
+    let start = instance
+        .get_typed_func::<(), ()>(&mut store, "_start")
+        .map_err(load)?;
+    match start.call(&mut store, ()) {
+        Ok(()) => Ok(0),
+        Err(error) => match explain(error, None, ceiling) {
+            RunError::Exit(status) => Ok(status),
+            failure => Err(failure.into()),
+        },
+    }
+}

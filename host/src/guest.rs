@@ -1,0 +1,184 @@
+//! A module: compiled, and checked for what a host needs of it, before anything runs.
+
+use steadfast::Plan;
+use steadfast::plan::PlanError;
+use steadfast::record::Record;
+use wasmtime::{Engine, ExternType, Module};
+
+use crate::ceiling::PAGE_BYTES;
+use crate::{metashrew, wasi};
+
+/// Why a module cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The bytes are not a WebAssembly module, or not a valid one.
+    #[error("not a valid WebAssembly module: {0}")]
+    Invalid(String),
+    /// Wasmtime cannot compile for this machine.
+    #[error("cannot compile for this machine: {0}")]
+    Engine(String),
+    /// No function `_start` without parameters and results is exported.
+    #[error(
+        "the module exports no function `_start` without parameters and results; build it as a cdylib that exports one, or as a WASI command"
+    )]
+    NoStart,
+    /// No memory is exported as `memory`.
+    #[error("the module exports no memory named `memory`")]
+    NoMemory,
+    /// The module has more memories than the exported one, or one that is not of the plain kind.
+    #[error(
+        "the module's memory is not a single, unshared, 32-bit one of its own with pages of 64 KiB"
+    )]
+    OtherMemory,
+    /// An import that this host does not provide.
+    #[error("the module imports `{module}::{name}`, which this host does not provide; it has metashrew's functions in `{env}` and WASI preview 1 in `{wasi}`", env = metashrew::MODULE, wasi = wasi::MODULE)]
+    UnknownImport {
+        /// The import's module.
+        module: String,
+        /// The import's name.
+        name: String,
+    },
+    /// An import whose type is not what this host provides.
+    #[error("an import does not fit what this host provides: {0}")]
+    ImportType(String),
+    /// The custom section with the plan cannot be read.
+    #[error("the module's section `{section}` is damaged: {0}", section = Plan::SECTION)]
+    Plan(#[from] PlanError),
+    /// Two plans.
+    #[error("the module has more than one section `{section}`: let one crate alone write steadfast::plan!", section = Plan::SECTION)]
+    TwoPlans,
+    /// The module declares more memory than it may have.
+    #[error(
+        "the module declares {initial} bytes of initial memory, and the ceiling is {ceiling}: raise the ceiling to at least {initial}"
+    )]
+    InitialMemory {
+        /// Bytes that the module declares.
+        initial: u64,
+        /// Bytes that it may have.
+        ceiling: u64,
+    },
+}
+
+/// The memory that a module declares, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeclaredMemory {
+    /// What an instance begins with.
+    pub initial: u64,
+    /// The most that it can grow to, where the module says so.
+    pub maximum: Option<u64>,
+}
+
+/// A module that a host can run.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    module: Module,
+    memory: DeclaredMemory,
+    plan: Option<Plan>,
+    has_record: bool,
+    uses_wasi: bool,
+}
+
+impl Guest {
+    /// Compiles a module and checks its memory, its imports' modules and its plan.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not a module, when its memory is missing or of an unusual kind, and when
+    /// its plan cannot be read.
+    pub fn load(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
+        let module = Module::from_binary(engine, bytes)
+            .map_err(|error| LoadError::Invalid(one_line(&error)))?;
+        let memory = declared_memory(&module)?;
+        Ok(Guest {
+            memory,
+            plan: plan(bytes)?,
+            has_record: module.get_export(Record::EXPORT).is_some(),
+            uses_wasi: wasi::is_imported_by(&module),
+            module,
+        })
+    }
+
+    /// Checks that the module has a function `_start` without parameters and results.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::NoStart`].
+    pub fn check_start(&self) -> Result<(), LoadError> {
+        match self.module.get_export("_start") {
+            Some(ExternType::Func(start))
+                if start.params().len() == 0 && start.results().len() == 0 =>
+            {
+                Ok(())
+            }
+            _ => Err(LoadError::NoStart),
+        }
+    }
+
+    /// The plan in the module's custom section, for a module that is built on steadfast.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// The memory that the module declares.
+    pub fn declared_memory(&self) -> DeclaredMemory {
+        self.memory
+    }
+
+    /// Bytes of linear memory without which the module cannot run: what it declares, and for a
+    /// module that is built on steadfast its heap's budget, which ends where the region begins.
+    pub fn memory_needed(&self) -> u64 {
+        let budget_end = self.plan.map_or(0, |plan| plan.region_base().get());
+        self.memory.initial.max(budget_end)
+    }
+
+    /// Whether the module exports steadfast's record.
+    pub fn has_record(&self) -> bool {
+        self.has_record
+    }
+
+    /// Whether the module imports WASI preview 1.
+    pub fn uses_wasi(&self) -> bool {
+        self.uses_wasi
+    }
+
+    pub(crate) fn module(&self) -> &Module {
+        &self.module
+    }
+}
+
+/// An error and its causes, without line breaks.
+pub(crate) fn one_line(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error.chain().map(|cause| cause.to_string()).collect();
+    let joined = causes.join(": ");
+    joined.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn declared_memory(module: &Module) -> Result<DeclaredMemory, LoadError> {
+    let Some(ExternType::Memory(memory)) = module.get_export("memory") else {
+        return Err(LoadError::NoMemory);
+    };
+    let plain = !memory.is_64() && !memory.is_shared() && memory.page_size() == PAGE_BYTES;
+    if !plain || module.resources_required().num_memories != 1 {
+        return Err(LoadError::OtherMemory);
+    }
+    Ok(DeclaredMemory {
+        initial: memory.minimum() * PAGE_BYTES,
+        maximum: memory.maximum().map(|pages| pages * PAGE_BYTES),
+    })
+}
+
+fn plan(bytes: &[u8]) -> Result<Option<Plan>, LoadError> {
+    use wasmparser::{Parser, Payload};
+    let mut plan = None;
+    for payload in Parser::new(0).parse_all(bytes) {
+        // Wasmtime has accepted the bytes: what this parser cannot read is no custom section.
+        let Ok(Payload::CustomSection(section)) = payload else {
+            continue;
+        };
+        if section.name() == Plan::SECTION && plan.replace(Plan::decode(section.data())?).is_some()
+        {
+            return Err(LoadError::TwoPlans);
+        }
+    }
+    Ok(plan)
+}

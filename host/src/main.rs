@@ -1,0 +1,34 @@
+//! `steadfast`: runs WebAssembly indexers under any memory that a host grants.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs WebAssembly indexers under any memory that a host grants.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Run(cli::run::Arguments),
+    View(cli::view::Arguments),
+    Exec(cli::exec::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(arguments) => cli::run::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::View(arguments) => cli::view::view(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Exec(arguments) => cli::exec::exec(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("steadfast: {error:#}");
+        ExitCode::FAILURE
+    })
+}

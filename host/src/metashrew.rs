@@ -1,0 +1,357 @@
+//! The metashrew host interface: the functions of module `env` that an indexer imports.
+//!
+//! A byte string is passed as an AssemblyScript `ArrayBuffer`: the pointer stands at its first
+//! byte, and the four bytes before that hold its length as a little-endian `u32`.
+//!
+//! Where metashrew's own host passes over a mistake in silence (a flush that is not a message, a
+//! pointer outside memory), this one fails the block and says why. `__get_len` alone answers
+//! [`UNREADABLE`], as there, for a key that cannot be read.
+
+mod flush;
+
+use std::ops::{AddAssign, Range};
+use std::sync::Arc;
+
+use serde::Serialize;
+use wasmtime::{Caller, Extern, Linker};
+
+pub use self::flush::{FlushError, decode as decode_flush};
+use crate::context::Context;
+use crate::state::{Pair, Snapshot, StateError};
+
+/// The module under which the functions are imported.
+pub const MODULE: &str = "env";
+
+/// What `__get_len` answers for a key pointer that it cannot read.
+pub const UNREADABLE: i32 = i32::MAX;
+
+/// Calls of the imports, and the bytes that they moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ImportCounts {
+    /// Calls of `__get_len`.
+    pub get_lens: u64,
+    /// Calls of `__get`.
+    pub gets: u64,
+    /// Bytes of values handed over by `__get`.
+    pub get_bytes: u64,
+    /// Calls of `__flush`.
+    pub flushes: u64,
+    /// Bytes of messages taken by `__flush`.
+    pub flush_bytes: u64,
+    /// Calls of `__log`.
+    pub logs: u64,
+}
+
+impl AddAssign for ImportCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.get_lens += other.get_lens;
+        self.gets += other.gets;
+        self.get_bytes += other.get_bytes;
+        self.flushes += other.flushes;
+        self.flush_bytes += other.flush_bytes;
+        self.logs += other.logs;
+    }
+}
+
+/// A mistake that an import found. It fails the block.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A byte string does not lie within linear memory (or begins at or above 2 GiB).
+    #[error("{import} was handed pointer {pointer:#x}, where no readable byte string stands")]
+    Unreadable {
+        /// The function called.
+        import: &'static str,
+        /// The pointer.
+        pointer: u32,
+    },
+    /// The place for an answer does not lie within linear memory (or begins at or above 2 GiB).
+    #[error("{import} cannot write {length} bytes at {pointer:#x}: that is outside memory")]
+    Unwritable {
+        /// The function called.
+        import: &'static str,
+        /// The pointer.
+        pointer: u32,
+        /// Bytes of the answer.
+        length: usize,
+    },
+    /// `__flush` was handed something else than keys and values.
+    #[error("__flush was handed an invalid message: {0}")]
+    Flush(#[from] FlushError),
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The module has no memory to hand anything over in.
+    #[error("{import} was called before the module's memory exists")]
+    NoMemory {
+        /// The function called.
+        import: &'static str,
+    },
+}
+
+/// One instance's side of the interface: what it reads, and what it has handed over.
+pub struct Exchange {
+    input: Arc<[u8]>,
+    state: Box<dyn Snapshot>,
+    writes: Vec<Pair>,
+    counts: ImportCounts,
+    log: Box<dyn FnMut(&str) + Send>,
+}
+
+impl Exchange {
+    /// The interface to an input and a state; `log` is given each line that the guest logs.
+    pub fn new(
+        input: Arc<[u8]>,
+        state: Box<dyn Snapshot>,
+        log: Box<dyn FnMut(&str) + Send>,
+    ) -> Self {
+        Exchange {
+            input,
+            state,
+            writes: Vec::new(),
+            counts: ImportCounts::default(),
+            log,
+        }
+    }
+
+    /// What the guest called so far.
+    pub fn counts(&self) -> ImportCounts {
+        self.counts
+    }
+
+    /// What all flushes wrote, in order; `None` if there was none.
+    pub fn take_writes(&mut self) -> Option<Vec<Pair>> {
+        (self.counts.flushes > 0).then(|| std::mem::take(&mut self.writes))
+    }
+
+    fn load_input(&self, memory: &mut [u8], pointer: u32) -> Result<(), ImportError> {
+        write("__load_input", memory, pointer, &self.input)
+    }
+
+    fn get_len(&mut self, memory: &[u8], key: u32) -> Result<i32, ImportError> {
+        self.counts.get_lens += 1;
+        let Some(key) = byte_string(memory, key) else {
+            return Ok(UNREADABLE);
+        };
+        let value = self.state.get(&memory[key])?;
+        let length = value.map_or(0, |value| value.len());
+        // A value longer than a guest can be told of is as good as unreadable.
+        Ok(i32::try_from(length).unwrap_or(UNREADABLE))
+    }
+
+    fn get(&mut self, memory: &mut [u8], key: u32, target: u32) -> Result<(), ImportError> {
+        self.counts.gets += 1;
+        let key = readable("__get", memory, key)?;
+        if let Some(value) = self.state.get(&memory[key])? {
+            write("__get", memory, target, &value)?;
+            self.counts.get_bytes += value.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, memory: &[u8], message: u32) -> Result<(), ImportError> {
+        let message = &memory[readable("__flush", memory, message)?];
+        self.writes.extend(flush::decode(message)?);
+        self.counts.flushes += 1;
+        self.counts.flush_bytes += message.len() as u64;
+        Ok(())
+    }
+
+    fn log(&mut self, memory: &[u8], text: u32) -> Result<(), ImportError> {
+        let text = &memory[readable("__log", memory, text)?];
+        self.counts.logs += 1;
+        (self.log)(String::from_utf8_lossy(text).trim_end_matches('\n'));
+        Ok(())
+    }
+}
+
+/// Where the byte string at `pointer` lies, if it lies within memory and begins below 2 GiB.
+pub(crate) fn byte_string(memory: &[u8], pointer: u32) -> Option<Range<usize>> {
+    let start = usize::try_from(i32::try_from(pointer).ok()?).ok()?;
+    let length = memory.get(start.checked_sub(4)?..start)?;
+    let length = u32::from_le_bytes(length.try_into().ok()?);
+    let end = start.checked_add(usize::try_from(length).ok()?)?;
+    (end <= memory.len()).then_some(start..end)
+}
+
+fn readable(
+    import: &'static str,
+    memory: &[u8],
+    pointer: u32,
+) -> Result<Range<usize>, ImportError> {
+    byte_string(memory, pointer).ok_or(ImportError::Unreadable { import, pointer })
+}
+
+fn write(
+    import: &'static str,
+    memory: &mut [u8],
+    pointer: u32,
+    bytes: &[u8],
+) -> Result<(), ImportError> {
+    let start = i32::try_from(pointer).ok().map(|start| start as usize);
+    let target = start.and_then(|start| memory.get_mut(start..)?.get_mut(..bytes.len()));
+    match target {
+        Some(target) => {
+            target.copy_from_slice(bytes);
+            Ok(())
+        }
+        None => Err(ImportError::Unwritable {
+            import,
+            pointer,
+            length: bytes.len(),
+        }),
+    }
+}
+
+/// Runs an import on the caller's memory and its side of the interface.
+fn with<R>(
+    caller: &mut Caller<'_, Context>,
+    import: &'static str,
+    call: impl FnOnce(&mut Exchange, &mut [u8]) -> Result<R, ImportError>,
+) -> Result<R, wasmtime::Error> {
+    let Some(memory) = caller.get_export("memory").and_then(Extern::into_memory) else {
+        return Err(wasmtime::Error::new(ImportError::NoMemory { import }));
+    };
+    let (memory, context) = memory.data_and_store_mut(caller);
+    call(&mut context.exchange, memory).map_err(wasmtime::Error::new)
+}
+
+/// Defines the interface for every instance that `linker` makes.
+pub(crate) fn add_to_linker(linker: &mut Linker<Context>) -> Result<(), wasmtime::Error> {
+    linker.func_wrap(MODULE, "__host_len", |caller: Caller<'_, Context>| {
+        // An input that a guest could not address would not have been accepted.
+        i32::try_from(caller.data().exchange.input.len()).unwrap_or(i32::MAX)
+    })?;
+    linker.func_wrap(
+        MODULE,
+        "__load_input",
+        |mut caller: Caller<'_, Context>, pointer: u32| {
+            with(&mut caller, "__load_input", |exchange, memory| {
+                exchange.load_input(memory, pointer)
+            })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "__get_len",
+        |mut caller: Caller<'_, Context>, key: u32| {
+            with(&mut caller, "__get_len", |exchange, memory| {
+                exchange.get_len(memory, key)
+            })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "__get",
+        |mut caller: Caller<'_, Context>, key: u32, value: u32| {
+            with(&mut caller, "__get", |exchange, memory| {
+                exchange.get(memory, key, value)
+            })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "__flush",
+        |mut caller: Caller<'_, Context>, message: u32| {
+            with(&mut caller, "__flush", |exchange, memory| {
+                exchange.flush(memory, message)
+            })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "__log",
+        |mut caller: Caller<'_, Context>, text: u32| {
+            with(&mut caller, "__log", |exchange, memory| {
+                exchange.log(memory, text)
+            })
+        },
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{MemoryState, State};
+
+    fn exchange(pairs: &[(&str, &str)]) -> Exchange {
+        let mut state = MemoryState::default();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
+        state.apply(&pairs).unwrap();
+        let input: Arc<[u8]> = b"input"[..].into();
+        Exchange::new(input, state.snapshot().unwrap(), Box::new(|_| ()))
+    }
+
+    fn with_string(at: usize, text: &[u8]) -> Vec<u8> {
+        let mut memory = vec![0xee; 64];
+        memory[at - 4..at].copy_from_slice(&(text.len() as u32).to_le_bytes());
+        memory[at..at + text.len()].copy_from_slice(text);
+        memory
+    }
+
+    #[test]
+    fn a_byte_string_lies_within_memory_or_is_not_one() {
+        let memory = with_string(8, b"key");
+        assert_eq!(byte_string(&memory, 8), Some(8..11));
+        let at_end = with_string(61, b"key");
+        assert_eq!(byte_string(&at_end, 61), Some(61..64));
+        let mut past_end = with_string(61, b"key");
+        past_end[57] = 4;
+        assert_eq!(byte_string(&past_end, 61), None);
+        for pointer in [0, 3, 65, 68, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
+            assert_eq!(byte_string(&memory, pointer), None, "{pointer:#x}");
+        }
+        let empty_at_end = with_string(64, b"");
+        assert_eq!(byte_string(&empty_at_end, 64), Some(64..64));
+    }
+
+    #[test]
+    fn a_missing_key_has_length_0_and_nothing_is_written() {
+        let mut exchange = exchange(&[("key", "value")]);
+        let mut memory = with_string(8, b"nay");
+        let before = memory.clone();
+        assert_eq!(exchange.get_len(&memory, 8).unwrap(), 0);
+        exchange.get(&mut memory, 8, u32::MAX).unwrap();
+        assert_eq!(memory, before);
+    }
+
+    #[test]
+    fn a_value_is_written_where_it_was_asked_for() {
+        let mut exchange = exchange(&[("key", "value")]);
+        let mut memory = with_string(8, b"key");
+        assert_eq!(exchange.get_len(&memory, 8).unwrap(), 5);
+        exchange.get(&mut memory, 8, 59).unwrap();
+        assert_eq!(&memory[58..], b"\xeevalue");
+        assert!(exchange.get(&mut memory, 8, 60).is_err());
+        assert_eq!(
+            (exchange.counts().gets, exchange.counts().get_bytes),
+            (2, 5)
+        );
+    }
+
+    #[test]
+    fn an_unreadable_key_has_the_length_that_metashrew_answers() {
+        let mut exchange = exchange(&[]);
+        let memory = with_string(8, b"key");
+        for pointer in [0, 3, 65, 0x8000_0008] {
+            assert_eq!(exchange.get_len(&memory, pointer).unwrap(), UNREADABLE);
+        }
+    }
+
+    #[test]
+    fn flushes_add_up_and_a_bad_one_adds_nothing() {
+        let mut exchange = exchange(&[]);
+        assert_eq!(exchange.take_writes(), None);
+        exchange
+            .flush(&with_string(8, b"\x0a\x01k\x0a\x01v"), 8)
+            .unwrap();
+        assert!(exchange.flush(&with_string(8, b"\x0a\x01k"), 8).is_err());
+        exchange.flush(&with_string(8, b""), 8).unwrap();
+        let written = vec![(b"k".to_vec(), b"v".to_vec())];
+        assert_eq!(exchange.take_writes(), Some(written));
+        assert_eq!(exchange.counts().flushes, 2);
+    }
+}

@@ -1,0 +1,386 @@
+//! Runs a guest: a fresh instance for every block and every view, as metashrew does.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use steadfast::record::Record;
+use wasmtime::{Instance, InstancePre, Linker, Memory, Store};
+use wasmtime_wasi::I32Exit;
+
+use crate::ceiling::PAGE_BYTES;
+use crate::config::RunConfig;
+use crate::context::Context;
+use crate::engine::engine;
+use crate::guest::{Guest, LoadError, one_line};
+use crate::input::Input;
+use crate::limits::Limits;
+use crate::metashrew::{self, Exchange};
+use crate::observe::{self, Observed};
+use crate::report::BlockReport;
+use crate::state::{Pair, State};
+use crate::trap::{RunError, explain};
+use crate::wasi::{self, Output, World};
+
+/// A module that is ready to run, and how it is run.
+///
+/// ```no_run
+/// use steadfast_host::{Input, MemoryState, RunConfig, Runner, state_digest};
+///
+/// let module = std::fs::read("indexer.wasm")?;
+/// let config = RunConfig {
+///     ceiling: 512 << 20,
+///     ..RunConfig::default()
+/// };
+/// let runner = Runner::new(&module, config)?;
+/// let mut state = MemoryState::default();
+/// let report = runner.run_block(&Input::read("702861.block")?, &mut state)?;
+/// println!("{} grows, state {}", report.grows.asked, state_digest(&state)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Runner {
+    guest: Guest,
+    instances: InstancePre<Context>,
+    config: RunConfig,
+}
+
+impl Runner {
+    /// Compiles a module and checks all that can be checked before it runs. Takes a second or
+    /// more for a large module; [`Runner::with_config`] saves it.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no module, when something is missing that a host needs or something is
+    /// imported that this one does not have, and when the module declares more memory than the
+    /// ceiling.
+    pub fn new(module: &[u8], config: RunConfig) -> Result<Self, LoadError> {
+        let engine = engine(config.fuel).map_err(|error| LoadError::Engine(one_line(&error)))?;
+        let guest = Guest::load(&engine, module)?;
+        guest.check_start()?;
+        let instances = link(&guest)?;
+        Runner {
+            guest,
+            instances,
+            config,
+        }
+        .checked()
+    }
+
+    /// The same compiled module, run in another way. Whether it counts fuel is compiled in, and
+    /// stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// When the module declares more memory than the ceiling.
+    pub fn with_config(&self, config: RunConfig) -> Result<Self, LoadError> {
+        let fuel = self.config.fuel;
+        Runner {
+            config: RunConfig { fuel, ..config },
+            ..self.clone()
+        }
+        .checked()
+    }
+
+    fn checked(self) -> Result<Self, LoadError> {
+        let initial = self.guest.declared_memory().initial;
+        let ceiling = self.config.ceiling;
+        if initial > ceiling {
+            return Err(LoadError::InitialMemory { initial, ceiling });
+        }
+        Ok(self)
+    }
+
+    /// The module.
+    pub fn guest(&self) -> &Guest {
+        &self.guest
+    }
+
+    /// How it is run.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// Indexes one block, and writes what it flushed if it succeeded.
+    ///
+    /// # Errors
+    ///
+    /// When the guest fails, flushes nothing, or the state cannot be read or written. The state is
+    /// then as it was before.
+    pub fn run_block(&self, input: &Input, state: &mut dyn State) -> Result<BlockReport, RunError> {
+        self.start(input, state)?.commit(state)
+    }
+
+    /// Runs `_start` on one block and keeps the instance, so that its memory can be looked at
+    /// whatever became of it. Nothing is written before [`Finished::commit`].
+    ///
+    /// # Errors
+    ///
+    /// When the guest could not be started at all. What became of it is in [`Finished::outcome`].
+    pub fn start(&self, input: &Input, state: &dyn State) -> Result<Finished, RunError> {
+        let mut live = self.instantiate(input, state)?;
+        let start = live
+            .instance
+            .get_typed_func::<(), ()>(&mut live.store, "_start")
+            .map_err(|error| RunError::Instantiate(one_line(&error)))?;
+        let before = Instant::now();
+        let returned = start.call(&mut live.store, ());
+        let guest_ns = before.elapsed().as_nanos() as u64;
+        let outcome = match returned {
+            Err(error) if exit_status(&error) != Some(0) => Err(live.explain(error)),
+            _ => live.take_writes(),
+        };
+        Ok(live.finish(input, guest_ns, outcome))
+    }
+
+    /// Calls a view: an export without parameters that reads its arguments where a block would
+    /// stand, and returns a pointer to a byte string. What it writes is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such export, the guest fails, or it returns a pointer to nothing readable.
+    pub fn view(&self, name: &str, input: &Input, state: &dyn State) -> Result<Vec<u8>, RunError> {
+        let mut live = self.instantiate(input, state)?;
+        let view = live
+            .instance
+            .get_typed_func::<(), u32>(&mut live.store, name)
+            .map_err(|_| RunError::NoView(name.to_string()))?;
+        match view.call(&mut live.store, ()) {
+            Ok(pointer) => {
+                let memory = live.memory.data(&live.store);
+                let bytes = metashrew::byte_string(memory, pointer);
+                bytes
+                    .map(|bytes| memory[bytes].to_vec())
+                    .ok_or(RunError::BadView(pointer))
+            }
+            Err(error) => Err(live.explain(error)),
+        }
+    }
+
+    /// Makes an instance and does what a host does before a guest's first instruction.
+    fn instantiate(&self, input: &Input, state: &dyn State) -> Result<Live, RunError> {
+        let config = &self.config;
+        let logged = Arc::new(Mutex::new(String::new()));
+        let (wasi, world) = if self.guest.uses_wasi() {
+            let (wasi, world) = wasi::world(input.bytes(), &config.env, config.output)?;
+            (Some(wasi), Some(world))
+        } else {
+            (None, None)
+        };
+        let context = Context {
+            limits: Limits::new(config.ceiling, config.refuse_grow, config.on_refusal),
+            exchange: Exchange::new(
+                Arc::clone(input.bytes()),
+                state.snapshot()?,
+                log_to(config.output, &logged),
+            ),
+            wasi,
+        };
+        let mut store = Store::new(self.guest.module().engine(), context);
+        store.limiter(|context| &mut context.limits);
+        if config.fuel {
+            store
+                .set_fuel(u64::MAX)
+                .map_err(|error| RunError::Instantiate(one_line(&error)))?;
+        }
+        let instance = self
+            .instances
+            .instantiate(&mut store)
+            .map_err(|error| explain(error, None, config.ceiling))?;
+        let memory = instance.get_memory(&mut store, "memory");
+        let memory = memory.expect("Guest::load checked that a memory is exported");
+        let record_at = instance
+            .get_global(&mut store, Record::EXPORT)
+            .and_then(|global| global.get(&mut store).i32())
+            .map(|address| address as u32);
+        let mut live = Live {
+            store,
+            instance,
+            memory,
+            record_at,
+            ceiling: config.ceiling,
+            logged,
+            world,
+        };
+        if let Some(pages) = config.pregrow {
+            live.pregrow(pages)?;
+        }
+        if let Some(limit) = config.cache {
+            live.limit_cache(limit)?;
+        }
+        Ok(live)
+    }
+}
+
+/// Defines the host's functions and checks that they are all that the module imports.
+fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
+    let mut linker = Linker::new(guest.module().engine());
+    metashrew::add_to_linker(&mut linker)
+        .and_then(|()| wasi::add_to_linker(&mut linker))
+        .map_err(|error| LoadError::Engine(one_line(&error)))?;
+    linker.instantiate_pre(guest.module()).map_err(|error| {
+        match error.downcast_ref::<wasmtime::UnknownImportError>() {
+            Some(unknown) => LoadError::UnknownImport {
+                module: unknown.module().to_string(),
+                name: unknown.name().to_string(),
+            },
+            None => LoadError::ImportType(one_line(&error)),
+        }
+    })
+}
+
+fn exit_status(error: &wasmtime::Error) -> Option<i32> {
+    error.downcast_ref::<I32Exit>().map(|exit| exit.0)
+}
+
+fn log_to(output: Output, logged: &Arc<Mutex<String>>) -> Box<dyn FnMut(&str) + Send> {
+    match output {
+        Output::Inherit => Box::new(|line| eprintln!("{line}")),
+        Output::Discard => Box::new(|_| ()),
+        Output::Capture => {
+            let logged = Arc::clone(logged);
+            Box::new(move |line| {
+                let mut logged = logged.lock().expect("no holder of the log panics");
+                logged.push_str(line);
+                logged.push('\n');
+            })
+        }
+    }
+}
+
+/// An instance, and what it needs to live.
+struct Live {
+    store: Store<Context>,
+    instance: Instance,
+    memory: Memory,
+    record_at: Option<u32>,
+    ceiling: u64,
+    logged: Arc<Mutex<String>>,
+    world: Option<World>,
+}
+
+impl Live {
+    fn pregrow(&mut self, pages: u64) -> Result<(), RunError> {
+        let more = pages.saturating_sub(self.memory.size(&self.store));
+        if more == 0 {
+            return Ok(());
+        }
+        self.store.data_mut().limits.set_host_grows(true);
+        let grown = self.memory.grow(&mut self.store, more);
+        self.store.data_mut().limits.set_host_grows(false);
+        let ceiling = self.ceiling;
+        grown
+            .map(drop)
+            .map_err(|_| RunError::Pregrow { pages, ceiling })
+    }
+
+    fn limit_cache(&mut self, limit: u32) -> Result<(), RunError> {
+        let at = self.record_at.ok_or(RunError::NoRecord)?;
+        let memory = self.memory.data_mut(&mut self.store);
+        observe::record(memory, at).ok_or(RunError::NoRecord)?;
+        let field = at as usize + Record::CACHE_LIMIT_OFFSET;
+        memory[field..field + 4].copy_from_slice(&limit.to_le_bytes());
+        Ok(())
+    }
+
+    fn record(&self) -> Option<Record> {
+        observe::record(self.memory.data(&self.store), self.record_at?)
+    }
+
+    fn explain(&self, error: wasmtime::Error) -> RunError {
+        explain(error, self.record().as_ref(), self.ceiling)
+    }
+
+    fn take_writes(&mut self) -> Result<Vec<Pair>, RunError> {
+        let exchange = &mut self.store.data_mut().exchange;
+        exchange.take_writes().ok_or(RunError::NoFlush)
+    }
+
+    fn output(&self) -> String {
+        let mut output = self
+            .logged
+            .lock()
+            .expect("no holder of the log panics")
+            .clone();
+        if let Some(pipe) = self
+            .world
+            .as_ref()
+            .and_then(|world| world.captured.as_ref())
+        {
+            output.push_str(&String::from_utf8_lossy(&pipe.contents()));
+        }
+        output
+    }
+
+    fn finish(
+        self,
+        input: &Input,
+        guest_ns: u64,
+        outcome: Result<Vec<Pair>, RunError>,
+    ) -> Finished {
+        let memory = self.memory.data(&self.store);
+        let context = self.store.data();
+        let report = BlockReport {
+            height: input.height(),
+            guest_ns,
+            // Counted down from the maximum; an engine that does not count answers an error.
+            fuel: self.store.get_fuel().ok().map(|left| u64::MAX - left),
+            memory_bytes: self.memory.size(&self.store) * PAGE_BYTES,
+            grows: context.limits.grows(),
+            observed: self.record().map(|record| Observed::read(memory, &record)),
+            imports: context.exchange.counts(),
+            written_pairs: outcome.as_ref().map_or(0, |writes| writes.len() as u64),
+            output: self.output(),
+        };
+        Finished {
+            live: self,
+            report,
+            outcome,
+        }
+    }
+}
+
+/// An instance whose `_start` has ended, in one way or another.
+pub struct Finished {
+    live: Live,
+    report: BlockReport,
+    outcome: Result<Vec<Pair>, RunError>,
+}
+
+impl Finished {
+    /// The whole of the guest's memory as it was left.
+    pub fn memory(&self) -> &[u8] {
+        self.live.memory.data(&self.live.store)
+    }
+
+    /// The record in the guest's memory, for a module that is built on steadfast.
+    pub fn record(&self) -> Option<Record> {
+        self.live.record()
+    }
+
+    /// The figures of this run.
+    pub fn report(&self) -> &BlockReport {
+        &self.report
+    }
+
+    /// What the block flushed, or why it failed.
+    pub fn outcome(&self) -> &Result<Vec<Pair>, RunError> {
+        &self.outcome
+    }
+
+    /// Writes what the block flushed, all of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the block failed or the state cannot be written. The state is then as it was before.
+    pub fn commit(self, state: &mut dyn State) -> Result<BlockReport, RunError> {
+        let Finished {
+            live,
+            report,
+            outcome,
+        } = self;
+        // The instance holds a snapshot of the state.
+        drop(live);
+        state.apply(&outcome?)?;
+        Ok(report)
+    }
+}

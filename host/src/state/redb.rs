@@ -1,0 +1,131 @@
+//! A state in a file: an embedded `redb` database.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::{Pair, Snapshot, State, StateError};
+
+const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("state");
+
+/// A state in a `redb` database, held open for this process alone.
+#[derive(Debug)]
+pub struct RedbState {
+    database: Database,
+    path: PathBuf,
+}
+
+impl RedbState {
+    /// Opens the database at `path`, or makes one there. Every page's checksum is verified, so
+    /// this reads the whole file: a damaged database is refused here rather than believed later.
+    ///
+    /// # Errors
+    ///
+    /// When another process has it open, or the file is damaged, foreign, or cannot be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StateError> {
+        let path = path.as_ref().to_path_buf();
+        let opened = Database::builder()
+            .set_check_integrity_on_open(true)
+            .create(&path)
+            .map_err(redb::Error::from)
+            .and_then(|database| {
+                create_table(&database)?;
+                Ok(database)
+            });
+        match opened {
+            Ok(database) => Ok(RedbState { database, path }),
+            Err(error) => Err(explain(&path, error)),
+        }
+    }
+
+    fn write(&mut self, writes: &[Pair]) -> Result<(), redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        {
+            let mut table = transaction.open_table(TABLE)?;
+            for (key, value) in writes {
+                if value.is_empty() {
+                    table.remove(key.as_slice())?;
+                } else {
+                    table.insert(key.as_slice(), value.as_slice())?;
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn read(&self) -> Result<ReadOnlyTable<&'static [u8], &'static [u8]>, redb::Error> {
+        Ok(self.database.begin_read()?.open_table(TABLE)?)
+    }
+}
+
+/// A reader needs the table to be there, also before the first write.
+fn create_table(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(TABLE)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+impl State for RedbState {
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StateError> {
+        let table = self.read().map_err(|error| explain(&self.path, error))?;
+        let path = self.path.clone();
+        Ok(Box::new(RedbSnapshot { table, path }))
+    }
+
+    fn apply(&mut self, writes: &[Pair]) -> Result<(), StateError> {
+        self.write(writes)
+            .map_err(|error| explain(&self.path, error))
+    }
+}
+
+struct RedbSnapshot {
+    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    path: PathBuf,
+}
+
+impl Snapshot for RedbSnapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        match self.table.get(key) {
+            Ok(value) => Ok(value.map(|value| value.value().to_vec())),
+            Err(error) => Err(explain(&self.path, error.into())),
+        }
+    }
+
+    fn for_each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StateError> {
+        let explain = |error: redb::StorageError| explain(&self.path, error.into());
+        for pair in self.table.iter().map_err(explain)? {
+            let (key, value) = pair.map_err(explain)?;
+            visit(key.value(), value.value());
+        }
+        Ok(())
+    }
+}
+
+fn explain(path: &Path, error: redb::Error) -> StateError {
+    let path = path.to_path_buf();
+    match error {
+        redb::Error::DatabaseAlreadyOpen => StateError::Locked { path },
+        redb::Error::Io(source) if source.kind() == ErrorKind::InvalidData => StateError::Corrupt {
+            path,
+            reason: source.to_string(),
+        },
+        redb::Error::Io(source) => StateError::Io { path, source },
+        redb::Error::Corrupted(reason) => StateError::Corrupt { path, reason },
+        error @ (redb::Error::UpgradeRequired(_)
+        | redb::Error::RepairAborted
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TypeDefinitionChanged { .. }) => StateError::Corrupt {
+            path,
+            reason: error.to_string(),
+        },
+        error => StateError::Database {
+            path,
+            source: Box::new(error),
+        },
+    }
+}

@@ -1,0 +1,164 @@
+//! A report as people read it.
+
+use std::fmt;
+
+use crate::report::Report;
+
+/// Shows a report as lines of a name and a figure, in two columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a>(pub &'a Report);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = rows(self.0);
+        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        rows.iter()
+            .try_for_each(|(name, figure)| writeln!(f, "{name:<width$}  {figure}"))
+    }
+}
+
+type Row = (&'static str, String);
+
+fn rows(report: &Report) -> Vec<Row> {
+    let mut rows = vec![
+        ("blocks", grouped(report.blocks)),
+        ("ceiling", bytes(report.ceiling_bytes)),
+    ];
+    if let Some(plan) = &report.plan {
+        let planned = format!(
+            "region at {:#010x}, at most {}, {}",
+            plan.region_base,
+            bytes(plan.region_max),
+            plan.policy
+        );
+        rows.push(("plan", planned));
+    }
+    rows.extend(memory_rows(report));
+    rows.push((
+        "memory.grow",
+        format!(
+            "{} asked, {} refused",
+            grouped(report.grows.asked),
+            grouped(report.grows.refused)
+        ),
+    ));
+    if let Some(peak) = report.heap_peak_bytes {
+        rows.push(("heap peak", bytes(peak.into())));
+    }
+    rows.push((
+        "state reads",
+        format!(
+            "{} lengths, {} values of {}",
+            grouped(report.imports.get_lens),
+            grouped(report.imports.gets),
+            bytes(report.imports.get_bytes)
+        ),
+    ));
+    rows.push((
+        "state writes",
+        format!(
+            "{} pairs in {} flushes of {}",
+            grouped(report.written_pairs),
+            grouped(report.imports.flushes),
+            bytes(report.imports.flush_bytes)
+        ),
+    ));
+    rows.push(("guest time", milliseconds(report.guest_ns)));
+    rows.extend(report.fuel.map(|fuel| ("fuel", grouped(fuel))));
+    rows.extend(shown("state digest", report.state_digest));
+    rows.extend(shown("heap-trace digest", report.heap_digest));
+    rows
+}
+
+/// The address map of the last block.
+fn memory_rows(report: &Report) -> Vec<Row> {
+    let Some(last) = &report.last else {
+        return Vec::new();
+    };
+    let mut rows = Vec::new();
+    if let Some(seen) = &last.observed {
+        rows.push(("heap", span(seen.heap.start, seen.heap.bytes)));
+        if seen.c_heap.bytes > 0 {
+            rows.push(("heap of C", span(seen.c_heap.start, seen.c_heap.bytes)));
+        }
+        let granted = format!(
+            "{}, {}",
+            span(seen.region.start, seen.region.bytes),
+            seen.region_outcome
+        );
+        rows.push(("region", granted));
+        rows.push((
+            "cache",
+            format!("at most {}", bytes(seen.cache_limit_bytes.into())),
+        ));
+        rows.push((
+            "adopted",
+            format!("{} pages", grouped(seen.adopted_pages.into())),
+        ));
+    }
+    rows.push(("memory", bytes(last.memory_bytes)));
+    rows
+}
+
+fn shown(name: &'static str, figure: Option<impl fmt::Display>) -> Option<Row> {
+    figure.map(|figure| (name, figure.to_string()))
+}
+
+fn span(start: u32, length: u32) -> String {
+    let end = u64::from(start) + u64::from(length);
+    format!("{start:#010x}..{end:#010x} ({})", bytes(length.into()))
+}
+
+fn milliseconds(ns: u64) -> String {
+    format!("{:.3} ms", ns as f64 / 1e6)
+}
+
+/// A number of bytes: exact, in the largest unit that divides it or with the nearest behind it.
+fn bytes(bytes: u64) -> String {
+    const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let largest = UNITS.iter().find(|(_, shift)| bytes >> shift > 0);
+    match largest {
+        None => format!("{bytes} B"),
+        Some((unit, shift)) if bytes.trailing_zeros() >= *shift => {
+            format!("{} {unit}", bytes >> shift)
+        }
+        Some((unit, shift)) => {
+            let rounded = bytes as f64 / f64::from(1u32 << shift);
+            format!("{} B ({rounded:.1} {unit})", grouped(bytes))
+        }
+    }
+}
+
+/// A number with its digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_exact_and_readable() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1024), "1 KiB");
+        assert_eq!(bytes(1 << 32), "4 GiB");
+        assert_eq!(bytes(1_500_000), "1,500,000 B (1.4 MiB)");
+    }
+
+    #[test]
+    fn digits_are_grouped_in_threes() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(702_861), "702,861");
+        assert_eq!(grouped(1_000_000), "1,000,000");
+    }
+}

@@ -1,0 +1,206 @@
+//! Why a run stopped, in one line.
+
+use steadfast::record::{Record, State};
+use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use crate::ceiling::PAGE_BYTES;
+use crate::guest::one_line;
+use crate::limits::GrowRefused;
+use crate::metashrew::ImportError;
+use crate::state::StateError;
+use crate::wasi::WorldError;
+
+/// Frames of the guest's stack that a message shows.
+const FRAMES: usize = 6;
+
+/// Why a block or a view failed. The state is as it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The host refused the heap's budget.
+    #[error(
+        "the host refused the heap's budget: the module needs {need} bytes of memory and has {have}, under a ceiling of {ceiling}; raise the ceiling to at least {need}"
+    )]
+    BudgetRefused {
+        /// Bytes of memory that the module needs.
+        need: u64,
+        /// Bytes that it has.
+        have: u64,
+        /// Bytes that the host allows.
+        ceiling: u64,
+    },
+    /// The module's static data leave no room for its heap.
+    #[error(
+        "the module's static data end at {end}, and leave no room for the heap below the region; build it with a higher STEADFAST_REGION_BASE"
+    )]
+    StaticDataTooLarge {
+        /// The address at which static data end.
+        end: u32,
+    },
+    /// Somebody else grew the memory while the guest did.
+    #[error(
+        "memory grew to {found} bytes behind the guest's back during its reservation, where {expected} were expected"
+    )]
+    ForeignGrowth {
+        /// Bytes that the guest expected.
+        expected: u64,
+        /// Bytes that it found.
+        found: u64,
+    },
+    /// The heap could not serve a request that the guest cannot do without.
+    #[error(
+        "the heap is exhausted: request of {request} bytes (align {align}), budget {budget}, live {live}, largest free block {largest_free}{stack}"
+    )]
+    HeapExhausted {
+        /// Bytes asked for.
+        request: u32,
+        /// Alignment asked for.
+        align: u32,
+        /// Bytes of the heap.
+        budget: u32,
+        /// Bytes in use.
+        live: u32,
+        /// Bytes of the largest free block.
+        largest_free: u32,
+        /// Where the guest stopped.
+        stack: Stack,
+    },
+    /// The guest trapped.
+    #[error("the guest trapped: {reason}{stack}")]
+    Trap {
+        /// Wasmtime's reason.
+        reason: String,
+        /// Where the guest stopped.
+        stack: Stack,
+    },
+    /// The guest ended with a status other than 0.
+    #[error("the guest exited with status {0}")]
+    Exit(i32),
+    /// The guest ended without handing over what it wrote.
+    #[error("the guest returned without calling __flush")]
+    NoFlush,
+    /// The guest used an import wrongly, or the state could not be read.
+    #[error(transparent)]
+    Import(ImportError),
+    /// A growth was refused, with a host that traps on it.
+    #[error(transparent)]
+    GrowRefused(GrowRefused),
+    /// The state could not be written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// What the guest needs around it could not be made.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The instance could not be made.
+    #[error("the module cannot be instantiated: {0}")]
+    Instantiate(String),
+    /// The host could not grow the memory as far as it was told to.
+    #[error("cannot grow memory to {pages} pages before the start, with a ceiling of {ceiling} bytes: raise the ceiling to {need}, or pre-grow less", need = pages * PAGE_BYTES)]
+    Pregrow {
+        /// Pages in all.
+        pages: u64,
+        /// Bytes that the instance may have.
+        ceiling: u64,
+    },
+    /// A limit on the cache was asked for, and the module has no record to write it in.
+    #[error("the module exports no `{export}`, so its cache cannot be limited: build it on steadfast", export = Record::EXPORT)]
+    NoRecord,
+    /// The module has no such view.
+    #[error("the module exports no function `{0}` without parameters that returns a pointer")]
+    NoView(String),
+    /// A view returned a pointer to no byte string.
+    #[error("the view returned pointer {0:#x}, where no readable byte string stands")]
+    BadView(u32),
+}
+
+/// The innermost frames of a guest's stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stack(pub Vec<String>);
+
+impl std::fmt::Display for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, frame) in self.0.iter().enumerate() {
+            let before = if index == 0 { "; in " } else { " < " };
+            write!(f, "{before}{frame}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells why a call of the guest failed. `record` is what stands in the guest's memory afterwards.
+pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: u64) -> RunError {
+    let error = match error.downcast::<ImportError>() {
+        Ok(import) => return RunError::Import(import),
+        Err(error) => error,
+    };
+    if let Some(refused) = error.downcast_ref::<GrowRefused>() {
+        return RunError::GrowRefused(*refused);
+    }
+    if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {
+        return RunError::Exit(*status);
+    }
+    let stack = stack(&error);
+    let trap = error.downcast_ref::<Trap>();
+    match record.and_then(|record| reservation_failure(record, ceiling)) {
+        Some(failure) => return failure,
+        None if trap == Some(&Trap::UnreachableCodeReached) => {
+            if let Some(record) = record.filter(|record| record.exhausted_count > 0) {
+                return exhaustion(record, stack);
+            }
+        }
+        None => {}
+    }
+    let reason = match trap {
+        Some(trap) => trap.to_string(),
+        None => one_line(&error),
+    };
+    RunError::Trap { reason, stack }
+}
+
+/// A guest that has not got its budget does nothing but stop.
+fn reservation_failure(record: &Record, ceiling: u64) -> Option<RunError> {
+    let bytes = |pages: u32| u64::from(pages) * PAGE_BYTES;
+    let have = bytes(record.refused_have_pages);
+    let need = bytes(record.refused_need);
+    match State::from_code(record.state)? {
+        State::Undecided | State::Reserved => None,
+        State::BudgetRefused => Some(RunError::BudgetRefused {
+            need,
+            have,
+            ceiling,
+        }),
+        State::StaticDataTooLarge => Some(RunError::StaticDataTooLarge {
+            end: record.refused_need,
+        }),
+        State::ForeignGrowth => Some(RunError::ForeignGrowth {
+            expected: have,
+            found: need,
+        }),
+    }
+}
+
+fn exhaustion(record: &Record, stack: Stack) -> RunError {
+    RunError::HeapExhausted {
+        request: record.exhausted_request,
+        align: record.exhausted_align,
+        budget: record.exhausted_budget,
+        live: record.exhausted_live,
+        largest_free: record.exhausted_largest_free,
+        stack,
+    }
+}
+
+fn stack(error: &wasmtime::Error) -> Stack {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Stack::default();
+    };
+    let frames = backtrace.frames().iter().take(FRAMES);
+    Stack(
+        frames
+            .map(|frame| match frame.func_name() {
+                Some(name) => name.to_string(),
+                None => format!("function {}", frame.func_index()),
+            })
+            .collect(),
+    )
+}

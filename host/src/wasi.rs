@@ -1,0 +1,131 @@
+//! WASI preview 1, through `wasmtime-wasi`: what an indexer sees of the world.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use wasmtime::{Linker, Module};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+
+use crate::context::Context;
+
+/// The module under which WASI preview 1 is imported.
+pub const MODULE: &str = "wasi_snapshot_preview1";
+
+/// The directory in which a guest finds its input.
+pub const INPUT_DIRECTORY: &str = "/input";
+
+/// The file in [`INPUT_DIRECTORY`] that holds the height (a little-endian `u32`) and the block.
+pub const INPUT_FILE: &str = "block";
+
+/// More output than this, in bytes, stops a guest whose output is captured.
+const CAPTURED_OUTPUT: usize = 64 << 20;
+
+/// Where a guest's standard output, its standard error and its log lines go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// All of them to the host's standard error.
+    #[default]
+    Inherit,
+    /// All of them to the report; at most 64 MiB.
+    Capture,
+    /// Nowhere.
+    Discard,
+}
+
+/// Whether a module imports anything of WASI preview 1.
+pub(crate) fn is_imported_by(module: &Module) -> bool {
+    module.imports().any(|import| import.module() == MODULE)
+}
+
+pub(crate) fn add_to_linker(linker: &mut Linker<Context>) -> Result<(), wasmtime::Error> {
+    wasmtime_wasi::p1::add_to_linker_sync(linker, |context: &mut Context| {
+        let wasi = context.wasi.as_mut();
+        wasi.expect("a module that imports WASI is given a WASI context")
+    })
+}
+
+/// The world of an indexer: its input, its output and the environment it is told of.
+pub(crate) struct World {
+    pub captured: Option<MemoryOutputPipe>,
+    // Removed when the run is over.
+    _directory: TempDir,
+}
+
+/// Makes the world in which one block is indexed: a read-only directory with the input in it, and
+/// nothing else of this machine but its clocks and random numbers.
+///
+/// # Errors
+///
+/// When the temporary directory cannot be made.
+pub(crate) fn world(
+    input: &[u8],
+    env: &[(String, String)],
+    output: Output,
+) -> Result<(WasiP1Ctx, World), WorldError> {
+    let directory = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
+    fs::write(directory.path().join(INPUT_FILE), input)?;
+
+    let mut builder = WasiCtxBuilder::new();
+    builder
+        .envs(env)
+        .allow_blocking_current_thread(true)
+        .preopened_dir(directory.path(), INPUT_DIRECTORY, FsPerms::ReadOnly)?;
+    let captured = match output {
+        Output::Inherit => {
+            builder.stdout(io::stderr()).stderr(io::stderr());
+            None
+        }
+        Output::Capture => {
+            let pipe = MemoryOutputPipe::new(CAPTURED_OUTPUT);
+            builder.stdout(pipe.clone()).stderr(pipe.clone());
+            Some(pipe)
+        }
+        Output::Discard => None,
+    };
+    let world = World {
+        captured,
+        _directory: directory,
+    };
+    Ok((builder.build_p1(), world))
+}
+
+/// Why a guest's world could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// The temporary directory for the input could not be made.
+    #[error("cannot make the guest's input directory: {0}")]
+    Io(#[from] io::Error),
+    /// A directory could not be opened for the guest.
+    #[error("cannot open a directory for the guest: {0}")]
+    Wasi(#[from] wasmtime::Error),
+}
+
+/// A plain command's world: this process's standard streams, and what it is told of.
+#[derive(Clone, Debug, Default)]
+pub struct CommandWorld {
+    /// The command's name, and its arguments.
+    pub args: Vec<String>,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+    /// Directories that the command may read and write: the host's path, and the guest's.
+    pub directories: Vec<(PathBuf, String)>,
+}
+
+impl CommandWorld {
+    pub(crate) fn build(&self) -> Result<WasiP1Ctx, wasmtime::Error> {
+        let mut builder = WasiCtxBuilder::new();
+        builder
+            .inherit_stdio()
+            .allow_blocking_current_thread(true)
+            .args(&self.args)
+            .envs(&self.env);
+        for (host, guest) in &self.directories {
+            builder.preopened_dir(host, guest, FsPerms::ReadWrite)?;
+        }
+        Ok(builder.build_p1())
+    }
+}

@@ -1,0 +1,313 @@
+//! The command, and what it does with bad input: one clear line, a failure, and the state as it
+//! was.
+
+mod common;
+
+use std::fs;
+use std::mem::offset_of;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::*;
+use steadfast::record::{Record, State};
+use steadfast::{Bytes, Plan};
+use steadfast_host::{Digest, RedbState, state_digest};
+use tempfile::TempDir;
+
+fn steadfast(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_steadfast"))
+        .args(arguments)
+        .output()
+        .expect("the command starts")
+}
+
+/// A directory with a module, a block, and a database in which the block is indexed once.
+struct Desk {
+    directory: TempDir,
+    digest: Digest,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let mut desk = Desk {
+            directory: tempfile::tempdir().unwrap(),
+            digest: Digest([0; 32]),
+        };
+        desk.write("counter.wasm", &counter());
+        desk.write("block", &small_block(2));
+        let output = desk.run("counter.wasm", "block", &[]);
+        assert!(output.status.success(), "{output:?}");
+        desk.digest = desk.read_digest();
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn run(&self, module: &str, input: &str, more: &[&str]) -> Output {
+        let arguments = [
+            "run",
+            &text_of(&self.path(module)),
+            "--input",
+            &text_of(&self.path(input)),
+            "--db",
+            &text_of(&self.path("db")),
+        ];
+        steadfast(&[&arguments[..], more].concat())
+    }
+
+    fn read_digest(&self) -> Digest {
+        state_digest(&RedbState::open(self.path("db")).unwrap()).unwrap()
+    }
+
+    /// Runs, and checks that it fails with one line that has these words, and changes no state.
+    fn refuses(&self, module: &str, input: &str, more: &[&str], words: &[&str]) {
+        one_line_with(&self.run(module, input, more), words);
+        assert_eq!(self.read_digest(), self.digest, "the state was changed");
+    }
+}
+
+fn text_of(path: &Path) -> String {
+    path.to_str()
+        .expect("a temporary path in UTF-8")
+        .to_string()
+}
+
+fn one_line_with(output: &Output, words: &[&str]) {
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    for word in words {
+        assert!(message.contains(word), "`{word}` is missing in: {message}");
+    }
+}
+
+#[test]
+fn the_state_is_kept_from_run_to_run_and_the_figures_are_told() {
+    let desk = Desk::new();
+    let output = desk.run("counter.wasm", "block", &["--ceiling", "1MiB", "--fuel"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(output.stderr.is_empty(), "quiet when piped");
+    let digest = desk.read_digest();
+    assert_ne!(digest, desk.digest);
+    for row in [
+        "ceiling ",
+        "1 MiB",
+        "memory.grow ",
+        "fuel ",
+        &digest.to_string(),
+    ] {
+        assert!(table.contains(row), "`{row}` is missing in:\n{table}");
+    }
+    let columns: Vec<_> = table
+        .lines()
+        .map(|line| line.len() - line.split_once("  ").unwrap().1.trim_start().len())
+        .collect();
+    assert!(columns.windows(2).all(|pair| pair[0] == pair[1]), "{table}");
+}
+
+#[test]
+fn json_has_the_same_figures() {
+    let desk = Desk::new();
+    let block = text_of(&desk.path("block"));
+    let output = desk.run("counter.wasm", "block", &["--json", "--input", &block]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["blocks"], 2);
+    assert_eq!(report["imports"]["gets"], 2);
+    assert_eq!(report["last"]["height"], 702_861);
+    assert_eq!(report["state_digest"], desk.read_digest().to_string());
+}
+
+#[test]
+fn bad_blocks_are_refused_before_anything_runs() {
+    let desk = Desk::new();
+    let block = small_block(2);
+    desk.write("cut", &block[..block.len() - 1]);
+    desk.write("long", &[&block[..], b"?"].concat());
+    desk.write("empty", b"");
+    desk.refuses(
+        "counter.wasm",
+        "cut",
+        &[],
+        &["cut", "cut short after 1 of 2"],
+    );
+    desk.refuses(
+        "counter.wasm",
+        "long",
+        &[],
+        &["long", "1 bytes are left over"],
+    );
+    desk.refuses(
+        "counter.wasm",
+        "empty",
+        &[],
+        &["empty", "the file is empty"],
+    );
+    desk.refuses("counter.wasm", "none", &[], &["none", "No such file"]);
+    desk.refuses("counter.wasm", ".", &[], &["directory"]);
+    // A good block before a bad one is not indexed either.
+    let good = text_of(&desk.path("block"));
+    desk.refuses("counter.wasm", "cut", &["--input", &good], &["cut short"]);
+}
+
+#[test]
+fn bad_modules_are_refused() {
+    let desk = Desk::new();
+    let cases = [
+        ("no memory", r#"(func (export "_start"))"#, "memory"),
+        ("no start", r#"(memory (export "memory") 1)"#, "`_start`"),
+    ];
+    for (name, body, word) in cases {
+        desk.write(name, &module(body));
+        desk.refuses(name, "block", &[], &[name, word]);
+    }
+    let import = r#"(module (import "wasi_snapshot_preview2" "run" (func)) (memory (export "memory") 1) (func (export "_start")))"#;
+    desk.write("import", &wat::parse_str(import).unwrap());
+    desk.refuses("import", "block", &[], &["`wasi_snapshot_preview2::run`"]);
+    desk.write("text", b"hello");
+    desk.refuses("text", "block", &[], &["not a valid WebAssembly module"]);
+    desk.refuses("none", "block", &[], &["none", "No such file"]);
+}
+
+#[test]
+fn a_trap_in_the_middle_of_a_block_changes_nothing() {
+    let desk = Desk::new();
+    desk.write("trap", &counter_that("(drop (i32.load (i32.const -1)))"));
+    desk.refuses("trap", "block", &[], &["702861", "out of bounds"]);
+    desk.write(
+        "no flush",
+        &module(r#"(memory (export "memory") 1) (func (export "_start"))"#),
+    );
+    desk.refuses("no flush", "block", &[], &["without calling __flush"]);
+}
+
+#[test]
+fn ceilings_that_are_too_low_are_told_with_what_is_needed() {
+    let desk = Desk::new();
+    desk.refuses(
+        "counter.wasm",
+        "block",
+        &["--ceiling", "65535"],
+        &["at least 65536"],
+    );
+    desk.refuses(
+        "counter.wasm",
+        "block",
+        &["--pregrow", "17", "--ceiling", "1MiB"],
+        &["1114112"],
+    );
+
+    let plan = Plan::DEFAULT.with_region_base(Bytes::mib(64)).checked();
+    let section = format!(
+        r#"(@custom "{}" "{}")"#,
+        Plan::SECTION,
+        escaped(&plan.encode())
+    );
+    let body = r#"(memory (export "memory") 1) (func (export "_start"))"#;
+    desk.write("planned", &module(&format!("{section} {body}")));
+    let below = ["--ceiling", "67043328"];
+    desk.refuses(
+        "planned",
+        "block",
+        &below,
+        &["heap budget", "at least 67108864", "64 MiB"],
+    );
+}
+
+#[test]
+fn an_exhausted_heap_is_one_line() {
+    let desk = Desk::new();
+    let fields = [
+        (offset_of!(Record, state), State::Reserved as u32),
+        (offset_of!(Record, exhausted_count), 1),
+        (offset_of!(Record, exhausted_request), 4096),
+    ];
+    let memory = r#"(memory (export "memory") 1)"#;
+    let module = module_that_writes(memory, &record_items(&fields), "unreachable");
+    desk.write("exhausted", &module);
+    desk.refuses(
+        "exhausted",
+        "block",
+        &[],
+        &["the heap is exhausted: request of 4096 bytes"],
+    );
+}
+
+#[test]
+fn a_locked_database_is_refused() {
+    let desk = Desk::new();
+    let held = RedbState::open(desk.path("db")).unwrap();
+    one_line_with(
+        &desk.run("counter.wasm", "block", &[]),
+        &["db", "another process"],
+    );
+    assert_eq!(state_digest(&held).unwrap(), desk.digest);
+}
+
+#[test]
+fn files_that_are_no_database_are_refused_and_left_alone() {
+    let desk = Desk::new();
+    let database = fs::read(desk.path("db")).unwrap();
+    let mut damaged = database.clone();
+    damaged[..16].fill(0);
+    for bytes in [
+        &b"hello"[..],
+        &[0; 8192],
+        &damaged,
+        &database[..database.len() / 2],
+    ] {
+        desk.write("db", bytes);
+        one_line_with(&desk.run("counter.wasm", "block", &[]), &["db"]);
+        assert_eq!(fs::read(desk.path("db")).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_refused() {
+    let desk = Desk::new();
+    for bad in [
+        ["--ceiling", "1XB"],
+        ["--cache", "some"],
+        ["--refuse-grow", "0"],
+        ["--pregrow", "65537"],
+        ["--env", "novalue"],
+    ] {
+        let output = desk.run("counter.wasm", "block", &bad);
+        assert_eq!(output.status.code(), Some(2), "{bad:?}");
+    }
+    assert_eq!(desk.read_digest(), desk.digest);
+}
+
+#[test]
+fn a_view_is_printed_in_hexadecimal() {
+    let desk = Desk::new();
+    let view = module(
+        r#"
+        (memory (export "memory") 1)
+        (data (i32.const 16) "\01\00\00\00n")
+        (func (export "_start"))
+        (func (export "n") (result i32)
+            (i32.store (i32.const 512) (i32.add (call $host_len) (call $get_len (i32.const 20))))
+            (call $load_input (i32.const 516))
+            (call $get (i32.const 20) (i32.add (i32.const 516) (call $host_len)))
+            (i32.const 516))
+        "#,
+    );
+    desk.write("view", &view);
+    let (module, db) = (text_of(&desk.path("view")), text_of(&desk.path("db")));
+    let view = |more: &[&str]| steadfast(&[&["view", &module, "--db", &db], more].concat());
+    let output = view(&["--view", "n", "--input-hex", "AaBb", "--height", "258"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "02010000aabb78\n");
+    one_line_with(&view(&["--view", "m"]), &["no function `m`"]);
+    one_line_with(
+        &view(&["--view", "n", "--input-hex", "abc"]),
+        &["hexadecimal"],
+    );
+    assert_eq!(desk.read_digest(), desk.digest);
+}

@@ -1,0 +1,139 @@
+//! Small guests, written by hand, and blocks to hand to them.
+#![allow(dead_code, reason = "each test file uses some of these")]
+
+use std::mem::offset_of;
+use std::ops::ControlFlow;
+
+use bitcoin_slices::{Visit, Visitor, bsl};
+use steadfast::record::Record;
+use steadfast_host::{Input, MemoryState, Output, RunConfig};
+
+/// Metashrew's functions, under their names.
+pub const IMPORTS: &str = r#"
+    (import "env" "__host_len" (func $host_len (result i32)))
+    (import "env" "__load_input" (func $load_input (param i32)))
+    (import "env" "__get_len" (func $get_len (param i32) (result i32)))
+    (import "env" "__get" (func $get (param i32 i32)))
+    (import "env" "__flush" (func $flush (param i32)))
+    (import "env" "__log" (func $log (param i32)))
+"#;
+
+/// A module with metashrew's imports.
+pub fn module(body: &str) -> Vec<u8> {
+    wat::parse_str(format!("(module {IMPORTS} {body})")).expect("a well-formed module")
+}
+
+/// A module whose `_start` runs `code` and then flushes one pair: the key `v` and a four-byte
+/// value, the global `$value`.
+pub fn module_that_writes(memory: &str, items: &str, code: &str) -> Vec<u8> {
+    module(&format!(
+        r#"
+        {memory}
+        (global $value (mut i32) (i32.const 0))
+        {items}
+        (data (i32.const 1024) "\09\00\00\00\0a\01v\0a\04????")
+        (func (export "_start")
+            {code}
+            (i32.store (i32.const 1033) (global.get $value))
+            (call $flush (i32.const 1028)))
+        "#
+    ))
+}
+
+/// Appends an `x` to the value of the key `n` in every block.
+pub fn counter() -> Vec<u8> {
+    counter_that("")
+}
+
+/// A [`counter`] that runs `code` after its flush.
+pub fn counter_that(code: &str) -> Vec<u8> {
+    module(&format!(
+        r#"
+        (memory (export "memory") 1)
+        (data (i32.const 16) "\01\00\00\00n")
+        (data (i32.const 64) "????\0a\01n\0a")
+        (func (export "_start") (local $len i32)
+            (local.set $len (call $get_len (i32.const 20)))
+            (call $get (i32.const 20) (i32.const 73))
+            (i32.store8 (i32.add (i32.const 73) (local.get $len)) (i32.const 120))
+            (i32.store8 (i32.const 72) (i32.add (local.get $len) (i32.const 1)))
+            (i32.store (i32.const 64) (i32.add (local.get $len) (i32.const 6)))
+            (call $flush (i32.const 68))
+            {code})
+        "#
+    ))
+}
+
+/// Any block: guests here do not parse it.
+pub fn any_input() -> Input {
+    Input::new(7, b"block")
+}
+
+/// A configuration that prints nothing and does not depend on the machine.
+pub fn quiet() -> RunConfig {
+    RunConfig {
+        ceiling: 1 << 32,
+        output: Output::Capture,
+        ..RunConfig::default()
+    }
+}
+
+/// The value of a key, as text.
+pub fn text(state: &MemoryState, key: &str) -> Option<String> {
+    let value = state.pairs().get(key.as_bytes())?;
+    Some(String::from_utf8_lossy(value).into_owned())
+}
+
+/// The four-byte number that [`module_that_writes`] wrote.
+pub fn written(state: &MemoryState) -> u32 {
+    let value = &state.pairs()[&b"v"[..]];
+    u32::from_le_bytes(value[..].try_into().expect("four bytes"))
+}
+
+/// Bytes as a string in the text format.
+pub fn escaped(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
+}
+
+/// Where the record stands in modules that have [`record_items`].
+pub const RECORD_AT: usize = 2048;
+
+/// A record with these fields, as a guest built on steadfast exports it.
+pub fn record_items(fields: &[(usize, u32)]) -> String {
+    let mut bytes = [0; Record::LEN];
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(0, &Record::MAGIC.to_le_bytes());
+    put(offset_of!(Record, version), &Record::VERSION.to_le_bytes());
+    put(offset_of!(Record, len), &(Record::LEN as u32).to_le_bytes());
+    put(Record::CACHE_LIMIT_OFFSET, &u32::MAX.to_le_bytes());
+    for (at, value) in fields {
+        put(*at, &value.to_le_bytes());
+    }
+    format!(
+        r#"(global (export "{}") i32 (i32.const {RECORD_AT}))
+        (data (i32.const {RECORD_AT}) "{}")"#,
+        Record::EXPORT,
+        escaped(&bytes)
+    )
+}
+
+/// The header of mainnet block 702,861 with its first transactions.
+pub fn small_block(transactions: u8) -> Vec<u8> {
+    struct Take(usize, Vec<u8>);
+    impl Visitor for Take {
+        fn visit_transaction(&mut self, transaction: &bsl::Transaction<'_>) -> ControlFlow<()> {
+            if self.0 == 0 {
+                return ControlFlow::Break(());
+            }
+            self.0 -= 1;
+            self.1.extend_from_slice(transaction.as_ref());
+            ControlFlow::Continue(())
+        }
+    }
+    let whole = bitcoin_test_data::blocks::mainnet_702861();
+    let mut block = whole[..80].to_vec();
+    block.push(transactions);
+    let mut take = Take(transactions.into(), block);
+    let _ = bsl::Block::visit(whole, &mut take);
+    take.1
+}

@@ -1,0 +1,119 @@
+//! Which modules can be run.
+
+mod common;
+
+use common::*;
+use steadfast::{Bytes, Plan};
+use steadfast_host::{LoadError, RunConfig, Runner};
+
+const START: &str = r#"(func (export "_start"))"#;
+
+fn load(text: &str) -> Result<Runner, LoadError> {
+    Runner::new(
+        &wat::parse_str(text).expect("a well-formed module"),
+        quiet(),
+    )
+}
+
+fn refused(text: &str) -> LoadError {
+    load(text).map(drop).unwrap_err()
+}
+
+#[test]
+fn what_is_no_module_is_refused() {
+    for bytes in [
+        &b""[..],
+        b"\0asm",
+        b"(module)",
+        b"\0asm\x01\0\0\0\xff",
+        b"\0asm\x0d\0\x01\0",
+    ] {
+        let error = Runner::new(bytes, quiet()).map(drop).unwrap_err();
+        assert!(matches!(error, LoadError::Invalid(_)), "{error:?}");
+        assert_eq!(error.to_string().lines().count(), 1);
+    }
+}
+
+#[test]
+fn a_module_needs_a_start_of_the_right_type() {
+    let memory = r#"(memory (export "memory") 1)"#;
+    for start in [
+        "",
+        r#"(func (export "start"))"#,
+        r#"(func (export "_start") (param i32))"#,
+        r#"(func (export "_start") (result i32) (i32.const 0))"#,
+        r#"(global (export "_start") i32 (i32.const 0))"#,
+    ] {
+        let error = refused(&format!("(module {memory} {start})"));
+        assert!(matches!(error, LoadError::NoStart), "{start}: {error:?}");
+    }
+}
+
+#[test]
+fn a_module_needs_one_plain_memory() {
+    for memory in ["", r#"(memory 1)"#, r#"(func (export "memory"))"#] {
+        let error = refused(&format!("(module {memory} {START})"));
+        assert!(matches!(error, LoadError::NoMemory), "{memory}: {error:?}");
+    }
+    for memory in [
+        r#"(memory (export "memory") i64 1)"#,
+        r#"(memory (export "memory") 1) (memory 1)"#,
+    ] {
+        let error = refused(&format!("(module {memory} {START})"));
+        assert!(
+            matches!(error, LoadError::OtherMemory | LoadError::Invalid(_)),
+            "{memory}: {error:?}"
+        );
+    }
+    let imported =
+        r#"(module (import "env" "memory" (memory (export "memory") 1)) (func (export "_start")))"#;
+    assert!(load(imported).is_err());
+}
+
+#[test]
+fn an_import_that_nobody_provides_is_named() {
+    let error = refused(&format!(
+        r#"(module (import "env" "__height" (func)) (memory (export "memory") 1) {START})"#
+    ));
+    assert!(error.to_string().contains("`env::__height`"), "{error}");
+    let error = refused(&format!(
+        r#"(module (import "env" "__flush" (func (param i64))) (memory (export "memory") 1) {START})"#
+    ));
+    assert!(matches!(error, LoadError::ImportType(_)), "{error:?}");
+}
+
+#[test]
+fn more_initial_memory_than_the_ceiling_is_refused_and_as_much_is_not() {
+    let module =
+        wat::parse_str(format!(r#"(module (memory (export "memory") 2) {START})"#)).unwrap();
+    let at = |ceiling| Runner::new(&module, RunConfig { ceiling, ..quiet() });
+    assert!(at(131_072).is_ok());
+    let error = at(131_071).map(drop).unwrap_err();
+    assert!(error.to_string().contains("at least 131072"), "{error}");
+}
+
+#[test]
+fn the_plan_is_read_from_its_section() {
+    let plan = Plan::DEFAULT.with_region_base(Bytes::mib(32)).checked();
+    let section = |bytes: &[u8]| format!(r#"(@custom "{}" "{}")"#, Plan::SECTION, escaped(bytes));
+    let with = |sections: &str| {
+        load(&format!(
+            r#"(module {sections} (memory (export "memory") 1) {START})"#
+        ))
+    };
+
+    let runner = with(&section(&plan.encode())).unwrap();
+    assert_eq!(runner.guest().plan(), Some(&plan));
+    assert_eq!(runner.guest().memory_needed(), 32 << 20);
+
+    let runner = with("").unwrap();
+    assert_eq!(
+        (runner.guest().plan(), runner.guest().memory_needed()),
+        (None, 65536)
+    );
+
+    let damaged = with(&section(&plan.encode()[1..])).map(drop);
+    assert!(matches!(damaged, Err(LoadError::Plan(_))), "{damaged:?}");
+    let twice = with(&section(&plan.encode()).repeat(2)).map(drop);
+    assert!(matches!(twice, Err(LoadError::TwoPlans)), "{twice:?}");
+}

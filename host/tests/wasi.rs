@@ -1,0 +1,111 @@
+//! What a WASI guest sees of the world.
+
+mod common;
+
+use common::*;
+use steadfast_host::{MemoryState, RunConfig, RunError, Runner};
+
+/// A module with the WASI functions that these tests use.
+fn wasi_module(code: &str) -> Vec<u8> {
+    module(&format!(
+        r#"
+        (import "wasi_snapshot_preview1" "path_open"
+            (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_read"
+            (func $fd_read (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write"
+            (func $fd_write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "environ_sizes_get"
+            (func $environ_sizes_get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 16) "block")
+        (data (i32.const 1024) "\09\00\00\00\0a\01v\0a\04????")
+        (func $write (param $value i32)
+            (i32.store (i32.const 1033) (local.get $value))
+            (call $flush (i32.const 1028)))
+        (func (export "_start") {code})
+        "#
+    ))
+}
+
+fn run(
+    code: &str,
+    config: RunConfig,
+) -> (Result<steadfast_host::BlockReport, RunError>, MemoryState) {
+    let runner = Runner::new(&wasi_module(code), config).unwrap();
+    let mut state = MemoryState::default();
+    let result = runner.run_block(&any_input(), &mut state);
+    (result, state)
+}
+
+/// Opens the input with rights to read, and perhaps to write; the status is left on the stack.
+fn open(flags: u32, rights: u64) -> String {
+    format!(
+        "(call $path_open (i32.const 3) (i32.const 0) (i32.const 16) (i32.const 5) (i32.const {flags})
+            (i64.const {rights}) (i64.const 0) (i32.const 0) (i32.const 32))"
+    )
+}
+
+#[test]
+fn the_input_is_a_file_with_the_height_and_the_block() {
+    let code = format!(
+        "(call $write {open})
+        (i32.store (i32.const 40) (i32.const 1100))
+        (i32.store (i32.const 44) (i32.const 100))
+        (drop (call $fd_read (i32.load (i32.const 32)) (i32.const 40) (i32.const 1) (i32.const 48)))
+        (call $write (i32.add (i32.load (i32.const 1100)) (i32.mul (i32.const 1000) (i32.load (i32.const 48)))))",
+        open = open(0, 2)
+    );
+    let (result, state) = run(&code, quiet());
+    result.unwrap();
+    assert_eq!(
+        written(&state),
+        9007,
+        "nine bytes, beginning with the height 7"
+    );
+}
+
+#[test]
+fn the_input_can_be_neither_written_nor_truncated() {
+    for (flags, rights) in [(0, 64), (1, 66), (8, 66)] {
+        let (result, state) = run(&format!("(call $write {})", open(flags, rights)), quiet());
+        result.unwrap();
+        assert_ne!(written(&state), 0, "flags {flags}, rights {rights}");
+    }
+}
+
+#[test]
+fn the_environment_is_what_the_configuration_says() {
+    let code = "(drop (call $environ_sizes_get (i32.const 40) (i32.const 44)))
+        (call $write (i32.add (i32.mul (i32.const 1000) (i32.load (i32.const 40))) (i32.load (i32.const 44))))";
+    assert_eq!(written(&run(code, quiet()).1), 0);
+    let env = vec![("A".into(), "1".into()), ("BC".into(), "x".repeat(100))];
+    let config = RunConfig { env, ..quiet() };
+    assert_eq!(written(&run(code, config).1), 2000 + 4 + 104);
+}
+
+#[test]
+fn standard_output_is_captured() {
+    let code = "(i32.store (i32.const 40) (i32.const 16))
+        (i32.store (i32.const 44) (i32.const 5))
+        (drop (call $fd_write (i32.const 1) (i32.const 40) (i32.const 1) (i32.const 48)))
+        (call $write (i32.const 0))";
+    assert_eq!(run(code, quiet()).0.unwrap().output, "block");
+}
+
+#[test]
+fn exit_0_is_a_success_and_any_other_a_failure() {
+    let (result, state) = run(
+        "(call $write (i32.const 3)) (call $proc_exit (i32.const 0))",
+        quiet(),
+    );
+    result.unwrap();
+    assert_eq!(written(&state), 3);
+    let (result, state) = run(
+        "(call $write (i32.const 3)) (call $proc_exit (i32.const 4))",
+        quiet(),
+    );
+    assert!(matches!(result, Err(RunError::Exit(4))), "{result:?}");
+    assert!(state.pairs().is_empty());
+}
