@@ -7,7 +7,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
 
 use crate::exclusive::Exclusive;
-use crate::heap::{Counters, Heap};
+use crate::heap::Heap;
 use crate::memory::platform;
 use crate::plan::Plan;
 use crate::probe::Span;
@@ -54,8 +54,7 @@ impl Global {
                 return block;
             }
         }
-        let counters = with_heap(|heap| heap.counters());
-        with_record(|record| record.note_exhaustion(layout, &counters));
+        note_exhaustion(&HEAP, layout);
         ptr::null_mut()
     }
 }
@@ -143,17 +142,23 @@ impl Record {
         }
         self.trace_count += 1;
     }
+}
 
-    /// Notes a request that `counters`' heap could not serve. The first one stays.
-    fn note_exhaustion(&mut self, layout: Layout, counters: &Counters) {
-        if self.exhausted_count == 0 {
-            self.exhausted_request = saturate(layout.size());
-            self.exhausted_align = saturate(layout.align());
-            self.exhausted_live = saturate(counters.live_bytes);
-            self.exhausted_largest_free = saturate(counters.largest_free_bytes);
-            self.exhausted_budget = saturate(counters.budget_bytes);
-        }
-        self.exhausted_count = self.exhausted_count.saturating_add(1);
+/// Notes a request that could not be served. The first one stays, since only its moment tells what went wrong.
+fn note_exhaustion(heap: &Exclusive<Heap>, layout: Layout) {
+    let nth = with_record(|record| {
+        record.exhausted_count = record.exhausted_count.saturating_add(1);
+        record.exhausted_count
+    });
+    if nth == 1 {
+        let counters = heap.with(|heap| heap.counters());
+        with_record(|record| {
+            record.exhausted_request = saturate(layout.size());
+            record.exhausted_align = saturate(layout.align());
+            record.exhausted_live = saturate(counters.live_bytes);
+            record.exhausted_largest_free = saturate(counters.largest_free_bytes);
+            record.exhausted_budget = saturate(counters.budget_bytes);
+        });
     }
 }
 

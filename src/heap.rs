@@ -1,61 +1,424 @@
-//! A placeholder until the heap lands.
-#![allow(missing_docs, clippy::all)]
+//! The allocator core: one span of memory, never more.
+//!
+//! Small requests are served by *slabs*, eight kibibytes of blocks of one size each; the `Layout` that Rust hands back
+//! tells which, so blocks carry no header. Everything else, slabs included, is a *run* of kibibyte granules, coalesced
+//! through a table at the start of the span. Every operation does a bounded amount of work, apart from the bytes that
+//! it copies or clears.
+//!
+//! Which address a request gets, and whether it gets one, depends on the requests so far and on the span's length
+//! alone: never on what the span's memory holds.
+
+mod bins;
+mod class;
+mod counters;
+mod runs;
+mod slab;
+mod validate;
+
 use core::alloc::Layout;
-use core::ptr::{self, NonNull};
+use core::ptr::{self, NonNull, null_mut};
+
+use class::{CLASSES, SMALL_MAX, padded};
+use runs::{GRANULE, NOWHERE, Runs, SLAB_BYTES, granules};
+use slab::{LIVE, Slab};
+
+pub use counters::{ClassCounters, Counters};
+pub use validate::HeapFault;
+
+/// Greatest alignment served, in bytes.
+pub const MAX_ALIGN: usize = 64 * 1024;
+
+/// An allocator over one span of memory.
+///
+/// A new heap owns nothing and refuses every request until it [adopts](Heap::adopt) a span. It never panics.
+///
+/// ```
+/// use core::alloc::Layout;
+/// use core::ptr::NonNull;
+/// use steadfast::heap::Heap;
+///
+/// #[repr(align(65536))]
+/// struct Span([u8; 65536]);
+///
+/// let mut span = Box::new(Span([0; 65536]));
+/// let mut heap = Heap::new();
+/// assert!(heap.alloc(Layout::new::<u64>()).is_null());
+///
+/// let start = NonNull::from(&mut *span).cast();
+/// // SAFETY: the span is aligned, and used by the heap alone until the end.
+/// unsafe { heap.adopt(start, 65536, 0) };
+/// let block = heap.alloc(Layout::new::<u64>());
+/// assert!(!block.is_null());
+/// assert_eq!(heap.counters().live_bytes, 8);
+/// // SAFETY: the block came from this heap with this layout.
+/// unsafe { heap.dealloc(block, Layout::new::<u64>()) };
+/// assert_eq!(heap.validate(), Ok(()));
+/// ```
 pub struct Heap {
-    start: *mut u8,
-    next: usize,
-    len: usize,
+    /// The slab that each class's next block comes from: the front of its circular list.
+    heads: [*mut Slab; CLASSES],
+    runs: Runs,
 }
+
+// SAFETY: a heap is the only user of its span, and may be moved to another thread with it.
 unsafe impl Send for Heap {}
-pub struct Counters {
-    pub live_bytes: usize,
-    pub peak_bytes: usize,
-    pub largest_free_bytes: usize,
-    pub high_water_bytes: usize,
-    pub budget_bytes: usize,
+
+impl Default for Heap {
+    fn default() -> Self {
+        Self::new()
+    }
 }
+
 impl Heap {
+    /// A heap that owns nothing: every request fails.
     pub const fn new() -> Self {
         Self {
-            start: ptr::null_mut(),
-            next: 0,
-            len: 0,
+            heads: [null_mut(); CLASSES],
+            runs: Runs::new(),
         }
     }
+
+    /// Whether a span has been adopted.
     pub const fn is_adopted(&self) -> bool {
-        !self.start.is_null()
+        self.runs.is_adopted()
     }
-    pub unsafe fn adopt(&mut self, start: NonNull<u8>, len: usize, _f: usize) {
-        self.start = start.as_ptr();
-        self.len = len;
+
+    /// Takes over the span of `len` bytes at `start`. Constant cost: two words of it are written at most.
+    ///
+    /// A table at the span's start takes one 256th of it (a 128th where pointers have eight bytes), and is touched no
+    /// further than the heap has grown.
+    ///
+    /// # Safety
+    /// * The heap has adopted no span before.
+    /// * `start` is a multiple of 64 KiB, `len` is too and is below 4 GiB; `len` may be 0.
+    /// * The span is readable and writable, and exclusively the heap's from now on.
+    /// * Its bytes from offset `fresh_from` on are zero. What the others hold does not matter.
+    pub unsafe fn adopt(&mut self, start: NonNull<u8>, len: usize, fresh_from: usize) {
+        debug_assert!(
+            !self.is_adopted() && start.addr().get() % MAX_ALIGN == 0 && len % MAX_ALIGN == 0
+        );
+        // SAFETY: the caller keeps the same contract.
+        unsafe { self.runs.adopt(start, len, fresh_from) }
     }
-    pub fn alloc(&mut self, l: Layout) -> *mut u8 {
-        let at = (self.next + l.align() - 1) & !(l.align() - 1);
-        if at + l.size() > self.len {
-            return ptr::null_mut();
+
+    /// A block for `layout`, or null if none fits.
+    ///
+    /// A request of zero bytes gets a block of its own. Alignments beyond [`MAX_ALIGN`] get null.
+    #[inline]
+    pub fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        let size = padded(layout.size(), layout.align());
+        if size <= SMALL_MAX {
+            self.alloc_small(class::of(size))
+        } else {
+            self.alloc_large(layout.size(), layout.align())
         }
-        self.next = at + l.size();
-        unsafe { self.start.add(at) }
     }
-    pub fn alloc_zeroed(&mut self, l: Layout) -> *mut u8 {
-        self.alloc(l)
-    }
-    pub unsafe fn dealloc(&mut self, _p: *mut u8, _l: Layout) {}
-    pub unsafe fn realloc(&mut self, p: *mut u8, l: Layout, n: usize) -> *mut u8 {
-        let q = self.alloc(Layout::from_size_align(n, l.align()).unwrap());
-        if !q.is_null() {
-            unsafe { ptr::copy_nonoverlapping(p, q, l.size().min(n)) }
+
+    /// As [`alloc`](Heap::alloc), with every byte zero. Memory that is known never to have been written is not
+    /// written again.
+    #[inline]
+    pub fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        let size = padded(layout.size(), layout.align());
+        if size > SMALL_MAX {
+            return self.alloc_large_zeroed(layout.size(), layout.align());
         }
-        q
+        let block = self.alloc_small(class::of(size));
+        if !block.is_null() {
+            // SAFETY: the block has at least that many bytes.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        block
     }
-    pub fn counters(&self) -> Counters {
-        Counters {
-            live_bytes: self.next,
-            peak_bytes: self.next,
-            largest_free_bytes: self.len - self.next,
-            high_water_bytes: self.next,
-            budget_bytes: self.len,
+
+    /// Takes a block back.
+    ///
+    /// # Safety
+    /// `ptr` came from this heap for `layout` (or was last resized to it), is still live, and is used no more.
+    #[inline]
+    pub unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the layout tells the level that the block came from.
+        unsafe {
+            if padded(layout.size(), layout.align()) <= SMALL_MAX {
+                self.free_small(ptr);
+            } else {
+                self.free_large(ptr, layout.size());
+            }
+        }
+    }
+
+    /// Resizes a block, in place where its class or the free run behind it allows; else the contents are copied to a new
+    /// block. Null, with the old block as it was, if no memory can be had.
+    ///
+    /// # Safety
+    /// As for [`dealloc`](Heap::dealloc); and `new_size`, rounded up to the layout's alignment, is at most
+    /// `isize::MAX`.
+    #[inline]
+    pub unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let old = padded(layout.size(), layout.align());
+        let new = padded(new_size, layout.align());
+        // SAFETY: as the caller says.
+        unsafe {
+            if old <= SMALL_MAX {
+                if new <= SMALL_MAX && class::of(old) == class::of(new) {
+                    return ptr;
+                }
+            } else if new > SMALL_MAX && self.resize_large(ptr, layout.size(), new_size) {
+                return ptr;
+            }
+            self.realloc_by_copy(ptr, layout, new_size)
+        }
+    }
+
+    /// A layout under which the live block at `ptr` may be given to [`dealloc`](Heap::dealloc) or
+    /// [`realloc`](Heap::realloc), for callers that do not keep theirs. Its size is the whole block's: at least the
+    /// size that was asked for, and all of it may be used. Constant cost.
+    ///
+    /// # Safety
+    /// `ptr` came from this heap and is live.
+    pub unsafe fn layout_of(&self, ptr: *mut u8) -> Layout {
+        // SAFETY: the block is live, so a large block's or a slab's words stand in the table.
+        let (size, align) = unsafe {
+            let large = if ptr.addr() % GRANULE == 0 {
+                self.runs.large_len(self.runs.granule_of(ptr))
+            } else {
+                None
+            };
+            match large {
+                // A short run belongs to a request that was large by its alignment.
+                Some(len) if len * GRANULE <= SMALL_MAX => (len * GRANULE, 2 * SMALL_MAX),
+                Some(len) => (len * GRANULE, 1),
+                None => (class::size((*self.runs.slab_of(ptr)).class()), 1),
+            }
+        };
+        // SAFETY: the alignment is a power of two, and the size is that of a block that exists.
+        unsafe { Layout::from_size_align_unchecked(size, align) }
+    }
+}
+
+/// Small blocks.
+impl Heap {
+    #[inline]
+    fn alloc_small(&mut self, class: usize) -> *mut u8 {
+        let slab = *self.head(class);
+        // SAFETY: a head that is not null is a slab of this heap, and its free list holds free blocks.
+        unsafe {
+            if !slab.is_null() {
+                let block = (*slab).free;
+                if !block.is_null() {
+                    (*slab).free = (*block).next;
+                    (*slab).used += LIVE;
+                    return block.cast();
+                }
+            }
+        }
+        self.alloc_small_refilled(class)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_small_refilled(&mut self, class: usize) -> *mut u8 {
+        let slab = self.refill(class);
+        if slab.is_null() {
+            return null_mut();
+        }
+        // SAFETY: a refilled slab's free list is not empty.
+        unsafe {
+            let block = (*slab).free;
+            (*slab).free = (*block).next;
+            (*slab).used += LIVE;
+            block.cast()
+        }
+    }
+
+    /// Makes a slab with a free block the head of `class`; null if no memory can be had.
+    fn refill(&mut self, class: usize) -> *mut Slab {
+        let size = class::size(class);
+        let head = self.head(class);
+        let mut slab = *head;
+        // SAFETY: heads and their neighbours are slabs of this heap.
+        unsafe {
+            if !slab.is_null() && (*slab).is_carved() {
+                // Full. It comes back to the list when one of its blocks does.
+                Slab::unlink(slab, head);
+                slab = *head;
+            }
+            if slab.is_null() {
+                slab = self.new_slab(class);
+                if slab.is_null() {
+                    return slab;
+                }
+            }
+            // Only the head is ever used up, so the next slab has either free blocks or some to carve.
+            if (*slab).free.is_null() {
+                (*slab).carve(size);
+            }
+        }
+        slab
+    }
+
+    fn new_slab(&mut self, class: usize) -> *mut Slab {
+        let mut at = self.runs.take_unit();
+        if at == NOWHERE {
+            if !self.release_empty_slabs() {
+                return null_mut();
+            }
+            at = self.runs.take_unit();
+            if at == NOWHERE {
+                return null_mut();
+            }
+        }
+        let size = class::size(class);
+        let start = self.runs.address(at);
+        let end = start.wrapping_add(SLAB_BYTES - SLAB_BYTES % size);
+        let slab = self.runs.slab_at(at);
+        // SAFETY: the run was just taken for this slab, so its words are free to write.
+        unsafe {
+            slab.write(Slab::new(class, start, end));
+            Slab::push_back(slab, self.head(class));
+        }
+        slab
+    }
+
+    /// # Safety
+    /// `ptr` is a live small block of this heap.
+    #[inline]
+    unsafe fn free_small(&mut self, ptr: *mut u8) {
+        let slab = self.runs.slab_of(ptr);
+        let block = ptr.cast::<slab::Block>();
+        // SAFETY: the block is in a slab, whose words are found by its address; it has room for a link.
+        unsafe {
+            let next = (*slab).free;
+            (*block).next = next;
+            (*slab).free = block;
+            let used = (*slab).used - LIVE;
+            (*slab).used = used;
+            if next.is_null() || used == 0 {
+                self.settle(slab);
+            }
+        }
+    }
+
+    /// After a block came back to `slab`: lists it if it was full, and gives it back if it is empty.
+    ///
+    /// # Safety
+    /// `slab` is a slab of this heap.
+    #[cold]
+    #[inline(never)]
+    unsafe fn settle(&mut self, slab: *mut Slab) {
+        // SAFETY: the slab is in its class's list exactly when it is marked so.
+        unsafe {
+            let head = self.head((*slab).class());
+            if !(*slab).is_listed() {
+                Slab::push_back(slab, head);
+            }
+            // The last one of a class stays, so that a program that takes and frees one block in turn is quick.
+            if (*slab).used == 0 && (*slab).next != slab {
+                self.release(slab);
+            }
+        }
+    }
+
+    /// Gives back every empty slab. False if there was none.
+    #[cold]
+    #[inline(never)]
+    fn release_empty_slabs(&mut self) -> bool {
+        let mut any = false;
+        for class in 0..CLASSES {
+            let slab = *self.head(class);
+            // SAFETY: a head that is not null is a slab of this heap. Others than heads are released when they empty.
+            unsafe {
+                if !slab.is_null() && (*slab).used == 0 {
+                    self.release(slab);
+                    any = true;
+                }
+            }
+        }
+        any
+    }
+
+    /// # Safety
+    /// `slab` is a slab of this heap, in its class's list, with no block in use.
+    unsafe fn release(&mut self, slab: *mut Slab) {
+        // SAFETY: as the caller says.
+        unsafe {
+            let head = self.head((*slab).class());
+            Slab::unlink(slab, head);
+            self.runs.free(self.runs.granule_of_slab(slab), bins::UNIT);
+        }
+    }
+
+    #[inline]
+    fn head(&mut self, class: usize) -> &mut *mut Slab {
+        debug_assert!(class < CLASSES);
+        // SAFETY: classes come from `class::of` or a slab, and are below `CLASSES`.
+        unsafe { self.heads.get_unchecked_mut(class) }
+    }
+}
+
+/// Large blocks.
+impl Heap {
+    #[inline(never)]
+    fn alloc_large(&mut self, size: usize, align: usize) -> *mut u8 {
+        if align > MAX_ALIGN {
+            return null_mut();
+        }
+        let (len, align) = (granules(size), granules(align));
+        let mut at = self.runs.take_large(len, align);
+        if at == NOWHERE {
+            if !self.release_empty_slabs() {
+                return null_mut();
+            }
+            at = self.runs.take_large(len, align);
+            if at == NOWHERE {
+                return null_mut();
+            }
+        }
+        self.runs.address(at)
+    }
+
+    #[inline(never)]
+    fn alloc_large_zeroed(&mut self, size: usize, align: usize) -> *mut u8 {
+        let fresh = self.runs.address(0).wrapping_add(self.runs.fresh());
+        let block = self.alloc_large(size, align);
+        if !block.is_null() {
+            let written = fresh.addr().saturating_sub(block.addr()).min(size);
+            // SAFETY: the block has `size` bytes, and those from `fresh` on were zero before this request.
+            unsafe { block.write_bytes(0, written) };
+        }
+        block
+    }
+
+    /// # Safety
+    /// `ptr` is a live large block of this heap of `size` bytes.
+    #[inline(never)]
+    unsafe fn free_large(&mut self, ptr: *mut u8, size: usize) {
+        // SAFETY: as the caller says.
+        unsafe { self.runs.free(self.runs.granule_of(ptr), granules(size)) }
+    }
+
+    /// # Safety
+    /// `ptr` is a live large block of this heap of `old` bytes.
+    #[inline(never)]
+    unsafe fn resize_large(&mut self, ptr: *mut u8, old: usize, new: usize) -> bool {
+        // SAFETY: as the caller says.
+        unsafe {
+            self.runs
+                .resize(self.runs.granule_of(ptr), granules(old), granules(new))
+        }
+    }
+
+    /// # Safety
+    /// As for [`Heap::realloc`].
+    #[inline(never)]
+    unsafe fn realloc_by_copy(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller promises that the size, rounded up, does not overflow; the new block is apart from the old.
+        unsafe {
+            let block = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
+            if !block.is_null() {
+                ptr::copy_nonoverlapping(ptr, block, layout.size().min(new_size));
+                self.dealloc(ptr, layout);
+            }
+            block
         }
     }
 }

@@ -1,29 +1,56 @@
-//! Deterministic linear memory for WebAssembly indexers.
+//! Deterministic linear memory for WebAssembly indexers: a global allocator with a fixed budget, and above it, at a fixed
+//! address, a byte-bounded LRU cache.
 //!
-//! The direction of imports, right from left:
+//! ```
+//! use steadfast::{Bytes, Plan};
+//!
+//! // The allocator of the module, its budget, and the region for the cache.
+//! steadfast::plan!(Plan::DEFAULT.with_region_max(Bytes::mib(64)));
+//!
+//! fn main() {
+//!     let mut cache = steadfast::open_cache().expect("opened once");
+//!     if cache.get(b"tip").is_none() {
+//!         // What does not fit costs speed and nothing else.
+//!         let _ = cache.insert(b"tip", b"849236");
+//!     }
+//! }
+//! ```
+//!
+//! # The direction of imports
+//!
+//! Right may import left:
 //!
 //! ```text
-//! units <- memory
+//! units <- memory <- exclusive <- memory/native
 //! units <- plan <- probe <- record <- reserve
-//! memory <- exclusive <- record
 //! memory <- probe
+//! exclusive <- record
 //! heap <- global
 //! reserve <- global
+//! reserve <- region <- cache
+//! exclusive <- metashrew
 //! ```
+//!
+//! `heap` and `cache` never import each other. `memory/native` stands in for linear memory in native processes.
 #![no_std]
 
 extern crate alloc;
 
+pub mod cache;
 pub mod exclusive;
 pub mod global;
 pub mod heap;
 pub mod memory;
+#[cfg(feature = "metashrew")]
+pub mod metashrew;
 pub mod plan;
 pub mod probe;
 pub mod record;
+pub mod region;
 pub mod reserve;
 pub mod units;
 
+pub use cache::{Cache, open_cache};
 pub use global::Global;
 #[doc(hidden)]
 pub use global::c as __c;

@@ -248,6 +248,11 @@ pub(crate) fn note_plan(plan: &Plan) {
     steadfast_record.with(|exported| exported.plan = plan.encode());
 }
 
+/// The plan that memory was reserved with, once it is.
+pub fn plan_used() -> Option<Plan> {
+    steadfast_record.with(|exported| Plan::decode(&exported.plan).ok())
+}
+
 /// The record as it stands now.
 pub fn record() -> Record {
     with_record(|record| *record)

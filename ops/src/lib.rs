@@ -1,1 +1,4 @@
-//! To be written.
+//! Operation interpreters and oracles that tests, fuzzers and guests share.
+
+pub mod heap;
+pub mod reference;

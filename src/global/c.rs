@@ -6,7 +6,7 @@
 use core::alloc::Layout;
 use core::ptr;
 
-use super::{Global, adopt};
+use super::{Global, adopt, note_exhaustion};
 use crate::exclusive::Exclusive;
 use crate::heap::Heap;
 use crate::record::with_record;
@@ -61,9 +61,9 @@ fn first_or_exhausted(global: &Global, layout: Layout) -> *mut u8 {
         adopt(&C_HEAP, grant.c_heap);
         with_record(|record| record.c_heap_counters = C_HEAP.address());
     }
-    let (block, counters) = C_HEAP.with(|heap| (heap.alloc(layout), heap.counters()));
+    let block = C_HEAP.with(|heap| heap.alloc(layout));
     if block.is_null() {
-        with_record(|record| record.note_exhaustion(layout, &counters));
+        note_exhaustion(&C_HEAP, layout);
     }
     block
 }

@@ -1,2 +1,107 @@
-//! To be written.
-fn main() {}
+//! The project's tasks: set-up, guest modules, the demo, the benches and the whole test run.
+
+mod bench;
+mod debian;
+mod guests;
+mod licences;
+mod lock;
+mod optional;
+mod project;
+mod shell;
+mod step;
+mod tally;
+mod test;
+mod toolchain;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::project::Project;
+use crate::toolchain::Way;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Get the wasm targets and the tools that the tests run under
+    Setup {
+        /// Where the wasm targets come from [default: STEADFAST_TOOLCHAIN, or auto]
+        #[arg(long)]
+        toolchain: Option<Way>,
+    },
+    /// Build the guest modules into target/guests/
+    Guests,
+    /// Set up, build the indexer modules and run them on a real block under many memory ceilings
+    Demo {
+        /// Where the wasm targets come from [default: STEADFAST_TOOLCHAIN, or auto]
+        #[arg(long)]
+        toolchain: Option<Way>,
+        /// Blocks to index: raw, or with the height in front as metashrew passes them
+        #[arg(long, num_args = 1.., value_name = "FILE")]
+        input: Vec<PathBuf>,
+        /// Write the figures there, one JSON object a line
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Set up, build the guest modules and run one bench
+    Bench {
+        /// The bench's name
+        name: String,
+        /// Write the figures there, one JSON object a line
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Anything else that the bench takes
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
+    /// Set up and run every check and every test
+    Test {
+        /// Where the wasm targets come from [default: STEADFAST_TOOLCHAIN, or auto]
+        #[arg(long)]
+        toolchain: Option<Way>,
+    },
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Setup { toolchain } => {
+            let project = Project::set_up(toolchain)?;
+            tools::install(&project)
+        }
+        Task::Guests => guests::build(&Project::set_up(None)?),
+        Task::Demo {
+            toolchain,
+            input,
+            json,
+        } => {
+            let project = Project::set_up(toolchain)?;
+            guests::build(&project)?;
+            bench::demo(&project, &input, json)
+        }
+        Task::Bench { name, json, rest } => {
+            let project = Project::set_up(None)?;
+            guests::build(&project)?;
+            bench::bench(&project, &name, json, &rest)
+        }
+        Task::Test { toolchain } => test::run(&Project::set_up(toolchain)?),
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

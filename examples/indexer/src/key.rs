@@ -1,0 +1,48 @@
+//! The keys of the state, as the crate's documentation lays them down.
+
+use sha2::{Digest, Sha256};
+
+/// The longest key: an output's.
+const MAX_BYTES: usize = 1 + OUTPOINT_BYTES;
+
+/// A txid and an output number.
+pub const OUTPOINT_BYTES: usize = 36;
+
+/// A key of the state, held inline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    bytes: [u8; MAX_BYTES],
+    len: u8,
+}
+
+impl Key {
+    /// The key of an output.
+    pub fn output(outpoint: &[u8; OUTPOINT_BYTES]) -> Self {
+        Self::new(b'o', outpoint)
+    }
+
+    /// The key of a script's balance.
+    pub fn script(script: &[u8]) -> Self {
+        Self::new(b's', &Sha256::digest(script))
+    }
+
+    /// The key of the block at `height`.
+    pub fn height(height: u32) -> Self {
+        Self::new(b'h', &height.to_be_bytes())
+    }
+
+    fn new(kind: u8, rest: &[u8]) -> Self {
+        let mut bytes = [0; MAX_BYTES];
+        bytes[0] = kind;
+        bytes[1..=rest.len()].copy_from_slice(rest);
+        Self {
+            bytes,
+            len: 1 + rest.len() as u8,
+        }
+    }
+
+    /// The key's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}

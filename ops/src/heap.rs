@@ -1,0 +1,10 @@
+//! Operations on a [`Heap`](steadfast::heap::Heap), decoded from bytes, and a player that holds each outcome against
+//! an oracle.
+
+mod op;
+mod player;
+mod span;
+
+pub use op::{Op, Ops, seeded};
+pub use player::Player;
+pub use span::{PAGE, Span};

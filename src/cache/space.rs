@@ -1,0 +1,198 @@
+//! Free space: coalescing blocks in bins by size, and a frontier above which nothing has been used yet.
+//!
+//! A free block says its size in its first and in its last word, with bit 0 set; the entry behind it knows that the block
+//! before it is free. Two free blocks never stand side by side, and none stands at the frontier. Free blocks of less than
+//! an entry's header are in no bin: they wait for a neighbour to become free.
+
+use super::store::Store;
+use crate::region::{BINS, ENTRY_HEADER_BYTES, LINEAR_BIN_BYTES};
+
+/// A block that was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    pub at: u32,
+    /// What was asked for, or two bytes more.
+    pub bytes: u32,
+}
+
+const FREE: u32 = 1;
+/// A rest of this size cannot be a block of its own.
+const SLACK_BYTES: u32 = 2;
+
+/// The bin of a free block: one for every four bytes of size, then eight for every power of two.
+pub fn bin_of(bytes: u32) -> usize {
+    if bytes < LINEAR_BIN_BYTES {
+        return (bytes / 4) as usize;
+    }
+    let power = bytes.ilog2();
+    let eighth = (bytes >> (power - 3)) & 7;
+    (LINEAR_BIN_BYTES / 4 + (power - LINEAR_BIN_BYTES.ilog2()) * 8 + eighth) as usize
+}
+
+/// Whether a free block is large enough to be in a bin.
+pub fn is_binned(bytes: u32) -> bool {
+    bytes >= ENTRY_HEADER_BYTES
+}
+
+impl Store {
+    /// Takes a block from the free ones or from the frontier, without evicting anything.
+    pub fn take(&mut self, bytes: u32) -> Option<Block> {
+        self.take_free(bytes).or_else(|| self.take_frontier(bytes))
+    }
+
+    /// Takes a block from the frontier.
+    pub fn take_frontier(&mut self, bytes: u32) -> Option<Block> {
+        let capacity = self.region.capacity();
+        let header = self.region.header_mut();
+        let at = header.frontier;
+        if capacity.checked_sub(at)? < bytes {
+            return None;
+        }
+        header.frontier += bytes;
+        Some(Block { at, bytes })
+    }
+
+    /// Takes a free block: the first of its own bin if that is large enough, else the first of the next bin that is not
+    /// empty, which is.
+    fn take_free(&mut self, bytes: u32) -> Option<Block> {
+        let own = bin_of(bytes);
+        let at = match self.first_of(own) {
+            Some(at) if self.free_size(at) >= bytes => at,
+            _ => self.first_of(self.next_bin(own + 1)?)?,
+        };
+        let size = self.free_size(at);
+        if size < bytes {
+            return None;
+        }
+        self.unbin(at, size);
+        let end = at.wrapping_add(size);
+        let rest = size - bytes;
+        if rest <= SLACK_BYTES {
+            self.set_previous_free(end, false);
+            return Some(Block { at, bytes: size });
+        }
+        self.bin(at.wrapping_add(bytes), rest);
+        Some(Block { at, bytes })
+    }
+
+    /// Gives a block back: joins it with its free neighbours, or with the frontier. Its header must still be there.
+    /// Returns where the resulting free block begins, which may be the frontier.
+    pub fn release(&mut self, at: u32, bytes: u32) -> u32 {
+        let mut start = at;
+        let mut end = at.wrapping_add(bytes);
+        if self.region.entry(at).is_some_and(|entry| entry.previous_free()) {
+            let size = self.region.word(at.wrapping_sub(4)) & !FREE;
+            start = at.wrapping_sub(size);
+            self.unbin(start, size);
+        }
+        if end < self.region.header().frontier && self.is_free(end) {
+            let size = self.free_size(end);
+            self.unbin(end, size);
+            end = end.wrapping_add(size);
+        }
+        if end >= self.region.header().frontier {
+            self.region.header_mut().frontier = start;
+        } else {
+            self.bin(start, end.wrapping_sub(start));
+            self.set_previous_free(end, true);
+        }
+        start
+    }
+
+    pub fn is_free(&self, at: u32) -> bool {
+        self.region.word(at) & FREE != 0
+    }
+
+    /// The size of the free block at an offset.
+    pub fn free_size(&self, at: u32) -> u32 {
+        self.region.word(at) & !FREE
+    }
+
+    /// The free block behind another one in its bin; 0 for none.
+    pub fn next_in_bin(&self, at: u32) -> u32 {
+        self.region.word(at.wrapping_add(4))
+    }
+
+    /// The free block before another one in its bin; 0 for none.
+    pub fn previous_in_bin(&self, at: u32) -> u32 {
+        self.region.word(at.wrapping_add(8))
+    }
+
+    /// The size in the last word of the free block that ends at an offset.
+    pub fn size_before(&self, end: u32) -> u32 {
+        self.region.word(end.wrapping_sub(4)) & !FREE
+    }
+
+    /// The first free block of a bin.
+    pub fn first_of(&self, bin: usize) -> Option<u32> {
+        let header = self.region.header();
+        let is_set = header.bin_map.get(bin / 32)? & (1 << (bin % 32)) != 0;
+        is_set.then(|| header.bins.get(bin).copied())?
+    }
+
+    /// The first bin from this one on that is not empty.
+    fn next_bin(&self, from: usize) -> Option<usize> {
+        let header = self.region.header();
+        let word = from / 32;
+        let here = header.bin_map.get(word)? & (u32::MAX << (from % 32));
+        if here != 0 {
+            return Some(word * 32 + here.trailing_zeros() as usize);
+        }
+        let above = header.bin_summary & u32::MAX.checked_shl(word as u32 + 1)?;
+        let word = above.trailing_zeros() as usize;
+        let bits = header.bin_map.get(word)?;
+        Some(word * 32 + bits.trailing_zeros() as usize)
+    }
+
+    fn set_previous_free(&mut self, at: u32, free: bool) {
+        if at < self.region.header().frontier {
+            if let Some(entry) = self.region.entry_mut(at) {
+                entry.set_previous_free(free);
+            }
+        }
+    }
+
+    /// Marks a block free and puts it into its bin.
+    fn bin(&mut self, at: u32, bytes: u32) {
+        self.region.set_word(at, bytes | FREE);
+        self.region.set_word(at.wrapping_add(bytes).wrapping_sub(4), bytes | FREE);
+        let header = self.region.header_mut();
+        header.free_bytes = header.free_bytes.wrapping_add(bytes);
+        if is_binned(bytes) {
+            let next = self.first_of(bin_of(bytes)).unwrap_or(0);
+            self.region.set_word(at.wrapping_add(4), next);
+            self.region.set_word(at.wrapping_add(8), 0);
+            if next != 0 {
+                self.region.set_word(next.wrapping_add(8), at);
+            }
+            self.set_first(bin_of(bytes), at);
+        }
+    }
+
+    /// Takes a free block out of its bin.
+    fn unbin(&mut self, at: u32, bytes: u32) {
+        let header = self.region.header_mut();
+        header.free_bytes = header.free_bytes.wrapping_sub(bytes);
+        if is_binned(bytes) {
+            let (next, previous) = (self.next_in_bin(at), self.previous_in_bin(at));
+            if previous == 0 {
+                self.set_first(bin_of(bytes), next);
+            } else {
+                self.region.set_word(previous.wrapping_add(4), next);
+            }
+            if next != 0 {
+                self.region.set_word(next.wrapping_add(8), previous);
+            }
+        }
+    }
+
+    fn set_first(&mut self, bin: usize, at: u32) {
+        debug_assert!(bin < BINS, "every size has a bin");
+        let header = self.region.header_mut();
+        let (Some(first), Some(word)) = (header.bins.get_mut(bin), header.bin_map.get_mut(bin / 32)) else { return };
+        *first = at;
+        *word = if at == 0 { *word & !(1 << (bin % 32)) } else { *word | (1 << (bin % 32)) };
+        let summary = 1 << (bin / 32);
+        header.bin_summary = if *word == 0 { header.bin_summary & !summary } else { header.bin_summary | summary };
+    }
+}

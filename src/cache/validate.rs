@@ -1,0 +1,238 @@
+//! A walk over the full state that names the first thing wrong.
+//!
+//! List, arena and index are each walked by themselves; since every entry of list and arena is then looked up in the
+//! index, and the three counts agree, they hold the same entries.
+
+use super::hash::hash;
+use super::space::{bin_of, is_binned};
+use super::store::Store;
+use crate::region::{BINS, WAYS};
+use thiserror::Error;
+
+/// The first thing that [`Cache::validate`](super::Cache::validate) finds wrong. Offsets are from the region's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CacheFault {
+    /// Identity or geometry in the header is not what was written.
+    #[error("the header does not describe this region")]
+    Header,
+    /// The frontier is outside the arena.
+    #[error("the frontier, {at}, is outside the arena")]
+    Frontier {
+        /// Its offset.
+        at: u32,
+    },
+    /// An entry, or its key or value, is not within the arena.
+    #[error("the entry at {at} is not within the arena")]
+    EntryBounds {
+        /// Its offset.
+        at: u32,
+    },
+    /// An entry's link to the newer one is not the way back of the link that led to it.
+    #[error("the entry at {at} does not link back to the newer one")]
+    Link {
+        /// Its offset.
+        at: u32,
+    },
+    /// The list does not end at the oldest entry, or has more or fewer entries than counted.
+    #[error("the recency list has {walked} entries where {counted} are counted, or does not end at the oldest")]
+    List {
+        /// Entries that the walk met.
+        walked: u32,
+        /// Entries in the header.
+        counted: u32,
+    },
+    /// The index does not lead to an entry.
+    #[error("the index does not lead to the entry at {at}")]
+    NotIndexed {
+        /// Its offset.
+        at: u32,
+    },
+    /// The arena's blocks do not end where the frontier is.
+    #[error("the blocks of the arena do not meet at {at}")]
+    Tiling {
+        /// Where the walk stopped.
+        at: u32,
+    },
+    /// A free block's two sizes differ, or it touches another or the frontier.
+    #[error("the free block at {at} is malformed, or touches another")]
+    FreeBlock {
+        /// Its offset.
+        at: u32,
+    },
+    /// An entry is wrong about whether the block before it is free.
+    #[error("the entry at {at} is wrong about the block before it")]
+    PreviousFree {
+        /// Its offset.
+        at: u32,
+    },
+    /// A bin's list is broken, or holds a block of another size.
+    #[error("bin {bin} is broken at {at}")]
+    Bin {
+        /// Its number.
+        bin: usize,
+        /// The block at which it is seen.
+        at: u32,
+    },
+    /// A bucket has a tag without an entry, or the other way round, or an unused bit.
+    #[error("bucket {bucket} of the index is malformed")]
+    Bucket {
+        /// Its number.
+        bucket: u32,
+    },
+    /// A sum in the header differs from what the walk counted.
+    #[error("the header counts {counted} {what}, the walk found {walked}")]
+    Sum {
+        /// What is counted.
+        what: &'static str,
+        /// In the header.
+        counted: u64,
+        /// By the walk.
+        walked: u64,
+    },
+}
+
+/// Sums over the arena's blocks.
+#[derive(Default)]
+struct Blocks {
+    entries: u32,
+    used_bytes: u32,
+    free_bytes: u32,
+    binned: u32,
+}
+
+pub fn validate(store: &Store) -> Result<(), CacheFault> {
+    let header = store.region.header();
+    if !header.describes(store.region.geometry(), store.region.capacity()) {
+        return Err(CacheFault::Header);
+    }
+    let frontier = header.frontier;
+    if !(store.region.geometry().arena_start..=store.region.capacity()).contains(&frontier) {
+        return Err(CacheFault::Frontier { at: frontier });
+    }
+    let listed_bytes = check_list(store)?;
+    let blocks = check_arena(store)?;
+    check_bins(store, blocks.binned)?;
+    let slots = check_index(store)?;
+    let pool = &header.pools[0];
+    sum("bytes of listed entries", pool.used_bytes, listed_bytes)?;
+    sum("bytes of entries' blocks", pool.used_bytes, blocks.used_bytes)?;
+    sum("entries in the arena", pool.entries, blocks.entries)?;
+    sum("entries in the index", pool.entries, slots)?;
+    sum("free bytes", header.free_bytes, blocks.free_bytes)?;
+    let stale = (0..header.stale_pages).filter(|&page| store.region.page_is_stale(page)).count();
+    sum("index pages not cleared yet", header.stale_left, stale as u32)
+}
+
+fn sum(what: &'static str, counted: u32, walked: u32) -> Result<(), CacheFault> {
+    let (counted, walked) = (u64::from(counted), u64::from(walked));
+    if counted == walked { Ok(()) } else { Err(CacheFault::Sum { what, counted, walked }) }
+}
+
+/// Walks the list from the newest entry, and returns the bytes of its blocks. As every entry must link back to the one
+/// that led to it, none can be met twice.
+fn check_list(store: &Store) -> Result<u32, CacheFault> {
+    let pool = &store.region.header().pools[0];
+    let (mut at, mut newer, mut walked, mut bytes) = (pool.newest, 0, 0u32, 0u32);
+    while at != 0 && walked < pool.entries {
+        let entry = store.region.entry(at).ok_or(CacheFault::EntryBounds { at })?;
+        if entry.newer != newer {
+            return Err(CacheFault::Link { at });
+        }
+        check_indexed(store, at)?;
+        bytes = bytes.wrapping_add(entry.block_bytes());
+        walked += 1;
+        (newer, at) = (at, entry.older);
+    }
+    if at != 0 || walked != pool.entries || pool.oldest != newer {
+        return Err(CacheFault::List { walked, counted: pool.entries });
+    }
+    Ok(bytes)
+}
+
+fn check_indexed(store: &Store, at: u32) -> Result<(), CacheFault> {
+    let entry = store.region.entry(at).ok_or(CacheFault::EntryBounds { at })?;
+    let (key, _) = store.key_value(at, entry).ok_or(CacheFault::EntryBounds { at })?;
+    match store.find(key, hash(key)) {
+        Some(found) if found.at == at => Ok(()),
+        _ => Err(CacheFault::NotIndexed { at }),
+    }
+}
+
+/// Walks the blocks from the arena's start to the frontier.
+fn check_arena(store: &Store) -> Result<Blocks, CacheFault> {
+    let frontier = store.region.header().frontier;
+    let mut blocks = Blocks::default();
+    let mut at = store.region.geometry().arena_start;
+    let mut after_free = false;
+    while at < frontier {
+        let bytes = if store.is_free(at) {
+            let bytes = store.free_size(at);
+            let end = at.wrapping_add(bytes);
+            if after_free || bytes < 4 || end >= frontier || store.size_before(end) != bytes {
+                return Err(CacheFault::FreeBlock { at });
+            }
+            blocks.free_bytes += bytes;
+            blocks.binned += u32::from(is_binned(bytes));
+            after_free = true;
+            bytes
+        } else {
+            check_indexed(store, at)?;
+            let entry = store.region.entry(at).ok_or(CacheFault::EntryBounds { at })?;
+            if entry.previous_free() != after_free {
+                return Err(CacheFault::PreviousFree { at });
+            }
+            blocks.entries += 1;
+            blocks.used_bytes += entry.block_bytes();
+            after_free = false;
+            entry.block_bytes()
+        };
+        at = at.checked_add(bytes).ok_or(CacheFault::Tiling { at })?;
+    }
+    if at == frontier { Ok(blocks) } else { Err(CacheFault::Tiling { at }) }
+}
+
+/// Walks every bin; together they hold `expected` blocks.
+fn check_bins(store: &Store, expected: u32) -> Result<(), CacheFault> {
+    let header = store.region.header();
+    let mut walked = 0;
+    for bin in 0..BINS {
+        let (mut at, mut previous) = (store.first_of(bin).unwrap_or(0), 0);
+        if store.first_of(bin) == Some(0) {
+            return Err(CacheFault::Bin { bin, at });
+        }
+        while at != 0 && walked <= expected {
+            let bytes = store.free_size(at);
+            let is_sound = store.is_free(at) && is_binned(bytes) && bin_of(bytes) == bin;
+            if !is_sound || at >= header.frontier || store.previous_in_bin(at) != previous {
+                return Err(CacheFault::Bin { bin, at });
+            }
+            walked += 1;
+            (previous, at) = (at, store.next_in_bin(at));
+        }
+    }
+    for (number, word) in header.bin_map.iter().enumerate() {
+        if (*word != 0) != (header.bin_summary & (1 << number) != 0) {
+            return Err(CacheFault::Bin { bin: number * 32, at: 0 });
+        }
+    }
+    sum("free blocks in bins", expected, walked)
+}
+
+/// Checks every bucket, and returns the number of occupied slots.
+fn check_index(store: &Store) -> Result<u32, CacheFault> {
+    let (mut slots, mut guests, mut away) = (0u32, 0u32, 0u32);
+    for number in 0..store.region.geometry().buckets {
+        let bucket = store.region.bucket(number);
+        for way in 0..WAYS {
+            let slot = bucket.slot(way);
+            if (slot.tag == 0) != (slot.offset == 0) || (slot.tag == 0 && slot.guest) {
+                return Err(CacheFault::Bucket { bucket: number });
+            }
+            slots += u32::from(slot.tag != 0);
+            guests += u32::from(slot.guest);
+        }
+        away += u32::from(bucket.away);
+    }
+    sum("entries away from their home bucket", away, guests)?;
+    Ok(slots)
+}

@@ -1,0 +1,244 @@
+//! Free runs by length: an array of lists under a two-level bitmap.
+
+use core::ptr::{self, null_mut};
+
+/// Links of a free run, at the start of its memory.
+#[repr(C)]
+pub(super) struct FreeRun {
+    pub(super) next: *mut FreeRun,
+    pub(super) prev: *mut FreeRun,
+}
+
+/// Granules of a slab, and their alignment.
+pub(super) const UNIT: usize = 8;
+
+/// Number of lists: run lengths below 2^22 granules.
+pub(super) const BINS: usize = 311;
+
+/// What a search answers when nothing fits.
+pub(super) const NONE: usize = usize::MAX;
+
+const WORDS: usize = BINS.div_ceil(32);
+
+/// The bins of runs shorter than `2 * UNIT - 1` that nevertheless hold an aligned unit.
+const ALIGNED: u32 = 0b10_1010_1010_1010 << UNIT;
+
+/// Every run this long holds an aligned unit; its bin and all later ones can serve a slab.
+const ANY: usize = 2 * UNIT - 1;
+
+pub(super) struct Bins {
+    summary: u32,
+    words: [u32; WORDS],
+    heads: [*mut FreeRun; BINS],
+}
+
+/// The bin of a run of `len` granules that starts at granule `at`.
+///
+/// Lengths below 32 have bins of their own, longer ones share 16 an octave. From `UNIT` on, as long as it depends on
+/// the run's place whether it holds an aligned unit, there are two bins a length: the first for those that do not.
+#[inline]
+pub(super) fn bin_of(at: usize, len: usize) -> usize {
+    let first = first_bin(len);
+    if len.wrapping_sub(UNIT) < ANY - UNIT {
+        let unit = at.next_multiple_of(UNIT);
+        first + usize::from(unit + UNIT <= at + len)
+    } else {
+        first
+    }
+}
+
+/// The least bin that may hold a run of `len` granules.
+#[inline]
+pub(super) fn first_bin(len: usize) -> usize {
+    if len < ANY {
+        return len + len.saturating_sub(UNIT);
+    }
+    let shift = (len | 16).ilog2() as usize - 4;
+    (shift << 4) + (len >> shift) + (ANY - UNIT)
+}
+
+impl Bins {
+    pub(super) const fn new() -> Self {
+        Self {
+            summary: 0,
+            words: [0; WORDS],
+            heads: [null_mut(); BINS],
+        }
+    }
+
+    /// The first run of `bin`, or null.
+    #[inline]
+    pub(super) fn head(&self, bin: usize) -> *mut FreeRun {
+        debug_assert!(bin < BINS);
+        // SAFETY: every bin number comes from `first_bin`, `bin_of` or a search, and is below `BINS` for runs that fit
+        // in 4 GiB.
+        unsafe { *self.heads.get_unchecked(bin) }
+    }
+
+    /// The first bin at or after `bin` that is not empty, or [`NONE`].
+    #[inline]
+    pub(super) fn at_or_after(&self, bin: usize) -> usize {
+        let mut word = bin / 32;
+        let mut bits = self.word(word) & (u32::MAX << (bin % 32));
+        if bits == 0 {
+            let later = self.summary & (u32::MAX << word << 1);
+            if later == 0 {
+                return NONE;
+            }
+            word = later.trailing_zeros() as usize;
+            bits = self.word(word);
+        }
+        word * 32 + bits.trailing_zeros() as usize
+    }
+
+    /// The first bin that holds runs with an aligned unit in them, or [`NONE`].
+    #[inline]
+    pub(super) fn with_unit(&self) -> usize {
+        let bits = self.words[0] & ALIGNED;
+        if bits != 0 {
+            bits.trailing_zeros() as usize
+        } else {
+            self.at_or_after(first_bin(ANY))
+        }
+    }
+
+    /// Puts `run` at the head of `bin`.
+    ///
+    /// # Safety
+    /// `run` is the start of a free run that is in no bin; its links may be written.
+    #[inline]
+    pub(super) unsafe fn insert(&mut self, bin: usize, run: *mut FreeRun) {
+        let head = self.head(bin);
+        // SAFETY: the caller gives `run`; a head that is not null is a free run of this heap.
+        unsafe {
+            ptr::write(
+                run,
+                FreeRun {
+                    next: head,
+                    prev: null_mut(),
+                },
+            );
+            if !head.is_null() {
+                (*head).prev = run;
+            }
+        }
+        self.set_head(bin, run);
+        *self.word_mut(bin / 32) |= 1 << (bin % 32);
+        self.summary |= 1 << (bin / 32);
+    }
+
+    /// Takes `run` out of `bin`.
+    ///
+    /// # Safety
+    /// `run` is in `bin`.
+    #[inline]
+    pub(super) unsafe fn remove(&mut self, bin: usize, run: *mut FreeRun) {
+        // SAFETY: `run` and its neighbours in the list are free runs of this heap.
+        unsafe {
+            let FreeRun { next, prev } = ptr::read(run);
+            if !next.is_null() {
+                (*next).prev = prev;
+            }
+            if !prev.is_null() {
+                (*prev).next = next;
+                return;
+            }
+            self.set_head(bin, next);
+            if next.is_null() {
+                let word = self.word_mut(bin / 32);
+                *word &= !(1 << (bin % 32));
+                if *word == 0 {
+                    self.summary &= !(1 << (bin / 32));
+                }
+            }
+        }
+    }
+
+    /// Whether the bitmaps say that `bin` holds a run; for the check of the whole state.
+    pub(super) fn is_marked(&self, bin: usize) -> bool {
+        let word = self.word(bin / 32);
+        let summary = self.summary >> (bin / 32) & 1 == 1;
+        summary == (word != 0) && word >> (bin % 32) & 1 == 1
+    }
+
+    #[inline]
+    fn word(&self, word: usize) -> u32 {
+        debug_assert!(word < WORDS);
+        // SAFETY: as for `head`: `word` is a bin number divided by 32, or comes from the summary.
+        unsafe { *self.words.get_unchecked(word) }
+    }
+
+    #[inline]
+    fn word_mut(&mut self, word: usize) -> &mut u32 {
+        debug_assert!(word < WORDS);
+        // SAFETY: as for `word`.
+        unsafe { self.words.get_unchecked_mut(word) }
+    }
+
+    #[inline]
+    fn set_head(&mut self, bin: usize, run: *mut FreeRun) {
+        debug_assert!(bin < BINS);
+        // SAFETY: as for `head`.
+        unsafe { *self.heads.get_unchecked_mut(bin) = run }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_grow_with_the_length_and_end_at_the_last() {
+        let mut last = 0;
+        let step = if cfg!(miri) { 997 } else { 1 };
+        for len in (1..64)
+            .chain((64..1 << 22).step_by(step))
+            .chain([(1 << 22) - 1])
+        {
+            let bin = first_bin(len);
+            assert!(bin >= last && (cfg!(miri) || bin <= last + 2), "{len}");
+            last = bin;
+        }
+        assert_eq!(last, BINS - 1);
+    }
+
+    #[test]
+    fn runs_that_hold_an_aligned_unit_have_bins_of_their_own() {
+        for at in 0..32 {
+            for len in 1..40 {
+                let bin = bin_of(at, len);
+                let holds = (at..=at + len).any(|unit| unit % UNIT == 0 && unit + UNIT <= at + len);
+                let serves = bin >= first_bin(ANY) || (bin < 32 && ALIGNED >> bin & 1 == 1);
+                assert_eq!(holds, serves, "{len} granules at {at}");
+                assert!(bin >= first_bin(len) && bin < first_bin(len + 1).max(bin + 1));
+            }
+        }
+    }
+
+    #[test]
+    fn search_finds_the_nearest_bin() {
+        let mut bins = Bins::new();
+        let mut runs: [FreeRun; 3] = core::array::from_fn(|_| FreeRun {
+            next: null_mut(),
+            prev: null_mut(),
+        });
+        let runs: *mut FreeRun = runs.as_mut_ptr();
+        assert_eq!(bins.at_or_after(0), NONE);
+        // SAFETY: three separate runs, each inserted once and removed once.
+        unsafe {
+            bins.insert(31, runs);
+            bins.insert(310, runs.add(1));
+            bins.insert(31, runs.add(2));
+            assert_eq!(bins.at_or_after(0), 31);
+            assert_eq!(bins.at_or_after(31), 31);
+            assert_eq!(bins.at_or_after(32), 310);
+            assert_eq!(bins.with_unit(), 31);
+            bins.remove(31, runs);
+            assert_eq!(bins.head(31), runs.add(2));
+            bins.remove(31, runs.add(2));
+            assert_eq!(bins.at_or_after(0), 310);
+            bins.remove(310, runs.add(1));
+            assert_eq!(bins.at_or_after(0), NONE);
+        }
+    }
+}

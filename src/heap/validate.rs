@@ -1,0 +1,220 @@
+//! A walk over the heap's whole state.
+
+use core::ptr;
+
+use thiserror::Error;
+
+use super::Heap;
+use super::bins::{BINS, FreeRun, bin_of};
+use super::class::{self, CLASSES};
+use super::runs::{GRANULE, Run, SLAB_BYTES};
+use super::slab::{LIVE, Slab};
+
+/// The first thing found wrong with a heap's state: damaged by a write outside a block, a block given back twice, or
+/// given back with a layout that it was not allocated with. Offsets are in bytes from the span's start.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeapFault {
+    /// The runs do not add up to the part of the span in use.
+    #[error("the run before offset {0} has no length, or one that leaves the heap")]
+    RunLength(usize),
+    /// The word at a run's end is not what its kind asks for.
+    #[error("the run at offset {0} ends in a word of another kind")]
+    RunEnd(usize),
+    /// Two free runs that touch, or one that touches the unused rest.
+    #[error("the free run at offset {0} was not joined with the one before it")]
+    NotJoined(usize),
+    /// A free run is in no list, or in the wrong one.
+    #[error("the free run at offset {0} is not linked where its length belongs")]
+    FreeRunLinks(usize),
+    /// A list of free runs holds more or fewer than there are, or its mark is wrong.
+    #[error("list {0} of the free runs disagrees with the runs or with its mark")]
+    FreeRunList(usize),
+    /// A slab that is not aligned, of no class, or with a bad range of blocks.
+    #[error("the slab at offset {0} has bad words")]
+    Slab(usize),
+    /// A slab's free list leaves it, repeats itself, or disagrees with the count of live blocks.
+    #[error("the free list of the slab at offset {0} does not match its blocks")]
+    SlabFreeList(usize),
+    /// A slab that is missing from its class's list, or is in it though full.
+    #[error("the slab at offset {0} is not linked as its class asks")]
+    SlabLinks(usize),
+    /// A class's list holds more or fewer slabs than there are.
+    #[error("the slab list of the {0}-byte class disagrees with the slabs")]
+    SlabList(usize),
+    /// The count of bytes in slabs and large blocks is wrong.
+    #[error("{0} bytes are counted as held, but slabs and large blocks have another sum")]
+    Held(usize),
+}
+
+impl Heap {
+    /// Checks the whole state, and names the first thing wrong. Linear in the number of runs and of free blocks.
+    ///
+    /// # Errors
+    /// The fault found. The heap is then not to be used any more.
+    pub fn validate(&self) -> Result<(), HeapFault> {
+        let free_runs = self.check_runs()?;
+        self.check_bins(free_runs)?;
+        self.check_slabs()
+    }
+
+    fn check_runs(&self) -> Result<usize, HeapFault> {
+        let runs = &self.runs;
+        let (mut reached, mut free_runs, mut held, mut after_free) = (runs.first(), 0, 0, false);
+        for (at, run) in runs.walk() {
+            let offset = at * GRANULE;
+            if !runs.end_agrees(at, run) {
+                return Err(HeapFault::RunEnd(offset));
+            }
+            let is_free = matches!(run, Run::Free { .. });
+            if is_free && after_free {
+                return Err(HeapFault::NotJoined(offset));
+            }
+            if is_free {
+                free_runs += 1;
+            } else {
+                held += run.len();
+            }
+            after_free = is_free;
+            reached = at + run.len();
+        }
+        if reached != runs.top() {
+            return Err(HeapFault::RunLength(reached * GRANULE));
+        }
+        if after_free {
+            return Err(HeapFault::NotJoined(reached * GRANULE));
+        }
+        if held != runs.held()
+            || held > runs.peak()
+            || runs.top() > runs.highest()
+            || runs.highest() > runs.end()
+        {
+            return Err(HeapFault::Held(runs.held() * GRANULE));
+        }
+        Ok(free_runs)
+    }
+
+    fn check_bins(&self, free_runs: usize) -> Result<(), HeapFault> {
+        let bins = self.runs.bins();
+        let mut linked = 0;
+        for bin in 0..BINS {
+            let head = bins.head(bin);
+            if bins.is_marked(bin) == head.is_null() {
+                return Err(HeapFault::FreeRunList(bin));
+            }
+            let (mut run, mut prev) = (head, ptr::null_mut::<FreeRun>());
+            while !run.is_null() {
+                linked += 1;
+                let at = self
+                    .runs
+                    .place_of_run(run)
+                    .ok_or(HeapFault::FreeRunList(bin))?;
+                let fault = HeapFault::FreeRunLinks(at * GRANULE);
+                match self.runs.run_at(at) {
+                    Run::Free { len } if bin_of(at, len) == bin => {}
+                    _ => return Err(fault),
+                }
+                // SAFETY: the place is a free run's, in the span.
+                let FreeRun { next, prev: back } = unsafe { ptr::read(run) };
+                if back != prev || linked > free_runs {
+                    return Err(fault);
+                }
+                (prev, run) = (run, next);
+            }
+        }
+        if linked == free_runs {
+            Ok(())
+        } else {
+            Err(HeapFault::FreeRunList(BINS))
+        }
+    }
+
+    fn check_slabs(&self) -> Result<(), HeapFault> {
+        let mut listed = [0_usize; CLASSES];
+        for (at, run) in self.runs.walk() {
+            if run == Run::Slab {
+                let class = self.check_slab(at)?;
+                // SAFETY: a slab stands there.
+                if unsafe { (*self.runs.slab_at(at)).is_listed() } {
+                    listed[class] += 1;
+                }
+            }
+        }
+        for (class, (&expected, &head)) in listed.iter().zip(&self.heads).enumerate() {
+            let mut found = 0;
+            let mut slab = head;
+            while !slab.is_null() && found <= expected {
+                found += 1;
+                if self.runs.place_of_slab(slab).is_none() {
+                    return Err(HeapFault::SlabList(class::size(class)));
+                }
+                // SAFETY: only read where a slab can stand.
+                slab = unsafe { (*slab).next };
+                if slab == head {
+                    break;
+                }
+            }
+            if found != expected {
+                return Err(HeapFault::SlabList(class::size(class)));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_slab(&self, at: usize) -> Result<usize, HeapFault> {
+        let offset = at * GRANULE;
+        let here = self.runs.slab_at(at);
+        // SAFETY: a slab stands there.
+        let slab = unsafe { &*here };
+        let class = slab.class();
+        if class >= CLASSES || self.runs.place_of_slab(here).is_none() {
+            return Err(HeapFault::Slab(offset));
+        }
+        let size = class::size(class);
+        let start = self.runs.address(at).addr();
+        let room = slab.fresh.addr().wrapping_sub(start);
+        if slab.end.addr() != start + SLAB_BYTES / size * size
+            || room > SLAB_BYTES
+            || room % size != 0
+        {
+            return Err(HeapFault::Slab(offset));
+        }
+        let carved = room / size;
+
+        let mut free = 0;
+        let mut block = slab.free;
+        while !block.is_null() {
+            let place = block.addr().wrapping_sub(start);
+            free += 1;
+            if place >= room || place % size != 0 || free > carved {
+                return Err(HeapFault::SlabFreeList(offset));
+            }
+            // SAFETY: the place is a carved block's.
+            block = unsafe { (*block).next };
+        }
+        if slab.used != (carved - free) * LIVE {
+            return Err(HeapFault::SlabFreeList(offset));
+        }
+
+        let is_full = free == 0 && slab.is_carved();
+        let linked = !slab.is_listed()
+            || (self.links_back(slab.next, here) && self.links_on(slab.prev, here));
+        // A full head stays in the list until the next request.
+        let in_place = slab.is_listed() != is_full || self.heads.get(class) == Some(&here);
+        if linked && in_place {
+            Ok(class)
+        } else {
+            Err(HeapFault::SlabLinks(offset))
+        }
+    }
+
+    fn links_back(&self, next: *mut Slab, to: *mut Slab) -> bool {
+        // SAFETY: only read where a slab can stand.
+        self.runs.place_of_slab(next).is_some() && unsafe { (*next).prev } == to
+    }
+
+    fn links_on(&self, prev: *mut Slab, to: *mut Slab) -> bool {
+        // SAFETY: only read where a slab can stand.
+        self.runs.place_of_slab(prev).is_some() && unsafe { (*prev).next } == to
+    }
+}

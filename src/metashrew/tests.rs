@@ -1,0 +1,89 @@
+extern crate std;
+
+use super::host::stand_in;
+use super::*;
+use alloc::string::String;
+
+fn flushed(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+    flush(pairs.iter().copied());
+    stand_in::with(|host| host.flushes.last().cloned().expect("just flushed"))
+}
+
+#[test]
+fn a_flush_is_the_documented_message() {
+    assert_eq!(
+        flushed(&[(b"k", b"vv"), (b"gone", b"")]),
+        b"\x0A\x01k\x0A\x02vv\x0A\x04gone\x0A\x00"
+    );
+    assert_eq!(flushed(&[]), b"");
+}
+
+#[test]
+fn a_flush_is_sized_exactly_around_each_length_of_varint() {
+    for len in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
+        let value = vec![7; len];
+        let message =
+            message::encode([(&b"key"[..], &value[..])].into_iter()).expect("below 2 GiB");
+        assert_eq!(message.len(), message.capacity(), "value of {len} bytes");
+        flushed(&[(b"key", &value)]);
+        assert_eq!(value_len(b"key"), len);
+        let mut loaded = vec![0; len];
+        load(b"key", &mut loaded);
+        assert_eq!(loaded, value);
+    }
+}
+
+#[test]
+fn an_empty_value_deletes() {
+    flushed(&[(b"key", b"value")]);
+    assert_eq!(value_len(b"key"), 5);
+    flushed(&[(b"key", b"")]);
+    assert_eq!(value_len(b"key"), 0);
+    assert!(stand_in::with(|host| host.store.is_empty()));
+}
+
+#[test]
+fn keys_up_to_the_limit_reach_the_host() {
+    let key = vec![b'k'; MAX_KEY_BYTES];
+    flushed(&[(&key, b"value")]);
+    assert_eq!(value_len(&key), 5);
+}
+
+#[test]
+#[should_panic(expected = "a key of 509 bytes is longer than the 508")]
+fn a_key_beyond_the_limit_halts() {
+    let _ = value_len(&[b'k'; MAX_KEY_BYTES + 1]);
+}
+
+#[test]
+fn a_long_text_is_logged_in_pieces_at_character_boundaries() {
+    let text: String = core::iter::repeat_n("aé€", 700).collect();
+    log(&text);
+    let pieces = stand_in::with(|host| host.log.clone());
+    assert!(pieces.len() > 1);
+    assert!(pieces.iter().all(|piece| piece.len() <= MAX_KEY_BYTES));
+    assert_eq!(pieces.concat(), text);
+}
+
+#[test]
+fn a_halt_logs_what_it_panics_with_even_when_the_line_is_cut() {
+    let long: String = core::iter::repeat_n('€', 400).collect();
+    let panic = std::panic::catch_unwind(|| halt(format_args!("no: {long}"))).expect_err("halts");
+    let said = panic
+        .downcast_ref::<String>()
+        .expect("a formatted panic")
+        .clone();
+    assert_eq!(said, alloc::format!("no: {long}"));
+    let logged = stand_in::with(|host| host.log.concat());
+    assert!(logged.len() > MAX_KEY_BYTES - 4 && said.starts_with(&logged));
+}
+
+#[test]
+fn an_export_is_found_by_its_pointer() {
+    let first = export_bytes(vec![1, 2, 3]);
+    let second = export_bytes(Vec::new());
+    stand_in::with(|host| {
+        assert_eq!(host.exports[first as usize], [1, 2, 3]);
+        assert_eq!(host.exports[second as usize], []);
+    });
+}

@@ -1,0 +1,133 @@
+//! The region: one span of memory at a fixed address, in which everything is addressed by `u32` offsets from its start.
+//!
+//! This module and its children are the only place where an offset becomes a reference. Every accessor is total:
+//! whatever the region's bytes say, nothing outside of the span is touched and nothing panics.
+
+mod block;
+mod formatted;
+mod geometry;
+mod header;
+mod reserved;
+
+use core::ptr::NonNull;
+
+pub(crate) use block::{EntryHeader, STAMP_MASK, Slot};
+pub(crate) use formatted::Formatted;
+pub(crate) use header::{BINS, Header, LINEAR_BIN_BYTES};
+
+pub use geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes};
+pub use header::{FORMAT_VERSION, FormatError, HEADER_BYTES, RegionInfo, USER_TAG_BYTES, inspect};
+pub use reserved::RegionTaken;
+
+// Offsets, lengths and counters are stored as the machine has them; the format is little-endian.
+const _: () = assert!(u16::from_ne_bytes([1, 0]) == 1, "the region's format is little-endian");
+
+/// The alignment, in bytes, that a region's start must have: one wasm page.
+pub const REGION_ALIGN: usize = 64 * 1024;
+
+/// How a region may become larger after its first use.
+#[derive(Clone, Copy, Debug)]
+pub enum Growth {
+    /// It stays as it is.
+    Fixed,
+    /// It is extended when the cache is short of space, before anything is evicted.
+    OnDemand {
+        /// The least number of bytes asked for at once.
+        step: u32,
+        /// The capacity, in bytes, beyond which nothing is asked for. The index is sized for it.
+        limit: u32,
+        /// Asked for a number of bytes; returns how many it appended to the span, contiguous, zero and exclusively the
+        /// region's. 0 is a refusal, after which it is not asked again.
+        extend: fn(u32) -> u32,
+    },
+}
+
+/// What a region is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct RegionParts {
+    /// The first byte, aligned to [`REGION_ALIGN`].
+    pub start: NonNull<u8>,
+    /// Bytes that can be used now; need not be whole pages.
+    pub capacity: u32,
+    /// Bytes from this offset on are zero and untouched; bytes below it may hold anything.
+    pub fresh_from: u32,
+    /// The plan's expected entry, key and value together, in bytes. The index is sized by it.
+    pub expected_entry: u32,
+    /// Identifies the plan that the region belongs to; kept in the header.
+    pub plan_fingerprint: u64,
+    /// Whether the span may be extended.
+    pub growth: Growth,
+}
+
+/// Exclusive ownership of a span of memory that holds one cache.
+#[derive(Debug)]
+pub struct Region {
+    parts: RegionParts,
+}
+
+impl Region {
+    /// The expected entry, in bytes, of a plan that does not say otherwise.
+    pub const DEFAULT_EXPECTED_ENTRY: u32 = 137;
+
+    /// No memory at all: a cache over it always misses.
+    #[must_use]
+    pub const fn none() -> Region {
+        Region {
+            parts: RegionParts {
+                start: NonNull::dangling(),
+                capacity: 0,
+                fresh_from: 0,
+                expected_entry: Region::DEFAULT_EXPECTED_ENTRY,
+                plan_fingerprint: 0,
+                growth: Growth::Fixed,
+            },
+        }
+    }
+
+    /// Takes over a span of memory. Touches none of it.
+    ///
+    /// # Safety
+    ///
+    /// As long as the region lives, the `parts.capacity` bytes from `parts.start`, and those that `extend` appends to
+    /// them, are valid, initialised and exclusively the region's. `parts.start` is aligned to [`REGION_ALIGN`]. Bytes at
+    /// and above `parts.fresh_from`, and those appended, are zero. The span does not reach the end of the address space.
+    #[must_use]
+    pub unsafe fn from_raw(parts: RegionParts) -> Region {
+        debug_assert!(parts.start.addr().get() % REGION_ALIGN == 0, "a region starts at a page boundary");
+        Region { parts }
+    }
+
+    /// The bytes that can be used now.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.parts.capacity
+    }
+
+    /// Lays a cold header over the span, extending it first if it cannot even hold its index. `Err` gives the region
+    /// back when it cannot hold header, one bucket and one entry. Writes the header alone. `hash` names the hash of the index.
+    pub(crate) fn format(mut self, hash: [u8; 16]) -> Result<Formatted, Region> {
+        let Some(geometry) = self.fit() else { return Err(self) };
+        // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw` vouches for the rest.
+        Ok(unsafe { Formatted::cold(self.parts, geometry, hash) })
+    }
+
+    /// The geometry for the limit, or, where the span cannot be extended far enough, for what there is.
+    fn fit(&mut self) -> Option<Geometry> {
+        let expected = self.parts.expected_entry;
+        if let Growth::OnDemand { step, limit, extend } = self.parts.growth {
+            let limit = limit.max(self.parts.capacity);
+            let geometry = Geometry::new(limit, expected)?;
+            let short = geometry.least_capacity().saturating_sub(self.parts.capacity);
+            if short > 0 {
+                let wanted = short.max(step).min(limit - self.parts.capacity);
+                let got = extend(wanted).min(limit - self.parts.capacity);
+                self.parts.capacity += got;
+            }
+            if self.parts.capacity >= geometry.least_capacity() {
+                return Some(geometry);
+            }
+            self.parts.growth = Growth::Fixed;
+        }
+        Geometry::new(self.parts.capacity, expected)
+    }
+}

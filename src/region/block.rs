@@ -1,0 +1,120 @@
+//! The pieces that the index and the arena consist of, as they lie in memory.
+
+use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes};
+
+/// The block before this one is free, and its last four bytes tell its size.
+const PREVIOUS_FREE: u32 = 1 << 31;
+/// The block is two bytes longer than its lengths say.
+const SLACK: u32 = 1 << 30;
+/// Bits of the access stamp.
+pub(crate) const STAMP_MASK: u16 = (1 << 14) - 1;
+
+/// What stands in front of an entry's key and value. Links are offsets of other entries, 0 for none.
+///
+/// Blocks begin at even offsets. Bit 0 of the first word is therefore clear in an entry; it is set in a free block, whose
+/// first word is its size.
+#[repr(C, packed(2))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EntryHeader {
+    /// The entry used next after this one.
+    pub newer: u32,
+    /// The entry used last before this one.
+    pub older: u32,
+    /// The height that wrote it.
+    pub height: u32,
+    /// Bits 0..30 the value's length; then `SLACK` and `PREVIOUS_FREE`.
+    value: u32,
+    /// The key's length.
+    pub key_len: u16,
+    /// Bits 0..14 the access stamp, 14..16 the pool.
+    stamp: u16,
+}
+
+impl EntryHeader {
+    /// The header of a new entry that follows a block in use. The lengths have been checked by [`block_bytes`].
+    pub fn new(key_len: usize, value_len: usize, slack: bool) -> EntryHeader {
+        let value = (value_len as u32 & MAX_VALUE_BYTES) | if slack { SLACK } else { 0 };
+        EntryHeader { newer: 0, older: 0, height: 0, value, key_len: key_len as u16, stamp: 0 }
+    }
+
+    pub fn key_len(&self) -> u32 {
+        u32::from(self.key_len)
+    }
+
+    pub fn value_len(&self) -> u32 {
+        self.value & MAX_VALUE_BYTES
+    }
+
+    pub fn set_value_len(&mut self, len: u32) {
+        self.value = (self.value & !MAX_VALUE_BYTES) | (len & MAX_VALUE_BYTES);
+    }
+
+    pub fn previous_free(&self) -> bool {
+        self.value & PREVIOUS_FREE != 0
+    }
+
+    pub fn set_previous_free(&mut self, free: bool) {
+        self.value = if free { self.value | PREVIOUS_FREE } else { self.value & !PREVIOUS_FREE };
+    }
+
+    pub fn stamp(&self) -> u16 {
+        self.stamp & STAMP_MASK
+    }
+
+    pub fn set_stamp(&mut self, stamp: u16) {
+        self.stamp = (self.stamp & !STAMP_MASK) | (stamp & STAMP_MASK);
+    }
+
+    /// The bytes of the whole block.
+    pub fn block_bytes(&self) -> u32 {
+        let slack = if self.value & SLACK != 0 { 2 } else { 0 };
+        // Both lengths are within the format's limits by their width.
+        block_bytes(self.key_len as usize, self.value_len() as usize).unwrap_or(0) + slack
+    }
+}
+
+/// A bucket of the index: one cache line.
+#[repr(C, align(64))]
+#[derive(Clone, Debug)]
+pub(crate) struct Bucket {
+    /// Eight bits of each entry's hash, never 0; 0 for a vacant slot.
+    pub tags: [u8; WAYS],
+    /// How many entries whose home is this bucket stand in their other one.
+    pub away: u16,
+    /// A bit for each slot whose entry has its home in another bucket.
+    guests: u16,
+    /// Offset of each slot's entry.
+    pub offsets: [u32; WAYS],
+}
+
+/// What a slot of a bucket holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub tag: u8,
+    pub offset: u32,
+    /// The entry's home is its other bucket.
+    pub guest: bool,
+}
+
+impl Bucket {
+    /// What a bucket on an index page holds that nobody has written yet.
+    pub const EMPTY: Bucket = Bucket { tags: [0; WAYS], away: 0, guests: 0, offsets: [0; WAYS] };
+
+    pub fn slot(&self, way: usize) -> Slot {
+        Slot { tag: self.tags[way], offset: self.offsets[way], guest: self.guests & (1 << way) != 0 }
+    }
+
+    pub fn fill(&mut self, way: usize, slot: Slot) {
+        self.tags[way] = slot.tag;
+        self.offsets[way] = slot.offset;
+        self.guests = (self.guests & !(1 << way)) | (u16::from(slot.guest) << way);
+    }
+
+    pub fn vacate(&mut self, way: usize) {
+        self.fill(way, Slot { tag: 0, offset: 0, guest: false });
+    }
+}
+
+const _: () = assert!(size_of::<EntryHeader>() == ENTRY_HEADER_BYTES as usize);
+const _: () = assert!(size_of::<Bucket>() == BUCKET_BYTES as usize);
+const _: () = assert!(WAYS <= 16, "the guest bits of a bucket are 16");

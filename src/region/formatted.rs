@@ -1,0 +1,199 @@
+//! A region with header, index and arena in place: the accessors that everything above is built on.
+
+use core::ptr::NonNull;
+use core::slice;
+
+use super::block::{Bucket, EntryHeader};
+use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry};
+use super::header::{HEADER_BYTES, Header};
+use super::{Growth, REGION_ALIGN, RegionParts};
+
+/// A region that has a header, at least one bucket and room for at least one entry.
+///
+/// Invariants: `geometry.arena_start + ENTRY_HEADER_BYTES <= capacity`; the index of `geometry.buckets` buckets lies
+/// between header and arena; the `capacity` bytes from `start` are valid, initialised and exclusively this value's.
+#[derive(Debug)]
+pub(crate) struct Formatted {
+    start: NonNull<u8>,
+    capacity: u32,
+    geometry: Geometry,
+    growth: Growth,
+}
+
+impl Formatted {
+    /// Lays a cold header over the span: an empty cache, whatever the span holds. Writes the header alone.
+    ///
+    /// # Safety
+    ///
+    /// As for `Region::from_raw`, and the geometry leaves room for an entry within the capacity.
+    pub unsafe fn cold(parts: RegionParts, geometry: Geometry, hash: [u8; 16]) -> Formatted {
+        let RegionParts { start, capacity, growth, .. } = parts;
+        let mut region = Formatted { start, capacity, geometry, growth };
+        if parts.fresh_from > 0 {
+            // SAFETY: the header lies within the span, which is exclusively ours.
+            unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
+        }
+        let page = 1 << geometry.index_page_shift;
+        let stale_pages = parts.fresh_from.saturating_sub(HEADER_BYTES).div_ceil(page).min(geometry.index_pages());
+        let header = region.header_mut();
+        header.describe(&geometry, parts.expected_entry, parts.plan_fingerprint, hash);
+        header.set_capacity(capacity);
+        (header.stale_pages, header.stale_left) = (stale_pages, stale_pages);
+        region
+    }
+
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// Bytes of the whole region.
+    pub fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    pub fn header(&self) -> &Header {
+        // SAFETY: the header lies within the span (invariant), the start is aligned to a page, and any bytes are a Header.
+        unsafe { self.start.cast().as_ref() }
+    }
+
+    pub fn header_mut(&mut self) -> &mut Header {
+        // SAFETY: as above, and the span is exclusively ours, as is `self`.
+        unsafe { self.start.cast().as_mut() }
+    }
+
+    /// A bucket of the index as it may be read: one on a page that nobody has cleared yet is empty.
+    pub fn bucket(&self, number: u32) -> &Bucket {
+        if number >= self.geometry.buckets || (self.header().stale_left != 0 && self.is_stale(number)) {
+            return &Bucket::EMPTY;
+        }
+        // SAFETY: the bucket's number is below the number of buckets, so it lies within the index (invariant); header and
+        // buckets are multiples of 64 bytes, so it is aligned; any bytes are a Bucket.
+        unsafe { self.at(HEADER_BYTES + number * BUCKET_BYTES).cast().as_ref() }
+    }
+
+    /// A bucket of the index to be written; its page is cleared if nobody did so yet. A number that no bucket has
+    /// gives the last one.
+    pub fn bucket_mut(&mut self, number: u32) -> &mut Bucket {
+        let number = number.min(self.geometry.buckets - 1);
+        if self.header().stale_left != 0 && self.is_stale(number) {
+            self.clear_page(self.geometry.page_of(number));
+        }
+        // SAFETY: as in `bucket`, and the span is exclusively ours, as is `self`.
+        unsafe { self.at(HEADER_BYTES + number * BUCKET_BYTES).cast().as_mut() }
+    }
+
+    /// The header of the entry at an offset, or `None` if none can stand there. Checks that the header, not the key and
+    /// value, lies within the arena.
+    pub fn entry(&self, at: u32) -> Option<&EntryHeader> {
+        // SAFETY: `entry_at` has checked bounds and alignment; any bytes are an EntryHeader.
+        self.entry_at(at).map(|entry| unsafe { entry.as_ref() })
+    }
+
+    /// As [`entry`](Self::entry), to be written.
+    pub fn entry_mut(&mut self, at: u32) -> Option<&mut EntryHeader> {
+        // SAFETY: as in `entry`, and the span is exclusively ours, as is `self`.
+        self.entry_at(at).map(|mut entry| unsafe { entry.as_mut() })
+    }
+
+    /// `len` bytes of the arena, or `None` if they are not all in it.
+    pub fn bytes(&self, at: u32, len: u32) -> Option<&[u8]> {
+        // SAFETY: `span` has checked that the bytes lie within the arena.
+        self.span(at, len).map(|start| unsafe { slice::from_raw_parts(start.as_ptr(), len as usize) })
+    }
+
+    /// As [`bytes`](Self::bytes), to be written.
+    pub fn bytes_mut(&mut self, at: u32, len: u32) -> Option<&mut [u8]> {
+        // SAFETY: as in `bytes`, and the span is exclusively ours, as is `self`.
+        self.span(at, len).map(|start| unsafe { slice::from_raw_parts_mut(start.as_ptr(), len as usize) })
+    }
+
+    /// A word of the arena; 0 if it is not in it.
+    pub fn word(&self, at: u32) -> u32 {
+        // SAFETY: `span` has checked that the word lies within the arena.
+        self.span(at, 4).map_or(0, |word| unsafe { word.cast().read_unaligned() })
+    }
+
+    /// Writes a word of the arena; does nothing if it is not in it.
+    pub fn set_word(&mut self, at: u32, value: u32) {
+        if let Some(word) = self.span(at, 4) {
+            // SAFETY: `span` has checked that the word lies within the arena, and the span is exclusively ours.
+            unsafe { word.cast().write_unaligned(value) };
+        }
+    }
+
+    /// Forgets all entries. Constant cost: the index is cleared page by page when it is next written.
+    pub fn empty(&mut self) {
+        let geometry = self.geometry;
+        self.header_mut().empty(&geometry, geometry.index_pages());
+    }
+
+    /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got any.
+    pub fn grow(&mut self, wanted: u32) -> bool {
+        let Growth::OnDemand { step, limit, extend } = self.growth else { return false };
+        let room = limit.saturating_sub(self.capacity);
+        if room == 0 {
+            return false;
+        }
+        let got = extend(wanted.max(step).min(room)).min(room);
+        if got == 0 {
+            self.growth = Growth::Fixed;
+            return false;
+        }
+        self.capacity += got;
+        let capacity = self.capacity;
+        self.header_mut().set_capacity(capacity);
+        true
+    }
+
+    /// Whether an index page held unknown bytes when the cache was last emptied, and still does.
+    pub fn page_is_stale(&self, page: u32) -> bool {
+        let header = self.header();
+        page < header.stale_pages && header.ready.get((page / 32) as usize).is_none_or(|word| word & (1 << (page % 32)) == 0)
+    }
+
+    #[cold]
+    fn is_stale(&self, bucket: u32) -> bool {
+        self.page_is_stale(self.geometry.page_of(bucket))
+    }
+
+    #[cold]
+    fn clear_page(&mut self, page: u32) {
+        let page_bytes = 1 << self.geometry.index_page_shift;
+        let from = HEADER_BYTES + page * page_bytes;
+        let len = page_bytes.min(self.geometry.arena_start - from);
+        // SAFETY: the page is one of the index's, cut off at the arena, and the span is exclusively ours.
+        unsafe { self.at(from).write_bytes(0, len as usize) };
+        let header = self.header_mut();
+        header.stale_left = header.stale_left.saturating_sub(1);
+        if let Some(word) = header.ready.get_mut((page / 32) as usize) {
+            *word |= 1 << (page % 32);
+        }
+    }
+
+    fn entry_at(&self, at: u32) -> Option<NonNull<EntryHeader>> {
+        if at % 2 != 0 {
+            return None;
+        }
+        self.span(at, ENTRY_HEADER_BYTES).map(NonNull::cast)
+    }
+
+    /// The address of `len` bytes of the arena, if they are all in it.
+    fn span(&self, at: u32, len: u32) -> Option<NonNull<u8>> {
+        if at < self.geometry.arena_start || u64::from(at) + u64::from(len) > u64::from(self.capacity) {
+            return None;
+        }
+        // SAFETY: just checked.
+        Some(unsafe { self.at(at) })
+    }
+
+    /// # Safety
+    ///
+    /// `offset` is at most the capacity.
+    unsafe fn at(&self, offset: u32) -> NonNull<u8> {
+        // SAFETY: the caller's duty; the span is one allocation.
+        unsafe { self.start.add(offset as usize) }
+    }
+}
+
+const _: () = assert!(align_of::<Header>() <= REGION_ALIGN && align_of::<Bucket>() <= REGION_ALIGN);
+const _: () = assert!(HEADER_BYTES % BUCKET_BYTES == 0);

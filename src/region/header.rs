@@ -1,0 +1,283 @@
+//! The header at the region's start, as the cache keeps it and as a host reads it.
+
+use core::mem::offset_of;
+use thiserror::Error;
+
+use super::block::STAMP_MASK;
+use super::geometry::{BUCKET_BYTES, Geometry, MAX_INDEX_PAGES};
+
+/// The version of the region's format that this crate writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+/// Bytes of the header; the index follows.
+pub const HEADER_BYTES: u32 = size_of::<Header>() as u32;
+/// Bytes of the tag that the user may set.
+pub const USER_TAG_BYTES: usize = 40;
+
+/// Sizes below this have a bin for every four bytes.
+pub(crate) const LINEAR_BIN_BYTES: u32 = 512;
+const LINEAR_BINS: usize = (LINEAR_BIN_BYTES / 4) as usize;
+/// Bins of free blocks: linear below `LINEAR_BIN_BYTES`, then eight to each power of two.
+pub(crate) const BINS: usize = LINEAR_BINS + (32 - LINEAR_BIN_BYTES.ilog2() as usize) * 8;
+/// Words of the bitmap of bins that are not empty.
+pub(crate) const BIN_WORDS: usize = BINS.div_ceil(32);
+const MAGIC: [u8; 8] = *b"steadfst";
+const POOLS: usize = 4;
+
+/// The region's state: in use, so that a copy of it may be torn.
+const STATE_OPEN: u32 = 1;
+
+/// The accounts of one pool: a recency list with a quota. So far only the first is used.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pool {
+    pub newest: u32,
+    pub oldest: u32,
+    pub entries: u32,
+    /// Bytes of the pool's blocks.
+    pub used_bytes: u32,
+    /// Reserved for the pool's quota, in bytes.
+    quota_bytes: u32,
+    reserved: u32,
+    pub hits: u64,
+    pub misses: u64,
+    pub evictions: u64,
+    reserved_counters: [u64; 2],
+}
+
+/// The header. Its fields are plain integers, so any bytes are a header, if perhaps a nonsensical one.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(crate) struct Header {
+    magic: [u8; 8],
+    format: u32,
+    header_bytes: u32,
+    plan_fingerprint: u64,
+    hash: [u8; 16],
+    capacity: u32,
+    limit: u32,
+    expected_entry: u32,
+    buckets: u32,
+    arena_start: u32,
+    index_page_shift: u32,
+    stamp_shift: u32,
+    state: u32,
+    pub user_tag: [u8; USER_TAG_BYTES],
+    /// Offset of the first byte of the arena that no block has taken.
+    pub frontier: u32,
+    /// Bytes of the free blocks below the frontier.
+    pub free_bytes: u32,
+    /// Index pages below this one held unknown bytes when the cache was last emptied...
+    pub stale_pages: u32,
+    /// ...and so many of them have not been cleared yet.
+    pub stale_left: u32,
+    pub inserts: u64,
+    pub displaced: u64,
+    pub window_evictions: u64,
+    pub relocated: u64,
+    pub faults: u64,
+    pub refused: u64,
+    /// Reserved for the seal of an image.
+    seal: [u64; 4],
+    pub pools: [Pool; POOLS],
+    /// A bit for each word of `bin_map` that is not zero.
+    pub bin_summary: u32,
+    /// A bit for each bin that is not empty.
+    pub bin_map: [u32; BIN_WORDS],
+    /// The first free block of each bin; only meaningful where the bin's bit is set.
+    pub bins: [u32; BINS],
+    /// A bit for each stale index page that has been cleared since.
+    pub ready: [u32; (MAX_INDEX_PAGES / 32) as usize],
+}
+
+impl Header {
+    /// Writes identity and geometry over a header that is zero.
+    pub fn describe(&mut self, geometry: &Geometry, expected_entry: u32, plan_fingerprint: u64, hash: [u8; 16]) {
+        self.magic = MAGIC;
+        self.format = FORMAT_VERSION;
+        self.header_bytes = HEADER_BYTES;
+        self.plan_fingerprint = plan_fingerprint;
+        self.hash = hash;
+        self.limit = geometry.limit;
+        self.expected_entry = expected_entry;
+        self.buckets = geometry.buckets;
+        self.arena_start = geometry.arena_start;
+        self.index_page_shift = geometry.index_page_shift;
+        self.stamp_shift = geometry.stamp_shift;
+        self.state = STATE_OPEN;
+        self.frontier = geometry.arena_start;
+    }
+
+    /// Forgets all entries. The first `stale_pages` pages of the index are cleared when they are next written.
+    pub fn empty(&mut self, geometry: &Geometry, stale_pages: u32) {
+        for pool in &mut self.pools {
+            (pool.newest, pool.oldest, pool.entries, pool.used_bytes) = (0, 0, 0, 0);
+        }
+        self.frontier = geometry.arena_start;
+        self.free_bytes = 0;
+        self.bin_summary = 0;
+        self.bin_map = [0; BIN_WORDS];
+        self.ready = [0; (MAX_INDEX_PAGES / 32) as usize];
+        self.stale_pages = stale_pages;
+        self.stale_left = stale_pages;
+    }
+
+    pub fn set_capacity(&mut self, capacity: u32) {
+        self.capacity = capacity;
+    }
+
+    /// Whether identity and geometry still read as they were written.
+    pub fn describes(&self, geometry: &Geometry, capacity: u32) -> bool {
+        let same = (self.limit, self.buckets, self.arena_start, self.index_page_shift, self.stamp_shift)
+            == (geometry.limit, geometry.buckets, geometry.arena_start, geometry.index_page_shift, geometry.stamp_shift);
+        same && self.magic == MAGIC && self.format == FORMAT_VERSION && self.capacity == capacity
+    }
+
+    /// The access stamp of now: a coarse clock of promotions and inserts.
+    pub fn stamp(&self, shift: u32) -> u16 {
+        let clock = self.pools[0].hits.wrapping_add(self.inserts);
+        ((clock >> (shift & 63)) as u16) & STAMP_MASK
+    }
+}
+
+/// Why a copy of a region's first bytes cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FormatError {
+    /// Fewer bytes than a header has.
+    #[error("{given} bytes are too few for a region's header, which takes {HEADER_BYTES}")]
+    Truncated {
+        /// The bytes that were given.
+        given: usize,
+    },
+    /// No cache has been set up at this address.
+    #[error("no region header here: the magic number is missing (is the cache off, or the base address another one?)")]
+    NotARegion,
+    /// Written by another version of the format.
+    #[error("the region has format version {found}, this tool reads version {FORMAT_VERSION}")]
+    Version {
+        /// The version that was found.
+        found: u32,
+    },
+    /// The geometry contradicts itself.
+    #[error("the region's header is damaged: its geometry contradicts itself")]
+    Damaged,
+}
+
+/// What a region's header tells, for a host that reads it from linear memory. Sizes in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegionInfo {
+    /// The version of the format.
+    pub format: u32,
+    /// Bytes of the header.
+    pub header_bytes: u32,
+    /// The plan that the region was made for.
+    pub plan_fingerprint: u64,
+    /// The name of the hash, padded with zeros.
+    pub hash: [u8; 16],
+    /// Bytes of the whole region.
+    pub capacity: u32,
+    /// The capacity that the index is sized for.
+    pub limit: u32,
+    /// The plan's expected entry.
+    pub expected_entry: u32,
+    /// Buckets of the index.
+    pub buckets: u32,
+    /// Bytes of the index.
+    pub index_bytes: u32,
+    /// Offset of the arena.
+    pub arena_start: u32,
+    /// Offset of the first byte of the arena that has never been used since the cache was last empty.
+    pub frontier: u32,
+    /// Bytes of entries' blocks.
+    pub used_bytes: u32,
+    /// Bytes of free blocks below the frontier.
+    pub free_bytes: u32,
+    /// Entries held.
+    pub entries: u32,
+    /// Lookups that found their key.
+    pub hits: u64,
+    /// Lookups that did not.
+    pub misses: u64,
+    /// Entries written.
+    pub inserts: u64,
+    /// Entries evicted because they were the oldest.
+    pub evictions: u64,
+    /// Entries evicted because both buckets of a new key were full.
+    pub displaced: u64,
+    /// Entries evicted to clear a contiguous window for a large value.
+    pub window_evictions: u64,
+    /// Entries moved to their other bucket to make place.
+    pub relocated: u64,
+    /// Times that damage was found and the cache started over.
+    pub faults: u64,
+    /// Inserts refused because the entry cannot fit.
+    pub refused: u64,
+    /// The tag that the user has set.
+    pub user_tag: [u8; USER_TAG_BYTES],
+}
+
+/// Reads a region's header from a copy of the region's first bytes, [`HEADER_BYTES`] or more of them.
+///
+/// Constant cost. Nothing is trusted: what cannot be a header is an error.
+///
+/// # Errors
+///
+/// See [`FormatError`].
+pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
+    let bytes = region_prefix.first_chunk::<{ HEADER_BYTES as usize }>();
+    let bytes = bytes.ok_or(FormatError::Truncated { given: region_prefix.len() })?;
+    if take::<8>(bytes, offset_of!(Header, magic)) != MAGIC {
+        return Err(FormatError::NotARegion);
+    }
+    let format = u32_at(bytes, offset_of!(Header, format));
+    if format != FORMAT_VERSION {
+        return Err(FormatError::Version { found: format });
+    }
+    let pool = offset_of!(Header, pools);
+    let info = RegionInfo {
+        format,
+        header_bytes: u32_at(bytes, offset_of!(Header, header_bytes)),
+        plan_fingerprint: u64_at(bytes, offset_of!(Header, plan_fingerprint)),
+        hash: take(bytes, offset_of!(Header, hash)),
+        capacity: u32_at(bytes, offset_of!(Header, capacity)),
+        limit: u32_at(bytes, offset_of!(Header, limit)),
+        expected_entry: u32_at(bytes, offset_of!(Header, expected_entry)),
+        buckets: u32_at(bytes, offset_of!(Header, buckets)),
+        index_bytes: u32_at(bytes, offset_of!(Header, buckets)).wrapping_mul(BUCKET_BYTES),
+        arena_start: u32_at(bytes, offset_of!(Header, arena_start)),
+        frontier: u32_at(bytes, offset_of!(Header, frontier)),
+        used_bytes: u32_at(bytes, pool + offset_of!(Pool, used_bytes)),
+        free_bytes: u32_at(bytes, offset_of!(Header, free_bytes)),
+        entries: u32_at(bytes, pool + offset_of!(Pool, entries)),
+        hits: u64_at(bytes, pool + offset_of!(Pool, hits)),
+        misses: u64_at(bytes, pool + offset_of!(Pool, misses)),
+        inserts: u64_at(bytes, offset_of!(Header, inserts)),
+        evictions: u64_at(bytes, pool + offset_of!(Pool, evictions)),
+        displaced: u64_at(bytes, offset_of!(Header, displaced)),
+        window_evictions: u64_at(bytes, offset_of!(Header, window_evictions)),
+        relocated: u64_at(bytes, offset_of!(Header, relocated)),
+        faults: u64_at(bytes, offset_of!(Header, faults)),
+        refused: u64_at(bytes, offset_of!(Header, refused)),
+        user_tag: take(bytes, offset_of!(Header, user_tag)),
+    };
+    let geometry = Geometry::new(info.limit, info.expected_entry).ok_or(FormatError::Damaged)?;
+    let sound = geometry.buckets == info.buckets
+        && geometry.arena_start == info.arena_start
+        && info.header_bytes == HEADER_BYTES
+        && (info.arena_start..=info.capacity).contains(&info.frontier)
+        && info.capacity <= info.limit;
+    if sound { Ok(info) } else { Err(FormatError::Damaged) }
+}
+
+fn take<const N: usize>(bytes: &[u8; HEADER_BYTES as usize], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes[at..at + N]);
+    out
+}
+
+fn u32_at(bytes: &[u8; HEADER_BYTES as usize], at: usize) -> u32 {
+    u32::from_le_bytes(take(bytes, at))
+}
+
+fn u64_at(bytes: &[u8; HEADER_BYTES as usize], at: usize) -> u64 {
+    u64::from_le_bytes(take(bytes, at))
+}

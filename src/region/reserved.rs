@@ -1,0 +1,52 @@
+//! The region that the module reserved.
+
+use super::{Growth, Region, RegionParts};
+use crate::exclusive::Exclusive;
+use crate::memory::platform;
+use crate::plan::{Plan, Policy};
+use crate::record::{self, record};
+use crate::reserve;
+
+static TAKEN: Exclusive<bool> = Exclusive::new(false);
+
+/// The region was taken before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the module's one region is taken already; keep the cache that was opened first, and share it")]
+pub struct RegionTaken;
+
+impl Region {
+    /// Takes the module's region, reserving memory first if that is still to be done.
+    ///
+    /// As large as the host granted, less where the host wrote a limit into the [record](crate::record::Record).
+    ///
+    /// # Errors
+    ///
+    /// The region was taken before.
+    pub fn reserved() -> Result<Region, RegionTaken> {
+        if TAKEN.with(|taken| core::mem::replace(taken, true)) {
+            return Err(RegionTaken);
+        }
+        let grant = reserve::reserve();
+        let record = record();
+        let plan = record::plan_used().unwrap_or(Plan::DEFAULT);
+        let growth = match plan.policy() {
+            Policy::OnDemand { step } => Growth::OnDemand {
+                step: u32::try_from(step.get()).unwrap_or(u32::MAX),
+                limit: record.region_limit,
+                extend: reserve::extend_region,
+            },
+            _ => Growth::Fixed,
+        };
+        let parts = RegionParts {
+            start: platform::pointer(grant.region.start),
+            capacity: record.region_len,
+            fresh_from: grant.region.fresh_from - grant.region.start,
+            expected_entry: plan.expected_entry(),
+            plan_fingerprint: plan.fingerprint(),
+            growth,
+        };
+        // SAFETY: the reservation made these bytes the region's alone, from a page boundary on; `TAKEN` gives them out once,
+        // and `extend_region` appends to them only what it grew itself. The plan ends a page below the address space.
+        Ok(unsafe { Region::from_raw(parts) })
+    }
+}

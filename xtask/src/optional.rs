@@ -1,0 +1,123 @@
+//! Checks that need a toolchain of their own: left out, with a line that says so, where it cannot be had.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::project::{Project, WASI};
+use crate::shell;
+use crate::step::step;
+use crate::tally::Tally;
+use crate::toolchain::{DOWNLOAD_LIMIT, holds_std};
+
+/// The oldest toolchain that the guest crate is built with, as its manifest says.
+const OLDEST: &str = "1.85.0";
+const NIGHTLY: &str = "nightly";
+
+/// Checks the guest crate with the oldest toolchain that it promises to build with.
+pub fn msrv(project: &Project) -> Result<()> {
+    let name = format!("minimum supported Rust version: {OLDEST}");
+    let there = || {
+        printed(OLDEST, &["--print", "target-libdir", "--target", WASI])
+            .is_some_and(|at| holds_std(&at))
+    };
+    let add = [
+        "toolchain",
+        "install",
+        OLDEST,
+        "--profile",
+        "minimal",
+        "--target",
+        WASI,
+    ];
+    if !to_be_had(&name, there, &add) {
+        return Ok(());
+    }
+    step(&name, || {
+        for target in [&[][..], &["--target", WASI]] {
+            let mut cargo = with(
+                project,
+                OLDEST,
+                &["check", "--package", "steadfast", "--all-features"],
+            );
+            shell::run(cargo.args(target))?;
+        }
+        Ok(())
+    })
+}
+
+/// Runs the guest crate's tests whose names hold `miri_` under Miri.
+pub fn miri(project: &Project, tally: &mut Tally) -> Result<()> {
+    let there = || {
+        let source = printed(NIGHTLY, &["--print", "sysroot"])
+            .map(|at| at.join("lib/rustlib/src/rust/library"));
+        source.is_some_and(|at| at.exists())
+            && shell::works(&mut rustup(NIGHTLY, &["cargo", "miri", "--version"]))
+    };
+    if !to_be_had(
+        "Miri",
+        there,
+        &[
+            "component",
+            "add",
+            "miri",
+            "rust-src",
+            "--toolchain",
+            NIGHTLY,
+        ],
+    ) {
+        return Ok(());
+    }
+    step("Miri", || {
+        let arguments = [
+            "miri",
+            "test",
+            "--package",
+            "steadfast",
+            "--all-features",
+            "--tests",
+            "miri_",
+        ];
+        tally.run(&mut with(project, NIGHTLY, &arguments))
+    })
+}
+
+/// Gets what a check needs where it is not there, or says that the check is left out.
+fn to_be_had(check: &str, there: impl Fn() -> bool, add: &[&str]) -> bool {
+    if there() {
+        return true;
+    }
+    let mut rustup = Command::new("rustup");
+    rustup.args(add);
+    if let Err(error) = step(&format!("rustup, for {check}"), || {
+        shell::run_within(&mut rustup, DOWNLOAD_LIMIT)
+    }) {
+        eprintln!("SKIPPED {check}: {error:#}");
+        return false;
+    }
+    there()
+}
+
+fn rustup(toolchain: &str, words: &[&str]) -> Command {
+    let mut rustup = Command::new("rustup");
+    rustup.args(["run", toolchain]).args(words);
+    rustup
+}
+
+/// The path that a toolchain's compiler prints.
+fn printed(toolchain: &str, arguments: &[&str]) -> Option<PathBuf> {
+    let output = rustup(toolchain, &["rustc"])
+        .args(arguments)
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| PathBuf::from(text.trim()))
+}
+
+/// Cargo of another toolchain than the project's.
+fn with(project: &Project, toolchain: &str, arguments: &[&str]) -> Command {
+    let mut cargo = rustup(toolchain, &["cargo"]);
+    cargo.args(arguments).current_dir(project.root());
+    cargo
+}

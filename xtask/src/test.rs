@@ -1,0 +1,132 @@
+//! Every check and every test, in an order that fails early.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::project::{BARE, Project, WASI};
+use crate::step::step;
+use crate::tally::Tally;
+use crate::{guests, licences, optional, shell, tools};
+
+/// The guest crate's features, in the combinations that must build.
+const FEATURES: [&str; 4] = ["", "trace", "metashrew", "trace,metashrew"];
+
+/// Runs everything, stops at the first step that fails, and ends with the number of tests that ran.
+pub fn run(project: &Project) -> Result<()> {
+    let start = Instant::now();
+    let mut tally = Tally::default();
+    let result = steps(project, &mut tally);
+    eprintln!("[all: {:.0} s]", start.elapsed().as_secs_f64());
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    result
+}
+
+fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
+    check(project, "rustfmt", "fmt --all --check")?;
+    licences::check(project)?;
+    lint(project)?;
+    features(project)?;
+    docs(project)?;
+    optional::msrv(project)?;
+    test(
+        project,
+        tally,
+        "tests: native",
+        "--package steadfast --package steadfast-ops --package indexer --package xtask --all-features",
+    )?;
+    optional::miri(project, tally)?;
+    tools::install(project)?;
+    guests::build(project)?;
+    test(
+        project,
+        tally,
+        "tests: wasm32-wasip1",
+        &format!("--package steadfast --all-features --target {WASI}"),
+    )?;
+    test(
+        project,
+        tally,
+        "tests: wasm32-unknown-unknown",
+        &format!("--package steadfast --all-features --target {BARE}"),
+    )?;
+    // Optimised, as the tools are, so that the engine is built once.
+    test(
+        project,
+        tally,
+        "tests: host and engines",
+        "--release --package steadfast-host --package wasm-tests --package steadfast-bench",
+    )
+}
+
+fn check(project: &Project, name: &str, arguments: &str) -> Result<()> {
+    step(name, || {
+        shell::run(&mut project.cargo(arguments.split(' ')))
+    })
+}
+
+fn test(project: &Project, tally: &mut Tally, name: &str, arguments: &str) -> Result<()> {
+    let arguments = ["test"].into_iter().chain(arguments.split(' '));
+    step(name, || tally.run(&mut project.cargo(arguments)))
+}
+
+fn lint(project: &Project) -> Result<()> {
+    let lint = |name: &str, arguments: &str| {
+        check(
+            project,
+            name,
+            &format!("clippy {arguments} -- --deny warnings"),
+        )
+    };
+    lint("clippy: native", "--workspace --all-targets --all-features")?;
+    for (target, guest) in [(WASI, "indexer-wasi"), (BARE, "indexer-metashrew")] {
+        lint(
+            &format!("clippy: {target}"),
+            &format!("--package steadfast --all-targets --all-features --target {target}"),
+        )?;
+        lint(
+            &format!("clippy: guests for {target}"),
+            &format!("--package {guest} --package wasm-test-guests --target {target}"),
+        )?;
+    }
+    Ok(())
+}
+
+fn features(project: &Project) -> Result<()> {
+    step("feature combinations", || {
+        for features in FEATURES {
+            let arguments = [
+                "check",
+                "--quiet",
+                "--package",
+                "steadfast",
+                "--no-default-features",
+                "--features",
+                features,
+            ];
+            for target in [&[][..], &["--target", WASI], &["--target", BARE]] {
+                shell::run(&mut project.cargo(arguments.iter().chain(target)))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn docs(project: &Project) -> Result<()> {
+    step("documentation", || {
+        let arguments = [
+            "doc",
+            "--no-deps",
+            "--all-features",
+            "--package",
+            "steadfast",
+            "--package",
+            "steadfast-host",
+        ];
+        shell::run(
+            project
+                .cargo(arguments)
+                .env("RUSTDOCFLAGS", "--deny warnings"),
+        )
+    })
+}
