@@ -13,22 +13,22 @@
 //! ```
 
 pub mod ceiling;
-mod config;
+pub mod config;
 mod context;
 mod digest;
-mod engine;
-mod exec;
-mod guest;
-mod input;
-mod limits;
+pub mod engine;
+pub mod exec;
+pub mod guest;
+pub mod input;
+pub mod limits;
 pub mod metashrew;
-mod observe;
-mod report;
-mod run;
-mod state;
-mod table;
-mod trap;
-mod wasi;
+pub mod observe;
+pub mod report;
+pub mod run;
+pub mod state;
+pub mod table;
+pub mod trap;
+pub mod wasi;
 
 pub use config::RunConfig;
 pub use digest::Digest;

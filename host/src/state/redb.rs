@@ -129,3 +129,85 @@ fn explain(path: &Path, error: redb::Error) -> StateError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Digest, state_digest};
+    use std::fs;
+
+    /// A database of some 300 pairs, closed.
+    fn database(path: &Path) -> Digest {
+        let mut state = RedbState::open(path).unwrap();
+        for round in 0..3u8 {
+            let pairs: Vec<Pair> = (0..100u8)
+                .map(|key| (vec![round, key], vec![key | 1; 40]))
+                .collect();
+            state.apply(&pairs).unwrap();
+        }
+        state_digest(&state).unwrap()
+    }
+
+    #[test]
+    fn a_damaged_database_is_refused_or_unharmed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let digest = database(&path);
+        let whole = fs::read(&path).unwrap();
+        let mut refused = 0;
+        // Most of the file is unused: look closely at its beginning and loosely at the rest.
+        for at in (0..512)
+            .chain((512..65536).step_by(509))
+            .chain((65536..whole.len()).step_by(65537))
+        {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0xff;
+            fs::write(&path, &damaged).unwrap();
+            match RedbState::open(&path) {
+                Ok(state) => assert_eq!(state_digest(&state).unwrap(), digest, "byte {at}"),
+                Err(error) => {
+                    refused += 1;
+                    assert_eq!(error.to_string().lines().count(), 1, "{error}");
+                }
+            }
+        }
+        assert!(refused > 0);
+    }
+
+    #[test]
+    fn a_second_opener_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let held = RedbState::open(&path).unwrap();
+        let second = RedbState::open(&path);
+        assert!(
+            matches!(second, Err(StateError::Locked { .. })),
+            "{second:?}"
+        );
+        drop(held);
+        RedbState::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_opened_is_told() {
+        let missing = RedbState::open("/nonexistent/state");
+        assert!(matches!(missing, Err(StateError::Io { .. })), "{missing:?}");
+    }
+
+    #[test]
+    fn a_database_of_another_program_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        const OTHER: TableDefinition<u64, u64> = TableDefinition::new("state");
+        let database = Database::create(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(OTHER).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let foreign = RedbState::open(&path);
+        assert!(
+            matches!(foreign, Err(StateError::Corrupt { .. })),
+            "{foreign:?}"
+        );
+    }
+}

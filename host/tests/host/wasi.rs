@@ -1,8 +1,6 @@
 //! What a WASI guest sees of the world.
 
-mod common;
-
-use common::*;
+use crate::guests::*;
 use steadfast_host::{MemoryState, RunConfig, RunError, Runner};
 
 /// A module with the WASI functions that these tests use.

@@ -1,14 +1,12 @@
 //! The command, and what it does with bad input: one clear line, a failure, and the state as it
 //! was.
 
-mod common;
-
 use std::fs;
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::*;
+use crate::guests::*;
 use steadfast::record::{Record, State};
 use steadfast::{Bytes, Plan};
 use steadfast_host::{Digest, RedbState, state_digest};

@@ -1,8 +1,6 @@
 //! Which files are blocks.
 
-mod common;
-
-use common::small_block;
+use crate::guests::small_block;
 use steadfast_host::{Input, InputError};
 
 const HEIGHT: u32 = 702_861;

@@ -1,8 +1,6 @@
 //! The metashrew imports, and when a block counts as done.
 
-mod common;
-
-use common::*;
+use crate::guests::*;
 use steadfast_host::metashrew::ImportError;
 use steadfast_host::{Input, MemoryState, RunError, Runner};
 

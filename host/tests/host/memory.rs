@@ -1,10 +1,8 @@
 //! What a host decides about a guest's memory, and what it reads from it.
 
-mod common;
-
 use std::mem::offset_of;
 
-use common::*;
+use crate::guests::*;
 use steadfast::record::{Record, State};
 use steadfast_host::{LoadError, MemoryState, OnRefusal, RunConfig, RunError, Runner};
 

@@ -1,5 +1,4 @@
 //! Small guests, written by hand, and blocks to hand to them.
-#![allow(dead_code, reason = "each test file uses some of these")]
 
 use std::mem::offset_of;
 use std::ops::ControlFlow;

@@ -1,0 +1,10 @@
+//! The host, on small guests written by hand. One program, so that wasmtime is linked once.
+
+mod command;
+mod exec;
+mod guests;
+mod imports;
+mod input;
+mod load;
+mod memory;
+mod wasi;
