@@ -1,1 +1,2 @@
-//! To be written.
+//! Operation interpreters and oracles that tests, fuzzers and guests share.
+pub mod cache;
