@@ -9,6 +9,7 @@ const fn runs(native: usize, miri: usize) -> usize {
 
 fn play(span: Span, seed: u64, max_size: usize, ops: usize, validate_every: usize) -> Player {
     let mut player = Player::new(span);
+    let max_size = max_size.min(runs(usize::MAX, 20_000));
     for (turn, op) in Ops::new(seeded(seed), max_size).take(ops).enumerate() {
         player.play(op);
         if turn % validate_every == 0 {
