@@ -16,7 +16,10 @@ impl<'a> Iter<'a> {
         let (at, left) = store.map_or((0, 0), |store| {
             let pool = &store.region.header().pools[0];
             // Damaged links may form a cycle, and a damaged count may be anything: the arena bounds the walk.
-            (pool.newest, pool.entries.min(store.arena_bytes() / ENTRY_HEADER_BYTES))
+            (
+                pool.newest,
+                pool.entries.min(store.arena_bytes() / ENTRY_HEADER_BYTES),
+            )
         });
         Iter { store, at, left }
     }
