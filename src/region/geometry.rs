@@ -52,9 +52,9 @@ impl Geometry {
     pub fn new(limit: u32, expected_entry: u32) -> Option<Geometry> {
         let room = u64::from(limit.checked_sub(HEADER_BYTES)?);
         let block = u64::from(ENTRY_HEADER_BYTES) + u64::from(expected_entry.max(1));
-        let buckets = (2 * room)
-            .div_ceil(2 * u64::from(BUCKET_BYTES) + PLANNED_HALF_WAYS * block)
-            .max(1) as u32;
+        let pair_and_its_entries = 4 * u64::from(BUCKET_BYTES) + 2 * PLANNED_HALF_WAYS * block;
+        let pairs = (2 * room).div_ceil(pair_and_its_entries).max(1) as u32;
+        let buckets = 2 * pairs;
         let index_bytes = buckets * BUCKET_BYTES;
         let arena_start = HEADER_BYTES + index_bytes;
         let arena_bytes = limit.checked_sub(arena_start)?;
