@@ -220,6 +220,7 @@ mod tests {
     use crate::region::BINS;
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long")]
     fn bins_ascend_without_gaps_up_to_the_largest_size() {
         let mut last = bin_of(0);
         let sizes = (0..1 << 16).chain(

@@ -48,6 +48,7 @@ mod tests {
     use super::matches;
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long")]
     fn finds_every_equal_tag_and_the_first_is_sure() {
         let mut state = 1u32;
         for _ in 0..20_000 {
