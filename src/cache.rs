@@ -30,7 +30,7 @@ use store::Store;
 
 /// A cache of byte strings, least recently used first out, in at most the bytes of its region.
 ///
-/// An entry takes its key, its value, 20 bytes of header and at most 3 of rounding; the index takes 64 bytes for each
+/// An entry takes its key, its value, 20 bytes of header and one of rounding, at most 7; the index takes 64 bytes for each
 /// 10.5 entries of the plan's expected size. All of that, and the header, is inside the region.
 ///
 /// With no region, or one that cannot hold an entry, every lookup misses and every insert is refused with
@@ -53,7 +53,9 @@ impl Cache {
     /// region's size or on what it holds.
     #[must_use]
     pub fn new(region: Region) -> Cache {
-        Cache { store: region.format(hash::NAME).ok().map(Store::new) }
+        Cache {
+            store: region.format(hash::NAME).ok().map(Store::new),
+        }
     }
 
     /// Whether there is a region that can hold entries.
@@ -106,7 +108,12 @@ impl Cache {
     /// # Errors
     ///
     /// The entry is not there and cannot fit; `load` has not been called, and the cache is as it was.
-    pub fn get_or_load(&mut self, key: &[u8], len: usize, load: impl FnOnce(&mut [u8])) -> Result<&[u8], InsertError> {
+    pub fn get_or_load(
+        &mut self,
+        key: &[u8],
+        len: usize,
+        load: impl FnOnce(&mut [u8]),
+    ) -> Result<&[u8], InsertError> {
         let store = self.store.as_mut().ok_or(InsertError::Disabled)?;
         let found = match store.look_up(key) {
             Some(found) => found,
@@ -149,7 +156,9 @@ impl Cache {
     /// program whose outputs must not depend on that does not ask.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.store.as_ref().map_or(0, |store| store.region.capacity() as usize)
+        self.store
+            .as_ref()
+            .map_or(0, |store| store.region.capacity() as usize)
     }
 
     /// The bytes of the entries' blocks.
@@ -173,7 +182,9 @@ impl Cache {
     /// The tag in the region's header, zeros unless set; a host can read it.
     #[must_use]
     pub fn user_tag(&self) -> [u8; USER_TAG_BYTES] {
-        self.store.as_ref().map_or([0; USER_TAG_BYTES], |store| store.region.header().user_tag)
+        self.store
+            .as_ref()
+            .map_or([0; USER_TAG_BYTES], |store| store.region.header().user_tag)
     }
 
     /// Sets the tag in the region's header, say chain and block hash.

@@ -13,14 +13,19 @@ use core::ptr::NonNull;
 
 pub(crate) use block::{EntryHeader, STAMP_MASK, Slot};
 pub(crate) use formatted::Formatted;
-pub(crate) use header::{BINS, Header, LINEAR_BIN_BYTES};
+pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
 
-pub use geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes};
+pub use geometry::{
+    BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes,
+};
 pub use header::{FORMAT_VERSION, FormatError, HEADER_BYTES, RegionInfo, USER_TAG_BYTES, inspect};
 pub use reserved::RegionTaken;
 
 // Offsets, lengths and counters are stored as the machine has them; the format is little-endian.
-const _: () = assert!(u16::from_ne_bytes([1, 0]) == 1, "the region's format is little-endian");
+const _: () = assert!(
+    u16::from_ne_bytes([1, 0]) == 1,
+    "the region's format is little-endian"
+);
 
 /// The alignment, in bytes, that a region's start must have: one wasm page.
 pub const REGION_ALIGN: usize = 64 * 1024;
@@ -93,7 +98,10 @@ impl Region {
     /// and above `parts.fresh_from`, and those appended, are zero. The span does not reach the end of the address space.
     #[must_use]
     pub unsafe fn from_raw(parts: RegionParts) -> Region {
-        debug_assert!(parts.start.addr().get() % REGION_ALIGN == 0, "a region starts at a page boundary");
+        debug_assert!(
+            parts.start.addr().get() % REGION_ALIGN == 0,
+            "a region starts at a page boundary"
+        );
         Region { parts }
     }
 
@@ -106,7 +114,9 @@ impl Region {
     /// Lays a cold header over the span, extending it first if it cannot even hold its index. `Err` gives the region
     /// back when it cannot hold header, one bucket and one entry. Writes the header alone. `hash` names the hash of the index.
     pub(crate) fn format(mut self, hash: [u8; 16]) -> Result<Formatted, Region> {
-        let Some(geometry) = self.fit() else { return Err(self) };
+        let Some(geometry) = self.fit() else {
+            return Err(self);
+        };
         // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw` vouches for the rest.
         Ok(unsafe { Formatted::cold(self.parts, geometry, hash) })
     }
@@ -114,10 +124,17 @@ impl Region {
     /// The geometry for the limit, or, where the span cannot be extended far enough, for what there is.
     fn fit(&mut self) -> Option<Geometry> {
         let expected = self.parts.expected_entry;
-        if let Growth::OnDemand { step, limit, extend } = self.parts.growth {
+        if let Growth::OnDemand {
+            step,
+            limit,
+            extend,
+        } = self.parts.growth
+        {
             let limit = limit.max(self.parts.capacity);
             let geometry = Geometry::new(limit, expected)?;
-            let short = geometry.least_capacity().saturating_sub(self.parts.capacity);
+            let short = geometry
+                .least_capacity()
+                .saturating_sub(self.parts.capacity);
             if short > 0 {
                 let wanted = short.max(step).min(limit - self.parts.capacity);
                 let got = extend(wanted).min(limit - self.parts.capacity);

@@ -9,6 +9,7 @@ const fn runs(native: usize, miri: usize) -> usize {
 
 fn play(span: Span, seed: u64, max_size: usize, ops: usize, validate_every: usize) -> Player {
     let mut player = Player::new(span);
+    let max_size = max_size.min(runs(usize::MAX, 20_000));
     for (turn, op) in Ops::new(seeded(seed), max_size).take(ops).enumerate() {
         player.play(op);
         if turn % validate_every == 0 {
@@ -28,8 +29,9 @@ fn random_operations_keep_every_promise_after_each_step() {
         (5, 200, 2048),
         (6, 16, 300),
     ] {
-        play(Span::dirty(pages, 0xa5), seed, max_size, runs(4000, 250), 1).finish();
-        play(Span::fresh(pages), seed + 100, max_size, runs(4000, 250), 1).finish();
+        let pages = pages.min(runs(200, 6));
+        play(Span::dirty(pages, 0xa5), seed, max_size, runs(4000, 40), 1).finish();
+        play(Span::fresh(pages), seed + 100, max_size, runs(4000, 40), 1).finish();
     }
 }
 
@@ -37,27 +39,34 @@ fn random_operations_keep_every_promise_after_each_step() {
 fn long_runs_with_rare_checks() {
     for seed in 0..runs(2, 1) as u64 {
         play(
-            Span::dirty(512, 0xff),
+            Span::dirty(runs(512, 16), 0xff),
             seed,
             1 << 20,
-            runs(40_000, 400),
+            runs(40_000, 120),
             997,
         )
         .finish();
-        play(Span::dirty(64, 0xff), seed, 8192, runs(40_000, 400), 997).finish();
+        play(
+            Span::dirty(runs(64, 4), 0xff),
+            seed,
+            8192,
+            runs(40_000, 120),
+            997,
+        )
+        .finish();
     }
 }
 
 #[test]
 fn addresses_depend_on_the_requests_alone() {
     for seed in 10..10 + runs(6, 1) as u64 {
-        for pages in [1, 3, 40] {
+        for pages in [1, 3, runs(40, 5)] {
             let digests = [
                 play(
                     Span::fresh(pages),
                     seed,
                     1 << 18,
-                    runs(5000, 300),
+                    runs(5000, 80),
                     usize::MAX,
                 )
                 .digest(),
@@ -65,7 +74,7 @@ fn addresses_depend_on_the_requests_alone() {
                     Span::dirty(pages, 0),
                     seed,
                     1 << 18,
-                    runs(5000, 300),
+                    runs(5000, 80),
                     usize::MAX,
                 )
                 .digest(),
@@ -73,7 +82,7 @@ fn addresses_depend_on_the_requests_alone() {
                     Span::dirty(pages, 0xff),
                     seed,
                     1 << 18,
-                    runs(5000, 300),
+                    runs(5000, 80),
                     usize::MAX,
                 )
                 .digest(),
@@ -81,7 +90,7 @@ fn addresses_depend_on_the_requests_alone() {
                     Span::dirty(pages, 0x55),
                     seed,
                     1 << 18,
-                    runs(5000, 300),
+                    runs(5000, 80),
                     usize::MAX,
                 )
                 .digest(),
@@ -96,16 +105,16 @@ fn addresses_depend_on_the_requests_alone() {
 
 #[test]
 fn small_budgets_refuse_and_go_on() {
-    let player = play(Span::dirty(1, 0x11), 7, 16 << 10, runs(5000, 500), 1);
+    let player = play(Span::dirty(1, 0x11), 7, 16 << 10, runs(5000, 80), 1);
     assert!(player.refused() > 0);
     player.finish();
 }
 
 #[test]
 fn callers_without_a_layout_find_it() {
-    let mut player = Player::new(Span::dirty(32, 0xff));
+    let mut player = Player::new(Span::dirty(runs(32, 4), 0xff));
     for (turn, op) in Ops::new(seeded(20), 100 << 10)
-        .take(runs(20_000, 600))
+        .take(runs(20_000, 120))
         .enumerate()
     {
         match op {
@@ -123,8 +132,8 @@ fn callers_without_a_layout_find_it() {
 
 #[test]
 fn every_alignment_with_every_kind_of_size() {
-    let mut player = Player::new(Span::dirty(128, 0xff));
-    for log in 0..=17 {
+    let mut player = Player::new(Span::dirty(runs(128, 64), 0xff));
+    for log in (0..=17).step_by(runs(1, 4)) {
         for size in [
             0, 1, 7, 8, 9, 100, 255, 257, 300, 1000, 2048, 2049, 5000, 65_536,
         ] {

@@ -197,7 +197,10 @@ fn any_word_of_the_table_written_over_is_found_or_harmless() {
     let words = PAGE / 1024;
     let mut found = 0;
     for at in 1..words {
-        for garbage in [0, 1, 2, 5, 40, 0x7fff, usize::MAX] {
+        for garbage in [0, 1, 2, 5, 40, 0x7fff, usize::MAX]
+            .into_iter()
+            .step_by(if cfg!(miri) { 3 } else { 1 })
+        {
             // SAFETY: each heap is the only one over the span at its time; after the damage it is only checked.
             unsafe {
                 let mut heap = span.heap();
@@ -213,5 +216,5 @@ fn any_word_of_the_table_written_over_is_found_or_harmless() {
             }
         }
     }
-    assert!(found > 60, "{found}");
+    assert!(found > words / 3, "{found}");
 }

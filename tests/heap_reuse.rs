@@ -79,9 +79,9 @@ fn small_blocks_stay_within_their_class() {
 
 #[test]
 fn phases_that_shift_sizes_stay_within_the_largest_phase() {
-    let mut player = Player::new(Span::dirty(64, 0xff));
+    let mut player = Player::new(Span::dirty(runs(64, 48), 0xff));
     let mut number = numbers(1);
-    let phase_bytes = runs(1 << 20, 100 << 10);
+    let phase_bytes = runs(1 << 20, 32 << 10);
     for phase in 0..runs(40, 12) {
         let size = [24, 56, 120, 500, 1200, 3000, 9000, 50_000][phase % 8] + phase;
         for _ in 0..phase_bytes / size {
@@ -105,7 +105,7 @@ fn interleaved_lifetimes_do_not_ratchet() {
     let mut player = Player::new(Span::dirty(128, 0xff));
     let mut number = numbers(2);
     let mut highs = Vec::new();
-    for round in 0..runs(80, 6) {
+    for round in 0..runs(80, 4) {
         let kept = player.live();
         for _ in 0..runs(1000, 60) {
             let size = [16, 40, 100, 250, 700, 1500, 4000, 12_000][number(8)] + number(16);
@@ -117,7 +117,7 @@ fn interleaved_lifetimes_do_not_ratchet() {
         while player.live() > runs(100, 10) {
             player.dealloc(number(player.live()));
         }
-        if round % 20 == 0 {
+        if round % 20 == 1 {
             player.validate();
         }
         highs.push(player.heap().counters().high_water_bytes);
@@ -139,7 +139,7 @@ fn slowly_growing_vectors_do_not_ratchet() {
         assert!(player.alloc(size, 8, false));
     }
     // The player moves a resized block to the end: slot 0 goes round.
-    for _ in 0..runs(2000, 200) {
+    for _ in 0..runs(2000, 60) {
         let size = sizes.remove(0);
         let size = if size > 100_000 {
             1000
@@ -166,8 +166,8 @@ fn slowly_growing_vectors_do_not_ratchet() {
 #[test]
 fn pairs_of_near_sizes_do_not_ratchet() {
     // A hole of the larger size takes the smaller one, and leaves a rest too small for anything but later joining.
-    let mut player = Player::new(Span::dirty(64, 0xff));
-    for round in 0..runs(2000, 100) {
+    let mut player = Player::new(Span::dirty(runs(64, 48), 0xff));
+    for round in 0..runs(2000, 30) {
         for size in [85_196, 80_000, 85_196, 80_000] {
             assert!(player.alloc(size, 8, false), "round {round}");
         }
@@ -187,15 +187,15 @@ fn pairs_of_near_sizes_do_not_ratchet() {
 
 #[test]
 fn one_byte_of_each_class_frees_the_rest() {
-    let mut player = Player::new(Span::dirty(64, 0xff));
+    let mut player = Player::new(Span::dirty(runs(64, 48), 0xff));
     let whole = player.heap().counters().largest_free_bytes;
-    for size in (1..=2048).rev() {
+    for size in (1..=2048).rev().step_by(runs(1, 40)) {
         assert!(player.alloc(size, 1, false));
     }
     while player.live() > 0 {
         player.dealloc(0);
     }
-    // Each class keeps one empty slab, until somebody needs the memory.
+    // Most classes keep one empty slab, until somebody needs the memory.
     assert!(player.heap().counters().largest_free_bytes < whole);
     assert_eq!(player.heap().counters().live_bytes, 0);
     player.finish();

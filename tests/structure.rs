@@ -6,7 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A name here stands for the file and for the directory of that name.
-const UNSAFE: [&str; 5] = ["exclusive", "global", "heap", "memory", "region"];
+const UNSAFE: [&str; 6] = [
+    "exclusive",
+    "global",
+    "heap",
+    "memory",
+    "metashrew/host",
+    "region",
+];
 const TARGET_SPECIFIC: [&str; 3] = ["memory", "global/c", "metashrew/host"];
 
 /// The modules' names, each with those that it may import directly: `heap`, or `memory/native` for a part that is told apart.

@@ -10,10 +10,14 @@ pub enum InsertError {
     #[error("the cache is disabled: the host granted no region, or one too small to hold an entry")]
     Disabled,
     /// The region's bytes have been damaged from outside. The cache has started over, empty.
-    #[error("the region was damaged from outside: the cache has dropped its entries and started over; insert again")]
+    #[error(
+        "the region was damaged from outside: the cache has dropped its entries and started over; insert again"
+    )]
     Damaged,
     /// The format cannot express the lengths.
-    #[error("a key of {key_bytes} bytes with a value of {value_bytes} is too long: keys take at most {MAX_KEY_BYTES} bytes, values {MAX_VALUE_BYTES}")]
+    #[error(
+        "a key of {key_bytes} bytes with a value of {value_bytes} is too long: keys take at most {MAX_KEY_BYTES} bytes, values {MAX_VALUE_BYTES}"
+    )]
     TooLong {
         /// The key's length.
         key_bytes: usize,
@@ -21,7 +25,9 @@ pub enum InsertError {
         value_bytes: usize,
     },
     /// The entry is larger than all the space that the region has for entries.
-    #[error("a key of {key_bytes} bytes with a value of {value_bytes} needs {needed_bytes} bytes, and the region has {available_bytes} for all entries together")]
+    #[error(
+        "a key of {key_bytes} bytes with a value of {value_bytes} needs {needed_bytes} bytes, and the region has {available_bytes} for all entries together"
+    )]
     TooLarge {
         /// The key's length.
         key_bytes: usize,

@@ -2,7 +2,6 @@
 
 use super::space::Block;
 use super::store::Store;
-use crate::region::ENTRY_HEADER_BYTES;
 
 /// How many of the oldest entries are considered as the start of a window.
 const WINDOW_CANDIDATES: u32 = 32;
@@ -18,7 +17,10 @@ impl Store {
         if let Some(block) = self.take(bytes) {
             return Some(block);
         }
-        let tail = self.region.capacity().saturating_sub(self.region.header().frontier);
+        let tail = self
+            .region
+            .capacity()
+            .saturating_sub(self.region.header().frontier);
         if self.region.grow(bytes.saturating_sub(tail)) {
             if let Some(block) = self.take_frontier(bytes) {
                 return Some(block);
@@ -42,7 +44,9 @@ impl Store {
     /// Evicts the oldest entries until those left take at most `bytes`.
     pub fn evict_to(&mut self, bytes: usize) -> usize {
         let mut evicted = 0;
-        while self.region.header().pools[0].used_bytes as usize > bytes && self.evict_oldest().is_some() {
+        while self.region.header().pools[0].used_bytes as usize > bytes
+            && self.evict_oldest().is_some()
+        {
             evicted += 1;
         }
         evicted
@@ -79,13 +83,18 @@ impl Store {
                 continue;
             }
             let Some(hash) = self.hash_of(at) else { break };
-            let Some(entry) = self.region.entry(at) else { break };
-            let end = at.wrapping_add(entry.block_bytes());
-            let start = if entry.previous_free() { at.wrapping_sub(self.size_before(at)) } else { at };
+            let Some(entry) = self.region.entry(at) else {
+                break;
+            };
+            let start = if entry.previous_free() {
+                at.wrapping_sub(self.size_before(at))
+            } else {
+                at
+            };
             self.drop_entry(at, hash)?;
             let header = self.region.header_mut();
             header.window_evictions = header.window_evictions.wrapping_add(1);
-            let cleared = if end >= header.frontier || start >= header.frontier {
+            let cleared = if start >= header.frontier {
                 self.region.capacity().wrapping_sub(start)
             } else {
                 self.free_size(start)
@@ -103,8 +112,14 @@ impl Store {
     fn window_start(&self, bytes: u32) -> u32 {
         let mut at = self.region.header().pools[0].oldest;
         for _ in 0..WINDOW_CANDIDATES {
-            let Some(entry) = self.region.entry(at) else { break };
-            let start = if entry.previous_free() { at.wrapping_sub(self.size_before(at)) } else { at };
+            let Some(entry) = self.region.entry(at) else {
+                break;
+            };
+            let start = if entry.previous_free() {
+                at.wrapping_sub(self.size_before(at))
+            } else {
+                at
+            };
             if self.region.capacity().saturating_sub(start) >= bytes {
                 return at;
             }
@@ -113,5 +128,3 @@ impl Store {
         self.region.geometry().arena_start
     }
 }
-
-const _: () = assert!(ENTRY_HEADER_BYTES >= 4);

@@ -31,12 +31,20 @@ impl Store {
         let buckets = self.region.geometry().buckets;
         let spread = u64::from(u32::from(tag).wrapping_mul(0x9E37_79B1));
         let sum = ((spread * u64::from(buckets)) >> 32) as u32;
-        if sum >= bucket { sum - bucket } else { sum.wrapping_sub(bucket).wrapping_add(buckets) }
+        if sum >= bucket {
+            sum - bucket
+        } else {
+            sum.wrapping_sub(bucket).wrapping_add(buckets)
+        }
     }
 
     fn pair(&self, hash: u64) -> Pair {
         let (home, tag) = self.home_and_tag(hash);
-        Pair { home, other: self.other_bucket(home, tag), tag }
+        Pair {
+            home,
+            other: self.other_bucket(home, tag),
+            tag,
+        }
     }
 
     /// The entry with this key.
@@ -62,7 +70,11 @@ impl Store {
 
     fn count_away(&mut self, home: u32, more: bool) {
         let away = &mut self.region.bucket_mut(home).away;
-        *away = if more { away.saturating_add(1) } else { away.saturating_sub(1) };
+        *away = if more {
+            away.saturating_add(1)
+        } else {
+            away.saturating_sub(1)
+        };
     }
 
     /// Gives an entry a slot. May evict one entry of its pair of buckets, which is counted as displaced. `false` if
@@ -86,7 +98,14 @@ impl Store {
 
     fn fill(&mut self, bucket: u32, way: usize, at: u32, pair: Pair) {
         let guest = bucket != pair.home;
-        self.region.bucket_mut(bucket).fill(way, Slot { tag: pair.tag, offset: at, guest });
+        self.region.bucket_mut(bucket).fill(
+            way,
+            Slot {
+                tag: pair.tag,
+                offset: at,
+                guest,
+            },
+        );
         if guest {
             self.count_away(pair.home, true);
         }
@@ -108,8 +127,16 @@ impl Store {
             for way in 0..WAYS {
                 let slot = self.region.bucket(from).slot(way);
                 let to = self.other_bucket(from, slot.tag);
-                let Some(vacant) = self.vacant_way(to) else { continue };
-                self.region.bucket_mut(to).fill(vacant, Slot { guest: !slot.guest, ..slot });
+                let Some(vacant) = self.vacant_way(to) else {
+                    continue;
+                };
+                self.region.bucket_mut(to).fill(
+                    vacant,
+                    Slot {
+                        guest: !slot.guest,
+                        ..slot
+                    },
+                );
                 // A guest is back at its home now; an entry that was at home is away.
                 let home = if slot.guest { to } else { from };
                 self.count_away(home, !slot.guest);
@@ -125,12 +152,17 @@ impl Store {
     /// The entry of a full pair of buckets that was used least recently, by its stamp. Stamps are coarse and wrap: a tie
     /// goes to the first, and an entry unused for a very long time may pass for a young one.
     fn oldest_of(&self, pair: Pair) -> Option<u32> {
-        let now = self.region.header().stamp(self.region.geometry().stamp_shift);
+        let now = self
+            .region
+            .header()
+            .stamp(self.region.geometry().stamp_shift);
         let mut oldest = None;
         let mut greatest_age = 0;
         for bucket in [pair.home, pair.other] {
             for at in self.region.bucket(bucket).offsets {
-                let Some(entry) = self.region.entry(at) else { continue };
+                let Some(entry) = self.region.entry(at) else {
+                    continue;
+                };
                 let age = now.wrapping_sub(entry.stamp()) & STAMP_MASK;
                 if oldest.is_none() || age > greatest_age {
                     (oldest, greatest_age) = (Some(at), age);
@@ -145,7 +177,10 @@ impl Store {
         let pair = self.pair(hash);
         for bucket in [pair.home, pair.other] {
             let held = self.region.bucket(bucket);
-            let Some(way) = matches(&held.tags, pair.tag).find(|&way| held.offsets[way] == at) else { continue };
+            let Some(way) = matches(&held.tags, pair.tag).find(|&way| held.offsets[way] == at)
+            else {
+                continue;
+            };
             if held.slot(way).guest {
                 self.count_away(pair.home, false);
             }

@@ -25,7 +25,9 @@ impl Store {
 
     /// Takes an entry out of the list. Its own links keep their values.
     pub fn unlink(&mut self, at: u32) {
-        let Some(entry) = self.region.entry(at) else { return };
+        let Some(entry) = self.region.entry(at) else {
+            return;
+        };
         let (newer, older) = (entry.newer, entry.older);
         match self.region.entry_mut(newer) {
             Some(entry) => entry.older = older,

@@ -11,13 +11,13 @@ use crate::region::{BINS, ENTRY_HEADER_BYTES, LINEAR_BIN_BYTES};
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     pub at: u32,
-    /// What was asked for, or two bytes more.
+    /// What was asked for, or up to `SLACK_BYTES` more.
     pub bytes: u32,
 }
 
 const FREE: u32 = 1;
-/// A rest of this size cannot be a block of its own.
-const SLACK_BYTES: u32 = 2;
+/// A rest of up to this size cannot hold a free block's two sizes, and stays with the entry.
+const SLACK_BYTES: u32 = 6;
 
 /// The bin of a free block: one for every four bytes of size, then eight for every power of two.
 pub fn bin_of(bytes: u32) -> usize {
@@ -80,7 +80,11 @@ impl Store {
     pub fn release(&mut self, at: u32, bytes: u32) -> u32 {
         let mut start = at;
         let mut end = at.wrapping_add(bytes);
-        if self.region.entry(at).is_some_and(|entry| entry.previous_free()) {
+        if self
+            .region
+            .entry(at)
+            .is_some_and(|entry| entry.previous_free())
+        {
             let size = self.region.word(at.wrapping_sub(4)) & !FREE;
             start = at.wrapping_sub(size);
             self.unbin(start, size);
@@ -155,7 +159,8 @@ impl Store {
     /// Marks a block free and puts it into its bin.
     fn bin(&mut self, at: u32, bytes: u32) {
         self.region.set_word(at, bytes | FREE);
-        self.region.set_word(at.wrapping_add(bytes).wrapping_sub(4), bytes | FREE);
+        self.region
+            .set_word(at.wrapping_add(bytes).wrapping_sub(4), bytes | FREE);
         let header = self.region.header_mut();
         header.free_bytes = header.free_bytes.wrapping_add(bytes);
         if is_binned(bytes) {
@@ -189,10 +194,22 @@ impl Store {
     fn set_first(&mut self, bin: usize, at: u32) {
         debug_assert!(bin < BINS, "every size has a bin");
         let header = self.region.header_mut();
-        let (Some(first), Some(word)) = (header.bins.get_mut(bin), header.bin_map.get_mut(bin / 32)) else { return };
+        let (Some(first), Some(word)) =
+            (header.bins.get_mut(bin), header.bin_map.get_mut(bin / 32))
+        else {
+            return;
+        };
         *first = at;
-        *word = if at == 0 { *word & !(1 << (bin % 32)) } else { *word | (1 << (bin % 32)) };
+        *word = if at == 0 {
+            *word & !(1 << (bin % 32))
+        } else {
+            *word | (1 << (bin % 32))
+        };
         let summary = 1 << (bin / 32);
-        header.bin_summary = if *word == 0 { header.bin_summary & !summary } else { header.bin_summary | summary };
+        header.bin_summary = if *word == 0 {
+            header.bin_summary & !summary
+        } else {
+            header.bin_summary | summary
+        };
     }
 }

@@ -20,7 +20,13 @@ pub struct Found {
 
 impl Found {
     fn new(at: u32, key_len: usize, value_len: u32) -> Found {
-        Found { at, value_at: at.wrapping_add(ENTRY_HEADER_BYTES).wrapping_add(key_len as u32), value_len }
+        Found {
+            at,
+            value_at: at
+                .wrapping_add(ENTRY_HEADER_BYTES)
+                .wrapping_add(key_len as u32),
+            value_len,
+        }
     }
 }
 
@@ -38,7 +44,10 @@ impl Store {
     /// Key and value of the entry at an offset, if they lie within the arena.
     #[inline]
     pub fn key_value(&self, at: u32, entry: &EntryHeader) -> Option<(&[u8], &[u8])> {
-        let bytes = self.region.bytes(at.wrapping_add(ENTRY_HEADER_BYTES), entry.key_len() + entry.value_len())?;
+        let bytes = self.region.bytes(
+            at.wrapping_add(ENTRY_HEADER_BYTES),
+            entry.key_len() + entry.value_len(),
+        )?;
         bytes.split_at_checked(entry.key_len as usize)
     }
 
@@ -86,12 +95,25 @@ impl Store {
     }
 
     /// Makes an entry whose value `load` writes. The key is not there.
-    pub fn load(&mut self, key: &[u8], len: usize, load: impl FnOnce(&mut [u8])) -> Result<Found, InsertError> {
+    pub fn load(
+        &mut self,
+        key: &[u8],
+        len: usize,
+        load: impl FnOnce(&mut [u8]),
+    ) -> Result<Found, InsertError> {
         let size = self.size_that_fits(key, len)?;
         let found = self.write(key, len, size)?;
         {
-            let mut pending = Pending { store: self, at: found.at, done: false };
-            if let Some(place) = pending.store.region.bytes_mut(found.value_at, found.value_len) {
+            let mut pending = Pending {
+                store: self,
+                at: found.at,
+                done: false,
+            };
+            if let Some(place) = pending
+                .store
+                .region
+                .bytes_mut(found.value_at, found.value_len)
+            {
                 place.fill(0);
                 load(place);
             }
@@ -103,7 +125,9 @@ impl Store {
 
     pub fn remove(&mut self, key: &[u8]) -> bool {
         let hash = hash(key);
-        let Some(found) = self.find(key, hash) else { return false };
+        let Some(found) = self.find(key, hash) else {
+            return false;
+        };
         self.drop_entry(found.at, hash);
         true
     }
@@ -113,13 +137,21 @@ impl Store {
         let key_bytes = key.len();
         let Some(size) = block_bytes(key_bytes, value_bytes) else {
             self.count_refusal();
-            return Err(InsertError::TooLong { key_bytes, value_bytes });
+            return Err(InsertError::TooLong {
+                key_bytes,
+                value_bytes,
+            });
         };
         let short = size.saturating_sub(self.arena_bytes());
         if short > 0 && !(self.region.grow(short) && self.arena_bytes() >= size) {
             self.count_refusal();
             let available_bytes = self.arena_bytes();
-            return Err(InsertError::TooLarge { key_bytes, value_bytes, needed_bytes: size, available_bytes });
+            return Err(InsertError::TooLarge {
+                key_bytes,
+                value_bytes,
+                needed_bytes: size,
+                available_bytes,
+            });
         }
         Ok(size)
     }
@@ -138,9 +170,12 @@ impl Store {
     fn write(&mut self, key: &[u8], value_len: usize, size: u32) -> Result<Found, InsertError> {
         let block = self.reserve(size).ok_or(InsertError::Damaged)?;
         if let Some(entry) = self.region.entry_mut(block.at) {
-            *entry = EntryHeader::new(key.len(), value_len, block.bytes > size);
+            *entry = EntryHeader::new(key.len(), value_len, block.bytes.saturating_sub(size));
         }
-        if let Some(place) = self.region.bytes_mut(block.at.wrapping_add(ENTRY_HEADER_BYTES), key.len() as u32) {
+        if let Some(place) = self
+            .region
+            .bytes_mut(block.at.wrapping_add(ENTRY_HEADER_BYTES), key.len() as u32)
+        {
             place.copy_from_slice(key);
         }
         Ok(Found::new(block.at, key.len(), value_len as u32))
@@ -211,7 +246,12 @@ impl Drop for Pending<'_> {
         if self.done {
             return;
         }
-        if let Some(bytes) = self.store.region.entry(self.at).map(|entry| entry.block_bytes()) {
+        if let Some(bytes) = self
+            .store
+            .region
+            .entry(self.at)
+            .map(|entry| entry.block_bytes())
+        {
             self.store.release(self.at, bytes);
         }
     }

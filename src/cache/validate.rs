@@ -34,7 +34,9 @@ pub enum CacheFault {
         at: u32,
     },
     /// The list does not end at the oldest entry, or has more or fewer entries than counted.
-    #[error("the recency list has {walked} entries where {counted} are counted, or does not end at the oldest")]
+    #[error(
+        "the recency list has {walked} entries where {counted} are counted, or does not end at the oldest"
+    )]
     List {
         /// Entries that the walk met.
         walked: u32,
@@ -115,17 +117,35 @@ pub fn validate(store: &Store) -> Result<(), CacheFault> {
     let slots = check_index(store)?;
     let pool = &header.pools[0];
     sum("bytes of listed entries", pool.used_bytes, listed_bytes)?;
-    sum("bytes of entries' blocks", pool.used_bytes, blocks.used_bytes)?;
+    sum(
+        "bytes of entries' blocks",
+        pool.used_bytes,
+        blocks.used_bytes,
+    )?;
     sum("entries in the arena", pool.entries, blocks.entries)?;
     sum("entries in the index", pool.entries, slots)?;
     sum("free bytes", header.free_bytes, blocks.free_bytes)?;
-    let stale = (0..header.stale_pages).filter(|&page| store.region.page_is_stale(page)).count();
-    sum("index pages not cleared yet", header.stale_left, stale as u32)
+    let stale = (0..header.stale_pages)
+        .filter(|&page| store.region.page_is_stale(page))
+        .count();
+    sum(
+        "index pages not cleared yet",
+        header.stale_left,
+        stale as u32,
+    )
 }
 
 fn sum(what: &'static str, counted: u32, walked: u32) -> Result<(), CacheFault> {
     let (counted, walked) = (u64::from(counted), u64::from(walked));
-    if counted == walked { Ok(()) } else { Err(CacheFault::Sum { what, counted, walked }) }
+    if counted == walked {
+        Ok(())
+    } else {
+        Err(CacheFault::Sum {
+            what,
+            counted,
+            walked,
+        })
+    }
 }
 
 /// Walks the list from the newest entry, and returns the bytes of its blocks. As every entry must link back to the one
@@ -134,7 +154,10 @@ fn check_list(store: &Store) -> Result<u32, CacheFault> {
     let pool = &store.region.header().pools[0];
     let (mut at, mut newer, mut walked, mut bytes) = (pool.newest, 0, 0u32, 0u32);
     while at != 0 && walked < pool.entries {
-        let entry = store.region.entry(at).ok_or(CacheFault::EntryBounds { at })?;
+        let entry = store
+            .region
+            .entry(at)
+            .ok_or(CacheFault::EntryBounds { at })?;
         if entry.newer != newer {
             return Err(CacheFault::Link { at });
         }
@@ -144,14 +167,22 @@ fn check_list(store: &Store) -> Result<u32, CacheFault> {
         (newer, at) = (at, entry.older);
     }
     if at != 0 || walked != pool.entries || pool.oldest != newer {
-        return Err(CacheFault::List { walked, counted: pool.entries });
+        return Err(CacheFault::List {
+            walked,
+            counted: pool.entries,
+        });
     }
     Ok(bytes)
 }
 
 fn check_indexed(store: &Store, at: u32) -> Result<(), CacheFault> {
-    let entry = store.region.entry(at).ok_or(CacheFault::EntryBounds { at })?;
-    let (key, _) = store.key_value(at, entry).ok_or(CacheFault::EntryBounds { at })?;
+    let entry = store
+        .region
+        .entry(at)
+        .ok_or(CacheFault::EntryBounds { at })?;
+    let (key, _) = store
+        .key_value(at, entry)
+        .ok_or(CacheFault::EntryBounds { at })?;
     match store.find(key, hash(key)) {
         Some(found) if found.at == at => Ok(()),
         _ => Err(CacheFault::NotIndexed { at }),
@@ -168,7 +199,7 @@ fn check_arena(store: &Store) -> Result<Blocks, CacheFault> {
         let bytes = if store.is_free(at) {
             let bytes = store.free_size(at);
             let end = at.wrapping_add(bytes);
-            if after_free || bytes < 4 || end >= frontier || store.size_before(end) != bytes {
+            if after_free || bytes < 8 || end >= frontier || store.size_before(end) != bytes {
                 return Err(CacheFault::FreeBlock { at });
             }
             blocks.free_bytes += bytes;
@@ -177,7 +208,10 @@ fn check_arena(store: &Store) -> Result<Blocks, CacheFault> {
             bytes
         } else {
             check_indexed(store, at)?;
-            let entry = store.region.entry(at).ok_or(CacheFault::EntryBounds { at })?;
+            let entry = store
+                .region
+                .entry(at)
+                .ok_or(CacheFault::EntryBounds { at })?;
             if entry.previous_free() != after_free {
                 return Err(CacheFault::PreviousFree { at });
             }
@@ -188,7 +222,11 @@ fn check_arena(store: &Store) -> Result<Blocks, CacheFault> {
         };
         at = at.checked_add(bytes).ok_or(CacheFault::Tiling { at })?;
     }
-    if at == frontier { Ok(blocks) } else { Err(CacheFault::Tiling { at }) }
+    if at == frontier {
+        Ok(blocks)
+    } else {
+        Err(CacheFault::Tiling { at })
+    }
 }
 
 /// Walks every bin; together they hold `expected` blocks.
@@ -212,7 +250,10 @@ fn check_bins(store: &Store, expected: u32) -> Result<(), CacheFault> {
     }
     for (number, word) in header.bin_map.iter().enumerate() {
         if (*word != 0) != (header.bin_summary & (1 << number) != 0) {
-            return Err(CacheFault::Bin { bin: number * 32, at: 0 });
+            return Err(CacheFault::Bin {
+                bin: number * 32,
+                at: 0,
+            });
         }
     }
     sum("free blocks in bins", expected, walked)

@@ -16,8 +16,15 @@ pub fn equal(a: &[u8], b: &[u8]) -> bool {
 
 /// As [`equal`], for less than eight bytes.
 fn equal_short(a: &[u8], b: &[u8]) -> bool {
-    match (a.first_chunk::<4>(), a.last_chunk::<4>(), b.first_chunk::<4>(), b.last_chunk::<4>()) {
-        (Some(a_first), Some(a_last), Some(b_first), Some(b_last)) => a_first == b_first && a_last == b_last,
+    match (
+        a.first_chunk::<4>(),
+        a.last_chunk::<4>(),
+        b.first_chunk::<4>(),
+        b.last_chunk::<4>(),
+    ) {
+        (Some(a_first), Some(a_last), Some(b_first), Some(b_last)) => {
+            a_first == b_first && a_last == b_last
+        }
         _ => a.iter().zip(b).all(|(x, y)| x == y),
     }
 }

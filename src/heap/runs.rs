@@ -16,6 +16,8 @@
 //!
 //! No two free runs touch each other, nor does one touch `top`.
 
+mod inspect;
+
 use core::ptr::{NonNull, null_mut};
 
 use super::bins::{Bins, FreeRun, NONE, UNIT, bin_of, first_bin};
@@ -413,90 +415,5 @@ impl Runs {
     unsafe fn set_word(&mut self, at: usize, word: usize) {
         // SAFETY: as for `word`.
         unsafe { self.table().add(at).write(word) }
-    }
-}
-
-/// What counters and the check of the whole state read.
-impl Runs {
-    pub(super) const fn first(&self) -> usize {
-        self.first
-    }
-
-    pub(super) const fn top(&self) -> usize {
-        self.top
-    }
-
-    pub(super) const fn end(&self) -> usize {
-        self.end
-    }
-
-    pub(super) const fn held(&self) -> usize {
-        self.held
-    }
-
-    pub(super) const fn peak(&self) -> usize {
-        self.peak
-    }
-
-    pub(super) const fn highest(&self) -> usize {
-        self.highest
-    }
-
-    pub(super) const fn bins(&self) -> &Bins {
-        &self.bins
-    }
-
-    /// Every run below `top` with its place, in the order of addresses. Ends early at a run of no length, or one that
-    /// reaches past `top`, which a sound heap does not have.
-    pub(super) fn walk(&self) -> impl Iterator<Item = (usize, Run)> + '_ {
-        let mut next = self.first;
-        core::iter::from_fn(move || {
-            let at = next;
-            if at >= self.top {
-                return None;
-            }
-            let run = self.run_at(at);
-            next = at + run.len();
-            (run.len() > 0 && next <= self.top).then_some((at, run))
-        })
-    }
-
-    /// The run that begins at `at`, which is at or after `first` and below `top`.
-    pub(super) fn run_at(&self, at: usize) -> Run {
-        debug_assert!(self.first <= at && at < self.top);
-        // SAFETY: the granule lies below `top`.
-        let word = unsafe { self.word(at) };
-        let len = word >> KIND_BITS;
-        match word & (FREE | LARGE) {
-            0 => Run::Slab,
-            FREE => Run::Free { len },
-            _ => Run::Large { len },
-        }
-    }
-
-    /// Whether the last word of the run at `at` is what the run's kind asks for.
-    pub(super) fn end_agrees(&self, at: usize, run: Run) -> bool {
-        // SAFETY: both granules lie below `top`.
-        let (head, last) = unsafe { (self.word(at), self.word(at + run.len() - 1)) };
-        match run {
-            Run::Free { .. } => last == head,
-            Run::Large { .. } | Run::Slab => last & FREE == 0,
-        }
-    }
-
-    /// Where the free run whose memory begins at `run` stands, if one can.
-    pub(super) fn place_of_run(&self, run: *mut FreeRun) -> Option<usize> {
-        self.place(run.addr().wrapping_sub(self.base.addr()), GRANULE)
-    }
-
-    /// Where the slab whose words begin at `slab` stands, if one can.
-    pub(super) fn place_of_slab(&self, slab: *mut Slab) -> Option<usize> {
-        let at = self.place(slab.addr().wrapping_sub(self.base.addr()), WORD)?;
-        (at % UNIT == 0).then_some(at)
-    }
-
-    fn place(&self, offset: usize, step: usize) -> Option<usize> {
-        let at = offset / step;
-        (offset % step == 0 && self.first <= at && at < self.top).then_some(at)
     }
 }

@@ -4,8 +4,9 @@ use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_VALUE_BYTES, WAYS, b
 
 /// The block before this one is free, and its last four bytes tell its size.
 const PREVIOUS_FREE: u32 = 1 << 31;
-/// The block is two bytes longer than its lengths say.
-const SLACK: u32 = 1 << 30;
+/// How much longer than its lengths say the block is, in steps of two bytes.
+const SLACK_SHIFT: u32 = 29;
+const SLACK: u32 = 3 << SLACK_SHIFT;
 /// Bits of the access stamp.
 pub(crate) const STAMP_MASK: u16 = (1 << 14) - 1;
 
@@ -22,7 +23,7 @@ pub(crate) struct EntryHeader {
     pub older: u32,
     /// The height that wrote it.
     pub height: u32,
-    /// Bits 0..30 the value's length; then `SLACK` and `PREVIOUS_FREE`.
+    /// Bits 0..29 the value's length; then `SLACK` and `PREVIOUS_FREE`.
     value: u32,
     /// The key's length.
     pub key_len: u16,
@@ -31,10 +32,18 @@ pub(crate) struct EntryHeader {
 }
 
 impl EntryHeader {
-    /// The header of a new entry that follows a block in use. The lengths have been checked by [`block_bytes`].
-    pub fn new(key_len: usize, value_len: usize, slack: bool) -> EntryHeader {
-        let value = (value_len as u32 & MAX_VALUE_BYTES) | if slack { SLACK } else { 0 };
-        EntryHeader { newer: 0, older: 0, height: 0, value, key_len: key_len as u16, stamp: 0 }
+    /// The header of a new entry that follows a block in use, in a block that is `slack` bytes larger than it needs. The
+    /// lengths have been checked by [`block_bytes`].
+    pub fn new(key_len: usize, value_len: usize, slack: u32) -> EntryHeader {
+        let value = (value_len as u32 & MAX_VALUE_BYTES) | (((slack / 2) << SLACK_SHIFT) & SLACK);
+        EntryHeader {
+            newer: 0,
+            older: 0,
+            height: 0,
+            value,
+            key_len: key_len as u16,
+            stamp: 0,
+        }
     }
 
     pub fn key_len(&self) -> u32 {
@@ -54,7 +63,11 @@ impl EntryHeader {
     }
 
     pub fn set_previous_free(&mut self, free: bool) {
-        self.value = if free { self.value | PREVIOUS_FREE } else { self.value & !PREVIOUS_FREE };
+        self.value = if free {
+            self.value | PREVIOUS_FREE
+        } else {
+            self.value & !PREVIOUS_FREE
+        };
     }
 
     pub fn stamp(&self) -> u16 {
@@ -67,7 +80,7 @@ impl EntryHeader {
 
     /// The bytes of the whole block.
     pub fn block_bytes(&self) -> u32 {
-        let slack = if self.value & SLACK != 0 { 2 } else { 0 };
+        let slack = 2 * ((self.value & SLACK) >> SLACK_SHIFT);
         // Both lengths are within the format's limits by their width.
         block_bytes(self.key_len as usize, self.value_len() as usize).unwrap_or(0) + slack
     }
@@ -98,10 +111,19 @@ pub(crate) struct Slot {
 
 impl Bucket {
     /// What a bucket on an index page holds that nobody has written yet.
-    pub const EMPTY: Bucket = Bucket { tags: [0; WAYS], away: 0, guests: 0, offsets: [0; WAYS] };
+    pub const EMPTY: Bucket = Bucket {
+        tags: [0; WAYS],
+        away: 0,
+        guests: 0,
+        offsets: [0; WAYS],
+    };
 
     pub fn slot(&self, way: usize) -> Slot {
-        Slot { tag: self.tags[way], offset: self.offsets[way], guest: self.guests & (1 << way) != 0 }
+        Slot {
+            tag: self.tags[way],
+            offset: self.offsets[way],
+            guest: self.guests & (1 << way) != 0,
+        }
     }
 
     pub fn fill(&mut self, way: usize, slot: Slot) {
@@ -111,7 +133,14 @@ impl Bucket {
     }
 
     pub fn vacate(&mut self, way: usize) {
-        self.fill(way, Slot { tag: 0, offset: 0, guest: false });
+        self.fill(
+            way,
+            Slot {
+                tag: 0,
+                offset: 0,
+                guest: false,
+            },
+        );
     }
 }
 

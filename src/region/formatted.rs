@@ -27,16 +27,35 @@ impl Formatted {
     ///
     /// As for `Region::from_raw`, and the geometry leaves room for an entry within the capacity.
     pub unsafe fn cold(parts: RegionParts, geometry: Geometry, hash: [u8; 16]) -> Formatted {
-        let RegionParts { start, capacity, growth, .. } = parts;
-        let mut region = Formatted { start, capacity, geometry, growth };
+        let RegionParts {
+            start,
+            capacity,
+            growth,
+            ..
+        } = parts;
+        let mut region = Formatted {
+            start,
+            capacity,
+            geometry,
+            growth,
+        };
         if parts.fresh_from > 0 {
             // SAFETY: the header lies within the span, which is exclusively ours.
             unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
         }
         let page = 1 << geometry.index_page_shift;
-        let stale_pages = parts.fresh_from.saturating_sub(HEADER_BYTES).div_ceil(page).min(geometry.index_pages());
+        let stale_pages = parts
+            .fresh_from
+            .saturating_sub(HEADER_BYTES)
+            .div_ceil(page)
+            .min(geometry.index_pages());
         let header = region.header_mut();
-        header.describe(&geometry, parts.expected_entry, parts.plan_fingerprint, hash);
+        header.describe(
+            &geometry,
+            parts.expected_entry,
+            parts.plan_fingerprint,
+            hash,
+        );
         header.set_capacity(capacity);
         (header.stale_pages, header.stale_left) = (stale_pages, stale_pages);
         region
@@ -63,12 +82,18 @@ impl Formatted {
 
     /// A bucket of the index as it may be read: one on a page that nobody has cleared yet is empty.
     pub fn bucket(&self, number: u32) -> &Bucket {
-        if number >= self.geometry.buckets || (self.header().stale_left != 0 && self.is_stale(number)) {
+        if number >= self.geometry.buckets
+            || (self.header().stale_left != 0 && self.is_stale(number))
+        {
             return &Bucket::EMPTY;
         }
         // SAFETY: the bucket's number is below the number of buckets, so it lies within the index (invariant); header and
         // buckets are multiples of 64 bytes, so it is aligned; any bytes are a Bucket.
-        unsafe { self.at(HEADER_BYTES + number * BUCKET_BYTES).cast().as_ref() }
+        unsafe {
+            self.at(HEADER_BYTES + number * BUCKET_BYTES)
+                .cast()
+                .as_ref()
+        }
     }
 
     /// A bucket of the index to be written; its page is cleared if nobody did so yet. A number that no bucket has
@@ -79,7 +104,11 @@ impl Formatted {
             self.clear_page(self.geometry.page_of(number));
         }
         // SAFETY: as in `bucket`, and the span is exclusively ours, as is `self`.
-        unsafe { self.at(HEADER_BYTES + number * BUCKET_BYTES).cast().as_mut() }
+        unsafe {
+            self.at(HEADER_BYTES + number * BUCKET_BYTES)
+                .cast()
+                .as_mut()
+        }
     }
 
     /// The header of the entry at an offset, or `None` if none can stand there. Checks that the header, not the key and
@@ -98,19 +127,22 @@ impl Formatted {
     /// `len` bytes of the arena, or `None` if they are not all in it.
     pub fn bytes(&self, at: u32, len: u32) -> Option<&[u8]> {
         // SAFETY: `span` has checked that the bytes lie within the arena.
-        self.span(at, len).map(|start| unsafe { slice::from_raw_parts(start.as_ptr(), len as usize) })
+        self.span(at, len)
+            .map(|start| unsafe { slice::from_raw_parts(start.as_ptr(), len as usize) })
     }
 
     /// As [`bytes`](Self::bytes), to be written.
     pub fn bytes_mut(&mut self, at: u32, len: u32) -> Option<&mut [u8]> {
         // SAFETY: as in `bytes`, and the span is exclusively ours, as is `self`.
-        self.span(at, len).map(|start| unsafe { slice::from_raw_parts_mut(start.as_ptr(), len as usize) })
+        self.span(at, len)
+            .map(|start| unsafe { slice::from_raw_parts_mut(start.as_ptr(), len as usize) })
     }
 
     /// A word of the arena; 0 if it is not in it.
     pub fn word(&self, at: u32) -> u32 {
         // SAFETY: `span` has checked that the word lies within the arena.
-        self.span(at, 4).map_or(0, |word| unsafe { word.cast().read_unaligned() })
+        self.span(at, 4)
+            .map_or(0, |word| unsafe { word.cast().read_unaligned() })
     }
 
     /// Writes a word of the arena; does nothing if it is not in it.
@@ -129,7 +161,14 @@ impl Formatted {
 
     /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got any.
     pub fn grow(&mut self, wanted: u32) -> bool {
-        let Growth::OnDemand { step, limit, extend } = self.growth else { return false };
+        let Growth::OnDemand {
+            step,
+            limit,
+            extend,
+        } = self.growth
+        else {
+            return false;
+        };
         let room = limit.saturating_sub(self.capacity);
         if room == 0 {
             return false;
@@ -148,7 +187,11 @@ impl Formatted {
     /// Whether an index page held unknown bytes when the cache was last emptied, and still does.
     pub fn page_is_stale(&self, page: u32) -> bool {
         let header = self.header();
-        page < header.stale_pages && header.ready.get((page / 32) as usize).is_none_or(|word| word & (1 << (page % 32)) == 0)
+        page < header.stale_pages
+            && header
+                .ready
+                .get((page / 32) as usize)
+                .is_none_or(|word| word & (1 << (page % 32)) == 0)
     }
 
     #[cold]
@@ -179,7 +222,9 @@ impl Formatted {
 
     /// The address of `len` bytes of the arena, if they are all in it.
     fn span(&self, at: u32, len: u32) -> Option<NonNull<u8>> {
-        if at < self.geometry.arena_start || u64::from(at) + u64::from(len) > u64::from(self.capacity) {
+        if at < self.geometry.arena_start
+            || u64::from(at) + u64::from(len) > u64::from(self.capacity)
+        {
             return None;
         }
         // SAFETY: just checked.

@@ -10,8 +10,8 @@ pub const WAYS: usize = 12;
 pub const BUCKET_BYTES: u32 = 64;
 /// The longest key, in bytes.
 pub const MAX_KEY_BYTES: u32 = u16::MAX as u32;
-/// The longest value, in bytes: the two bits above it hold flags.
-pub const MAX_VALUE_BYTES: u32 = (1 << 30) - 1;
+/// The longest value, in bytes: the three bits above it hold flags.
+pub const MAX_VALUE_BYTES: u32 = (1 << 29) - 1;
 
 /// Entries that a bucket is planned for, in halves: 10.5 of 12, a load of .875. At that load, with two candidate
 /// buckets and one relocation, simulated churn displaces less than one insert in a million.
@@ -52,7 +52,9 @@ impl Geometry {
     pub fn new(limit: u32, expected_entry: u32) -> Option<Geometry> {
         let room = u64::from(limit.checked_sub(HEADER_BYTES)?);
         let block = u64::from(ENTRY_HEADER_BYTES) + u64::from(expected_entry.max(1));
-        let buckets = (2 * room).div_ceil(2 * u64::from(BUCKET_BYTES) + PLANNED_HALF_WAYS * block).max(1) as u32;
+        let buckets = (2 * room)
+            .div_ceil(2 * u64::from(BUCKET_BYTES) + PLANNED_HALF_WAYS * block)
+            .max(1) as u32;
         let index_bytes = buckets * BUCKET_BYTES;
         let arena_start = HEADER_BYTES + index_bytes;
         let arena_bytes = limit.checked_sub(arena_start)?;
@@ -65,7 +67,13 @@ impl Geometry {
         }
         let entries = u64::from(arena_bytes) / block;
         let stamp_shift = (entries | 1).ilog2().saturating_sub(10);
-        Some(Geometry { limit, buckets, arena_start, index_page_shift, stamp_shift })
+        Some(Geometry {
+            limit,
+            buckets,
+            arena_start,
+            index_page_shift,
+            stamp_shift,
+        })
     }
 
     /// Bytes of the index.

@@ -91,7 +91,13 @@ pub(crate) struct Header {
 
 impl Header {
     /// Writes identity and geometry over a header that is zero.
-    pub fn describe(&mut self, geometry: &Geometry, expected_entry: u32, plan_fingerprint: u64, hash: [u8; 16]) {
+    pub fn describe(
+        &mut self,
+        geometry: &Geometry,
+        expected_entry: u32,
+        plan_fingerprint: u64,
+        hash: [u8; 16],
+    ) {
         self.magic = MAGIC;
         self.format = FORMAT_VERSION;
         self.header_bytes = HEADER_BYTES;
@@ -127,8 +133,19 @@ impl Header {
 
     /// Whether identity and geometry still read as they were written.
     pub fn describes(&self, geometry: &Geometry, capacity: u32) -> bool {
-        let same = (self.limit, self.buckets, self.arena_start, self.index_page_shift, self.stamp_shift)
-            == (geometry.limit, geometry.buckets, geometry.arena_start, geometry.index_page_shift, geometry.stamp_shift);
+        let same = (
+            self.limit,
+            self.buckets,
+            self.arena_start,
+            self.index_page_shift,
+            self.stamp_shift,
+        ) == (
+            geometry.limit,
+            geometry.buckets,
+            geometry.arena_start,
+            geometry.index_page_shift,
+            geometry.stamp_shift,
+        );
         same && self.magic == MAGIC && self.format == FORMAT_VERSION && self.capacity == capacity
     }
 
@@ -149,7 +166,9 @@ pub enum FormatError {
         given: usize,
     },
     /// No cache has been set up at this address.
-    #[error("no region header here: the magic number is missing (is the cache off, or the base address another one?)")]
+    #[error(
+        "no region header here: the magic number is missing (is the cache off, or the base address another one?)"
+    )]
     NotARegion,
     /// Written by another version of the format.
     #[error("the region has format version {found}, this tool reads version {FORMAT_VERSION}")]
@@ -224,7 +243,9 @@ pub struct RegionInfo {
 /// See [`FormatError`].
 pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
     let bytes = region_prefix.first_chunk::<{ HEADER_BYTES as usize }>();
-    let bytes = bytes.ok_or(FormatError::Truncated { given: region_prefix.len() })?;
+    let bytes = bytes.ok_or(FormatError::Truncated {
+        given: region_prefix.len(),
+    })?;
     if take::<8>(bytes, offset_of!(Header, magic)) != MAGIC {
         return Err(FormatError::NotARegion);
     }
@@ -265,7 +286,11 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
         && info.header_bytes == HEADER_BYTES
         && (info.arena_start..=info.capacity).contains(&info.frontier)
         && info.capacity <= info.limit;
-    if sound { Ok(info) } else { Err(FormatError::Damaged) }
+    if sound {
+        Ok(info)
+    } else {
+        Err(FormatError::Damaged)
+    }
 }
 
 fn take<const N: usize>(bytes: &[u8; HEADER_BYTES as usize], at: usize) -> [u8; N] {

@@ -143,7 +143,13 @@ fn by_rustup(root: &Path, toolchain: &Toolchain) -> Result<()> {
     }
     let rustup = |words: &[&str]| {
         let mut rustup = toolchain.command("rustup");
-        shell::run_within(rustup.args(words).current_dir(root), DOWNLOAD_LIMIT)
+        shell::run_within(
+            rustup
+                .args(words)
+                .current_dir(root)
+                .env("RUST_BACKTRACE", "0"),
+            DOWNLOAD_LIMIT,
+        )
     };
     step("rustup: wasm targets, rustfmt, clippy", || {
         rustup(&["target", "add", WASI, BARE])?;

@@ -1,28 +1,37 @@
 //! The indexer as a metashrew module.
 //!
 //! `_start` indexes the block that the host hands in; `balance` and `output` are views, described with
-//! [`indexer::view`].
+//! [`indexer::view`]. A host that calls into one instance more than once finds the cache warm.
 
+use core::cell::RefCell;
 use indexer::metashrew as store;
+use steadfast::cache::Cache;
 use steadfast::metashrew;
 
 steadfast::plan!();
 
+thread_local! {
+    static CACHE: RefCell<Cache> = RefCell::new(store::open_cache());
+}
+
 /// Indexes the host's block, and logs what it held.
 #[unsafe(no_mangle)]
 pub extern "C" fn _start() {
-    let summary = store::index(&metashrew::input(), &mut store::open_cache());
+    let input = metashrew::input();
+    let summary = CACHE.with_borrow_mut(|cache| store::index(&input, cache));
     metashrew::log_line(format_args!("{summary}"));
 }
 
 /// What a script holds.
 #[unsafe(no_mangle)]
 pub extern "C" fn balance() -> i32 {
-    metashrew::export_bytes(store::balance(&metashrew::input(), &mut store::open_cache()))
+    let input = metashrew::input();
+    metashrew::export_bytes(CACHE.with_borrow_mut(|cache| store::balance(&input, cache)))
 }
 
 /// The unspent output at an outpoint.
 #[unsafe(no_mangle)]
 pub extern "C" fn output() -> i32 {
-    metashrew::export_bytes(store::output(&metashrew::input(), &mut store::open_cache()))
+    let input = metashrew::input();
+    metashrew::export_bytes(CACHE.with_borrow_mut(|cache| store::output(&input, cache)))
 }

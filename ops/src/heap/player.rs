@@ -12,6 +12,8 @@ const FILLED: usize = 256;
 const EDGE: usize = 64;
 const STRIDE: usize = 509;
 
+static ZEROS: [u8; 4096] = [0; 4096];
+
 struct Live {
     block: *mut u8,
     layout: Layout,
@@ -136,10 +138,10 @@ impl Player {
         if zeroed {
             // SAFETY: the block is live and has `size` bytes.
             let bytes = unsafe { std::slice::from_raw_parts(block, size) };
-            assert!(
-                bytes.iter().all(|&byte| byte == 0),
-                "{layout:?} at {block:?} is not zero"
-            );
+            let is_zero = bytes
+                .chunks(ZEROS.len())
+                .all(|part| part == &ZEROS[..part.len()]);
+            assert!(is_zero, "{layout:?} at {block:?} is not zero");
         }
         self.adopt(block, layout);
         true

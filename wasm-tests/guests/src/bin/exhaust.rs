@@ -9,8 +9,8 @@ steadfast::plan!();
 fn fill(bytes: usize, addresses: &mut Digest) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
     loop {
-        let mut block = Vec::new();
-        if blocks.try_reserve(1).is_err() || Vec::try_reserve_exact(&mut block, bytes).is_err() {
+        let mut block: Vec<u8> = Vec::new();
+        if blocks.try_reserve(1).is_err() || block.try_reserve_exact(bytes).is_err() {
             return blocks;
         }
         addresses.add(block.as_ptr().addr() as u64);

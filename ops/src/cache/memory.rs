@@ -1,0 +1,113 @@
+//! Regions over ordinary memory, fresh or full of garbage, that may grow by a script.
+
+use super::noise;
+use std::alloc::{Layout, alloc_zeroed};
+use std::cell::RefCell;
+use std::ptr::NonNull;
+use steadfast::region::{Growth, REGION_ALIGN, Region, RegionParts};
+
+/// What happens when a region asks for more memory.
+#[derive(Clone, Debug)]
+pub enum Grants {
+    /// It cannot.
+    Fixed,
+    /// It may grow in steps up to a limit. Each request is answered by the next share, in 256ths of what is asked for,
+    /// rounded down to a byte; when there are no more, by a refusal.
+    Shares {
+        /// The least number of bytes asked for at once.
+        step: u32,
+        /// The capacity at which it ends.
+        limit: u32,
+        /// The answers.
+        shares: Vec<u32>,
+    },
+}
+
+/// What a region is like. Sizes in bytes.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The capacity at first.
+    pub capacity: u32,
+    /// Bytes below this hold noise.
+    pub fresh_from: u32,
+    /// The plan's expected entry.
+    pub expected_entry: u32,
+    /// Whether it may grow.
+    pub grants: Grants,
+}
+
+impl Spec {
+    /// Fresh memory that does not grow.
+    pub fn fresh(capacity: u32) -> Spec {
+        Spec {
+            capacity,
+            fresh_from: 0,
+            expected_entry: Region::DEFAULT_EXPECTED_ENTRY,
+            grants: Grants::Fixed,
+        }
+    }
+
+    /// Memory full of noise that does not grow.
+    pub fn dirty(capacity: u32) -> Spec {
+        Spec {
+            fresh_from: capacity,
+            ..Spec::fresh(capacity)
+        }
+    }
+}
+
+thread_local! {
+    /// The answers to come, last first, for the region of this thread that may grow.
+    static SHARES: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
+fn extend(wanted: u32) -> u32 {
+    let share = SHARES.with_borrow_mut(Vec::pop).unwrap_or(0);
+    ((u64::from(wanted) * u64::from(share)) / 256) as u32
+}
+
+/// A region over memory of its own, which is never freed. A thread has at most one that may grow.
+pub fn region(spec: &Spec) -> Region {
+    let (limit, growth) = match &spec.grants {
+        Grants::Fixed => (spec.capacity, Growth::Fixed),
+        Grants::Shares {
+            step,
+            limit,
+            shares,
+        } => {
+            SHARES.set(shares.iter().rev().copied().collect());
+            (
+                (*limit).max(spec.capacity),
+                Growth::OnDemand {
+                    step: *step,
+                    limit: *limit,
+                    extend,
+                },
+            )
+        }
+    };
+    let layout = Layout::from_size_align(limit.max(1) as usize, REGION_ALIGN)
+        .expect("a region's size is valid");
+    // SAFETY: the layout's size is not 0.
+    let start =
+        NonNull::new(unsafe { alloc_zeroed(layout) }).expect("there is memory for a region");
+    for (at, byte) in noise(u64::from(spec.capacity))
+        .take(spec.fresh_from.min(spec.capacity) as usize)
+        .enumerate()
+    {
+        // SAFETY: `at` is below the capacity.
+        unsafe { start.add(at).write(byte) };
+    }
+    let parts = RegionParts {
+        start,
+        capacity: spec.capacity,
+        fresh_from: spec.fresh_from,
+        expected_entry: spec.expected_entry,
+        plan_fingerprint: 0x5EED,
+        growth,
+    };
+    // SAFETY: the allocation has the limit's size and is leaked, so it is the region's alone; it is aligned; it was
+    // zeroed, and only bytes below `fresh_from` were written; `extend` never gives more than it is asked for, and the
+    // region never asks for more than up to its limit.
+    unsafe { Region::from_raw(parts) }
+}

@@ -1,0 +1,139 @@
+//! Operations, and their decoding from bytes.
+
+use std::fmt;
+
+/// One operation on a cache.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// `get` of a key.
+    Get(Vec<u8>),
+    /// `peek` and `contains` of a key.
+    Peek(Vec<u8>),
+    /// `insert` of key and value.
+    Insert(Vec<u8>, Vec<u8>),
+    /// `get_or_load` of a key, with what the loader writes.
+    Load(Vec<u8>, Vec<u8>),
+    /// `remove` of a key.
+    Remove(Vec<u8>),
+    /// `clear`.
+    Clear,
+    /// `evict_to` so many 256ths of the bytes in use.
+    EvictTo(u8),
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Op::Get(key) => write!(f, "get {key:02x?}"),
+            Op::Peek(key) => write!(f, "peek {key:02x?}"),
+            Op::Insert(key, value) => write!(f, "insert {key:02x?}, {} bytes", value.len()),
+            Op::Load(key, value) => write!(f, "load {key:02x?}, {} bytes", value.len()),
+            Op::Remove(key) => write!(f, "remove {key:02x?}"),
+            Op::Clear => write!(f, "clear"),
+            Op::EvictTo(share) => write!(f, "evict to {share}/256"),
+        }
+    }
+}
+
+/// Decodes operations from a stream of bytes. Any bytes are a script. The first three set the number of keys, the
+/// usual size of values and how often a large one comes.
+pub struct Script<S> {
+    source: S,
+    keys: u32,
+    usual_value: usize,
+    large_value: usize,
+    large_in_256: u8,
+    written: u64,
+}
+
+impl<S: Iterator<Item = u8>> Script<S> {
+    /// A script over a stream. Values of up to `large_value` bytes come now and then.
+    pub fn new(mut source: S, large_value: usize) -> Script<S> {
+        let mut next = || source.next().unwrap_or(0);
+        let keys = 1 << (next() % 16);
+        let usual_value = 1 << (next() % 9);
+        let large_in_256 = next() % 16;
+        Script {
+            source,
+            keys,
+            usual_value,
+            large_value,
+            large_in_256,
+            written: 0,
+        }
+    }
+
+    fn word(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes([
+            self.source.next()?,
+            self.source.next()?,
+            self.source.next()?,
+            self.source.next()?,
+        ]))
+    }
+
+    /// One of the keys, small numbers more often. Its length, 0 to about 50 bytes, follows from its number.
+    fn key(&mut self) -> Option<Vec<u8>> {
+        let word = self.word()?;
+        let range = (self.keys >> (word >> 28 & 3)).max(1);
+        let number = (word & 0x0FFF_FFFF) % range;
+        if number == 0 {
+            return Some(Vec::new());
+        }
+        let padding = (number.wrapping_mul(0x9E37_79B1) >> 27) as usize;
+        let mut key = vec![b'k'; padding];
+        key.extend_from_slice(&number.to_le_bytes());
+        key.resize(key.len() + padding / 2, b'/');
+        Some(key)
+    }
+
+    /// A value that no other operation of the script writes.
+    fn value(&mut self) -> Option<Vec<u8>> {
+        let word = self.word()?;
+        let is_large = ((word >> 24) as u8) < self.large_in_256;
+        let limit = if is_large {
+            self.large_value
+        } else {
+            self.usual_value
+        };
+        let len = (word & 0x00FF_FFFF) as usize % (limit + 1);
+        self.written += 1;
+        Some(noise(self.written).take(len).collect())
+    }
+}
+
+impl<S: Iterator<Item = u8>> Iterator for Script<S> {
+    type Item = Op;
+
+    fn next(&mut self) -> Option<Op> {
+        Some(match self.source.next()? {
+            0..80 => Op::Get(self.key()?),
+            80..100 => Op::Peek(self.key()?),
+            100..180 => Op::Insert(self.key()?, self.value()?),
+            180..230 => Op::Load(self.key()?, self.value()?),
+            230..252 => Op::Remove(self.key()?),
+            252..254 => Op::EvictTo(self.source.next()?),
+            254 => Op::Get(self.key()?),
+            // Rare, or a long script would never fill the cache.
+            255 => {
+                if self.source.next()? < 4 {
+                    Op::Clear
+                } else {
+                    Op::Peek(self.key()?)
+                }
+            }
+        })
+    }
+}
+
+/// Endless reproducible noise (splitmix64).
+pub fn noise(seed: u64) -> impl Iterator<Item = u8> {
+    let mut state = seed.wrapping_mul(0xD134_2543_DE82_EF95);
+    std::iter::from_fn(move || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut word = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        Some((word ^ (word >> 31)).to_le_bytes())
+    })
+    .flatten()
+}

@@ -1,0 +1,58 @@
+//! Large blocks: runs of their own.
+
+use core::ptr::null_mut;
+
+use super::runs::{NOWHERE, granules};
+use super::{Heap, MAX_ALIGN};
+
+impl Heap {
+    #[inline(never)]
+    pub(super) fn alloc_large(&mut self, size: usize, align: usize) -> *mut u8 {
+        if align > MAX_ALIGN {
+            return null_mut();
+        }
+        let (len, align) = (granules(size), granules(align));
+        let mut at = self.runs.take_large(len, align);
+        if at == NOWHERE {
+            if !self.release_empty_slabs() {
+                return null_mut();
+            }
+            at = self.runs.take_large(len, align);
+            if at == NOWHERE {
+                return null_mut();
+            }
+        }
+        self.runs.address(at)
+    }
+
+    #[inline(never)]
+    pub(super) fn alloc_large_zeroed(&mut self, size: usize, align: usize) -> *mut u8 {
+        let fresh = self.runs.address(0).wrapping_add(self.runs.fresh());
+        let block = self.alloc_large(size, align);
+        if !block.is_null() {
+            let written = fresh.addr().saturating_sub(block.addr()).min(size);
+            // SAFETY: the block has `size` bytes, and those from `fresh` on were zero before this request.
+            unsafe { block.write_bytes(0, written) };
+        }
+        block
+    }
+
+    /// # Safety
+    /// `ptr` is a live large block of this heap of `size` bytes.
+    #[inline(never)]
+    pub(super) unsafe fn free_large(&mut self, ptr: *mut u8, size: usize) {
+        // SAFETY: as the caller says.
+        unsafe { self.runs.free(self.runs.granule_of(ptr), granules(size)) }
+    }
+
+    /// # Safety
+    /// `ptr` is a live large block of this heap of `old` bytes.
+    #[inline(never)]
+    pub(super) unsafe fn resize_large(&mut self, ptr: *mut u8, old: usize, new: usize) -> bool {
+        // SAFETY: as the caller says.
+        unsafe {
+            self.runs
+                .resize(self.runs.granule_of(ptr), granules(old), granules(new))
+        }
+    }
+}

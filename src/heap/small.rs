@@ -1,0 +1,168 @@
+//! Small blocks: the front slab of each class, and what happens when it is used up or empties.
+
+use core::ptr::null_mut;
+
+use super::Heap;
+use super::bins::UNIT;
+use super::class::{self, CLASSES};
+use super::runs::{NOWHERE, SLAB_BYTES};
+use super::slab::{Block, LIVE, Slab};
+
+impl Heap {
+    #[inline]
+    pub(super) fn alloc_small(&mut self, class: usize) -> *mut u8 {
+        let slab = *self.head(class);
+        // SAFETY: a head that is not null is a slab of this heap, and its free list holds free blocks.
+        unsafe {
+            if !slab.is_null() {
+                let block = (*slab).free;
+                if !block.is_null() {
+                    (*slab).free = (*block).next;
+                    (*slab).used += LIVE;
+                    return block.cast();
+                }
+            }
+        }
+        self.alloc_small_refilled(class)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_small_refilled(&mut self, class: usize) -> *mut u8 {
+        let slab = self.refill(class);
+        if slab.is_null() {
+            return null_mut();
+        }
+        // SAFETY: a refilled slab's free list is not empty.
+        unsafe {
+            let block = (*slab).free;
+            (*slab).free = (*block).next;
+            (*slab).used += LIVE;
+            block.cast()
+        }
+    }
+
+    /// Makes a slab with a free block the head of `class`; null if no memory can be had.
+    fn refill(&mut self, class: usize) -> *mut Slab {
+        let size = class::size(class);
+        let head = self.head(class);
+        let mut slab = *head;
+        // SAFETY: heads and their neighbours are slabs of this heap.
+        unsafe {
+            if !slab.is_null() && (*slab).is_carved() {
+                // Full. It comes back to the list when one of its blocks does.
+                Slab::unlink(slab, head);
+                slab = *head;
+            }
+            if slab.is_null() {
+                slab = self.new_slab(class);
+                if slab.is_null() {
+                    return slab;
+                }
+            }
+            // Only the head is ever used up, so the next slab has either free blocks or some to carve.
+            if (*slab).free.is_null() {
+                (*slab).carve(size);
+            }
+        }
+        slab
+    }
+
+    fn new_slab(&mut self, class: usize) -> *mut Slab {
+        let mut at = self.runs.take_unit();
+        if at == NOWHERE {
+            if !self.release_empty_slabs() {
+                return null_mut();
+            }
+            at = self.runs.take_unit();
+            if at == NOWHERE {
+                return null_mut();
+            }
+        }
+        let size = class::size(class);
+        let start = self.runs.address(at);
+        let end = start.wrapping_add(SLAB_BYTES - SLAB_BYTES % size);
+        let slab = self.runs.slab_at(at);
+        // SAFETY: the run was just taken for this slab, so its words are free to write.
+        unsafe {
+            slab.write(Slab::new(class, start, end));
+            Slab::push_back(slab, self.head(class));
+        }
+        slab
+    }
+
+    /// # Safety
+    /// `ptr` is a live small block of this heap.
+    #[inline]
+    pub(super) unsafe fn free_small(&mut self, ptr: *mut u8) {
+        let slab = self.runs.slab_of(ptr);
+        let block = ptr.cast::<Block>();
+        // SAFETY: the block is in a slab, whose words are found by its address; it has room for a link.
+        unsafe {
+            let next = (*slab).free;
+            (*block).next = next;
+            (*slab).free = block;
+            let used = (*slab).used - LIVE;
+            (*slab).used = used;
+            if next.is_null() || used == 0 {
+                self.settle(slab);
+            }
+        }
+    }
+
+    /// After a block came back to `slab`: lists it if it was full, and gives it back if it is empty.
+    ///
+    /// # Safety
+    /// `slab` is a slab of this heap.
+    #[cold]
+    #[inline(never)]
+    unsafe fn settle(&mut self, slab: *mut Slab) {
+        // SAFETY: the slab is in its class's list exactly when it is marked so.
+        unsafe {
+            let head = self.head((*slab).class());
+            if !(*slab).is_listed() {
+                Slab::push_back(slab, head);
+            }
+            // The last one of a class stays, so that a program that takes and frees one block in turn is quick.
+            if (*slab).used == 0 && (*slab).next != slab {
+                self.release(slab);
+            }
+        }
+    }
+
+    /// Gives back every empty slab. False if there was none.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn release_empty_slabs(&mut self) -> bool {
+        let mut any = false;
+        for class in 0..CLASSES {
+            let slab = *self.head(class);
+            // SAFETY: a head that is not null is a slab of this heap. Others than heads are released when they empty.
+            unsafe {
+                if !slab.is_null() && (*slab).used == 0 {
+                    self.release(slab);
+                    any = true;
+                }
+            }
+        }
+        any
+    }
+
+    /// # Safety
+    /// `slab` is a slab of this heap, in its class's list, with no block in use.
+    unsafe fn release(&mut self, slab: *mut Slab) {
+        // SAFETY: as the caller says.
+        unsafe {
+            let head = self.head((*slab).class());
+            Slab::unlink(slab, head);
+            self.runs.free(self.runs.granule_of_slab(slab), UNIT);
+        }
+    }
+
+    #[inline]
+    fn head(&mut self, class: usize) -> &mut *mut Slab {
+        debug_assert!(class < CLASSES);
+        // SAFETY: classes come from `class::of` or a slab, and are below `CLASSES`.
+        unsafe { self.heads.get_unchecked_mut(class) }
+    }
+}

@@ -1,0 +1,252 @@
+//! The cache against its oracle: seeded scripts of operations, under every kind of region.
+
+use steadfast::cache::{Cache, InsertError};
+use steadfast_ops::cache::{Checks, Grants, Script, Spec, Summary, noise, region, run};
+
+/// Miri takes its time: there, everything is shorter.
+const SCALE: u64 = if cfg!(miri) { 1 } else { 8 };
+
+fn run_seed(spec: &Spec, seed: u64, steps: u64, checks: Checks) -> Summary {
+    let mut cache = Cache::new(region(spec));
+    let largest = (spec.capacity as usize * 5 / 4).min(100_000);
+    let mut script = Script::new(noise(seed), largest);
+    run(&mut cache, &mut script, steps, checks)
+        .unwrap_or_else(|mismatch| panic!("{spec:?}, seed {seed}: {mismatch}"))
+}
+
+#[test]
+fn follows_the_oracle_at_small_capacities() {
+    for seed in 0..4 * SCALE {
+        let capacity = 2_500 + (seed as u32 * 977) % 30_000;
+        run_seed(&Spec::fresh(capacity), seed, 100 * SCALE, Checks::FULL);
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
+fn follows_the_oracle_at_larger_capacities() {
+    let steps = 20_000;
+    for (seed, capacity) in [(1, 80_000), (2, 200_000), (3, 1 << 20), (4, 3 << 20)] {
+        let summary = run_seed(&Spec::fresh(capacity), seed, steps, Checks::SPARSE);
+        assert_eq!(summary.steps, steps);
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
+fn follows_the_oracle_whatever_the_expected_entry() {
+    for expected_entry in [0, 1, 20, 60, 1024, 100_000, u32::MAX] {
+        run_seed(
+            &Spec {
+                expected_entry,
+                ..Spec::fresh(50_000)
+            },
+            7,
+            4_000,
+            Checks::FULL,
+        );
+    }
+}
+
+/// A cold start does not depend on what the region holds: results, order and counters are the same.
+#[test]
+fn dirty_regions_behave_like_fresh_ones() {
+    for seed in 0..2 * SCALE {
+        let capacity = 2_500 + (seed as u32 * 7_919) % 60_000;
+        let fresh = run_seed(&Spec::fresh(capacity), seed, 100 * SCALE, Checks::FULL);
+        let partly = Spec {
+            fresh_from: (seed as u32 * 1_237) % capacity,
+            ..Spec::fresh(capacity)
+        };
+        for spec in [Spec::dirty(capacity), partly] {
+            assert_eq!(
+                run_seed(&spec, seed, 100 * SCALE, Checks::FULL),
+                fresh,
+                "{spec:?}, seed {seed}"
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
+fn a_large_dirty_region_behaves_like_a_fresh_one() {
+    let fresh = run_seed(&Spec::fresh(16 << 20), 11, 10_000, Checks::SPARSE);
+    assert_eq!(
+        run_seed(&Spec::dirty(16 << 20), 11, 10_000, Checks::SPARSE),
+        fresh
+    );
+}
+
+/// Every capacity gives a cache that works, or one that is disabled.
+fn every_capacity_works(capacities: impl Iterator<Item = u32>, steps: u64) {
+    let mut enabled_from = None;
+    for capacity in capacities {
+        for spec in [Spec::fresh(capacity), Spec::dirty(capacity)] {
+            let summary = run_seed(&spec, u64::from(capacity), steps, Checks::FULL);
+            let is_enabled = summary.stats.capacity_bytes > 0;
+            assert!(
+                is_enabled || enabled_from.is_none(),
+                "{capacity} bytes are disabled, fewer were not"
+            );
+            if is_enabled {
+                enabled_from = enabled_from.or(Some(capacity));
+                assert_eq!(summary.stats.capacity_bytes, capacity);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_small_capacity_works() {
+    every_capacity_works((0..=8 << 10).step_by(if cfg!(miri) { 488 } else { 8 }), 40);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
+fn every_capacity_around_a_boundary_works() {
+    for boundary in [64 << 10, 128 << 10, 1 << 20] {
+        every_capacity_works((boundary - 160..=boundary + 160).step_by(8), 60);
+    }
+}
+
+/// The region grows in steps, is given less than it asks for, and is refused at any point. All of that only changes
+/// how much it holds.
+#[test]
+fn grows_on_demand_until_refused() {
+    let limit = 100_000;
+    for refused_at in 0..if cfg!(miri) { 3 } else { 12 } {
+        for share in [256, 255, 100, 1] {
+            let grants = Grants::Shares {
+                step: 9_001,
+                limit,
+                shares: vec![share; refused_at],
+            };
+            let spec = Spec {
+                grants,
+                ..Spec::fresh(5_000)
+            };
+            let summary = run_seed(&spec, 3 + refused_at as u64, 60 * SCALE, Checks::FULL);
+            assert!(summary.stats.capacity_bytes >= 5_000 && summary.stats.capacity_bytes <= limit);
+        }
+    }
+}
+
+#[test]
+fn a_region_grown_to_its_limit_holds_as_much_as_one_that_had_it() {
+    let limit = 60_000;
+    let mut grown = {
+        let grants = Grants::Shares {
+            step: 1,
+            limit,
+            shares: vec![256; 10_000],
+        };
+        Cache::new(region(&Spec {
+            grants,
+            ..Spec::fresh(0)
+        }))
+    };
+    let mut fixed = Cache::new(region(&Spec::fresh(limit)));
+    for number in 0..1_000u32 {
+        for cache in [&mut grown, &mut fixed] {
+            cache.insert(&number.to_le_bytes(), &[7; 133]).unwrap();
+        }
+        assert!(grown.capacity() <= limit as usize);
+    }
+    grown.validate().unwrap();
+    assert!(grown.iter().eq(fixed.iter()));
+    assert_eq!(grown.capacity(), limit as usize);
+}
+
+#[test]
+fn what_cannot_fit_is_refused_and_changes_nothing() {
+    let mut cache = Cache::new(region(&Spec::dirty(20_000)));
+    for number in 0..50u8 {
+        cache.insert(&[number], &[number; 100]).unwrap();
+    }
+    let held: Vec<_> = cache
+        .iter()
+        .map(|(key, value)| (key.to_vec(), value.to_vec()))
+        .collect();
+    let too_large = cache.insert(&[3], &[0; 20_000]);
+    assert!(
+        matches!(
+            too_large,
+            Err(InsertError::TooLarge {
+                key_bytes: 1,
+                value_bytes: 20_000,
+                ..
+            })
+        ),
+        "{too_large:?}"
+    );
+    let long_key = vec![0; 70_000];
+    assert!(matches!(
+        cache.insert(&long_key, b""),
+        Err(InsertError::TooLong {
+            key_bytes: 70_000,
+            ..
+        })
+    ));
+    assert!(
+        cache
+            .get_or_load(b"new", 20_000, |_| panic!("not to be called"))
+            .is_err()
+    );
+    assert_eq!(cache.get(&long_key), None);
+    assert!(
+        cache
+            .iter()
+            .map(|(key, value)| (key.to_vec(), value.to_vec()))
+            .eq(held)
+    );
+    assert_eq!(cache.stats().refused, 3);
+    cache.validate().unwrap();
+}
+
+/// The largest value that the arena can hold takes the place of everything else, and one byte more does not fit.
+#[test]
+fn the_largest_value_fits() {
+    let mut cache = Cache::new(region(&Spec::fresh(30_000)));
+    for number in 0..100u8 {
+        cache.insert(&[number], &[number; 37]).unwrap();
+    }
+    let room = cache.stats().arena_bytes as usize - 20 - 4;
+    cache.insert(b"huge", &vec![1; room]).unwrap();
+    assert_eq!(cache.len(), 1);
+    cache.validate().unwrap();
+    assert!(cache.insert(b"huge", &vec![1; room + 2]).is_err());
+    assert_eq!(cache.get(b"huge"), Some(&vec![1; room][..]));
+}
+
+#[test]
+fn a_loader_that_panics_leaves_the_cache_sound() {
+    let mut cache = Cache::new(region(&Spec::dirty(20_000)));
+    for round in 0..400u32 {
+        let key = round.to_le_bytes();
+        let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = cache.get_or_load(&key, round as usize % 300, |place| {
+                place.fill(1);
+                if round % 3 == 0 {
+                    std::panic::resume_unwind(Box::new(()));
+                }
+            });
+        }));
+        assert_eq!(unwound.is_err(), round % 3 == 0);
+        assert_eq!(cache.contains(&key), round % 3 != 0);
+        cache.validate().unwrap();
+    }
+}
+
+#[test]
+fn with_no_region_everything_misses() {
+    let mut cache = Cache::new(steadfast::region::Region::none());
+    let summary = run(
+        &mut cache,
+        &mut Script::new(noise(5), 1_000),
+        500,
+        Checks::FULL,
+    )
+    .unwrap();
+    assert_eq!(summary.stats, steadfast::cache::Stats::default());
+}
