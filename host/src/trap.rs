@@ -19,7 +19,7 @@ const FRAMES: usize = 6;
 pub enum RunError {
     /// The host refused the heap's budget.
     #[error(
-        "the host refused the heap's budget: the module needs {need} bytes of memory and has {have}, under a ceiling of {ceiling}; raise the ceiling to at least {need}"
+        "the host refused the heap's budget: the module needs {need} bytes of memory and has {have}, under a ceiling of {ceiling}; let it grow to at least {need}"
     )]
     BudgetRefused {
         /// Bytes of memory that the module needs.
