@@ -22,12 +22,12 @@ pub fn read(path: &str) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// When the bytes are not a module.
-pub fn code_and_data(module: &[u8]) -> Result<usize> {
+pub fn code_and_data(module: &[u8]) -> Result<u64> {
     let mut bytes = 0;
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
-            Payload::CodeSectionStart { range, .. } => bytes += range.len(),
-            Payload::DataSection(section) => bytes += section.range().len(),
+            Payload::CodeSectionStart { size, .. } => bytes += u64::from(size),
+            Payload::DataSection(section) => bytes += section.range().end - section.range().start,
             _ => {}
         }
     }

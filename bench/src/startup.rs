@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 use std::{env, fs};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use wasmtime::{Engine, Linker, Module, Store};
 
 use crate::figures::{Figure, Figures, Value, median};
@@ -17,28 +17,33 @@ const EMPTY: &str = "startup-empty";
 
 const SUBJECTS: [&str; 2] = ["steadfast", "vec-resize"];
 
+/// The engine's error, for people.
+fn engine_error(error: wasmtime::Error) -> anyhow::Error {
+    anyhow!("{error:?}")
+}
+
 fn load(engine: &Engine, guest: &str) -> Result<Module> {
     let bytes = guests::read(&format!("bench/{guest}.wasm"))?;
-    Module::new(engine, bytes).map_err(anyhow::Error::from)
+    Module::new(engine, bytes).map_err(engine_error)
 }
 
 /// Runs a fresh instance; answers nanoseconds within `_start`, the fuel that it used, and the store that keeps it alive.
 fn run(engine: &Engine, module: &Module, fuel: bool) -> Result<(f64, u64, Store<()>)> {
     let mut store = Store::new(engine, ());
     if fuel {
-        store.set_fuel(u64::MAX).map_err(anyhow::Error::from)?;
+        store.set_fuel(u64::MAX).map_err(engine_error)?;
     }
     let instance = Linker::new(engine)
         .instantiate(&mut store, module)
-        .map_err(anyhow::Error::from)?;
+        .map_err(engine_error)?;
     let start = instance
         .get_typed_func::<(), ()>(&mut store, "_start")
-        .map_err(anyhow::Error::from)?;
+        .map_err(engine_error)?;
     let began = Instant::now();
-    start.call(&mut store, ()).map_err(anyhow::Error::from)?;
+    start.call(&mut store, ()).map_err(engine_error)?;
     let ns = began.elapsed().as_nanos() as f64;
     let used = if fuel {
-        u64::MAX - store.get_fuel().map_err(anyhow::Error::from)?
+        u64::MAX - store.get_fuel().map_err(engine_error)?
     } else {
         0
     };
@@ -51,8 +56,8 @@ fn run(engine: &Engine, module: &Module, fuel: bool) -> Result<(f64, u64, Store<
 /// When a guest is missing or fails.
 pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
     ensure!(runs > 0, "at least one run is needed");
-    let plain = steadfast_host::engine::engine(false).map_err(anyhow::Error::from)?;
-    let counting = steadfast_host::engine::engine(true).map_err(anyhow::Error::from)?;
+    let plain = steadfast_host::engine::engine(false).map_err(engine_error)?;
+    let counting = steadfast_host::engine::engine(true).map_err(engine_error)?;
     let mut modules = Vec::new();
     for subject in SUBJECTS {
         modules.push(load(&plain, &format!("startup-{subject}"))?);
@@ -111,7 +116,7 @@ fn resident(guest: &str) -> Result<f64> {
 /// # Errors
 /// When the guest fails, or the system does not tell.
 pub fn print_resident(guest: &str) -> Result<()> {
-    let engine = steadfast_host::engine::engine(false).map_err(anyhow::Error::from)?;
+    let engine = steadfast_host::engine::engine(false).map_err(engine_error)?;
     let module = load(&engine, guest)?;
     let (_, _, store) = run(&engine, &module, false)?;
     let status = fs::read_to_string("/proc/self/status")?;

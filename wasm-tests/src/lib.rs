@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::{env, fs};
 
-use anyhow::{Context as _, Result, anyhow};
 use steadfast::record::Record;
 use steadfast_host::limits::{Grows, Limits, OnRefusal};
-use wasmtime::{Engine, Linker, Memory, Module, Store, Val};
+use wasmtime::error::Context as _;
+use wasmtime::{Engine, Linker, Memory, Module, Result, Store, Val};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
@@ -93,7 +93,8 @@ struct State {
 /// Where `cargo xtask guests` puts a test guest.
 pub fn path(target: &str, name: &str) -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target_directory = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let target_directory =
+        env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     target_directory
         .join("guests/test")
         .join(target)
@@ -108,8 +109,9 @@ impl Guest {
     /// When it was not built.
     pub fn load(target: &str, name: &str) -> Self {
         let path = path(target, name);
-        let bytes = fs::read(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests`", path.display()));
+        let bytes = fs::read(&path).unwrap_or_else(|error| {
+            panic!("{}: {error}; run `cargo xtask guests`", path.display())
+        });
         Self::from_bytes(&bytes).unwrap_or_else(|error| panic!("{name}: {error:#}"))
     }
 
@@ -118,8 +120,8 @@ impl Guest {
     /// # Errors
     /// When the bytes are not a module.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let engine = steadfast_host::engine::engine(false).map_err(anyhow::Error::from)?;
-        let module = Module::new(&engine, bytes).map_err(anyhow::Error::from)?;
+        let engine = steadfast_host::engine::engine(false)?;
+        let module = Module::new(&engine, bytes)?;
         Ok(Self { engine, module })
     }
 
@@ -140,28 +142,31 @@ impl Guest {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
         let mut linker = Linker::new(&self.engine);
-        wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |state: &mut State| &mut state.wasi)
-            .map_err(anyhow::Error::from)?;
-        let instance = linker
-            .instantiate(&mut store, &self.module)
-            .map_err(anyhow::Error::from)?;
+        wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |state: &mut State| &mut state.wasi)?;
+        let instance = linker.instantiate(&mut store, &self.module)?;
         let memory = instance
             .get_memory(&mut store, "memory")
             .context("the guest exports no memory")?;
         pregrow(&mut store, memory, setting)?;
-        let mut address_of = |name: &str| match instance.get_global(&mut store, name)?.get(&mut store) {
-            Val::I32(address) => Some(address as u32 as usize),
-            _ => None,
-        };
+        let mut address_of =
+            |name: &str| match instance.get_global(&mut store, name)?.get(&mut store) {
+                Val::I32(address) => Some(address as u32 as usize),
+                _ => None,
+            };
         let results_at = address_of("guest_results").context("the guest exports no results")?;
         let record_at = address_of(Record::EXPORT);
         if let (Some(limit), Some(at)) = (setting.cache_limit, record_at) {
-            memory.write(&mut store, at + Record::CACHE_LIMIT_OFFSET, &limit.to_le_bytes())?;
+            memory.write(
+                &mut store,
+                at + Record::CACHE_LIMIT_OFFSET,
+                &limit.to_le_bytes(),
+            )?;
         }
-        let start = instance
-            .get_typed_func::<(), ()>(&mut store, "_start")
-            .map_err(anyhow::Error::from)?;
-        let trap = start.call(&mut store, ()).err().map(|error| format!("{error:?}"));
+        let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+        let trap = start
+            .call(&mut store, ())
+            .err()
+            .map(|error| format!("{error:?}"));
         let bytes = memory.data(&store);
         let mut results = [0; RESULTS];
         for (result, raw) in results.iter_mut().zip(bytes[results_at..].chunks_exact(8)) {
@@ -184,9 +189,7 @@ fn pregrow(store: &mut Store<State>, memory: Memory, setting: &Setting) -> Resul
         return Ok(());
     }
     store.data_mut().limits.set_host_grows(true);
-    memory
-        .grow(&mut *store, by)
-        .map_err(|error| anyhow!("the host could not grow memory by {by} pages: {error}"))?;
+    memory.grow(&mut *store, by)?;
     store.data_mut().limits.set_host_grows(false);
     if setting.soil {
         memory.data_mut(&mut *store)[(have as usize) << 16..].fill(0xa7);

@@ -72,7 +72,10 @@ fn every_ceiling_gives_the_same_results_or_the_defined_abort() {
                 let record = outcome.record();
                 assert_eq!(record.trace_digest, full.record().trace_digest, "{context}");
                 assert_eq!(record.grows_asked as u64, outcome.grows.asked, "{context}");
-                assert_eq!(record.grows_refused as u64, outcome.grows.refused, "{context}");
+                assert_eq!(
+                    record.grows_refused as u64, outcome.grows.refused,
+                    "{context}"
+                );
                 let left = (pages - BUDGET) * PAGE;
                 let expected = left.min(1024 * MIB) / MIB * MIB;
                 assert_eq!(u64::from(record.region_granted), expected, "{context}");
@@ -153,8 +156,16 @@ fn a_limit_written_by_the_host_binds_the_cache_and_nothing_else() {
             let context = format!("{target} limited to {limit} bytes");
             let outcome = guest.run(&setting).unwrap().finished(&context);
             assert_eq!(outcome.results[0], full.results[0], "{context}");
-            assert_eq!(outcome.record().trace_digest, full.record().trace_digest, "{context}");
-            assert_eq!(outcome.record().region_granted, full.record().region_granted, "{context}");
+            assert_eq!(
+                outcome.record().trace_digest,
+                full.record().trace_digest,
+                "{context}"
+            );
+            assert_eq!(
+                outcome.record().region_granted,
+                full.record().region_granted,
+                "{context}"
+            );
             assert!(outcome.results[1] <= u64::from(limit), "{context}");
         }
     }
@@ -202,6 +213,9 @@ fn exhaustion_is_recorded_at_the_same_point_everywhere() {
                 record.trace_digest as u32,
             ]);
         }
-        assert!(records.windows(2).all(|pair| pair[0] == pair[1]), "{records:?}");
+        assert!(
+            records.windows(2).all(|pair| pair[0] == pair[1]),
+            "{records:?}"
+        );
     }
 }

@@ -14,7 +14,14 @@ use wasmparser::{ExternalKind, Parser, Payload};
 fn debug_build(target: &str) -> PathBuf {
     let directory = path(target, "churn").with_file_name("debug-build");
     let status = Command::new(env::var_os("CARGO").expect("cargo runs the tests"))
-        .args(["build", "--quiet", "--package", "wasm-test-guests", "--bin", "churn"])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "wasm-test-guests",
+            "--bin",
+            "churn",
+        ])
         .args(["--target", target, "--target-dir"])
         .arg(&directory)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
@@ -28,8 +35,9 @@ fn debug_build(target: &str) -> PathBuf {
 fn the_plan_and_the_record_are_found_in_every_build() {
     for target in TARGETS {
         for module in [path(target, "churn"), debug_build(target)] {
-            let bytes = fs::read(&module)
-                .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests`", module.display()));
+            let bytes = fs::read(&module).unwrap_or_else(|error| {
+                panic!("{}: {error}; run `cargo xtask guests`", module.display())
+            });
             let mut plans = Vec::new();
             let mut exports = Vec::new();
             for payload in Parser::new(0).parse_all(&bytes) {
@@ -65,7 +73,11 @@ fn std_allocator_is_gone_from_a_wasi_module() {
     let count = |module: &[u8]| {
         names
             .iter()
-            .filter(|name| module.windows(name.len()).any(|window| window == name.as_bytes()))
+            .filter(|name| {
+                module
+                    .windows(name.len())
+                    .any(|window| window == name.as_bytes())
+            })
             .count()
     };
     assert!(count(&with_std) > 0, "the names are the right ones");

@@ -26,7 +26,11 @@ fn the_cache_serves_modules_that_keep_another_allocator() {
                 };
                 assert_eq!(outcome.results[10], REGION_BASE, "{context}");
                 assert!(outcome.results[11] > 0, "{context}");
-                assert_eq!(outcome.record().region_start as u64, REGION_BASE, "{context}");
+                assert_eq!(
+                    outcome.record().region_start as u64,
+                    REGION_BASE,
+                    "{context}"
+                );
                 if outcome.trap.is_none() {
                     assert!(outcome.results[2] > 0, "{context}: the cache hits");
                     assert_eq!(outcome.results[13], 15_000_000, "{context}");
@@ -63,7 +67,10 @@ fn an_environment_that_is_not_read_moves_no_address() {
             env,
             ..Setting::default()
         };
-        guest.run(&setting).unwrap().finished(&format!("{bytes} bytes"))
+        guest
+            .run(&setting)
+            .unwrap()
+            .finished(&format!("{bytes} bytes"))
     };
     let empty = run(0);
     assert_eq!(empty.results[1], 6);
@@ -82,7 +89,10 @@ fn the_c_family_serves_from_its_own_part() {
     assert_eq!(outcome.results[0], 1);
     // One request was for more than the part holds.
     assert_eq!(outcome.record().exhausted_count, 1);
-    assert_eq!(outcome.record().exhausted_budget, outcome.record().c_heap_len);
+    assert_eq!(
+        outcome.record().exhausted_budget,
+        outcome.record().c_heap_len
+    );
 }
 
 #[test]

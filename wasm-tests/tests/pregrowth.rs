@@ -5,10 +5,19 @@ use wasm_tests::{Guest, Setting, TARGETS};
 #[test]
 fn pregrowth_moves_nothing() {
     for target in TARGETS {
-        for name in ["cache", "churn", "exhaust", "small-plan", "policy-ladder", "policy-exact"] {
+        for name in [
+            "cache",
+            "churn",
+            "exhaust",
+            "small-plan",
+            "policy-ladder",
+            "policy-exact",
+        ] {
             let guest = Guest::load(target, name);
             let fresh = guest.run(&Setting::default()).unwrap().finished(name);
-            for pregrow_pages in [20, 100, 2047, 2048, 2049, 2063, 2064, 9000, 18431, 18432, 18433, 65536] {
+            for pregrow_pages in [
+                20, 100, 2047, 2048, 2049, 2063, 2064, 9000, 18431, 18432, 18433, 65536,
+            ] {
                 // Soiling writes each byte: only where that stays quick.
                 for soil in [false, true] {
                     if soil && pregrow_pages > 2064 {
@@ -19,7 +28,8 @@ fn pregrowth_moves_nothing() {
                         soil,
                         ..Setting::default()
                     };
-                    let context = format!("{target} {name} grown to {pregrow_pages} pages, soiled: {soil}");
+                    let context =
+                        format!("{target} {name} grown to {pregrow_pages} pages, soiled: {soil}");
                     let outcome = guest.run(&setting).unwrap().finished(&context);
                     assert_eq!(outcome.results[0], fresh.results[0], "{context}");
                     let (record, expected) = (outcome.record(), fresh.record());
