@@ -81,6 +81,15 @@ impl AddAssign for CacheUse {
     }
 }
 
+/// The heap's gauges, in bytes: whole slabs and large blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct HeapUse {
+    /// In use.
+    pub held_bytes: u32,
+    /// The most that was ever in use.
+    pub peak_bytes: u32,
+}
+
 /// The digest of every allocation, from guests built with the feature `trace`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HeapTrace {
@@ -112,6 +121,8 @@ pub struct Observed {
     pub adopted_pages: u32,
     /// The cache's figures, where the guest opened one in the region.
     pub cache: Option<CacheUse>,
+    /// The heap's gauges, once it has served anything.
+    pub heap_use: Option<HeapUse>,
     /// The digest of all allocations.
     pub heap_trace: Option<HeapTrace>,
 }
@@ -130,6 +141,7 @@ impl Observed {
             grows_refused: record.grows_refused,
             adopted_pages: record.adopted_pages,
             cache: cache(memory, record),
+            heap_use: heap_use(memory, record.heap_gauges),
             heap_trace: (record.trace_count > 0).then_some(HeapTrace {
                 count: record.trace_count,
                 digest: record.trace_digest,
@@ -160,6 +172,19 @@ fn cache(memory: &[u8], record: &Record) -> Option<CacheUse> {
     let start = record.region_start as usize;
     let end = start.checked_add(record.region_len as usize)?;
     inspect(memory.get(start..end)?).ok().map(CacheUse::from)
+}
+
+/// The [`Gauges`](steadfast::heap::Gauges) at an address; 0 is none.
+fn heap_use(memory: &[u8], address: u32) -> Option<HeapUse> {
+    if address == 0 {
+        return None;
+    }
+    let words: &[u8; 8] = memory.get(address as usize..)?.first_chunk()?;
+    let (held, peak) = words.split_at(4);
+    Some(HeapUse {
+        held_bytes: u32::from_le_bytes(held.try_into().ok()?),
+        peak_bytes: u32::from_le_bytes(peak.try_into().ok()?),
+    })
 }
 
 fn hexadecimal<S: serde::Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {

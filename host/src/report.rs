@@ -80,6 +80,8 @@ pub struct Report {
     pub fuel: Option<u64>,
     /// Calls of `memory.grow` over all blocks.
     pub grows: Grows,
+    /// The most of the heap that was in use in any block, in bytes.
+    pub heap_peak_bytes: Option<u32>,
     /// The cache's figures: counts over all blocks, sizes of the last.
     pub cache: Option<CacheUse>,
     /// Calls of the metashrew imports over all blocks.
@@ -106,6 +108,7 @@ impl Report {
             guest_ns: 0,
             fuel: None,
             grows: Grows::default(),
+            heap_peak_bytes: None,
             cache: None,
             imports: ImportCounts::default(),
             written_pairs: 0,
@@ -126,6 +129,9 @@ impl Report {
         self.grows += block.grows;
         self.imports += block.imports;
         self.written_pairs += block.written_pairs;
+        let heap_use = block.observed.as_ref().and_then(|seen| seen.heap_use);
+        let peak = heap_use.map(|heap| heap.peak_bytes);
+        self.heap_peak_bytes = self.heap_peak_bytes.max(peak);
         if let Some(cache) = block.observed.as_ref().and_then(|seen| seen.cache) {
             *self.cache.get_or_insert_default() += cache;
         }

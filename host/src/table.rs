@@ -43,6 +43,9 @@ fn rows(report: &Report) -> Vec<Row> {
             grouped(report.grows.refused)
         ),
     ));
+    if let Some(peak) = report.heap_peak_bytes {
+        rows.push(("heap peak", bytes(peak.into())));
+    }
     rows.extend(cache_rows(report.cache.as_ref()));
     rows.push((
         "state reads",
