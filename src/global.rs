@@ -200,8 +200,9 @@ macro_rules! plan {
     };
     ($plan:expr) => {
         const _: () = {
-            const PLAN: $crate::Plan = $crate::Plan::checked($plan);
-            $crate::__install!(PLAN);
+            // Names of items are the caller's too: a plain `PLAN` would be its own.
+            const __STEADFAST_PLAN: $crate::Plan = $crate::Plan::checked($plan);
+            $crate::__install!(__STEADFAST_PLAN);
         };
     };
 }
