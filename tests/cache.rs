@@ -15,6 +15,7 @@ const EVERY: Checks = if cfg!(miri) {
 } else {
     Checks::FULL
 };
+const STEPS: u64 = if cfg!(miri) { 40 } else { 800 };
 /// By how much capacities vary.
 const RANGE: u32 = if cfg!(miri) { 3_000 } else { 60_000 };
 
@@ -30,7 +31,7 @@ fn run_seed(spec: &Spec, seed: u64, steps: u64, checks: Checks) -> Summary {
 fn follows_the_oracle_at_small_capacities() {
     for seed in 0..4 * SCALE - if cfg!(miri) { 2 } else { 0 } {
         let capacity = 2_500 + (seed as u32 * 977) % (RANGE / 2);
-        run_seed(&Spec::fresh(capacity), seed, 100 * SCALE, EVERY);
+        run_seed(&Spec::fresh(capacity), seed, STEPS, EVERY);
     }
 }
 
@@ -65,14 +66,14 @@ fn follows_the_oracle_whatever_the_expected_entry() {
 fn dirty_regions_behave_like_fresh_ones() {
     for seed in 0..2 * SCALE {
         let capacity = 2_500 + (seed as u32 * 7_919) % RANGE;
-        let fresh = run_seed(&Spec::fresh(capacity), seed, 100 * SCALE, EVERY);
+        let fresh = run_seed(&Spec::fresh(capacity), seed, STEPS, EVERY);
         let partly = Spec {
             fresh_from: (seed as u32 * 1_237) % capacity,
             ..Spec::fresh(capacity)
         };
         for spec in [Spec::dirty(capacity), partly] {
             assert_eq!(
-                run_seed(&spec, seed, 100 * SCALE, EVERY),
+                run_seed(&spec, seed, STEPS, EVERY),
                 fresh,
                 "{spec:?}, seed {seed}"
             );
@@ -141,7 +142,7 @@ fn grows_on_demand_until_refused() {
                 grants,
                 ..Spec::fresh(5_000)
             };
-            let summary = run_seed(&spec, 3 + refused_at as u64, 60 * SCALE, EVERY);
+            let summary = run_seed(&spec, 3 + refused_at as u64, STEPS, EVERY);
             assert!(summary.stats.capacity_bytes >= 5_000 && summary.stats.capacity_bytes <= limit);
         }
     }
