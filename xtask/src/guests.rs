@@ -10,74 +10,64 @@ use crate::shell;
 use crate::step::step;
 use crate::tools::copy;
 
-/// A package of guests and one target that it is built for.
+/// A package of guests, as one target and one profile have it.
 struct Guests {
     package: &'static str,
     target: &'static str,
+    profile: &'static str,
+    /// Where the modules go, below `target/guests/`.
+    to: &'static str,
     modules: Modules,
 }
 
-/// Which modules the package has, and where they go.
+/// Which modules a package has.
 enum Modules {
-    /// One, of this name, into `target/guests/`.
+    /// One of this name.
     One(&'static str),
-    /// One for each program in this directory, into `target/guests/test/TARGET/`.
+    /// One for each program whose source stands in this directory.
     EachOf(&'static str),
 }
 
-const GUESTS: [Guests; 4] = [
-    Guests {
-        package: "indexer-metashrew",
-        target: BARE,
-        modules: Modules::One("indexer_metashrew"),
-    },
-    Guests {
-        package: "indexer-wasi",
-        target: WASI,
-        modules: Modules::One("indexer-wasi"),
-    },
-    Guests {
-        package: "wasm-test-guests",
-        target: BARE,
-        modules: Modules::EachOf("wasm-tests/guests/src/bin"),
-    },
-    Guests {
-        package: "wasm-test-guests",
-        target: WASI,
-        modules: Modules::EachOf("wasm-tests/guests/src/bin"),
-    },
+/// Optimised for speed, as indexers are.
+const FAST: &str = "guest";
+/// Optimised for size.
+const SMALL: &str = "guest-small";
+
+const TESTS: Modules = Modules::EachOf("wasm-tests/guests/src/bin");
+const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
+
+#[rustfmt::skip]
+const GUESTS: [Guests; 6] = [
+    Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
+    Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
+    Guests { package: "wasm-test-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: TESTS },
+    Guests { package: "wasm-test-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: TESTS },
+    Guests { package: "bench-guests", target: BARE, profile: FAST, to: "bench", modules: BENCHES },
+    Guests { package: "bench-guests", target: BARE, profile: SMALL, to: "bench-small", modules: BENCHES },
 ];
 
 /// Builds every guest.
 pub fn build(project: &Project) -> Result<()> {
     for guests in &GUESTS {
-        step(
-            &format!("guests: {} for {}", guests.package, guests.target),
-            || guests.build(project),
-        )?;
+        let name = format!(
+            "{} for {} ({})",
+            guests.package, guests.target, guests.profile
+        );
+        step(&name, || guests.build(project))?;
     }
     Ok(())
 }
 
 impl Guests {
     fn build(&self, project: &Project) -> Result<()> {
-        let arguments = [
-            "build",
-            "--profile",
-            "guest",
-            "--package",
-            self.package,
-            "--target",
-            self.target,
-        ];
-        shell::run(&mut project.cargo(arguments))?;
-        let built = project.target()?.join(self.target).join("guest");
-        let (names, to) = match self.modules {
-            Modules::One(name) => (vec![name.to_owned()], project.guests()),
-            Modules::EachOf(directory) => (
-                programs(&project.root().join(directory))?,
-                project.guests().join("test").join(self.target),
-            ),
+        let mut cargo = project.cargo(["build", "--package", self.package]);
+        shell::run(cargo.args(["--target", self.target, "--profile", self.profile]))?;
+        let target = project.target()?;
+        let built = target.join(self.target).join(self.profile);
+        let to = target.join("guests").join(self.to);
+        let names = match self.modules {
+            Modules::One(name) => vec![name.to_owned()],
+            Modules::EachOf(directory) => programs(&project.root().join(directory))?,
         };
         for name in names {
             let file = format!("{name}.wasm");
