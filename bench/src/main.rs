@@ -1,7 +1,9 @@
 //! Measures steadfast beside its peers, in one run, and prints what it measured.
 
+mod demo;
 mod figures;
 mod guests;
+mod inputs;
 mod size;
 mod startup;
 
@@ -24,6 +26,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// The indexers on a real block, under every kind of memory that a host may grant; fails if anybody can tell the difference.
+    Demo {
+        /// Blocks to index in this order: raw, or with the height in front as a little-endian u32; mainnet block 702,861 without any.
+        #[arg(long, num_args = 1.., value_name = "FILE")]
+        input: Vec<PathBuf>,
+    },
     /// Start-up with a region of 1 GiB against `Vec::resize` of 1 GiB.
     Startup {
         /// Runs of each subject.
@@ -44,6 +52,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut figures = Figures::default();
     match arguments.bench {
+        Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Resident { guest } => return startup::print_resident(&guest),
