@@ -56,11 +56,6 @@ impl<T> Exclusive<T> {
         // SAFETY: there is one thread, and `f` does not come back here: the caller's duty.
         f(unsafe { &mut *self.value.get() })
     }
-
-    /// The address of the value in linear memory; 0 where addresses are wider than 32 bits.
-    pub(crate) fn address(&self) -> u32 {
-        u32::try_from(self.value.get().addr()).unwrap_or(0)
-    }
 }
 
 /// Frees the cell also when its user panics.

@@ -47,8 +47,8 @@ impl Global {
         let adopted = with_heap(|heap| heap.is_adopted());
         if !adopted {
             let grant = reserve::decide_whole(&self.plan);
-            adopt(&HEAP, grant.heap);
-            with_record(|record| record.heap_counters = HEAP.address());
+            let gauges = adopt(&HEAP, grant.heap);
+            with_record(|record| record.heap_gauges = gauges);
             let block = with_heap(|heap| serve(heap, layout));
             if !block.is_null() {
                 return block;
@@ -64,8 +64,8 @@ fn with_heap<R>(f: impl FnOnce(&mut Heap) -> R) -> R {
     unsafe { HEAP.with_leaf(f) }
 }
 
-/// Gives a heap its span, once.
-fn adopt(heap: &Exclusive<Heap>, span: Span) {
+/// Gives a heap its span, once. Answers where its gauges stand in linear memory; 0 where addresses are wider.
+fn adopt(heap: &Exclusive<Heap>, span: Span) -> u32 {
     heap.with(|heap| {
         if !heap.is_adopted() && span.len > 0 {
             // SAFETY: the span was reserved for this heap alone, is made of whole pages, and exists.
@@ -77,7 +77,8 @@ fn adopt(heap: &Exclusive<Heap>, span: Span) {
                 );
             }
         }
-    });
+        u32::try_from(ptr::from_ref(heap.gauges()).addr()).unwrap_or(0)
+    })
 }
 
 // SAFETY: blocks come from the heap, which hands out each byte once and keeps to the layout.

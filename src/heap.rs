@@ -25,6 +25,7 @@ use runs::{GRANULE, Runs};
 use slab::Slab;
 
 pub use counters::{ClassCounters, Counters};
+pub use runs::Gauges;
 pub use validate::HeapFault;
 
 /// Greatest alignment served, in bytes.

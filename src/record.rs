@@ -82,10 +82,10 @@ pub struct Record {
     pub refused_have_pages: u32,
     /// Pages that the heap's budget ends at, when it was refused; where static data end, when they are too large.
     pub refused_need: u32,
-    /// The address of the heap's [`Counters`](crate::heap::Counters); 0 before the first allocation.
-    pub heap_counters: u32,
-    /// The address of the C part's counters.
-    pub c_heap_counters: u32,
+    /// The address of the heap's [`Gauges`](crate::heap::Gauges), words of 32 bits; 0 before the first allocation.
+    pub heap_gauges: u32,
+    /// The address of the C part's gauges; 0 before C's first allocation.
+    pub c_heap_gauges: u32,
     /// Requests that the heap could not serve.
     pub exhausted_count: u32,
     /// Bytes of the first such request.
@@ -151,8 +151,8 @@ impl Record {
         adopted_pages: 0,
         refused_have_pages: 0,
         refused_need: 0,
-        heap_counters: 0,
-        c_heap_counters: 0,
+        heap_gauges: 0,
+        c_heap_gauges: 0,
         exhausted_count: 0,
         exhausted_request: 0,
         exhausted_align: 0,

@@ -6,7 +6,7 @@ use crate::exclusive::Exclusive;
 use crate::memory::{Memory, StaticEnd, platform};
 use crate::plan::Plan;
 use crate::probe::{self, Grant, Ownership, Refusal};
-use crate::record::{note_plan, with_record};
+use crate::record::{State, note_plan, with_record};
 use crate::units::{Bytes, Pages};
 
 static GRANT: Exclusive<Option<Grant>> = Exclusive::new(None);
@@ -102,23 +102,26 @@ fn decide(plan: &Plan, static_end: StaticEnd, ownership: Ownership) -> Grant {
     }
 }
 
-// The names of these three tell the reason in the backtrace of any host.
+// The names of these three tell the reason in the backtrace of any host. Their bodies differ so that they are not merged.
 
 #[cold]
 #[inline(never)]
 fn the_host_refused_the_heap_budget() -> ! {
+    black_box(State::BudgetRefused);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
 fn static_data_reach_past_the_heap() -> ! {
+    black_box(State::StaticDataTooLarge);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
 fn memory_grew_during_the_reservation() -> ! {
+    black_box(State::ForeignGrowth);
     platform::abort()
 }
 

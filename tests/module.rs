@@ -34,7 +34,11 @@ fn the_plan_of_the_module_is_the_one_that_counts() {
     assert_eq!(u64::from(grant.region.start), PLAN.region_base().get());
     assert!(u64::from(grant.region.len) <= PLAN.region_max().get());
     assert_eq!(Some(grant), steadfast::granted());
-    let c_part = if cfg!(target_os = "wasi") { PLAN.c_heap().get() } else { 0 };
+    let c_part = if cfg!(target_os = "wasi") {
+        PLAN.c_heap().get()
+    } else {
+        0
+    };
     assert_eq!(u64::from(grant.c_heap.len), c_part);
 }
 
@@ -54,7 +58,9 @@ fn the_cache_is_opened_once_and_keeps_what_it_is_given() {
     let mut cache = steadfast::open_cache().expect("nobody else opened it");
     assert!(steadfast::open_cache().is_err());
     for n in 0..1000_u32 {
-        cache.insert(&n.to_le_bytes(), &[n as u8; 100]).expect("it fits");
+        cache
+            .insert(&n.to_le_bytes(), &[n as u8; 100])
+            .expect("it fits");
     }
     for n in 0..1000_u32 {
         let value = cache.get(&n.to_le_bytes()).expect("it was kept");

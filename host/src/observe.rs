@@ -71,7 +71,7 @@ impl Observed {
             grows_asked: record.grows_asked,
             grows_refused: record.grows_refused,
             adopted_pages: record.adopted_pages,
-            heap_use: heap_use(memory, record.heap_counters),
+            heap_use: heap_use(memory, record.heap_gauges),
             heap_trace: (record.trace_count > 0).then_some(HeapTrace {
                 count: record.trace_count,
                 digest: record.trace_digest,

@@ -1,7 +1,7 @@
 //! C's allocation family on `wasm32-wasip1`, over its own fixed part of the budget.
 //!
 //! One heap for both would let libc's allocations, which depend on the host's environment, move Rust's addresses.
-//! C's `free` tells no size, so a block carries it in front: [`Prefix`].
+//! C's `free` tells no size; the heap finds it by the block's address.
 
 use core::alloc::Layout;
 use core::ptr;
@@ -14,43 +14,19 @@ use crate::reserve;
 
 static C_HEAP: Exclusive<Heap> = Exclusive::new(Heap::new());
 
-/// What C expects of `malloc`, and the bytes that a prefix takes.
+/// What C expects of `malloc`.
 const ALIGN: usize = 16;
 
-/// Stands right before a block that C holds.
-#[derive(Clone, Copy)]
-#[repr(C, align(16))]
-struct Prefix {
-    /// Bytes asked for.
-    size: usize,
-    /// The alignment asked for, at least [`ALIGN`]; also the distance to the block's true start.
-    align: usize,
-}
-
-impl Prefix {
-    fn layout(self) -> Option<Layout> {
-        Layout::from_size_align(self.size.checked_add(self.align)?, self.align).ok()
-    }
-}
-
-fn serve(global: &Global, wanted: Prefix) -> *mut u8 {
-    let Some(layout) = wanted.layout() else {
+fn serve(global: &Global, size: usize, align: usize) -> *mut u8 {
+    let Ok(layout) = Layout::from_size_align(size, align.max(ALIGN)) else {
         return ptr::null_mut();
     };
     // SAFETY: the closure calls nothing but the heap.
-    let mut start = unsafe { C_HEAP.with_leaf(|heap| heap.alloc(layout)) };
-    if start.is_null() {
-        start = first_or_exhausted(global, layout);
+    let block = unsafe { C_HEAP.with_leaf(|heap| heap.alloc(layout)) };
+    if block.is_null() {
+        return first_or_exhausted(global, layout);
     }
-    if start.is_null() {
-        return start;
-    }
-    // SAFETY: the block holds `align` bytes of prefix, then what C asked for; `align` is at least a prefix's size.
-    unsafe {
-        let block = start.add(wanted.align);
-        block.cast::<Prefix>().sub(1).write(wanted);
-        block
-    }
+    block
 }
 
 #[cold]
@@ -58,8 +34,8 @@ fn serve(global: &Global, wanted: Prefix) -> *mut u8 {
 fn first_or_exhausted(global: &Global, layout: Layout) -> *mut u8 {
     if !C_HEAP.with(|heap| heap.is_adopted()) {
         let grant = reserve::decide_whole(&global.plan);
-        adopt(&C_HEAP, grant.c_heap);
-        with_record(|record| record.c_heap_counters = C_HEAP.address());
+        let gauges = adopt(&C_HEAP, grant.c_heap);
+        with_record(|record| record.c_heap_gauges = gauges);
     }
     let block = C_HEAP.with(|heap| heap.alloc(layout));
     if block.is_null() {
@@ -70,7 +46,7 @@ fn first_or_exhausted(global: &Global, layout: Layout) -> *mut u8 {
 
 /// C's `malloc`.
 pub fn malloc(global: &Global, size: usize) -> *mut u8 {
-    serve(global, Prefix { size, align: ALIGN })
+    serve(global, size, ALIGN)
 }
 
 /// C's `calloc`.
@@ -88,15 +64,7 @@ pub fn calloc(global: &Global, count: usize, size: usize) -> *mut u8 {
 
 /// C's `aligned_alloc`; `None` when the alignment is not a power of two.
 pub fn aligned_alloc(global: &Global, align: usize, size: usize) -> Option<*mut u8> {
-    align.is_power_of_two().then(|| {
-        serve(
-            global,
-            Prefix {
-                size,
-                align: align.max(ALIGN),
-            },
-        )
-    })
+    align.is_power_of_two().then(|| serve(global, size, align))
 }
 
 /// C's `free`.
@@ -107,12 +75,12 @@ pub unsafe fn free(block: *mut u8) {
     if block.is_null() {
         return;
     }
-    // SAFETY: a block of this family has its prefix in front, from which the layout it was allocated with follows.
+    // SAFETY: the block is a live one of this heap; the closure calls nothing else.
     unsafe {
-        let prefix = prefix_of(block);
-        if let Some(layout) = prefix.layout() {
-            C_HEAP.with_leaf(|heap| heap.dealloc(block.sub(prefix.align), layout));
-        }
+        C_HEAP.with_leaf(|heap| {
+            let layout = heap.layout_of(block);
+            heap.dealloc(block, layout);
+        });
     }
 }
 
@@ -121,14 +89,15 @@ pub unsafe fn free(block: *mut u8) {
 /// # Safety
 /// As for [`free`].
 pub unsafe fn realloc(global: &Global, block: *mut u8, size: usize) -> *mut u8 {
-    if block.is_null() {
-        return malloc(global, size);
-    }
     // SAFETY: the caller's duty; both blocks hold the bytes copied.
     unsafe {
         let held = malloc_usable_size(block);
+        // In place, unless half of the block or more would lie idle.
+        if size <= held && held / 2 < size {
+            return block;
+        }
         let moved = malloc(global, size);
-        if !moved.is_null() {
+        if !moved.is_null() && !block.is_null() {
             ptr::copy_nonoverlapping(block, moved, held.min(size));
             free(block);
         }
@@ -144,15 +113,8 @@ pub unsafe fn malloc_usable_size(block: *mut u8) -> usize {
     if block.is_null() {
         return 0;
     }
-    // SAFETY: the caller's duty.
-    unsafe { prefix_of(block) }.size
-}
-
-/// # Safety
-/// `block` came from this family and was not freed.
-unsafe fn prefix_of(block: *mut u8) -> Prefix {
-    // SAFETY: the family wrote the prefix there.
-    unsafe { block.cast::<Prefix>().sub(1).read() }
+    // SAFETY: the block is a live one of this heap; the closure calls nothing else.
+    unsafe { C_HEAP.with_leaf(|heap| heap.layout_of(block).size()) }
 }
 
 /// `ENOMEM` and `EINVAL` as wasi-libc numbers them.

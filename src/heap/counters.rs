@@ -2,7 +2,7 @@
 
 use super::Heap;
 use super::class::{self, CLASSES};
-use super::runs::{GRANULE, Run, SLAB_BYTES};
+use super::runs::{GRANULE, Gauges, Run, SLAB_BYTES};
 use super::slab::LIVE;
 
 /// Number of size classes that slabs serve.
@@ -57,13 +57,18 @@ pub struct ClassCounters {
 }
 
 impl Heap {
+    /// What the heap keeps up to date by itself. Constant cost.
+    pub const fn gauges(&self) -> &Gauges {
+        self.runs.gauges()
+    }
+
     /// The state of the heap. Linear in the number of its runs.
     pub fn counters(&self) -> Counters {
         let tail = (self.runs.end() - self.runs.top()) * GRANULE;
         let mut counters = Counters {
             budget_bytes: self.runs.end() * GRANULE,
-            held_bytes: self.runs.held() * GRANULE,
-            peak_bytes: self.runs.peak() * GRANULE,
+            held_bytes: self.runs.gauges().held_bytes,
+            peak_bytes: self.runs.gauges().peak_bytes,
             free_bytes: tail,
             largest_free_bytes: tail,
             high_water_bytes: self.runs.highest() * GRANULE,

@@ -74,9 +74,18 @@ pub(super) struct Runs {
     /// Offset in bytes from which on the span is zero.
     fresh: usize,
     highest: usize,
-    held: usize,
-    peak: usize,
+    gauges: Gauges,
     bins: Bins,
+}
+
+/// What a host reads while the heap lives: words at a fixed place, kept up as slabs and large blocks come and go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Gauges {
+    /// Bytes of whole slabs and large blocks.
+    pub held_bytes: usize,
+    /// The greatest `held_bytes` so far.
+    pub peak_bytes: usize,
 }
 
 /// Granules that hold `bytes`.
@@ -97,8 +106,10 @@ impl Runs {
             first: 0,
             fresh: 0,
             highest: 0,
-            held: 0,
-            peak: 0,
+            gauges: Gauges {
+                held_bytes: 0,
+                peak_bytes: 0,
+            },
             bins: Bins::new(),
         }
     }
@@ -236,7 +247,7 @@ impl Runs {
     /// # Safety
     /// They are a run, or the end of one, that was taken; nobody uses them any more.
     pub(super) unsafe fn free(&mut self, at: usize, len: usize) {
-        self.held -= len;
+        self.gauges.held_bytes -= len << SHIFT;
         let mut at = at;
         let mut end = at + len;
         // SAFETY: the word before `at` is the last of the run before, or the table's own; the word at `end` is the
@@ -351,10 +362,9 @@ impl Runs {
 
     #[inline]
     fn hold(&mut self, len: usize) {
-        self.held += len;
-        if self.held > self.peak {
-            self.peak = self.held;
-        }
+        let gauges = &mut self.gauges;
+        gauges.held_bytes += len << SHIFT;
+        gauges.peak_bytes = gauges.peak_bytes.max(gauges.held_bytes);
     }
 
     /// # Safety

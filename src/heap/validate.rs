@@ -84,12 +84,13 @@ impl Heap {
         if after_free {
             return Err(HeapFault::NotJoined(reached * GRANULE));
         }
-        if held != runs.held()
-            || held > runs.peak()
+        let gauges = runs.gauges();
+        if held * GRANULE != gauges.held_bytes
+            || gauges.held_bytes > gauges.peak_bytes
             || runs.top() > runs.highest()
             || runs.highest() > runs.end()
         {
-            return Err(HeapFault::Held(runs.held() * GRANULE));
+            return Err(HeapFault::Held(gauges.held_bytes));
         }
         Ok(free_runs)
     }

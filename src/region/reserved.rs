@@ -11,7 +11,9 @@ static TAKEN: Exclusive<bool> = Exclusive::new(false);
 
 /// The region was taken before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the module's one region is taken already; keep the cache that was opened first, and share it")]
+#[error(
+    "the module's one region is taken already; keep the cache that was opened first, and share it"
+)]
 pub struct RegionTaken;
 
 impl Region {

@@ -92,7 +92,6 @@ fn every_refused_growth_gives_the_same_results_or_the_defined_abort() {
     let names = [
         "cache",
         "churn",
-        "exhaust",
         "small-plan",
         "policy-exact",
         "policy-ladder",

@@ -155,7 +155,7 @@ fn the_record_is_read_and_a_damaged_one_is_not_believed() {
         (offset_of!(Record, trace_count), 1),
         (offset_of!(Record, trace_digest), 0xabcd),
         // Counters outside memory.
-        (offset_of!(Record, heap_counters), 0xffff_fff0),
+        (offset_of!(Record, heap_gauges), 0xffff_fff0),
     ];
     let module = module_that_writes(ONE_PAGE, &record_items(&fields), "");
     let seen = run(&module, quiet()).0.observed.unwrap();

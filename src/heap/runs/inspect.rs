@@ -1,6 +1,6 @@
 //! What counters and the check of the whole state read.
 
-use super::{Bins, FREE, FreeRun, GRANULE, KIND_BITS, LARGE, Run, Runs, Slab, UNIT, WORD};
+use super::{Bins, FREE, FreeRun, GRANULE, Gauges, KIND_BITS, LARGE, Run, Runs, Slab, UNIT, WORD};
 
 impl Runs {
     pub(in crate::heap) const fn first(&self) -> usize {
@@ -15,12 +15,8 @@ impl Runs {
         self.end
     }
 
-    pub(in crate::heap) const fn held(&self) -> usize {
-        self.held
-    }
-
-    pub(in crate::heap) const fn peak(&self) -> usize {
-        self.peak
+    pub(in crate::heap) const fn gauges(&self) -> &Gauges {
+        &self.gauges
     }
 
     pub(in crate::heap) const fn highest(&self) -> usize {
