@@ -10,10 +10,11 @@ use crate::shell;
 use crate::step::step;
 use crate::tools::copy;
 
-/// A package of guests and one target that it is built for.
+/// A package of guests, one target that it is built for, and how.
 struct Guests {
     package: &'static str,
     target: &'static str,
+    profile: &'static str,
     modules: Modules,
 }
 
@@ -21,30 +22,62 @@ struct Guests {
 enum Modules {
     /// One, of this name, into `target/guests/`.
     One(&'static str),
-    /// One for each program in this directory, into `target/guests/test/TARGET/`.
-    EachOf(&'static str),
+    /// One for each program in a directory, into a directory below `target/guests/`.
+    EachOf(&'static str, &'static str),
 }
 
-const GUESTS: [Guests; 4] = [
+/// As fast as they can be made.
+const FAST: &str = "guest";
+
+/// As small as they can be made.
+const SMALL: &str = "guest-small";
+
+const TESTS: &str = "wasm-tests/guests/src/bin";
+const BENCH: &str = "bench/guests/src/bin";
+const BENCH_INDEXER: &str = "bench/indexer-guests/src/bin";
+
+const GUESTS: [Guests; 7] = [
     Guests {
         package: "indexer-metashrew",
         target: BARE,
+        profile: FAST,
         modules: Modules::One("indexer_metashrew"),
     },
     Guests {
         package: "indexer-wasi",
         target: WASI,
+        profile: FAST,
         modules: Modules::One("indexer-wasi"),
     },
     Guests {
         package: "wasm-test-guests",
         target: BARE,
-        modules: Modules::EachOf("wasm-tests/guests/src/bin"),
+        profile: FAST,
+        modules: Modules::EachOf(TESTS, "test/wasm32-unknown-unknown"),
     },
     Guests {
         package: "wasm-test-guests",
         target: WASI,
-        modules: Modules::EachOf("wasm-tests/guests/src/bin"),
+        profile: FAST,
+        modules: Modules::EachOf(TESTS, "test/wasm32-wasip1"),
+    },
+    Guests {
+        package: "bench-guests",
+        target: BARE,
+        profile: FAST,
+        modules: Modules::EachOf(BENCH, "bench"),
+    },
+    Guests {
+        package: "bench-guests",
+        target: BARE,
+        profile: SMALL,
+        modules: Modules::EachOf(BENCH, "bench-small"),
+    },
+    Guests {
+        package: "bench-indexer-guests",
+        target: BARE,
+        profile: FAST,
+        modules: Modules::EachOf(BENCH_INDEXER, "bench"),
     },
 ];
 
@@ -52,7 +85,10 @@ const GUESTS: [Guests; 4] = [
 pub fn build(project: &Project) -> Result<()> {
     for guests in &GUESTS {
         step(
-            &format!("guests: {} for {}", guests.package, guests.target),
+            &format!(
+                "guests: {} for {} as {}",
+                guests.package, guests.target, guests.profile
+            ),
             || guests.build(project),
         )?;
     }
@@ -64,19 +100,19 @@ impl Guests {
         let arguments = [
             "build",
             "--profile",
-            "guest",
+            self.profile,
             "--package",
             self.package,
             "--target",
             self.target,
         ];
         shell::run(&mut project.cargo(arguments))?;
-        let built = project.target()?.join(self.target).join("guest");
+        let built = project.target()?.join(self.target).join(self.profile);
         let (names, to) = match self.modules {
             Modules::One(name) => (vec![name.to_owned()], project.guests()),
-            Modules::EachOf(directory) => (
-                programs(&project.root().join(directory))?,
-                project.guests().join("test").join(self.target),
+            Modules::EachOf(sources, to) => (
+                programs(&project.root().join(sources))?,
+                project.guests().join(to),
             ),
         };
         for name in names {
