@@ -3,6 +3,7 @@
 mod demo;
 mod figures;
 mod guests;
+mod indexer;
 mod inputs;
 mod size;
 mod startup;
@@ -32,6 +33,15 @@ enum Bench {
         #[arg(long, num_args = 1.., value_name = "FILE")]
         input: Vec<PathBuf>,
     },
+    /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over `hashbrown`.
+    Indexer {
+        /// Blocks to index in this order, as for the demo.
+        #[arg(long, num_args = 1.., value_name = "FILE")]
+        input: Vec<PathBuf>,
+        /// Runs of each subject.
+        #[arg(long, default_value_t = 31)]
+        runs: usize,
+    },
     /// Start-up with a region of 1 GiB against `Vec::resize` of 1 GiB.
     Startup {
         /// Runs of each subject.
@@ -53,6 +63,7 @@ fn main() -> Result<()> {
     let mut figures = Figures::default();
     match arguments.bench {
         Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
+        Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Resident { guest } => return startup::print_resident(&guest),
