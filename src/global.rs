@@ -10,7 +10,7 @@ use crate::exclusive::Exclusive;
 use crate::heap::Heap;
 use crate::memory::platform;
 use crate::plan::Plan;
-use crate::probe::Span;
+use crate::probe::{Grant, Span};
 use crate::record::{Record, with_record};
 use crate::reserve;
 
@@ -24,6 +24,7 @@ use crate::reserve;
 #[derive(Debug)]
 pub struct Global {
     plan: Plan,
+    encoded: [u8; Plan::ENCODED_LEN],
 }
 
 static HEAP: Exclusive<Heap> = Exclusive::new(Heap::new());
@@ -33,7 +34,12 @@ impl Global {
     pub const fn new(plan: Plan) -> Self {
         Self {
             plan: plan.checked(),
+            encoded: plan.encode(),
         }
+    }
+
+    fn reserve(&self) -> Grant {
+        reserve::decide_whole(&self.plan, &self.encoded)
     }
 
     /// Reserves, if that is still to be done, and tries again; notes a request that cannot be served.
@@ -46,7 +52,7 @@ impl Global {
     ) -> *mut u8 {
         let adopted = with_heap(|heap| heap.is_adopted());
         if !adopted {
-            let grant = reserve::decide_whole(&self.plan);
+            let grant = self.reserve();
             let gauges = adopt(&HEAP, grant.heap);
             with_record(|record| record.heap_gauges = gauges);
             let block = with_heap(|heap| serve(heap, layout));

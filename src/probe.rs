@@ -25,12 +25,12 @@ pub struct Span {
 }
 
 impl Span {
-    /// One past the last address of `start..end`.
+    /// The addresses `start..end`.
     fn between(start: u32, end: u32, fresh_from: u32) -> Self {
         Self {
             start,
             len: end - start,
-            fresh_from: fresh_from.clamp(start, end),
+            fresh_from: fresh_from.max(start).min(end),
         }
     }
 }

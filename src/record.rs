@@ -244,8 +244,8 @@ pub(crate) fn with_record<R>(f: impl FnOnce(&mut Record) -> R) -> R {
 }
 
 /// Notes the plan that was used.
-pub(crate) fn note_plan(plan: &Plan) {
-    steadfast_record.with(|exported| exported.plan = plan.encode());
+pub(crate) fn note_plan(encoded: &[u8; Plan::ENCODED_LEN]) {
+    steadfast_record.with(|exported| exported.plan = *encoded);
 }
 
 /// The plan that memory was reserved with, once it is.

@@ -112,7 +112,7 @@ impl Region {
     }
 
     /// Lays a cold header over the span, extending it first if it cannot even hold its index. `Err` gives the region
-    /// back when it cannot hold header, one bucket and one entry. Writes the header alone. `hash` names the hash of the index.
+    /// back when it cannot hold header, two buckets and one entry. Writes the header alone. `hash` names the hash of the index.
     pub(crate) fn format(mut self, hash: [u8; 16]) -> Result<Formatted, Region> {
         let Some(geometry) = self.fit() else {
             return Err(self);

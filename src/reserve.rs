@@ -46,7 +46,7 @@ pub fn reserve_with(plan: &Plan) -> Grant {
         // What the other allocator took just now is its own, and the same on every host.
         static_end.initial_memory = platform::Linear.size().bytes().get() as u32;
     }
-    decide(plan, static_end, Ownership::Beside)
+    decide(plan, &plan.encode(), static_end, Ownership::Beside)
 }
 
 /// Sets what is called with the reason before the module stops for want of its heap's budget.
@@ -67,15 +67,20 @@ fn touch_allocator() {
 }
 
 /// Reserves for a module whose global allocator is ours.
-pub(crate) fn decide_whole(plan: &Plan) -> Grant {
-    decide(plan, platform::static_end(), Ownership::Whole)
+pub(crate) fn decide_whole(plan: &Plan, encoded: &[u8; Plan::ENCODED_LEN]) -> Grant {
+    decide(plan, encoded, platform::static_end(), Ownership::Whole)
 }
 
-fn decide(plan: &Plan, static_end: StaticEnd, ownership: Ownership) -> Grant {
+fn decide(
+    plan: &Plan,
+    encoded: &[u8; Plan::ENCODED_LEN],
+    static_end: StaticEnd,
+    ownership: Ownership,
+) -> Grant {
     if let Some(grant) = granted() {
         return grant;
     }
-    note_plan(plan);
+    note_plan(encoded);
     match probe::reserve(
         &mut platform::Linear,
         plan,

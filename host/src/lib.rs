@@ -37,7 +37,7 @@ pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
-pub use observe::{HeapTrace, HeapUse, Observed, Span};
+pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner};
 pub use state::{

@@ -1,9 +1,12 @@
 //! What a guest built on steadfast did with its memory, read from that memory without calling the
 //! guest.
 
+use std::ops::AddAssign;
+
 use serde::Serialize;
 use steadfast::RegionOutcome;
 use steadfast::record::Record;
+use steadfast::region::{RegionInfo, inspect};
 
 /// A span of linear memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -14,12 +17,76 @@ pub struct Span {
     pub bytes: u32,
 }
 
-/// The heap's counters, in bytes.
+/// The figures of a cache, as its region's header has them. Sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CacheUse {
+    /// Bytes of the whole region.
+    pub capacity_bytes: u32,
+    /// Bytes of the entries' blocks.
+    pub used_bytes: u32,
+    /// Entries held.
+    pub entries: u32,
+    /// Lookups that found their key.
+    pub hits: u64,
+    /// Lookups that did not.
+    pub misses: u64,
+    /// Entries written.
+    pub inserts: u64,
+    /// Entries evicted because they were the oldest.
+    pub evictions: u64,
+    /// Entries evicted because both buckets of a new key were full.
+    pub displaced: u64,
+    /// Entries evicted to clear a contiguous window for a large value.
+    pub window_evictions: u64,
+    /// Inserts refused because the entry cannot fit.
+    pub refused: u64,
+    /// Times that damage was found and the cache started over.
+    pub faults: u64,
+}
+
+impl From<RegionInfo> for CacheUse {
+    fn from(info: RegionInfo) -> Self {
+        CacheUse {
+            capacity_bytes: info.capacity,
+            used_bytes: info.used_bytes,
+            entries: info.entries,
+            hits: info.hits,
+            misses: info.misses,
+            inserts: info.inserts,
+            evictions: info.evictions,
+            displaced: info.displaced,
+            window_evictions: info.window_evictions,
+            refused: info.refused,
+            faults: info.faults,
+        }
+    }
+}
+
+/// Adds up what was counted; of sizes and entries, the later ones stay.
+impl AddAssign for CacheUse {
+    fn add_assign(&mut self, later: Self) {
+        *self = CacheUse {
+            capacity_bytes: later.capacity_bytes,
+            used_bytes: later.used_bytes,
+            entries: later.entries,
+            hits: self.hits + later.hits,
+            misses: self.misses + later.misses,
+            inserts: self.inserts + later.inserts,
+            evictions: self.evictions + later.evictions,
+            displaced: self.displaced + later.displaced,
+            window_evictions: self.window_evictions + later.window_evictions,
+            refused: self.refused + later.refused,
+            faults: self.faults + later.faults,
+        };
+    }
+}
+
+/// The heap's gauges, in bytes: whole slabs and large blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HeapUse {
-    /// Handed out and not returned.
-    pub live_bytes: u32,
-    /// The most that was ever live.
+    /// In use.
+    pub held_bytes: u32,
+    /// The most that was ever in use.
     pub peak_bytes: u32,
 }
 
@@ -52,14 +119,16 @@ pub struct Observed {
     pub grows_refused: u32,
     /// Pages that existed and were taken over.
     pub adopted_pages: u32,
-    /// The heap's counters, once it has served anything.
+    /// The cache's figures, where the guest opened one in the region.
+    pub cache: Option<CacheUse>,
+    /// The heap's gauges, once it has served anything.
     pub heap_use: Option<HeapUse>,
     /// The digest of all allocations.
     pub heap_trace: Option<HeapTrace>,
 }
 
 impl Observed {
-    /// Reads what `record` and the counters that it points at tell.
+    /// Reads what `record` and the header of the region that it names tell.
     pub(crate) fn read(memory: &[u8], record: &Record) -> Self {
         let span = |start, bytes| Span { start, bytes };
         Observed {
@@ -71,6 +140,7 @@ impl Observed {
             grows_asked: record.grows_asked,
             grows_refused: record.grows_refused,
             adopted_pages: record.adopted_pages,
+            cache: cache(memory, record),
             heap_use: heap_use(memory, record.heap_gauges),
             heap_trace: (record.trace_count > 0).then_some(HeapTrace {
                 count: record.trace_count,
@@ -97,17 +167,23 @@ fn outcome(record: &Record) -> &'static str {
     }
 }
 
-/// The counters at an address: live and peak bytes are the first two 32-bit words there.
+/// What the header at the region's start tells.
+fn cache(memory: &[u8], record: &Record) -> Option<CacheUse> {
+    let start = record.region_start as usize;
+    let end = start.checked_add(record.region_len as usize)?;
+    inspect(memory.get(start..end)?).ok().map(CacheUse::from)
+}
+
+/// The [`Gauges`](steadfast::heap::Gauges) at an address; 0 is none.
 fn heap_use(memory: &[u8], address: u32) -> Option<HeapUse> {
     if address == 0 {
         return None;
     }
-    let words = memory.get(address as usize..)?.first_chunk::<8>()?;
-    let word =
-        |at: usize| u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]);
+    let words: &[u8; 8] = memory.get(address as usize..)?.first_chunk()?;
+    let (held, peak) = words.split_at(4);
     Some(HeapUse {
-        live_bytes: word(0),
-        peak_bytes: word(4),
+        held_bytes: u32::from_le_bytes(held.try_into().ok()?),
+        peak_bytes: u32::from_le_bytes(peak.try_into().ok()?),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::guest::Guest;
 use crate::limits::Grows;
 use crate::metashrew::ImportCounts;
-use crate::observe::{HeapTrace, Observed};
+use crate::observe::{CacheUse, HeapTrace, Observed};
 
 /// The figures of one block.
 #[derive(Clone, Debug, Serialize)]
@@ -80,8 +80,10 @@ pub struct Report {
     pub fuel: Option<u64>,
     /// Calls of `memory.grow` over all blocks.
     pub grows: Grows,
-    /// The most that was ever live on the heap in any block, in bytes.
+    /// The most of the heap that was in use in any block, in bytes.
     pub heap_peak_bytes: Option<u32>,
+    /// The cache's figures: counts over all blocks, sizes of the last.
+    pub cache: Option<CacheUse>,
     /// Calls of the metashrew imports over all blocks.
     pub imports: ImportCounts,
     /// Pairs written over all blocks, deletions included.
@@ -107,6 +109,7 @@ impl Report {
             fuel: None,
             grows: Grows::default(),
             heap_peak_bytes: None,
+            cache: None,
             imports: ImportCounts::default(),
             written_pairs: 0,
             heap_digest: None,
@@ -127,9 +130,11 @@ impl Report {
         self.imports += block.imports;
         self.written_pairs += block.written_pairs;
         let heap_use = block.observed.as_ref().and_then(|seen| seen.heap_use);
-        self.heap_peak_bytes = self
-            .heap_peak_bytes
-            .max(heap_use.map(|heap| heap.peak_bytes));
+        let peak = heap_use.map(|heap| heap.peak_bytes);
+        self.heap_peak_bytes = self.heap_peak_bytes.max(peak);
+        if let Some(cache) = block.observed.as_ref().and_then(|seen| seen.cache) {
+            *self.cache.get_or_insert_default() += cache;
+        }
         // One block without a digest leaves none for the whole.
         self.heap_traces = match (self.heap_traces.take(), block.heap_trace()) {
             (Some(digest), Some(trace)) => Some(digest.chain_update(trace.digest.to_le_bytes())),

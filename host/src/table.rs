@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::observe::CacheUse;
 use crate::report::Report;
 
 /// Shows a report as lines of a name and a figure, in two columns.
@@ -45,6 +46,7 @@ fn rows(report: &Report) -> Vec<Row> {
     if let Some(peak) = report.heap_peak_bytes {
         rows.push(("heap peak", bytes(peak.into())));
     }
+    rows.extend(cache_rows(report.cache.as_ref()));
     rows.push((
         "state reads",
         format!(
@@ -87,10 +89,7 @@ fn memory_rows(report: &Report) -> Vec<Row> {
             seen.region_outcome
         );
         rows.push(("region", granted));
-        rows.push((
-            "cache",
-            format!("at most {}", bytes(seen.cache_limit_bytes.into())),
-        ));
+        rows.push(("cache limit", bytes(seen.cache_limit_bytes.into())));
         rows.push((
             "adopted",
             format!("{} pages", grouped(seen.adopted_pages.into())),
@@ -98,6 +97,45 @@ fn memory_rows(report: &Report) -> Vec<Row> {
     }
     rows.push(("memory", bytes(last.memory_bytes)));
     rows
+}
+
+fn cache_rows(cache: Option<&CacheUse>) -> Vec<Row> {
+    let Some(cache) = cache else {
+        return Vec::new();
+    };
+    let lookups = cache.hits + cache.misses;
+    let hit_rate = match lookups {
+        0 => String::new(),
+        _ => format!(" ({:.1} %)", 100.0 * cache.hits as f64 / lookups as f64),
+    };
+    vec![
+        (
+            "cache lookups",
+            format!(
+                "{} hits{hit_rate}, {} misses",
+                grouped(cache.hits),
+                grouped(cache.misses)
+            ),
+        ),
+        (
+            "cache entries",
+            format!(
+                "{} in {} of {}",
+                grouped(cache.entries.into()),
+                bytes(cache.used_bytes.into()),
+                bytes(cache.capacity_bytes.into())
+            ),
+        ),
+        (
+            "cache evictions",
+            format!(
+                "{} oldest, {} displaced, {} for a window",
+                grouped(cache.evictions),
+                grouped(cache.displaced),
+                grouped(cache.window_evictions)
+            ),
+        ),
+    ]
 }
 
 fn shown(name: &'static str, figure: Option<impl fmt::Display>) -> Option<Row> {
@@ -134,7 +172,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -1,7 +1,7 @@
 //! Why a run stopped, in one line.
 
 use steadfast::record::{Record, State};
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::ceiling::PAGE_BYTES;
@@ -19,7 +19,7 @@ const FRAMES: usize = 6;
 pub enum RunError {
     /// The host refused the heap's budget.
     #[error(
-        "the host refused the heap's budget: the module needs {need} bytes of memory and has {have}, under a ceiling of {ceiling}; raise the ceiling to at least {need}"
+        "the host refused the heap's budget: the module needs {need} bytes of memory and has {have}, under a ceiling of {ceiling}; let it grow to at least {need}"
     )]
     BudgetRefused {
         /// Bytes of memory that the module needs.
@@ -151,7 +151,12 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: 
         None => {}
     }
     let reason = match trap {
-        Some(trap) => trap.to_string(),
+        Some(trap) => {
+            let text = trap.to_string();
+            text.strip_prefix("wasm trap: ")
+                .unwrap_or(&text)
+                .to_string()
+        }
         None => one_line(&error),
     };
     RunError::Trap { reason, stack }
@@ -194,13 +199,49 @@ fn stack(error: &wasmtime::Error) -> Stack {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Stack::default();
     };
-    let frames = backtrace.frames().iter().take(FRAMES);
-    Stack(
-        frames
-            .map(|frame| match frame.func_name() {
-                Some(name) => name.to_string(),
-                None => format!("function {}", frame.func_index()),
-            })
-            .collect(),
-    )
+    let frames: Vec<String> = backtrace.frames().iter().map(frame_name).collect();
+    let own: Vec<String> = frames
+        .iter()
+        .filter(|name| !is_machinery(name))
+        .cloned()
+        .collect();
+    let mut shown = if own.is_empty() { frames } else { own };
+    shown.truncate(FRAMES);
+    Stack(shown)
+}
+
+fn frame_name(frame: &FrameInfo) -> String {
+    match frame.func_name() {
+        // Without the hash at its end.
+        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+        None => format!("function {}", frame.func_index()),
+    }
+}
+
+/// Rust's own way from a panic to the trap, which says nothing about the guest.
+fn is_machinery(name: &str) -> bool {
+    const PREFIXES: [&str; 4] = ["std::", "core::", "alloc::", "__rustc"];
+    name == "abort" || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_is_shown_from_within() {
+        assert_eq!(Stack::default().to_string(), "");
+        let stack = Stack(vec!["inner".into(), "outer".into()]);
+        assert_eq!(stack.to_string(), "; in inner < outer");
+    }
+
+    #[test]
+    fn a_guests_own_functions_are_told_from_rusts() {
+        assert!(is_machinery("core::panicking::panic_fmt"));
+        assert!(is_machinery("__rustc::rust_panic"));
+        assert!(!is_machinery("indexer::apply"));
+        assert!(!is_machinery(
+            "steadfast::reserve::the_host_refused_the_heap_budget"
+        ));
+    }
 }

@@ -4,7 +4,7 @@ mod memory;
 mod op;
 mod oracle;
 
-pub use memory::{Grants, Spec, region};
+pub use memory::{Bytes, Grants, Spec, region, region_with_bytes};
 pub use op::{Op, Script, noise};
 pub use oracle::Oracle;
 
@@ -107,7 +107,7 @@ pub fn run<S: Iterator<Item = u8>>(
 }
 
 fn check(cache: &Cache, oracle: &Oracle, step: u64, checks: Checks) -> Result<(), String> {
-    let due = |every: u64| every != 0 && step % every == 0;
+    let due = |every: u64| every != 0 && step.is_multiple_of(every);
     if cache.len() != oracle.len() {
         return Err(format!(
             "{} entries, the oracle has {}",

@@ -25,12 +25,13 @@ impl Store {
         ((((hash >> 32) * buckets) >> 32) as u32, (hash as u8).max(1))
     }
 
-    /// The other bucket of an entry that may stand in this one, by its tag.
+    /// The other bucket of an entry that may stand in this one, by its tag. One of the two is even and one odd.
     #[inline]
     fn other_bucket(&self, bucket: u32, tag: u8) -> u32 {
         let buckets = self.region.geometry().buckets;
         let spread = u64::from(u32::from(tag).wrapping_mul(0x9E37_79B1));
-        let sum = ((spread * u64::from(buckets)) >> 32) as u32;
+        // The two add up to this odd number, modulo the number of buckets, which is even.
+        let sum = 2 * ((spread * u64::from(buckets / 2)) >> 32) as u32 + 1;
         if sum >= bucket {
             sum - bucket
         } else {

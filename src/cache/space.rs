@@ -213,3 +213,25 @@ impl Store {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::bin_of;
+    use crate::region::BINS;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "too long")]
+    fn bins_ascend_without_gaps_up_to_the_largest_size() {
+        let mut last = bin_of(0);
+        let sizes = (0..1 << 16).chain(
+            (16..32)
+                .flat_map(|power| (0..64).map(move |part| (1 << power) | (part << (power - 6)))),
+        );
+        for size in sizes {
+            let bin = bin_of(size);
+            assert!(bin == last || bin == last + 1, "{size} bytes");
+            last = bin;
+        }
+        assert_eq!(bin_of(u32::MAX), BINS - 1);
+    }
+}

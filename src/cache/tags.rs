@@ -42,3 +42,29 @@ impl Iterator for Matches {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "too long")]
+    fn finds_every_equal_tag_and_the_first_is_sure() {
+        let mut state = 1u32;
+        for _ in 0..20_000 {
+            let tags: [u8; 12] = core::array::from_fn(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 29) as u8
+            });
+            for tag in 0..8 {
+                let mut equal = (0..12).filter(|&way| tags[way] == tag);
+                assert!(
+                    equal
+                        .clone()
+                        .all(|way| matches(&tags, tag).any(|found| found == way))
+                );
+                assert_eq!(matches(&tags, tag).next(), equal.next());
+            }
+        }
+    }
+}

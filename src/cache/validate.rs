@@ -104,11 +104,14 @@ struct Blocks {
 
 pub fn validate(store: &Store) -> Result<(), CacheFault> {
     let header = store.region.header();
-    if !header.describes(store.region.geometry(), store.region.capacity()) {
+    let geometry = store.region.geometry();
+    if !header.describes(geometry, store.region.capacity())
+        || header.stale_pages > geometry.index_pages()
+    {
         return Err(CacheFault::Header);
     }
     let frontier = header.frontier;
-    if !(store.region.geometry().arena_start..=store.region.capacity()).contains(&frontier) {
+    if !(geometry.arena_start..=store.region.capacity()).contains(&frontier) {
         return Err(CacheFault::Frontier { at: frontier });
     }
     let listed_bytes = check_list(store)?;
@@ -272,7 +275,7 @@ fn check_index(store: &Store) -> Result<u32, CacheFault> {
             slots += u32::from(slot.tag != 0);
             guests += u32::from(slot.guest);
         }
-        away += u32::from(bucket.away);
+        away = away.wrapping_add(u32::from(bucket.away));
     }
     sum("entries away from their home bucket", away, guests)?;
     Ok(slots)

@@ -32,3 +32,22 @@ fn equal_short(a: &[u8], b: &[u8]) -> bool {
 fn word(bytes: &[u8; 8]) -> u64 {
     u64::from_le_bytes(*bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::equal;
+
+    #[test]
+    fn sees_a_difference_in_any_byte_at_any_length() {
+        let a: [u8; 40] = core::array::from_fn(|at| at as u8);
+        for len in 0..=a.len() {
+            assert!(equal(&a[..len], &a[..len]));
+            assert!(len == 0 || !equal(&a[..len], &a[..len - 1]));
+            for at in 0..len {
+                let mut b = a;
+                b[at] ^= 0x80;
+                assert!(!equal(&a[..len], &b[..len]), "byte {at} of {len}");
+            }
+        }
+    }
+}

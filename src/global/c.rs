@@ -10,7 +10,6 @@ use super::{Global, adopt, note_exhaustion};
 use crate::exclusive::Exclusive;
 use crate::heap::Heap;
 use crate::record::with_record;
-use crate::reserve;
 
 static C_HEAP: Exclusive<Heap> = Exclusive::new(Heap::new());
 
@@ -33,7 +32,7 @@ fn serve(global: &Global, size: usize, align: usize) -> *mut u8 {
 #[inline(never)]
 fn first_or_exhausted(global: &Global, layout: Layout) -> *mut u8 {
     if !C_HEAP.with(|heap| heap.is_adopted()) {
-        let grant = reserve::decide_whole(&global.plan);
+        let grant = global.reserve();
         let gauges = adopt(&C_HEAP, grant.c_heap);
         with_record(|record| record.c_heap_gauges = gauges);
     }

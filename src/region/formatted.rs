@@ -8,7 +8,7 @@ use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry};
 use super::header::{HEADER_BYTES, Header};
 use super::{Growth, REGION_ALIGN, RegionParts};
 
-/// A region that has a header, at least one bucket and room for at least one entry.
+/// A region that has a header, at least two buckets and room for at least one entry.
 ///
 /// Invariants: `geometry.arena_start + ENTRY_HEADER_BYTES <= capacity`; the index of `geometry.buckets` buckets lies
 /// between header and arena; the `capacity` bytes from `start` are valid, initialised and exclusively this value's.

@@ -35,7 +35,7 @@ pub const fn block_bytes(key_bytes: usize, value_bytes: usize) -> Option<u32> {
 pub struct Geometry {
     /// The capacity, in bytes, that the index is sized for.
     pub limit: u32,
-    /// Buckets of the index, at least one.
+    /// Buckets of the index, an even number, at least two.
     pub buckets: u32,
     /// Offset of the arena, in which the entries stand.
     pub arena_start: u32,
@@ -47,14 +47,14 @@ pub struct Geometry {
 
 impl Geometry {
     /// The geometry of a region of `limit` bytes with entries of `expected_entry` bytes (key and value), or `None` if it
-    /// cannot hold a header, one bucket and one entry.
+    /// cannot hold a header, two buckets and one entry.
     #[must_use]
     pub fn new(limit: u32, expected_entry: u32) -> Option<Geometry> {
         let room = u64::from(limit.checked_sub(HEADER_BYTES)?);
         let block = u64::from(ENTRY_HEADER_BYTES) + u64::from(expected_entry.max(1));
-        let buckets = (2 * room)
-            .div_ceil(2 * u64::from(BUCKET_BYTES) + PLANNED_HALF_WAYS * block)
-            .max(1) as u32;
+        let pair_and_its_entries = 4 * u64::from(BUCKET_BYTES) + 2 * PLANNED_HALF_WAYS * block;
+        let pairs = (2 * room).div_ceil(pair_and_its_entries).max(1) as u32;
+        let buckets = 2 * pairs;
         let index_bytes = buckets * BUCKET_BYTES;
         let arena_start = HEADER_BYTES + index_bytes;
         let arena_bytes = limit.checked_sub(arena_start)?;

@@ -1,8 +1,9 @@
 //! Every shipped dependency's licence is one that is allowed, and every direct one stands in `docs/dependencies.md`.
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use crate::project::Project;
 use crate::shell;
@@ -40,26 +41,26 @@ pub fn check(project: &Project) -> Result<()> {
     step("licences", || {
         let table = fs::read_to_string(project.root().join(TABLE))
             .with_context(|| format!("cannot read {TABLE}"))?;
+        let mut faults = BTreeSet::new();
         for package in SHIPPED {
             for dependency in tree(project, package, &[])? {
                 if !is_allowed(&dependency.licence) {
-                    bail!(
-                        "{} is under `{}`, which xtask's list does not allow",
-                        dependency.name,
-                        dependency.licence
-                    );
+                    faults.insert(format!(
+                        "the licence of {} is not on xtask's list: {}",
+                        dependency.name, dependency.licence
+                    ));
                 }
             }
             for direct in tree(project, package, &["--depth", "1"])? {
                 if !stands_in(&table, &direct) {
-                    bail!(
-                        "{TABLE} has no row for {} with its licence, `{}`",
-                        direct.name,
-                        direct.licence
-                    );
+                    faults.insert(format!("{TABLE} lacks the row {} PURPOSE |", row(&direct)));
                 }
             }
         }
+        for fault in &faults {
+            eprintln!("{fault}");
+        }
+        ensure!(faults.is_empty(), "see the lines above");
         Ok(())
     })
 }
@@ -143,10 +144,13 @@ fn split<'a>(expression: &'a str, word: &str) -> Vec<&'a str> {
     parts
 }
 
-/// Whether the table has a row that begins with the package's name and its licence.
 fn stands_in(table: &str, dependency: &Dependency) -> bool {
-    let row = format!("| `{}` | {} |", dependency.name, dependency.licence);
-    table.lines().any(|line| line.starts_with(&row))
+    table.lines().any(|line| line.starts_with(&row(dependency)))
+}
+
+/// How the dependency's row in the table begins.
+fn row(dependency: &Dependency) -> String {
+    format!("| `{}` | {} |", dependency.name, dependency.licence)
 }
 
 #[cfg(test)]

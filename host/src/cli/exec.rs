@@ -41,7 +41,7 @@ pub fn exec(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut directories = vec![(PathBuf::from("."), ".".to_string())];
     directories.extend(arguments.dir.iter().cloned());
     let world = CommandWorld {
-        args: [&[name.clone()], &arguments.args[..]].concat(),
+        args: [std::slice::from_ref(&name), &arguments.args].concat(),
         env: arguments.env.clone(),
         directories,
     };

@@ -154,8 +154,9 @@ fn the_record_is_read_and_a_damaged_one_is_not_believed() {
         (offset_of!(Record, grows_asked), 9),
         (offset_of!(Record, trace_count), 1),
         (offset_of!(Record, trace_digest), 0xabcd),
-        // Counters outside memory.
-        (offset_of!(Record, heap_gauges), 0xffff_fff0),
+        (offset_of!(Record, region_len), 5 << 20),
+        // The value that is written, and the bytes behind it.
+        (offset_of!(Record, heap_gauges), 1033),
     ];
     let module = module_that_writes(ONE_PAGE, &record_items(&fields), "");
     let seen = run(&module, quiet()).0.observed.unwrap();
@@ -165,7 +166,13 @@ fn the_record_is_read_and_a_damaged_one_is_not_believed() {
     );
     assert_eq!((seen.region_outcome, seen.grows_asked), ("partial", 9));
     assert_eq!(seen.heap_trace.unwrap().digest, 0xabcd);
-    assert_eq!(seen.heap_use, None);
+    assert_eq!(seen.heap_use.unwrap().held_bytes, 0);
+    assert_eq!(seen.cache, None, "the region lies outside of this memory");
+
+    let wild = (offset_of!(Record, heap_gauges), 0xffff_fff0);
+    let module = module_that_writes(ONE_PAGE, &record_items(&[wild]), "");
+    let seen = run(&module, quiet()).0.observed.unwrap();
+    assert_eq!(seen.heap_use, None, "the gauges lie outside of this memory");
 
     let damage = format!("(i32.store (i32.const {RECORD_AT}) (i32.const 0))");
     let module = module_that_writes(ONE_PAGE, &record_items(&fields), &damage);

@@ -68,6 +68,11 @@ fn extend(wanted: u32) -> u32 {
 
 /// A region over memory of its own, which is never freed. A thread has at most one that may grow.
 pub fn region(spec: &Spec) -> Region {
+    region_with_bytes(spec).0
+}
+
+/// As [`region`], with a way to its bytes from outside, as a host has.
+pub fn region_with_bytes(spec: &Spec) -> (Region, Bytes) {
     let (limit, growth) = match &spec.grants {
         Grants::Fixed => (spec.capacity, Growth::Fixed),
         Grants::Shares {
@@ -109,5 +114,39 @@ pub fn region(spec: &Spec) -> Region {
     // SAFETY: the allocation has the limit's size and is leaked, so it is the region's alone; it is aligned; it was
     // zeroed, and only bytes below `fresh_from` were written; `extend` never gives more than it is asked for, and the
     // region never asks for more than up to its limit.
-    unsafe { Region::from_raw(parts) }
+    (
+        unsafe { Region::from_raw(parts) },
+        Bytes {
+            start,
+            len: limit as usize,
+        },
+    )
+}
+
+/// The bytes of a region, from outside. To be used between the operations of the region's cache.
+#[derive(Debug)]
+pub struct Bytes {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+impl Bytes {
+    /// Copies `len` bytes out.
+    pub fn read(&self, at: usize, len: usize) -> Vec<u8> {
+        assert!(
+            at.checked_add(len).is_some_and(|end| end <= self.len),
+            "the bytes are the region's"
+        );
+        // SAFETY: just checked; the allocation is leaked, initialised, and used by this thread alone.
+        (0..len)
+            .map(|offset| unsafe { self.start.add(at + offset).read() })
+            .collect()
+    }
+
+    /// Writes a byte.
+    pub fn write(&self, at: usize, value: u8) {
+        assert!(at < self.len, "the byte is the region's");
+        // SAFETY: just checked; no reference into the region is alive between the operations of its cache.
+        unsafe { self.start.add(at).write(value) };
+    }
 }

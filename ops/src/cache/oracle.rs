@@ -80,8 +80,7 @@ impl Oracle {
             .filter(|key| !cache.contains(key))
             .cloned()
             .collect();
-        missing.iter().for_each(|key| drop(self.remove(key)));
-        missing.len() as u64
+        missing.iter().filter(|key| self.remove(key)).count() as u64
     }
 
     /// Drops everything.

@@ -1,0 +1,172 @@
+//! The region's format: what a host reads, what an entry costs, and what damage does.
+
+use steadfast::cache::Cache;
+use steadfast::region::{FormatError, HEADER_BYTES, RegionInfo, block_bytes, inspect};
+use steadfast_ops::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
+
+#[test]
+fn a_host_reads_the_header_without_calling_the_guest() {
+    let (region, bytes) = region_with_bytes(&Spec::dirty(300_000));
+    let mut cache = Cache::new(region);
+    cache.set_user_tag(&[0xAB; 40]);
+    let mut script = Script::new(noise(9), 2_000);
+    let summary = run(
+        &mut cache,
+        &mut script,
+        if cfg!(miri) { 100 } else { 3_000 },
+        Checks::SPARSE,
+    )
+    .unwrap();
+    let info: RegionInfo = inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
+    let stats = summary.stats;
+    assert_eq!(
+        (info.hits, info.misses, info.inserts),
+        (stats.hits, stats.misses, stats.inserts)
+    );
+    assert_eq!(
+        (info.evictions, info.displaced),
+        (stats.evictions, stats.displaced)
+    );
+    assert_eq!(
+        (info.window_evictions, info.relocated),
+        (stats.window_evictions, stats.relocated)
+    );
+    assert_eq!(
+        (info.entries, info.used_bytes, info.free_bytes),
+        (stats.entries, stats.used_bytes, stats.free_bytes)
+    );
+    assert_eq!(
+        (info.capacity, info.index_bytes, info.plan_fingerprint),
+        (300_000, stats.index_bytes, 0x5EED)
+    );
+    assert_eq!(info.user_tag, [0xAB; 40]);
+}
+
+#[test]
+fn what_is_no_header_is_refused() {
+    assert_eq!(inspect(&[]), Err(FormatError::Truncated { given: 0 }));
+    assert_eq!(
+        inspect(&[0; HEADER_BYTES as usize]),
+        Err(FormatError::NotARegion)
+    );
+    let (region, bytes) = region_with_bytes(&Spec::fresh(300_000));
+    let _cache = Cache::new(region);
+    let sound = bytes.read(0, HEADER_BYTES as usize);
+    assert!(inspect(&sound).is_ok());
+    let with = |at: usize, value: u8| {
+        let mut bytes = sound.clone();
+        bytes[at] ^= value;
+        inspect(&bytes)
+    };
+    assert_eq!(with(8, 3), Err(FormatError::Version { found: 2 }));
+    // The header's size, and the geometry behind magic, version, size, fingerprint, hash and capacity.
+    for at in (12..16).chain(44..60) {
+        assert!(with(at, 0x80).is_err(), "byte {at}");
+    }
+}
+
+/// Header, index share and rounding of an entry, when the arena is full of entries of the expected size.
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
+fn an_entry_of_the_expected_size_costs_at_most_28_bytes() {
+    for payload in [60usize, 137, 1024] {
+        let spec = Spec {
+            expected_entry: payload as u32,
+            ..Spec::fresh(8 << 20)
+        };
+        let mut cache = Cache::new(region(&spec));
+        for number in 0..(20 << 20) / payload as u64 {
+            cache
+                .insert(&number.to_le_bytes(), &vec![0; payload - 8])
+                .unwrap();
+        }
+        cache.validate().unwrap();
+        let stats = cache.stats();
+        let all_in = f64::from(stats.capacity_bytes - HEADER_BYTES) / f64::from(stats.entries)
+            - payload as f64;
+        println!(
+            "{payload} B: {all_in:.2} B an entry, {} displaced of {}",
+            stats.displaced, stats.inserts
+        );
+        assert!(all_in <= 28.0, "{payload} B: {all_in:.2} B an entry");
+        assert!(
+            stats.displaced * 1_000 <= stats.inserts,
+            "{} displaced of {}",
+            stats.displaced,
+            stats.inserts
+        );
+    }
+}
+
+/// Whatever is done to the region's bytes from outside, no operation panics or runs away. (That none leaves the region
+/// is what Miri and the accessors' checks are for.)
+#[test]
+fn damage_never_panics() {
+    let rounds = if cfg!(miri) { 2 } else { 600 };
+    let mut faults = 0;
+    for round in 0..rounds {
+        let (region, bytes) = region_with_bytes(&Spec::fresh(3_000 + round as u32 % 7 * 1_500));
+        let mut cache = Cache::new(region);
+        let mut noise = noise(round);
+        let mut random = || noise.next().unwrap();
+        for _ in 0..200u32 {
+            let key = [random() % 64; 7];
+            let _ = cache.insert(&key, &vec![0; usize::from(random())]);
+            if random() < 20 {
+                let at = usize::from(random()) << 8 | usize::from(random());
+                bytes.write(
+                    at % cache.capacity(),
+                    [random(), random()][usize::from(random() % 2)],
+                );
+                let _ = cache.validate();
+            }
+            let _ = cache.get(&[random() % 64; 7]);
+            let _ = cache.get_or_load(&[random() % 64; 7], usize::from(random()) * 8, |_| {});
+            cache.remove(&[random() % 64; 7]);
+            if random() == 0 {
+                cache.evict_to(0);
+            }
+            assert!(cache.iter().count() <= 1 << 16);
+        }
+        faults += cache.stats().faults;
+        cache.clear();
+        let _ = cache.insert(b"after", b"all");
+    }
+    assert!(cfg!(miri) || faults > 0, "no damage was ever found");
+}
+
+/// With one pair of buckets for everything, what is displaced is the least recently used entry.
+#[test]
+fn a_full_pair_of_buckets_gives_up_its_oldest() {
+    // An expected entry of 1,000 bytes gives two buckets; entries of one byte overfill them.
+    let spec = Spec {
+        expected_entry: 1_000,
+        ..Spec::fresh(HEADER_BYTES + 12_000)
+    };
+    let mut cache = Cache::new(region(&spec));
+    assert_eq!(cache.stats().index_bytes, 128);
+    let mut order: Vec<u16> = Vec::new();
+    for number in 0..if cfg!(miri) { 60 } else { 500u16 } {
+        let before = cache.stats();
+        cache.insert(&number.to_le_bytes(), b"").unwrap();
+        let after = cache.stats();
+        assert_eq!(after.evictions, 0);
+        if after.displaced > before.displaced && after.entries == 24 {
+            let missing: Vec<_> = order
+                .iter()
+                .filter(|key| !cache.contains(&key.to_le_bytes()))
+                .copied()
+                .collect();
+            assert_eq!(missing, order[..1], "the displaced entry is the oldest");
+        }
+        order.retain(|key| cache.contains(&key.to_le_bytes()));
+        order.push(number);
+        let used = order[usize::from(number) * 7 % order.len()];
+        assert!(cache.get(&used.to_le_bytes()).is_some());
+        order.retain(|&key| key != used);
+        order.push(used);
+        cache.validate().unwrap();
+    }
+    assert!(cache.stats().displaced > if cfg!(miri) { 20 } else { 400 });
+    assert_eq!(block_bytes(2, 0), Some(22));
+}
