@@ -1,23 +1,23 @@
 //! Indexes real blocks under every kind of memory that a host may grant, and checks that nobody can tell the difference.
 
 mod expected;
+mod family;
 mod scenario;
 mod trial;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use steadfast_host::ceiling::PAGE_BYTES;
 use steadfast_host::{Input, MemoryState, Runner};
 
 use crate::figures::Figures;
-use crate::guests;
-use crate::inputs;
+use crate::{guests, inputs};
 use expected::Expected;
-use scenario::{Subject, scenarios};
-use trial::Trial;
+use family::{Family, Instances};
+use scenario::Subject;
 
-/// Runs every scenario on both modules, prints the table, writes the figures, and only then tells what was found wrong.
+/// Runs every scenario on both modules, prints the tables, writes the figures, and only then tells what was found wrong.
 ///
 /// # Errors
 /// When a module is missing, a run fails, or anything differs that must not.
@@ -27,52 +27,53 @@ pub fn run(files: &[PathBuf], json: Option<&Path>) -> Result<()> {
     if files.is_empty() {
         expected.check_known_block()?;
     }
-    let mut figures = Figures::default();
-    let mut faults = Vec::new();
-    let mut refusals = Vec::new();
-    let mut runs = 0;
-    for subject in [Subject::Wasi, Subject::Metashrew] {
-        let module = guests::read(subject.module())?;
-        let runner = Runner::new(&module, subject.config())?;
-        let plan = runner.guest().plan().copied();
-        ensure!(plan.is_some(), "{} has no plan", subject.module());
-        let mut first: Option<Trial> = None;
-        for scenario in plan
-            .iter()
-            .flat_map(|plan| scenarios(subject, plan, &expected))
-        {
-            let trial = Trial::run(&runner, &scenario, &inputs)?;
-            trial.report(subject, &scenario, &mut figures);
-            let reference = first.as_ref().unwrap_or(&trial);
-            let name = |fault| format!("{} of {}: {fault}", scenario.row, subject.name());
-            faults.extend(trial.faults(&scenario, &expected, reference).map(name));
-            first.get_or_insert(trial);
-            runs += 1;
-        }
-        refusals.push((subject, refusal(&runner, &inputs[0])?));
-    }
-    figures.print();
+    let wasi = load(Subject::Wasi)?;
+    let metashrew = load(Subject::Metashrew)?;
+
+    let mut demo = Family::new("demo", Instances::Fresh, &inputs, expected);
+    demo.run(Subject::Wasi, &wasi)?;
+    demo.run(Subject::Metashrew, &metashrew)?;
+    println!("{}: a fresh instance for each block", named(&inputs));
+    demo.figures.print();
     println!();
-    for (subject, refusal) in refusals {
-        println!("below the budget, {}: {refusal}", subject.name());
+    for (subject, runner) in [(Subject::Wasi, &wasi), (Subject::Metashrew, &metashrew)] {
+        let refusal = refusal(runner, &inputs[0])?;
+        println!("a page below the budget, {}: {refusal}", subject.name());
     }
+
+    let twice = [&inputs[..], &inputs].concat();
+    let expected = Expected::of(&twice)?;
+    let mut replay = Family::new("replay", Instances::Kept, &twice, expected);
+    replay.run(Subject::Metashrew, &metashrew)?;
+    println!(
+        "\n{}: one instance, whose cache is warm the second time",
+        named(&twice)
+    );
+    replay.figures.print();
+    println!();
+
+    let verdicts = [demo.verdict(), replay.verdict()];
     if let Some(path) = json {
+        let mut figures = Figures::default();
+        figures.append(demo.figures);
+        figures.append(replay.figures);
         figures.write_json(path)?;
     }
-    println!();
-    for fault in &faults {
-        println!("DIFFERENT: {fault}");
-    }
-    ensure!(
-        faults.is_empty(),
-        "{} differences in {runs} runs",
-        faults.len()
-    );
-    println!(
-        "{runs} runs, one state: that of the plain reference indexer, which counts {expected}."
-    );
-    println!("Each module's heap handed out the same addresses in every run.");
-    Ok(())
+    verdicts.into_iter().collect()
+}
+
+fn load(subject: Subject) -> Result<Runner> {
+    let module = guests::read(subject.module())?;
+    Runner::new(&module, subject.config()).with_context(|| subject.module().to_owned())
+}
+
+/// The blocks, for a heading.
+fn named(inputs: &[Input]) -> String {
+    let heights: Vec<String> = inputs
+        .iter()
+        .map(|input| input.height().to_string())
+        .collect();
+    format!("blocks {}", heights.join(", "))
 }
 
 /// What a host tells whose ceiling lies one page below the heap's budget.

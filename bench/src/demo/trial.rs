@@ -1,10 +1,7 @@
 //! One module, indexing all blocks under one kind of memory.
 
 use anyhow::{Context as _, Result};
-use steadfast::region::{RegionInfo, inspect};
-use steadfast_host::{
-    BlockReport, Finished, Input, MemoryState, Observed, Report, Runner, state_digest,
-};
+use steadfast_host::{BlockReport, Input, MemoryState, Observed, Report, Runner, state_digest};
 use steadfast_ops::reference::Counts;
 
 use super::expected::Expected;
@@ -12,12 +9,11 @@ use super::scenario::{Scenario, Subject};
 use crate::figures::{Figure, Figures, Value};
 
 /// What came of it.
+#[derive(Clone)]
 pub struct Trial {
     report: Report,
     /// What the guest's record and its output told after each block.
     blocks: Vec<(Observed, String)>,
-    /// The caches' headers, of guests that had one.
-    caches: Vec<RegionInfo>,
 }
 
 impl Trial {
@@ -25,39 +21,64 @@ impl Trial {
     ///
     /// # Errors
     /// When a run fails, or the module has no record.
-    pub fn run(runner: &Runner, scenario: &Scenario, inputs: &[Input]) -> Result<Self> {
+    pub fn fresh(runner: &Runner, scenario: &Scenario, inputs: &[Input]) -> Result<Self> {
         let runner = runner.with_config(scenario.config.clone())?;
         let mut state = MemoryState::default();
-        let mut trial = Trial {
-            report: Report::new(runner.guest(), scenario.config.ceiling),
-            blocks: Vec::new(),
-            caches: Vec::new(),
-        };
+        let mut trial = Trial::new(&runner);
         for input in inputs {
-            let finished = runner.start(input, &state)?;
-            trial.caches.extend(cache(&finished));
-            let block = finished
-                .commit(&mut state)
-                .with_context(|| format!("{}: {}", scenario.row, input.name()))?;
-            trial.add(block)?;
+            let block = runner.run_block(input, &mut state);
+            let block = block.with_context(|| format!("{}: {}", scenario.row, input.name()))?;
+            trial.observe(&block)?;
+            trial.report.add(block);
         }
-        trial.report.state_digest = Some(state_digest(&state)?);
-        Ok(trial)
+        trial.finish(&state)
     }
 
-    fn add(&mut self, block: BlockReport) -> Result<()> {
+    /// Indexes the blocks in order, all in one instance, into one state.
+    ///
+    /// # Errors
+    /// When a run fails, or the module has no record.
+    pub fn kept(runner: &Runner, scenario: &Scenario, inputs: &[Input]) -> Result<Self> {
+        let runner = runner.with_config(scenario.config.clone())?;
+        let mut state = MemoryState::default();
+        let mut trial = Trial::new(&runner);
+        let (first, others) = inputs.split_first().context("there is no block")?;
+        let mut finished = runner.start(first, &state)?;
+        for input in others {
+            trial.observe(finished.report())?;
+            let next = finished.next(input, &mut state);
+            finished = next.with_context(|| format!("{}: {}", scenario.row, input.name()))?;
+        }
+        trial.observe(finished.report())?;
+        // An instance's figures add up while it lives: the last ones are for all blocks.
+        trial.report.add(finished.commit(&mut state)?);
+        trial.finish(&state)
+    }
+
+    fn new(runner: &Runner) -> Self {
+        Trial {
+            report: Report::new(runner.guest(), runner.config().ceiling),
+            blocks: Vec::new(),
+        }
+    }
+
+    fn observe(&mut self, block: &BlockReport) -> Result<()> {
         let observed = block.observed.clone().context("the module has no record")?;
         self.blocks.push((observed, block.output.clone()));
-        self.report.add(block);
         Ok(())
     }
 
+    fn finish(mut self, state: &MemoryState) -> Result<Self> {
+        self.report.state_digest = Some(state_digest(state)?);
+        Ok(self)
+    }
+
     /// Adds the figures of this run.
-    pub fn report(&self, subject: Subject, scenario: &Scenario, figures: &mut Figures) {
+    pub fn report(&self, bench: &'static str, row: &str, subject: Subject, figures: &mut Figures) {
         let mut push = |metric, value, unit| {
             figures.push(Figure {
-                bench: "demo",
-                row: scenario.row.to_owned(),
+                bench,
+                row: row.to_owned(),
                 subject: subject.name().to_owned(),
                 metric,
                 value,
@@ -70,6 +91,7 @@ impl Trial {
         if let Some(peak) = report.heap_peak_bytes {
             push("heap_peak_bytes", Value::Number(peak.into()), "B");
         }
+        push("cache_hits", Value::Number(self.hits() as f64), "");
         let digests = [
             ("state_digest", report.state_digest),
             ("heap_digest", report.heap_digest),
@@ -87,13 +109,13 @@ impl Trial {
         last.map_or(0, |(observed, _)| observed.cache_limit_bytes.into())
     }
 
+    /// Lookups that found their key in the cache.
+    pub fn hits(&self) -> u64 {
+        self.report.cache.map_or(0, |cache| cache.hits)
+    }
+
     /// Everything that differs from what it must be; `first` is the same module's first run.
-    pub fn faults(
-        &self,
-        scenario: &Scenario,
-        expected: &Expected,
-        first: &Trial,
-    ) -> impl Iterator<Item = String> {
+    pub fn faults(&self, scenario: &Scenario, expected: &Expected, first: &Trial) -> Vec<String> {
         let mut faults = Vec::new();
         let mut expect = |holds: bool, fault: String| {
             if !holds {
@@ -134,16 +156,6 @@ impl Trial {
                 scenario.capacity
             ),
         );
-        for cache in &self.caches {
-            let entries = scenario.entries.unwrap_or(u32::MAX);
-            expect(
-                cache.inserts > 0 && cache.entries <= entries,
-                format!(
-                    "the cache took {} entries and holds {}",
-                    cache.inserts, cache.entries
-                ),
-            );
-        }
         let blocks = self.blocks.iter().zip(&first.blocks);
         for (((observed, output), (other, _)), counts) in blocks.zip(&expected.counts) {
             let starts = |seen: &Observed| (seen.heap, seen.c_heap, seen.region.start);
@@ -155,19 +167,22 @@ impl Trial {
                     starts(other)
                 ),
             );
+            if let (Some(cache), Some(entries)) = (observed.cache, scenario.entries) {
+                expect(
+                    cache.inserts > 0 && cache.entries <= entries,
+                    format!(
+                        "the cache took {} entries and holds {}, of at most {entries}",
+                        cache.inserts, cache.entries
+                    ),
+                );
+            }
             expect(
                 output.contains(&logged(counts)),
                 format!("the module logged {output:?}, the reference counts {counts:?}"),
             );
         }
-        faults.into_iter()
+        faults
     }
-}
-
-/// The header of the cache that a guest left behind.
-fn cache(finished: &Finished) -> Option<RegionInfo> {
-    let region = finished.record()?.region_start as usize;
-    inspect(finished.memory().get(region..)?).ok()
 }
 
 /// How the module logs what a block holds.
