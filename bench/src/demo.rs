@@ -2,6 +2,7 @@
 
 mod expected;
 mod family;
+mod outcome;
 mod scenario;
 mod trial;
 
@@ -14,8 +15,9 @@ use steadfast_host::{Input, MemoryState, Runner};
 use crate::figures::Figures;
 use crate::{guests, inputs};
 use expected::Expected;
-use family::{Family, Instances};
+use family::Family;
 use scenario::Subject;
+use trial::Instances;
 
 /// Runs every scenario on both modules, prints the tables, writes the figures, and only then tells what was found wrong.
 ///
@@ -23,31 +25,29 @@ use scenario::Subject;
 /// When a module is missing, a run fails, or anything differs that must not.
 pub fn run(files: &[PathBuf], json: Option<&Path>) -> Result<()> {
     let inputs = inputs::read(files)?;
-    let expected = Expected::of(&inputs)?;
     if files.is_empty() {
-        expected.check_known_block()?;
+        Expected::of(&inputs)?.check_known_block()?;
     }
     let wasi = load(Subject::Wasi)?;
     let metashrew = load(Subject::Metashrew)?;
 
-    let mut demo = Family::new("demo", Instances::Fresh, &inputs, expected);
+    let mut demo = Family::new(Instances::Fresh, &inputs)?;
     demo.run(Subject::Wasi, &wasi)?;
     demo.run(Subject::Metashrew, &metashrew)?;
-    println!("{}: a fresh instance for each block", named(&inputs));
+    println!("A fresh instance for each block: {}", heights(&inputs));
     demo.figures.print();
     println!();
     for (subject, runner) in [(Subject::Wasi, &wasi), (Subject::Metashrew, &metashrew)] {
         let refusal = refusal(runner, &inputs[0])?;
-        println!("a page below the budget, {}: {refusal}", subject.name());
+        println!("One page below the budget, {}: {refusal}", subject.name());
     }
 
     let twice = [&inputs[..], &inputs].concat();
-    let expected = Expected::of(&twice)?;
-    let mut replay = Family::new("replay", Instances::Kept, &twice, expected);
+    let mut replay = Family::new(Instances::Kept, &twice)?;
     replay.run(Subject::Metashrew, &metashrew)?;
     println!(
-        "\n{}: one instance, whose cache is warm the second time",
-        named(&twice)
+        "\nOne instance, its cache warm the second time: {}",
+        heights(&twice)
     );
     replay.figures.print();
     println!();
@@ -67,13 +67,10 @@ fn load(subject: Subject) -> Result<Runner> {
     Runner::new(&module, subject.config()).with_context(|| subject.module().to_owned())
 }
 
-/// The blocks, for a heading.
-fn named(inputs: &[Input]) -> String {
-    let heights: Vec<String> = inputs
-        .iter()
-        .map(|input| input.height().to_string())
-        .collect();
-    format!("blocks {}", heights.join(", "))
+/// The blocks' heights, for a heading.
+fn heights(inputs: &[Input]) -> String {
+    let heights = inputs.iter().map(|input| input.height().to_string());
+    heights.collect::<Vec<_>>().join(", ")
 }
 
 /// What a host tells whose ceiling lies one page below the heap's budget.

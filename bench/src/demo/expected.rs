@@ -86,3 +86,16 @@ fn shown(counts: &Counts) -> String {
         counts.transactions, counts.inputs, counts.outputs
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_counts_the_default_block_as_others_do() {
+        let mut expected = Expected::of(&inputs::read(&[]).unwrap()).unwrap();
+        expected.check_known_block().unwrap();
+        expected.counts[0].outputs += 1;
+        assert!(expected.check_known_block().is_err());
+    }
+}

@@ -113,3 +113,49 @@ fn one_entry(plan: &Plan, expected: &Expected) -> u32 {
     };
     (arena..).find(holds).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use steadfast_host::Digest;
+
+    fn all(subject: Subject) -> Vec<Scenario> {
+        let expected = Expected {
+            state: Digest([0; 32]),
+            counts: Vec::new(),
+            least_entry_bytes: 58,
+        };
+        scenarios(subject, &Plan::DEFAULT, &expected)
+    }
+
+    #[test]
+    fn one_entry_finds_room_and_two_do_not() {
+        let scenarios = all(Subject::Wasi);
+        let cache = scenarios.iter().find_map(|scenario| {
+            scenario.entries?;
+            scenario.config.cache
+        });
+        let limit = cache.expect("a scenario limits the entries");
+        let geometry = Geometry::new(limit, Plan::DEFAULT.expected_entry()).expect("a region");
+        let arena = limit - geometry.arena_start;
+        assert!((58..2 * 58).contains(&arena), "{arena}");
+    }
+
+    #[test]
+    fn capacities_differ_and_end_at_the_plan() {
+        let scenarios = all(Subject::Metashrew);
+        let capacities: Vec<_> = scenarios
+            .iter()
+            .filter_map(|scenario| scenario.capacity)
+            .collect();
+        assert_eq!(
+            capacities.iter().max(),
+            Some(&Plan::DEFAULT.region_max().get())
+        );
+        assert_eq!(capacities.iter().min(), Some(&0));
+        let mut distinct = capacities.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert!(distinct.len() >= 6, "{capacities:?}");
+    }
+}
