@@ -1,7 +1,10 @@
 //! Measures steadfast beside its peers, in one run, and prints what it measured.
 
+mod demo;
 mod figures;
 mod guests;
+mod indexer;
+mod inputs;
 mod size;
 mod startup;
 
@@ -24,6 +27,21 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// The indexers on a real block, under every kind of memory that a host may grant; fails if anybody can tell the difference.
+    Demo {
+        /// Blocks to index in this order: raw, or with the height in front as a little-endian u32; mainnet block 702,861 without any.
+        #[arg(long, num_args = 1.., value_name = "FILE")]
+        input: Vec<PathBuf>,
+    },
+    /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over `hashbrown`.
+    Indexer {
+        /// Blocks to index in this order, as for the demo.
+        #[arg(long, num_args = 1.., value_name = "FILE")]
+        input: Vec<PathBuf>,
+        /// Runs of each subject.
+        #[arg(long, default_value_t = 31)]
+        runs: usize,
+    },
     /// Start-up with a region of 1 GiB against `Vec::resize` of 1 GiB.
     Startup {
         /// Runs of each subject.
@@ -44,6 +62,8 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut figures = Figures::default();
     match arguments.bench {
+        Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
+        Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Resident { guest } => return startup::print_resident(&guest),

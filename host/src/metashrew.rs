@@ -113,6 +113,13 @@ impl Exchange {
         }
     }
 
+    /// Goes over to the next input and the state that it finds; what was counted and written before is forgotten.
+    pub fn turn_to(&mut self, input: Arc<[u8]>, state: Box<dyn Snapshot>) {
+        (self.input, self.state) = (input, state);
+        self.writes.clear();
+        self.counts = ImportCounts::default();
+    }
+
     /// What the guest called so far.
     pub fn counts(&self) -> ImportCounts {
         self.counts

@@ -117,19 +117,7 @@ impl Runner {
     ///
     /// When the guest could not be started at all. What became of it is in [`Finished::outcome`].
     pub fn start(&self, input: &Input, state: &dyn State) -> Result<Finished, RunError> {
-        let mut live = self.instantiate(input, state)?;
-        let start = live
-            .instance
-            .get_typed_func::<(), ()>(&mut live.store, "_start")
-            .map_err(|error| RunError::Instantiate(one_line(&error)))?;
-        let before = Instant::now();
-        let returned = start.call(&mut live.store, ());
-        let guest_ns = before.elapsed().as_nanos() as u64;
-        let outcome = match returned {
-            Err(error) if exit_status(&error) != Some(0) => Err(live.explain(error)),
-            _ => live.take_writes(),
-        };
-        Ok(live.finish(input, guest_ns, outcome))
+        self.instantiate(input, state)?.start(input)
     }
 
     /// Calls a view: an export without parameters that reads its arguments where a block would
@@ -259,6 +247,21 @@ struct Live {
 }
 
 impl Live {
+    fn start(mut self, input: &Input) -> Result<Finished, RunError> {
+        let start = self
+            .instance
+            .get_typed_func::<(), ()>(&mut self.store, "_start")
+            .map_err(|error| RunError::Instantiate(one_line(&error)))?;
+        let before = Instant::now();
+        let returned = start.call(&mut self.store, ());
+        let guest_ns = before.elapsed().as_nanos() as u64;
+        let outcome = match returned {
+            Err(error) if exit_status(&error) != Some(0) => Err(self.explain(error)),
+            _ => self.take_writes(),
+        };
+        Ok(self.finish(input, guest_ns, outcome))
+    }
+
     fn pregrow(&mut self, pages: u64) -> Result<(), RunError> {
         let more = pages.saturating_sub(self.memory.size(&self.store));
         if more == 0 {
@@ -382,5 +385,22 @@ impl Finished {
         drop(live);
         state.apply(&outcome?)?;
         Ok(report)
+    }
+
+    /// Writes what the block flushed, and runs `_start` on the next one in the same instance, as a
+    /// host may that keeps it: the guest's cache is warm then. A WASI command starts only once.
+    ///
+    /// Time, imports and written pairs of the next report are the next block's; all else has added
+    /// up since the instance was made.
+    ///
+    /// # Errors
+    ///
+    /// When the block failed, the state cannot be read or written, or the guest could not be
+    /// started again.
+    pub fn next(mut self, input: &Input, state: &mut dyn State) -> Result<Finished, RunError> {
+        state.apply(&self.outcome?)?;
+        let exchange = &mut self.live.store.data_mut().exchange;
+        exchange.turn_to(Arc::clone(input.bytes()), state.snapshot()?);
+        self.live.start(input)
     }
 }

@@ -1,0 +1,97 @@
+//! The same indexing crate on steadfast, and on std's allocator with a cache of `lru` over `hashbrown`.
+
+mod subject;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use steadfast_host::{MemoryState, state_digest};
+
+use crate::figures::{Figure, Figures, Value, median};
+use crate::inputs;
+use subject::{Run, Subject, Task};
+
+const SUBJECTS: [&str; 2] = ["steadfast", "std-lru"];
+
+/// The subject that `ratio_to_std` is measured by.
+const STD: usize = 1;
+
+/// What a row's name has behind the block's height, and the most bytes that both caches may take; without a limit the
+/// plan's largest region, 1 GiB.
+const CACHES: [(&str, Option<u32>); 4] = [
+    ("", None),
+    ("-cache-64m", Some(64 << 20)),
+    ("-cache-1m", Some(1 << 20)),
+    ("-cache-off", Some(0)),
+];
+
+/// Measures both subjects on each block and with each cache, interleaved, `runs` times each. A block finds the state that
+/// the ones before it left.
+///
+/// # Errors
+/// When a guest is missing or fails, or the subjects do not come to the same state.
+pub fn measure(files: &[PathBuf], runs: usize, figures: &mut Figures) -> Result<()> {
+    ensure!(runs > 0, "at least one run is needed");
+    let subjects = [Subject::load(SUBJECTS[0])?, Subject::load(SUBJECTS[1])?];
+    let mut before = MemoryState::default();
+    for input in inputs::read(files)? {
+        let mut after = before.clone();
+        subjects[STD].index(&input, &mut after)?;
+        let task = Task {
+            input: &input,
+            before: &before,
+            expected: state_digest(&after)?,
+        };
+        for (suffix, cache) in CACHES {
+            let row = format!("block-{}{suffix}", input.height());
+            let subjects = [subjects[0].limited(cache)?, subjects[1].limited(cache)?];
+            compare(&row, &subjects, &task, runs, figures)?;
+        }
+        before = after;
+    }
+    Ok(())
+}
+
+/// Fills one row.
+fn compare(
+    row: &str,
+    subjects: &[Subject; 2],
+    task: &Task<'_>,
+    runs: usize,
+    figures: &mut Figures,
+) -> Result<()> {
+    let mut all = [Vec::new(), Vec::new()];
+    for round in 0..=runs {
+        for at in 0..SUBJECTS.len() {
+            let at = (at + round) % SUBJECTS.len();
+            let run = subjects[at].run(task).with_context(|| row.to_owned())?;
+            // The first round warms up.
+            if round > 0 {
+                all[at].push(run);
+            }
+        }
+    }
+    let middle = |runs: &[Run], of: fn(&Run) -> f64| {
+        let mut values: Vec<f64> = runs.iter().map(of).collect();
+        median(&mut values)
+    };
+    let ns_of_std = middle(&all[STD], |run| run.ns);
+    for ((subject, name), runs) in subjects.iter().zip(SUBJECTS).zip(&all) {
+        let ns = middle(runs, |run| run.ns);
+        let mut push = |metric, value, unit| {
+            figures.push(Figure {
+                bench: "indexer",
+                row: row.to_owned(),
+                subject: name.to_owned(),
+                metric,
+                value: Value::Number(value),
+                unit,
+            });
+        };
+        push("ns", ns, "ns");
+        push("fuel", subject.fuel(task)?, "fuel");
+        push("page_faults", middle(runs, |run| run.page_faults), "");
+        push("ratio_to_std", ns / ns_of_std, "");
+    }
+    Ok(())
+}
