@@ -32,7 +32,7 @@ mod wasi {
             for _ in 0..2000 {
                 let size = numbers.below(3000) as usize;
                 let block = malloc(size);
-                assert!(part.contains(&block.addr()) && block.addr() % 16 == 0);
+                assert!(part.contains(&block.addr()) && block.addr().is_multiple_of(16));
                 assert!(malloc_usable_size(block) >= size);
                 block.write_bytes(0xa5, size);
                 let block = realloc(block, size * 2 + 1);
@@ -45,7 +45,7 @@ mod wasi {
             }
             for shift in 0..14 {
                 let block = aligned_alloc(1 << shift, 100);
-                assert!(block.addr() % (1 << shift) == 0 && part.contains(&block.addr()));
+                assert!(block.addr().is_multiple_of(1 << shift) && part.contains(&block.addr()));
                 let mut second = core::ptr::null_mut();
                 assert_eq!(posix_memalign(&mut second, 1 << shift, 100), 0);
                 assert_eq!(second.addr() % (1 << shift), 0);
