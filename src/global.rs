@@ -12,7 +12,7 @@ use crate::memory::platform;
 use crate::plan::Plan;
 use crate::probe::{Grant, Span};
 use crate::record::{Record, with_record};
-use crate::reserve;
+use crate::reserve::{self, granted};
 
 /// The allocator that [`plan!`](crate::plan!) declares.
 ///
@@ -39,7 +39,7 @@ impl Global {
     }
 
     fn reserve(&self) -> Grant {
-        reserve::decide_whole(&self.plan, &self.encoded)
+        granted().unwrap_or_else(|| reserve::decide_whole(&self.plan, &self.encoded))
     }
 
     /// Reserves, if that is still to be done, and tries again; notes a request that cannot be served.
@@ -200,8 +200,9 @@ macro_rules! plan {
     };
     ($plan:expr) => {
         const _: () = {
-            const PLAN: $crate::Plan = $crate::Plan::checked($plan);
-            $crate::__install!(PLAN);
+            // Names of items are the caller's too: a plain `PLAN` would be its own.
+            const __STEADFAST_PLAN: $crate::Plan = $crate::Plan::checked($plan);
+            $crate::__install!(__STEADFAST_PLAN);
         };
     };
 }

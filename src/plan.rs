@@ -203,8 +203,12 @@ impl Plan {
 
     /// A number that differs between plans: FNV-1a of the encoded form.
     pub const fn fingerprint(&self) -> u64 {
-        let encoded = self.encode();
-        u64_at(&encoded, 56)
+        Self::fingerprint_of(&self.encode())
+    }
+
+    /// The fingerprint that ends an encoded plan.
+    pub(crate) const fn fingerprint_of(encoded: &[u8; Self::ENCODED_LEN]) -> u64 {
+        u64_at(encoded, 56)
     }
 
     /// Reads what [`Plan::encode`] wrote.

@@ -248,9 +248,9 @@ pub(crate) fn note_plan(encoded: &[u8; Plan::ENCODED_LEN]) {
     steadfast_record.with(|exported| exported.plan = *encoded);
 }
 
-/// The plan that memory was reserved with, once it is.
-pub fn plan_used() -> Option<Plan> {
-    steadfast_record.with(|exported| Plan::decode(&exported.plan).ok())
+/// The fingerprint of the plan that memory was reserved with; 0 before.
+pub(crate) fn plan_fingerprint() -> u64 {
+    steadfast_record.with(|exported| Plan::fingerprint_of(&exported.plan))
 }
 
 /// The record as it stands now.

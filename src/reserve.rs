@@ -1,5 +1,6 @@
 //! The one decision about memory in the life of an instance.
 
+use alloc::vec::Vec;
 use core::hint::black_box;
 
 use crate::exclusive::Exclusive;
@@ -9,7 +10,8 @@ use crate::probe::{self, Grant, Ownership, Refusal};
 use crate::record::{State, note_plan, with_record};
 use crate::units::{Bytes, Pages};
 
-static GRANT: Exclusive<Option<Grant>> = Exclusive::new(None);
+/// What was granted, and the plan that it was granted for.
+static GRANT: Exclusive<Option<(Grant, Plan)>> = Exclusive::new(None);
 
 static REFUSAL_SINK: Exclusive<Option<fn(&Refusal)>> = Exclusive::new(None);
 
@@ -42,6 +44,9 @@ pub fn reserve_with(plan: &Plan) -> Grant {
     let mut static_end = platform::static_end();
     let untouched = u64::from(static_end.initial_memory) == platform::Linear.size().bytes().get();
     touch_allocator();
+    if let Some(grant) = granted() {
+        return grant;
+    }
     if untouched {
         // What the other allocator took just now is its own, and the same on every host.
         static_end.initial_memory = platform::Linear.size().bytes().get() as u32;
@@ -58,12 +63,19 @@ pub fn on_refusal(sink: fn(&Refusal)) {
 
 /// What was granted, once it is decided.
 pub fn granted() -> Option<Grant> {
-    GRANT.with(|grant| *grant)
+    GRANT.with(|slot| slot.map(|(grant, _)| grant))
+}
+
+/// The plan that memory was reserved with, reserving it first if that is still to be done.
+pub(crate) fn plan_in_force() -> Plan {
+    reserve();
+    GRANT.with(|slot| slot.map_or(Plan::DEFAULT, |(_, plan)| plan))
 }
 
 /// If the module's allocator is ours, its first allocation reserves with its plan.
 fn touch_allocator() {
-    drop(black_box(alloc::boxed::Box::new(0_u8)));
+    // Larger than what a heap carves many blocks of at once.
+    drop(black_box(Vec::<u8>::with_capacity(1024)));
 }
 
 /// Reserves for a module whose global allocator is ours.
@@ -77,9 +89,6 @@ fn decide(
     static_end: StaticEnd,
     ownership: Ownership,
 ) -> Grant {
-    if let Some(grant) = granted() {
-        return grant;
-    }
     note_plan(encoded);
     match probe::reserve(
         &mut platform::Linear,
@@ -89,7 +98,7 @@ fn decide(
         platform::C_FAMILY,
     ) {
         Ok(grant) => {
-            GRANT.with(|slot| *slot = Some(grant));
+            GRANT.with(|slot| *slot = Some((grant, *plan)));
             with_record(|record| record.note_grant(&grant));
             grant
         }
@@ -137,7 +146,7 @@ pub(crate) fn extend_region(bytes: u32) -> u32 {
         return 0;
     };
     GRANT.with(|slot| {
-        let Some(grant) = slot else { return 0 };
+        let Some((grant, _)) = slot else { return 0 };
         let end = Pages((grant.region.start + grant.region.len) >> 16);
         let room = (grant.region_limit - grant.region.len) >> 16;
         let by = Pages(by.0.min(room));

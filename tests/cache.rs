@@ -7,6 +7,17 @@ use steadfast_ops::cache::{Checks, Grants, Script, Spec, Summary, noise, region,
 
 /// Miri takes its time: there, everything is shorter.
 const SCALE: u64 = if cfg!(miri) { 1 } else { 8 };
+const EVERY: Checks = if cfg!(miri) {
+    Checks {
+        validate_every: 9,
+        compare_every: 13,
+    }
+} else {
+    Checks::FULL
+};
+const STEPS: u64 = if cfg!(miri) { 40 } else { 800 };
+/// By how much capacities vary.
+const RANGE: u32 = if cfg!(miri) { 3_000 } else { 60_000 };
 
 fn run_seed(spec: &Spec, seed: u64, steps: u64, checks: Checks) -> Summary {
     let mut cache = Cache::new(region(spec));
@@ -19,8 +30,8 @@ fn run_seed(spec: &Spec, seed: u64, steps: u64, checks: Checks) -> Summary {
 #[test]
 fn follows_the_oracle_at_small_capacities() {
     for seed in 0..4 * SCALE - if cfg!(miri) { 2 } else { 0 } {
-        let capacity = 2_500 + (seed as u32 * 977) % 30_000;
-        run_seed(&Spec::fresh(capacity), seed, 100 * SCALE, Checks::FULL);
+        let capacity = 2_500 + (seed as u32 * 977) % (RANGE / 2);
+        run_seed(&Spec::fresh(capacity), seed, STEPS, EVERY);
     }
 }
 
@@ -54,15 +65,15 @@ fn follows_the_oracle_whatever_the_expected_entry() {
 #[test]
 fn dirty_regions_behave_like_fresh_ones() {
     for seed in 0..2 * SCALE {
-        let capacity = 2_500 + (seed as u32 * 7_919) % 60_000;
-        let fresh = run_seed(&Spec::fresh(capacity), seed, 100 * SCALE, Checks::FULL);
+        let capacity = 2_500 + (seed as u32 * 7_919) % RANGE;
+        let fresh = run_seed(&Spec::fresh(capacity), seed, STEPS, EVERY);
         let partly = Spec {
             fresh_from: (seed as u32 * 1_237) % capacity,
             ..Spec::fresh(capacity)
         };
         for spec in [Spec::dirty(capacity), partly] {
             assert_eq!(
-                run_seed(&spec, seed, 100 * SCALE, Checks::FULL),
+                run_seed(&spec, seed, STEPS, EVERY),
                 fresh,
                 "{spec:?}, seed {seed}"
             );
@@ -85,7 +96,7 @@ fn every_capacity_works(capacities: impl Iterator<Item = u32>, steps: u64) {
     let mut enabled_from = None;
     for capacity in capacities {
         for spec in [Spec::fresh(capacity), Spec::dirty(capacity)] {
-            let summary = run_seed(&spec, u64::from(capacity), steps, Checks::FULL);
+            let summary = run_seed(&spec, u64::from(capacity), steps, EVERY);
             let is_enabled = summary.stats.capacity_bytes > 0;
             assert!(
                 is_enabled || enabled_from.is_none(),
@@ -101,7 +112,10 @@ fn every_capacity_works(capacities: impl Iterator<Item = u32>, steps: u64) {
 
 #[test]
 fn every_small_capacity_works() {
-    every_capacity_works((0..=8 << 10).step_by(if cfg!(miri) { 488 } else { 8 }), 40);
+    every_capacity_works(
+        (0..=8 << 10).step_by(if cfg!(miri) { 1_208 } else { 8 }),
+        40,
+    );
 }
 
 #[test]
@@ -128,7 +142,7 @@ fn grows_on_demand_until_refused() {
                 grants,
                 ..Spec::fresh(5_000)
             };
-            let summary = run_seed(&spec, 3 + refused_at as u64, 60 * SCALE, Checks::FULL);
+            let summary = run_seed(&spec, 3 + refused_at as u64, STEPS, EVERY);
             assert!(summary.stats.capacity_bytes >= 5_000 && summary.stats.capacity_bytes <= limit);
         }
     }
@@ -221,9 +235,15 @@ fn the_largest_value_fits() {
     assert_eq!(cache.get(b"huge"), Some(&vec![1; room][..]));
 }
 
+// Where a panic aborts, nothing is left to be sound.
+#[cfg(panic = "unwind")]
 #[test]
 fn a_loader_that_panics_leaves_the_cache_sound() {
-    let mut cache = Cache::new(region(&Spec::dirty(20_000)));
+    let mut cache = Cache::new(region(&Spec::dirty(if cfg!(miri) {
+        4_000
+    } else {
+        20_000
+    })));
     for round in 0..if cfg!(miri) { 30 } else { 400u32 } {
         let key = round.to_le_bytes();
         let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

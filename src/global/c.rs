@@ -133,13 +133,13 @@ macro_rules! __c_family {
 
             unsafe extern "C" {
                 #[link_name = "errno"]
-                static mut ERRNO: i32;
+                static mut __ERRNO: i32;
             }
 
             fn or_errno(block: *mut u8) -> *mut u8 {
                 if block.is_null() {
                     // SAFETY: libc's `errno` is a plain variable in a module of one thread.
-                    unsafe { ERRNO = family::ENOMEM };
+                    unsafe { __ERRNO = family::ENOMEM };
                 }
                 block
             }

@@ -135,6 +135,10 @@ impl Heap {
     #[inline(never)]
     pub(super) fn release_empty_slabs(&mut self) -> bool {
         let mut any = false;
+        // Before the first span there are none, and the first request of all finds that out.
+        if !self.is_adopted() {
+            return any;
+        }
         for class in 0..CLASSES {
             let slab = *self.head(class);
             // SAFETY: a head that is not null is a slab of this heap. Others than heads are released when they empty.

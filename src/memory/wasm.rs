@@ -58,12 +58,12 @@ pub(crate) fn abort() -> ! {
 macro_rules! __install {
     ($plan:expr) => {
         #[global_allocator]
-        static STEADFAST: $crate::Global = $crate::Global::new($plan);
+        static __STEADFAST: $crate::Global = $crate::Global::new($plan);
 
         #[used]
         #[unsafe(link_section = "steadfast.plan")]
-        static STEADFAST_PLAN: [u8; $crate::Plan::ENCODED_LEN] = $plan.encode();
+        static __STEADFAST_SECTION: [u8; $crate::Plan::ENCODED_LEN] = $plan.encode();
 
-        $crate::__c_family!(STEADFAST);
+        $crate::__c_family!(__STEADFAST);
     };
 }

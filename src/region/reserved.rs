@@ -3,7 +3,7 @@
 use super::{Growth, Region, RegionParts};
 use crate::exclusive::Exclusive;
 use crate::memory::platform;
-use crate::plan::{Plan, Policy};
+use crate::plan::Policy;
 use crate::record::{self, record};
 use crate::reserve;
 
@@ -28,9 +28,9 @@ impl Region {
         if TAKEN.with(|taken| core::mem::replace(taken, true)) {
             return Err(RegionTaken);
         }
+        let plan = reserve::plan_in_force();
         let grant = reserve::reserve();
         let record = record();
-        let plan = record::plan_used().unwrap_or(Plan::DEFAULT);
         let growth = match plan.policy() {
             Policy::OnDemand { step } => Growth::OnDemand {
                 step: u32::try_from(step.get()).unwrap_or(u32::MAX),
@@ -44,7 +44,7 @@ impl Region {
             capacity: record.region_len,
             fresh_from: grant.region.fresh_from - grant.region.start,
             expected_entry: plan.expected_entry(),
-            plan_fingerprint: plan.fingerprint(),
+            plan_fingerprint: record::plan_fingerprint(),
             growth,
         };
         // SAFETY: the reservation made these bytes the region's alone, from a page boundary on; `TAKEN` gives them out once,

@@ -107,3 +107,26 @@ fn static_data_that_reach_past_the_region_are_a_clear_error() {
         assert_eq!(outcome.grows.asked, 0);
     }
 }
+
+#[test]
+fn pages_that_the_module_grows_itself_are_left_alone_and_move_nothing() {
+    for target in TARGETS {
+        let guest = Guest::load(target, "foreign-growth");
+        let outcome = guest.run(&Setting::default()).unwrap().finished(target);
+        assert_eq!(outcome.record().region_start as u64, REGION_BASE);
+        let (while_filling, at_the_end) = (outcome.results[1], outcome.results[2]);
+        assert!(
+            while_filling > 0 && at_the_end == while_filling,
+            "it stopped growing there"
+        );
+        assert!(outcome.results[3] > 1000, "and went on serving");
+        for ceiling in [129 << 20, 140 << 20] {
+            let setting = Setting {
+                ceiling,
+                ..Setting::default()
+            };
+            let bounded = guest.run(&setting).unwrap().finished(target);
+            assert_eq!(bounded.results[0], outcome.results[0], "addresses");
+        }
+    }
+}

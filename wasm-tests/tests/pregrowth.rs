@@ -1,6 +1,9 @@
 //! Pages that exist beforehand, clean or soiled, are adopted and move nothing.
 
-use wasm_tests::{Guest, Setting, TARGETS};
+use std::fs;
+
+use wasm_tests::{Guest, Setting, TARGETS, path};
+use wasmparser::{Parser, Payload};
 
 #[test]
 fn pregrowth_moves_nothing() {
@@ -56,5 +59,62 @@ fn a_soiled_region_serves_as_a_fresh_one() {
         let soiled = guest.run(&soiled).unwrap().finished("soiled");
         assert_eq!(soiled.results, fresh.results);
         assert!(soiled.results[2] > 0, "the cache hits");
+    }
+}
+
+/// The module with another minimum of its memory, as a tool that takes a snapshot of a grown instance writes it.
+fn with_minimum(module: &[u8], pages: u32) -> Vec<u8> {
+    for payload in Parser::new(0).parse_all(module) {
+        let Payload::MemorySection(section) = payload.unwrap() else {
+            continue;
+        };
+        let range = section.range();
+        // One memory, with a minimum alone.
+        let mut contents = vec![1, 0];
+        let mut rest = pages;
+        while rest >= 0x80 {
+            contents.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        contents.push(rest as u8);
+        // The section's length stands in the one byte before its contents.
+        let start = range.start as usize - 1;
+        let mut rewritten = module[..start].to_vec();
+        rewritten.push(contents.len() as u8);
+        rewritten.extend(contents);
+        rewritten.extend(&module[range.end as usize..]);
+        return rewritten;
+    }
+    panic!("the module declares no memory");
+}
+
+#[test]
+fn a_raised_minimum_moves_nothing() {
+    for target in TARGETS {
+        let module = fs::read(path(target, "cache")).expect("`cargo xtask guests` built it");
+        let fresh = Guest::from_bytes(&module).unwrap();
+        let fresh = fresh.run(&Setting::default()).unwrap().finished("as built");
+        for pages in [40, 2047, 2048, 2049, 3000, 20_000] {
+            let context = format!("{target} with a minimum of {pages} pages");
+            let raised = Guest::from_bytes(&with_minimum(&module, pages)).unwrap();
+            let outcome = raised.run(&Setting::default()).unwrap().finished(&context);
+            assert_eq!(outcome.results[..2], fresh.results[..2], "{context}");
+            let (record, expected) = (outcome.record(), fresh.record());
+            assert_eq!(record.trace_digest, expected.trace_digest, "{context}");
+            assert_eq!(record.region_start, expected.region_start, "{context}");
+            assert_eq!(record.region_granted, expected.region_granted, "{context}");
+        }
+        // A module that declares the whole budget is refused at instantiation where it does not fit.
+        let declared = Guest::from_bytes(&with_minimum(&module, 2048)).unwrap();
+        let below = Setting {
+            ceiling: 127 << 20,
+            ..Setting::default()
+        };
+        assert!(declared.run(&below).is_err(), "{target}");
+        let exactly = Setting {
+            ceiling: 128 << 20,
+            ..Setting::default()
+        };
+        assert!(declared.run(&exactly).unwrap().trap.is_none(), "{target}");
     }
 }

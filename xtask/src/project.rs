@@ -41,11 +41,6 @@ impl Project {
         self.root.join("target/tools")
     }
 
-    /// Where the guest modules go.
-    pub fn guests(&self) -> PathBuf {
-        self.root.join("target/guests")
-    }
-
     /// Cargo's target directory: this program was built into it.
     pub fn target(&self) -> Result<PathBuf> {
         let program = env::current_exe()?;

@@ -12,6 +12,15 @@ use crate::{guests, licences, optional, shell, tools};
 /// The guest crate's features, in the combinations that must build.
 const FEATURES: [&str; 4] = ["", "trace", "metashrew", "trace,metashrew"];
 
+/// The packages that only a wasm target gives their meaning.
+const GUESTS: [(&str, &str); 2] = [
+    (WASI, "--package indexer-wasi --package wasm-test-guests"),
+    (
+        BARE,
+        "--package indexer-metashrew --package wasm-test-guests --package bench-guests",
+    ),
+];
+
 /// Runs everything, stops at the first step that fails, and ends with the number of tests that ran.
 pub fn run(project: &Project) -> Result<()> {
     let start = Instant::now();
@@ -79,14 +88,14 @@ fn lint(project: &Project) -> Result<()> {
         )
     };
     lint("clippy: native", "--workspace --all-targets --all-features")?;
-    for (target, guest) in [(WASI, "indexer-wasi"), (BARE, "indexer-metashrew")] {
+    for (target, guests) in GUESTS {
         lint(
             &format!("clippy: {target}"),
             &format!("--package steadfast --all-targets --all-features --target {target}"),
         )?;
         lint(
             &format!("clippy: guests for {target}"),
-            &format!("--package {guest} --package wasm-test-guests --target {target}"),
+            &format!("{guests} --target {target}"),
         )?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 extern crate std;
 
-use super::host::stand_in;
-use super::*;
+use super::stand_in;
+use crate::metashrew::*;
 use alloc::string::String;
 
 fn flushed(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
