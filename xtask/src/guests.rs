@@ -10,110 +10,66 @@ use crate::shell;
 use crate::step::step;
 use crate::tools::copy;
 
-/// A package of guests, one target that it is built for, and how.
+/// A package of guests, as one target and one profile have it.
 struct Guests {
     package: &'static str,
     target: &'static str,
     profile: &'static str,
+    /// Where the modules go, below `target/guests/`.
+    to: &'static str,
     modules: Modules,
 }
 
-/// Which modules the package has, and where they go.
+/// Which modules a package has.
 enum Modules {
-    /// One, of this name, into `target/guests/`.
+    /// One of this name.
     One(&'static str),
-    /// One for each program in a directory, into a directory below `target/guests/`.
-    EachOf(&'static str, &'static str),
+    /// One for each program whose source stands in this directory.
+    EachOf(&'static str),
 }
 
-/// As fast as they can be made.
+/// Optimised for speed, as indexers are.
 const FAST: &str = "guest";
-
-/// As small as they can be made.
+/// Optimised for size.
 const SMALL: &str = "guest-small";
 
-const TESTS: &str = "wasm-tests/guests/src/bin";
-const BENCH: &str = "bench/guests/src/bin";
-const BENCH_INDEXER: &str = "bench/indexer-guests/src/bin";
+const TESTS: Modules = Modules::EachOf("wasm-tests/guests/src/bin");
+const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
+const BENCH_INDEXERS: Modules = Modules::EachOf("bench/indexer-guests/src/bin");
 
+#[rustfmt::skip]
 const GUESTS: [Guests; 7] = [
-    Guests {
-        package: "indexer-metashrew",
-        target: BARE,
-        profile: FAST,
-        modules: Modules::One("indexer_metashrew"),
-    },
-    Guests {
-        package: "indexer-wasi",
-        target: WASI,
-        profile: FAST,
-        modules: Modules::One("indexer-wasi"),
-    },
-    Guests {
-        package: "wasm-test-guests",
-        target: BARE,
-        profile: FAST,
-        modules: Modules::EachOf(TESTS, "test/wasm32-unknown-unknown"),
-    },
-    Guests {
-        package: "wasm-test-guests",
-        target: WASI,
-        profile: FAST,
-        modules: Modules::EachOf(TESTS, "test/wasm32-wasip1"),
-    },
-    Guests {
-        package: "bench-guests",
-        target: BARE,
-        profile: FAST,
-        modules: Modules::EachOf(BENCH, "bench"),
-    },
-    Guests {
-        package: "bench-guests",
-        target: BARE,
-        profile: SMALL,
-        modules: Modules::EachOf(BENCH, "bench-small"),
-    },
-    Guests {
-        package: "bench-indexer-guests",
-        target: BARE,
-        profile: FAST,
-        modules: Modules::EachOf(BENCH_INDEXER, "bench"),
-    },
+    Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
+    Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
+    Guests { package: "wasm-test-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: TESTS },
+    Guests { package: "wasm-test-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: TESTS },
+    Guests { package: "bench-guests", target: BARE, profile: FAST, to: "bench", modules: BENCHES },
+    Guests { package: "bench-guests", target: BARE, profile: SMALL, to: "bench-small", modules: BENCHES },
+    Guests { package: "bench-indexer-guests", target: BARE, profile: FAST, to: "bench", modules: BENCH_INDEXERS },
 ];
 
 /// Builds every guest.
 pub fn build(project: &Project) -> Result<()> {
     for guests in &GUESTS {
-        step(
-            &format!(
-                "guests: {} for {} as {}",
-                guests.package, guests.target, guests.profile
-            ),
-            || guests.build(project),
-        )?;
+        let name = format!(
+            "{} for {} ({})",
+            guests.package, guests.target, guests.profile
+        );
+        step(&name, || guests.build(project))?;
     }
     Ok(())
 }
 
 impl Guests {
     fn build(&self, project: &Project) -> Result<()> {
-        let arguments = [
-            "build",
-            "--profile",
-            self.profile,
-            "--package",
-            self.package,
-            "--target",
-            self.target,
-        ];
-        shell::run(&mut project.cargo(arguments))?;
-        let built = project.target()?.join(self.target).join(self.profile);
-        let (names, to) = match self.modules {
-            Modules::One(name) => (vec![name.to_owned()], project.guests()),
-            Modules::EachOf(sources, to) => (
-                programs(&project.root().join(sources))?,
-                project.guests().join(to),
-            ),
+        let mut cargo = project.cargo(["build", "--package", self.package]);
+        shell::run(cargo.args(["--target", self.target, "--profile", self.profile]))?;
+        let target = project.target()?;
+        let built = target.join(self.target).join(self.profile);
+        let to = target.join("guests").join(self.to);
+        let names = match self.modules {
+            Modules::One(name) => vec![name.to_owned()],
+            Modules::EachOf(directory) => programs(&project.root().join(directory))?,
         };
         for name in names {
             let file = format!("{name}.wasm");
