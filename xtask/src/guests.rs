@@ -35,7 +35,7 @@ const SMALL: &str = "guest-small";
 
 const TESTS: Modules = Modules::EachOf("wasm-tests/guests/src/bin");
 const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
-const BENCH_INDEXERS: Modules = Modules::EachOf("bench/indexer-guests/src/bin");
+const INDEXER_BENCHES: Modules = Modules::EachOf("bench/indexer-guests/src/bin");
 
 #[rustfmt::skip]
 const GUESTS: [Guests; 7] = [
@@ -45,7 +45,7 @@ const GUESTS: [Guests; 7] = [
     Guests { package: "wasm-test-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: TESTS },
     Guests { package: "bench-guests", target: BARE, profile: FAST, to: "bench", modules: BENCHES },
     Guests { package: "bench-guests", target: BARE, profile: SMALL, to: "bench-small", modules: BENCHES },
-    Guests { package: "bench-indexer-guests", target: BARE, profile: FAST, to: "bench", modules: BENCH_INDEXERS },
+    Guests { package: "bench-indexer-guests", target: BARE, profile: FAST, to: "bench", modules: INDEXER_BENCHES },
 ];
 
 /// Builds every guest.
