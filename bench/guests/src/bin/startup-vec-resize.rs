@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+#[expect(clippy::slow_vector_initialization, reason = "what is measured")]
 #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
 extern "C" fn _start() {
     let mut preallocated: Vec<u8> = Vec::new();
