@@ -1,7 +1,7 @@
 //! Where the guests are.
 
-use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
+use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 use wasmparser::{Parser, Payload};
@@ -11,9 +11,9 @@ use wasmparser::{Parser, Payload};
 /// # Errors
 /// When it was not built.
 pub fn read(path: &str) -> Result<Vec<u8>> {
-    // There, wherever cargo's own target directory is.
-    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests");
-    let path = guests.join(path);
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let path = target.join("guests").join(path);
     fs::read(&path)
         .with_context(|| format!("{} is missing; run `cargo xtask guests`", path.display()))
 }

@@ -16,16 +16,34 @@ const SUBJECTS: [&str; 2] = ["steadfast", "std-lru"];
 /// The subject that `ratio_to_std` is measured by.
 const STD: usize = 1;
 
-/// What a row's name has behind the block's height, and the most bytes that both caches may take; without a limit the
-/// plan's largest region, 1 GiB.
-const CACHES: [(&str, Option<u32>); 4] = [
-    ("", None),
-    ("-cache-64m", Some(64 << 20)),
-    ("-cache-1m", Some(1 << 20)),
-    ("-cache-off", Some(0)),
+/// A way to index a block.
+struct Way {
+    /// What a row's name has behind the block's height.
+    suffix: &'static str,
+    /// The most bytes that both caches may take; without a limit the plan's largest region, 1 GiB.
+    cache: Option<u32>,
+    /// Whether the instance has indexed the block once before.
+    warm: bool,
+}
+
+const fn way(suffix: &'static str, cache: Option<u32>, warm: bool) -> Way {
+    Way {
+        suffix,
+        cache,
+        warm,
+    }
+}
+
+const WAYS: [Way; 6] = [
+    way("", None, false),
+    way("-warm", None, true),
+    way("-cache-64m", Some(64 << 20), false),
+    way("-cache-64m-warm", Some(64 << 20), true),
+    way("-cache-1m", Some(1 << 20), false),
+    way("-cache-off", Some(0), false),
 ];
 
-/// Measures both subjects on each block and with each cache, interleaved, `runs` times each. A block finds the state that
+/// Measures both subjects on each block in each way, interleaved, `runs` times each. A block finds the state that
 /// the ones before it left.
 ///
 /// # Errors
@@ -37,14 +55,20 @@ pub fn measure(files: &[PathBuf], runs: usize, figures: &mut Figures) -> Result<
     for input in inputs::read(files)? {
         let mut after = before.clone();
         subjects[STD].index(&input, &mut after)?;
-        let task = Task {
-            input: &input,
-            before: &before,
-            expected: state_digest(&after)?,
-        };
-        for (suffix, cache) in CACHES {
-            let row = format!("block-{}{suffix}", input.height());
-            let subjects = [subjects[0].limited(cache)?, subjects[1].limited(cache)?];
+        let mut twice = after.clone();
+        subjects[STD].index(&input, &mut twice)?;
+        for way in WAYS {
+            let row = format!("block-{}{}", input.height(), way.suffix);
+            let subjects = [
+                subjects[0].limited(way.cache)?,
+                subjects[1].limited(way.cache)?,
+            ];
+            let task = Task {
+                input: &input,
+                before: &before,
+                warm: way.warm,
+                expected: state_digest(if way.warm { &twice } else { &after })?,
+            };
             compare(&row, &subjects, &task, runs, figures)?;
         }
         before = after;
@@ -64,7 +88,7 @@ fn compare(
     for round in 0..=runs {
         for at in 0..SUBJECTS.len() {
             let at = (at + round) % SUBJECTS.len();
-            let run = subjects[at].run(task).with_context(|| row.to_owned())?;
+            let run = subjects[at].time(task).with_context(|| row.to_owned())?;
             // The first round warms up.
             if round > 0 {
                 all[at].push(run);

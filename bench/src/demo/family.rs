@@ -49,11 +49,13 @@ impl<'a> Family<'a> {
     /// # Errors
     /// When a run fails. Differences are kept for the verdict.
     pub fn run(&mut self, subject: Subject, runner: &Runner) -> Result<()> {
-        let plan = runner.guest().plan().context("the module has no plan")?;
+        let plan = runner.guest().plan();
+        let plan = plan.with_context(|| format!("{} has no plan", subject.module()))?;
         let mut first: Option<Outcome> = None;
         for scenario in scenarios(subject, plan, &self.expected) {
-            let outcome = trial::run(runner, self.instances, &scenario, self.inputs)?;
             let row = format!("{}{}", self.names().1, scenario.row);
+            let outcome = trial::run(runner, self.instances, &scenario, self.inputs)
+                .with_context(|| format!("{row} of {}", subject.name()))?;
             self.report(&row, subject, &outcome);
             let first = first.get_or_insert_with(|| outcome.clone());
             let mut faults = outcome.faults(&scenario, &self.expected, first);

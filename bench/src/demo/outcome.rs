@@ -1,7 +1,6 @@
 //! What came of a run, its figures, and what is wrong with it.
 
-use steadfast_host::observe::CacheUse;
-use steadfast_host::{Digest, Span};
+use steadfast_host::{CacheUse, Digest, Span};
 use steadfast_ops::reference::Counts;
 
 use super::expected::Expected;

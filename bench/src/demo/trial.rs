@@ -35,7 +35,7 @@ pub fn run(
     let heap = report.heap_digest;
     let last = report.last.and_then(|block| block.observed);
     Ok(Outcome {
-        blocks: blocks.with_context(|| scenario.row)?,
+        blocks: blocks?,
         capacity_bytes: last.map_or(0, |seen| seen.cache_limit_bytes.into()),
         grows: report.grows.asked,
         cache_hits: report.cache.map_or(0, |cache| cache.hits),

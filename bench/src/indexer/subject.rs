@@ -10,10 +10,15 @@ use steadfast_host::{
 
 use crate::guests;
 
-/// What is measured: a block, the state that it finds, and the digest of the one that it must leave.
+/// What is measured.
 pub struct Task<'a> {
+    /// The block.
     pub input: &'a Input,
+    /// The state that a fresh instance finds.
     pub before: &'a MemoryState,
+    /// Whether the instance indexes the block once before that.
+    pub warm: bool,
+    /// The digest of the state that it must leave.
     pub expected: Digest,
 }
 
@@ -21,7 +26,9 @@ pub struct Task<'a> {
 pub struct Run {
     /// Time in `_start`, with its imports.
     pub ns: f64,
-    /// This process's page faults meanwhile, with those of making the instance.
+    /// The fuel that `_start` took, on an engine that counts it.
+    fuel: Option<f64>,
+    /// This process's page faults meanwhile, with those of making the instance if it is fresh.
     pub page_faults: f64,
 }
 
@@ -79,21 +86,12 @@ impl Subject {
         report.with_context(|| input.name().to_owned())
     }
 
-    /// Runs a fresh instance on the block.
+    /// Indexes the block, to be timed.
     ///
     /// # Errors
     /// When the guest fails, or leaves another state.
-    pub fn run(&self, task: &Task<'_>) -> Result<Run> {
-        let faults = page_faults()?;
-        let finished = self.timed.start(task.input, task.before)?;
-        let page_faults = page_faults()? - faults;
-        let mut state = task.before.clone();
-        let report = finished.commit(&mut state)?;
-        check(task, &state)?;
-        Ok(Run {
-            ns: report.guest_ns as f64,
-            page_faults: page_faults as f64,
-        })
+    pub fn time(&self, task: &Task<'_>) -> Result<Run> {
+        run(&self.timed, task)
     }
 
     /// The fuel that the block takes.
@@ -101,23 +99,35 @@ impl Subject {
     /// # Errors
     /// When the guest fails, or leaves another state.
     pub fn fuel(&self, task: &Task<'_>) -> Result<f64> {
-        let mut state = task.before.clone();
-        let report = self.counted.run_block(task.input, &mut state)?;
-        check(task, &state)?;
-        let fuel = report.fuel.context("the engine counts no fuel")?;
-        Ok(fuel as f64)
+        let fuel = run(&self.counted, task)?.fuel;
+        fuel.context("the engine counts no fuel")
     }
 }
 
-fn check(task: &Task<'_>, state: &MemoryState) -> Result<()> {
-    let reached = state_digest(state)?;
+fn run(runner: &Runner, task: &Task<'_>) -> Result<Run> {
+    let mut state = task.before.clone();
+    let mut faults = page_faults()?;
+    let mut fuel = 0;
+    let mut finished = runner.start(task.input, &state)?;
+    if task.warm {
+        fuel = finished.report().fuel.unwrap_or(0);
+        faults = page_faults()?;
+        finished = finished.next(task.input, &mut state)?;
+    }
+    let faults = page_faults()? - faults;
+    let report = finished.commit(&mut state)?;
+    let reached = state_digest(&state)?;
     ensure!(
         reached == task.expected,
         "{}: the state's digest is {reached}, where {} was reached before",
         task.input.name(),
         task.expected
     );
-    Ok(())
+    Ok(Run {
+        ns: report.guest_ns as f64,
+        fuel: report.fuel.map(|total| (total - fuel) as f64),
+        page_faults: faults as f64,
+    })
 }
 
 /// This process's page faults so far that needed no disk.
