@@ -58,3 +58,8 @@ pub use plan::{Plan, Policy};
 pub use probe::{Grant, RegionOutcome};
 pub use reserve::{granted, on_refusal, reserve, reserve_with};
 pub use units::{Bytes, Pages};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
