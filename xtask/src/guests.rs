@@ -49,8 +49,17 @@ const GUESTS: [Guests; 7] = [
 ];
 
 /// Builds every guest.
-pub fn build(project: &Project) -> Result<()> {
-    for guests in &GUESTS {
+pub fn all(project: &Project) -> Result<()> {
+    build(project, &GUESTS)
+}
+
+/// Builds the indexers, which stand in `target/guests/` itself.
+pub fn indexers(project: &Project) -> Result<()> {
+    build(project, GUESTS.iter().filter(|guests| guests.to.is_empty()))
+}
+
+fn build<'a>(project: &Project, guests: impl IntoIterator<Item = &'a Guests>) -> Result<()> {
+    for guests in guests {
         let name = format!(
             "{} for {} ({})",
             guests.package, guests.target, guests.profile

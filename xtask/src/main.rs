@@ -77,19 +77,19 @@ fn run(task: Task) -> Result<()> {
             let project = Project::set_up(toolchain)?;
             tools::install(&project)
         }
-        Task::Guests => guests::build(&Project::set_up(None)?),
+        Task::Guests => guests::all(&Project::set_up(None)?),
         Task::Demo {
             toolchain,
             input,
             json,
         } => {
             let project = Project::set_up(toolchain)?;
-            guests::build(&project)?;
+            guests::indexers(&project)?;
             bench::demo(&project, &input, json)
         }
         Task::Bench { name, json, rest } => {
             let project = Project::set_up(None)?;
-            guests::build(&project)?;
+            guests::all(&project)?;
             bench::bench(&project, &name, json, &rest)
         }
         Task::Test { toolchain } => test::run(&Project::set_up(toolchain)?),

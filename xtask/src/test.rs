@@ -46,7 +46,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     )?;
     optional::miri(project, tally)?;
     tools::install(project)?;
-    guests::build(project)?;
+    guests::all(project)?;
     test(
         project,
         tally,
