@@ -1,0 +1,109 @@
+//! The `STEADFAST_*` variables: what they say is in the module, and what they get wrong is told by the compiler.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::{env, fs};
+
+use steadfast::{Bytes, Plan, Policy};
+use wasm_tests::{TARGETS, path};
+use wasmparser::{Parser, Payload};
+
+const TARGET: &str = TARGETS[1];
+
+fn directory() -> PathBuf {
+    path(TARGET, "churn").with_file_name("variables-build")
+}
+
+/// Builds the guest `churn` with these variables.
+fn build(variables: &[(&str, &str)]) -> Output {
+    Command::new(env::var_os("CARGO").expect("cargo runs the tests"))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "wasm-test-guests",
+            "--bin",
+            "churn",
+        ])
+        .args(["--target", TARGET, "--target-dir"])
+        .arg(directory())
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .envs(variables.iter().copied())
+        .output()
+        .expect("cargo can be run")
+}
+
+fn plan_of_the_build() -> Plan {
+    let module = fs::read(directory().join(TARGET).join("debug/churn.wasm")).expect("it was built");
+    Parser::new(0)
+        .parse_all(&module)
+        .find_map(|payload| match payload.expect("a sound module") {
+            Payload::CustomSection(section) if section.name() == Plan::SECTION => {
+                Some(Plan::decode(section.data()).expect("a sound plan"))
+            }
+            _ => None,
+        })
+        .expect("the module has a plan")
+}
+
+#[test]
+fn variables_change_the_plan_and_their_faults_are_told() {
+    let output = build(&[
+        ("STEADFAST_REGION_BASE", "32MiB"),
+        ("STEADFAST_REGION_MAX", "64 MiB"),
+        ("STEADFAST_C_HEAP", "131072"),
+        ("STEADFAST_EXPECTED_ENTRY", "80"),
+        ("STEADFAST_POLICY", "on-demand"),
+        ("STEADFAST_STEP", "256KiB"),
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let expected = Plan::DEFAULT
+        .with_region_base(Bytes::mib(32))
+        .with_region_max(Bytes::mib(64))
+        .with_c_heap(Bytes::kib(128))
+        .with_expected_entry(80)
+        .with_policy(Policy::OnDemand {
+            step: Bytes::kib(256),
+        });
+    assert_eq!(plan_of_the_build(), expected);
+
+    for (variable, value, told) in [
+        (
+            "STEADFAST_REGION_BASE",
+            "plenty",
+            "it must be a number of bytes",
+        ),
+        (
+            "STEADFAST_REGION_BASE",
+            "99999999999999999999",
+            "it must be a number of bytes",
+        ),
+        (
+            "STEADFAST_REGION_BASE",
+            "1000",
+            "must be a multiple of 64 KiB",
+        ),
+        ("STEADFAST_REGION_BASE", "4GiB", "a page below 4 GiB"),
+        ("STEADFAST_REGION_MAX", "5GB", "KiB, MiB or GiB"),
+        ("STEADFAST_C_HEAP", "1GiB", "leaves no room for the heap"),
+        (
+            "STEADFAST_EXPECTED_ENTRY",
+            "0",
+            "the expected entry must be",
+        ),
+        (
+            "STEADFAST_POLICY",
+            "greedy",
+            "probe, ladder, exact, on-demand or off",
+        ),
+    ] {
+        let output = build(&[(variable, value)]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{variable}={value} was taken");
+        assert!(stderr.contains(told), "{variable}={value}: {stderr}");
+    }
+
+    let output = build(&[]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(plan_of_the_build(), Plan::DEFAULT);
+}
