@@ -1,14 +1,5 @@
 //! The seam to the platform: linear memory's size and growth, and nothing else.
 
-#[cfg(all(target_family = "wasm", not(target_arch = "wasm32")))]
-compile_error!(
-    "steadfast supports 32-bit WebAssembly; offsets of 64-bit memories do not fit its formats"
-);
-#[cfg(all(target_family = "wasm", target_feature = "atomics"))]
-compile_error!(
-    "steadfast is single-threaded: build without the `atomics` target feature, or keep shared memories out of the module"
-);
-
 pub mod host;
 #[cfg(not(target_family = "wasm"))]
 #[path = "memory/native.rs"]

@@ -1,5 +1,14 @@
 //! Linear memory of the module itself.
 
+#[cfg(not(target_arch = "wasm32"))]
+compile_error!(
+    "steadfast supports 32-bit WebAssembly; offsets of 64-bit memories do not fit its formats"
+);
+#[cfg(target_feature = "atomics")]
+compile_error!(
+    "steadfast is single-threaded: build without the `atomics` target feature, or keep shared memories out of the module"
+);
+
 use core::arch::wasm32;
 use core::ptr::{self, NonNull};
 

@@ -118,3 +118,20 @@ pub fn exercise_cache(first: usize) {
     report(first + 1, cache.capacity() as u64);
     report(first + 2, cache.stats().hits);
 }
+
+/// What a module does that keeps another allocator than steadfast's: reserves first, uses the cache, and goes on allocating.
+pub fn live_beside() {
+    let grant = steadfast::reserve();
+    report(10, u64::from(grant.region.start));
+    report(11, u64::from(grant.region.len));
+    report(12, grant.outcome as u64);
+    exercise_cache(0);
+    // The module's own allocator goes on past the region.
+    report(
+        13,
+        vec![3_u8; 5_000_000]
+            .iter()
+            .map(|byte| u64::from(*byte))
+            .sum(),
+    );
+}
