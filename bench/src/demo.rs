@@ -12,7 +12,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use steadfast_host::ceiling::PAGE_BYTES;
 use steadfast_host::{Input, MemoryState, Runner};
 
-use crate::figures::Figures;
 use crate::{guests, inputs};
 use expected::Expected;
 use family::Family;
@@ -54,10 +53,7 @@ pub fn run(files: &[PathBuf], json: Option<&Path>) -> Result<()> {
 
     let verdicts = [demo.verdict(), replay.verdict()];
     if let Some(path) = json {
-        let mut figures = Figures::default();
-        figures.append(demo.figures);
-        figures.append(replay.figures);
-        figures.write_json(path)?;
+        demo.figures.write_json(path)?;
     }
     verdicts.into_iter().collect()
 }

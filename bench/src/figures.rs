@@ -45,11 +45,6 @@ impl Figures {
         self.0.push(figure);
     }
 
-    /// Takes over all figures of another run.
-    pub fn append(&mut self, mut other: Figures) {
-        self.0.append(&mut other.0);
-    }
-
     /// Prints a line for each row and subject, with a column for each metric.
     pub fn print(&self) {
         let mut metrics: Vec<(&str, &str)> = Vec::new();
