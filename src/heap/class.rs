@@ -13,7 +13,6 @@ pub(super) const CLASSES: usize = LINEAR + UPPER.len();
 
 const STEP: usize = 8;
 const LINEAR: usize = 32;
-const LINEAR_MAX: usize = LINEAR * STEP;
 const UPPER: [u16; 21] = [
     272, 288, 320, 352, 384, 416, 448, 480, 512, 544, 576, 624, 672, 736, 816, 896, 1024, 1168,
     1360, 1632, 2048,
@@ -56,7 +55,7 @@ const _: () = {
         SIZES[CLASSES - 1] as usize == SMALL_MAX,
         "the last class serves the greatest small size"
     );
-    assert!(LINEAR_MAX == 256 && CLASSES <= u8::MAX as usize);
+    assert!(LINEAR * STEP == 256 && CLASSES <= u8::MAX as usize);
     let mut class = LINEAR;
     while class < CLASSES {
         assert!(SIZES[class] % 16 == 0 && SIZES[class] > SIZES[class - 1]);
