@@ -119,16 +119,11 @@ fn exhaust(span: &Span) -> Vec<(usize, Vec<usize>)> {
                 heap.dealloc(block, layout(size));
             }
             heap.validate().expect("sound with holes");
-            let again = blocks
-                .iter()
-                .step_by(3)
-                .filter(|_| !heap.alloc(layout(size)).is_null())
-                .count();
-            assert_eq!(
-                again,
-                blocks.len().div_ceil(3),
-                "holes of {size} bytes serve again"
-            );
+            // The holes serve again, though not each at its own place: a hole may have joined what was free beside it.
+            for block in blocks.iter_mut().step_by(3) {
+                *block = heap.alloc(layout(size));
+                assert!(!block.is_null(), "holes of {size} bytes serve again");
+            }
             for &block in &blocks {
                 heap.dealloc(block, layout(size));
             }
@@ -200,7 +195,9 @@ fn any_word_of_the_table_written_over_is_found_or_harmless() {
     let span = Span::dirty(1, 0xff);
     let words = PAGE / 1024;
     let mut found = 0;
+    let mut tried = 0;
     for at in (1..words).step_by(if cfg!(miri) { 7 } else { 1 }) {
+        tried += 1;
         for garbage in [0, 1, 2, 5, 40, 0x7fff, usize::MAX]
             .into_iter()
             .step_by(if cfg!(miri) { 3 } else { 1 })
@@ -220,5 +217,5 @@ fn any_word_of_the_table_written_over_is_found_or_harmless() {
             }
         }
     }
-    assert!(found > words / 3, "{found}");
+    assert!(found > tried / 3, "{found} of {tried}");
 }
