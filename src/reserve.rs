@@ -74,8 +74,8 @@ pub(crate) fn plan_in_force() -> Plan {
 
 /// If the module's allocator is ours, its first allocation reserves with its plan.
 fn touch_allocator() {
-    // Larger than what a heap carves many blocks of at once.
-    drop(black_box(Vec::<u8>::with_capacity(1024)));
+    // Large enough for a heap to take it as it is, without carving blocks and touching their pages.
+    drop(black_box(Vec::<u8>::with_capacity(4096)));
 }
 
 /// Reserves for a module whose global allocator is ours.
