@@ -1,6 +1,7 @@
 //! Runs the test guests under an engine that refuses, pre-grows and limits as it is told.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::{env, fs};
 
 use steadfast::record::Record;
@@ -100,6 +101,22 @@ pub fn path(target: &str, name: &str) -> PathBuf {
         .join(target)
         .join(name)
         .with_extension("wasm")
+}
+
+/// The command that builds the guest `churn` as cargo does by default, and where the module then stands: in a directory of
+/// its own, out of the way of other builds.
+///
+/// # Panics
+/// Outside of cargo.
+pub fn debug_build(target: &str, directory: &str) -> (Command, PathBuf) {
+    let directory = path(target, "churn").with_file_name(directory);
+    let mut command = Command::new(env::var_os("CARGO").expect("cargo runs the tests"));
+    command
+        .args(["build", "--quiet", "--package", "wasm-test-guests"])
+        .args(["--bin", "churn", "--target", target, "--target-dir"])
+        .arg(&directory)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    (command, directory.join(target).join("debug/churn.wasm"))
 }
 
 impl Guest {

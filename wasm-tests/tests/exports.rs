@@ -1,40 +1,26 @@
 //! What a host finds in a module without running it: the plan's section and the record's export, on both targets, in debug
 //! and in release builds.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs};
+use std::fs;
+use std::path::PathBuf;
 
 use steadfast::Plan;
 use steadfast::record::Record;
-use wasm_tests::{TARGETS, path};
+use wasm_tests::{TARGETS, debug_build, path};
 use wasmparser::{ExternalKind, Parser, Payload};
 
-/// Builds the guest `churn` as cargo does by default, out of the way of other builds.
-fn debug_build(target: &str) -> PathBuf {
-    let directory = path(target, "churn").with_file_name("debug-build");
-    let status = Command::new(env::var_os("CARGO").expect("cargo runs the tests"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "wasm-test-guests",
-            "--bin",
-            "churn",
-        ])
-        .args(["--target", target, "--target-dir"])
-        .arg(&directory)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-        .status()
-        .expect("cargo can be run");
+/// Builds the guest `churn` for debugging.
+fn debug_module(target: &str) -> PathBuf {
+    let (mut build, module) = debug_build(target, "debug-build");
+    let status = build.status().expect("cargo can be run");
     assert!(status.success(), "the debug build for {target} failed");
-    directory.join(target).join("debug/churn.wasm")
+    module
 }
 
 #[test]
 fn the_plan_and_the_record_are_found_in_every_build() {
     for target in TARGETS {
-        for module in [path(target, "churn"), debug_build(target)] {
+        for module in [path(target, "churn"), debug_module(target)] {
             let bytes = fs::read(&module).unwrap_or_else(|error| {
                 panic!("{}: {error}; run `cargo xtask guests`", module.display())
             });

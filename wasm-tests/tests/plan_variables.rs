@@ -1,40 +1,28 @@
 //! The `STEADFAST_*` variables: what they say is in the module, and what they get wrong is told by the compiler.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::{env, fs};
+use std::fs;
+use std::process::Output;
 
 use steadfast::{Bytes, Plan, Policy};
-use wasm_tests::{TARGETS, path};
+use wasm_tests::{TARGETS, debug_build};
 use wasmparser::{Parser, Payload};
 
 const TARGET: &str = TARGETS[1];
 
-fn directory() -> PathBuf {
-    path(TARGET, "churn").with_file_name("variables-build")
-}
+const DIRECTORY: &str = "variables-build";
 
 /// Builds the guest `churn` with these variables.
 fn build(variables: &[(&str, &str)]) -> Output {
-    Command::new(env::var_os("CARGO").expect("cargo runs the tests"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "wasm-test-guests",
-            "--bin",
-            "churn",
-        ])
-        .args(["--target", TARGET, "--target-dir"])
-        .arg(directory())
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+    let (mut build, _) = debug_build(TARGET, DIRECTORY);
+    build
         .envs(variables.iter().copied())
         .output()
         .expect("cargo can be run")
 }
 
 fn plan_of_the_build() -> Plan {
-    let module = fs::read(directory().join(TARGET).join("debug/churn.wasm")).expect("it was built");
+    let (_, module) = debug_build(TARGET, DIRECTORY);
+    let module = fs::read(module).expect("it was built");
     Parser::new(0)
         .parse_all(&module)
         .find_map(|payload| match payload.expect("a sound module") {
