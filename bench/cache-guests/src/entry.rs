@@ -57,7 +57,10 @@ impl Key {
 
     /// The number that a key was made of.
     pub fn number(key: &[u8]) -> u32 {
-        key[4..8].iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte))
+        key[4..8]
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 8 | u32::from(*byte))
     }
 }
 
@@ -79,5 +82,7 @@ pub fn value(number: u32) -> &'static [u8] {
 /// Whether two values have the same length and the same first and last eight bytes.
 #[inline(always)]
 pub fn resemble(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk()
+    a.len() == b.len()
+        && a.first_chunk::<8>() == b.first_chunk()
+        && a.last_chunk::<8>() == b.last_chunk()
 }

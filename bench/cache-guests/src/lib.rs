@@ -42,11 +42,13 @@ pub trait Subject {
 #[macro_export]
 macro_rules! exports {
     ($subject:ty) => {
-        static CACHE: steadfast::exclusive::Exclusive<Option<$subject>> =
-            steadfast::exclusive::Exclusive::new(None);
+        thread_local! {
+            static CACHE: std::cell::RefCell<Option<$subject>> =
+                const { std::cell::RefCell::new(None) };
+        }
 
         fn with<R>(body: impl FnOnce(&mut $subject) -> R) -> R {
-            CACHE.with(|cache| body(cache.as_mut().expect("`bench_open` comes first")))
+            CACHE.with_borrow_mut(|cache| body(cache.as_mut().expect("`bench_open` comes first")))
         }
 
         /// libc's `_start` calls it, and has set itself up by then.
@@ -62,7 +64,7 @@ macro_rules! exports {
                 entries: entries as usize,
                 variant,
             };
-            CACHE.with(|cache| *cache = Some($crate::Subject::open(capacity)));
+            CACHE.set(Some($crate::Subject::open(capacity)));
         }
 
         #[unsafe(no_mangle)]

@@ -46,6 +46,8 @@ impl Subject for Metashrew {
     }
 
     fn each(&self, mut entry: impl FnMut(&[u8], &[u8])) {
-        self.0.iter().for_each(|(key, value)| entry(&key.0, &value.0));
+        self.0
+            .iter()
+            .for_each(|(key, value)| entry(&key.0, &value.0));
     }
 }

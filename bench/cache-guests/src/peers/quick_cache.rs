@@ -1,7 +1,7 @@
 use super::{Bytes, FxBuildHasher, weight};
 use crate::{Capacity, Subject};
-use quick_cache::unsync::{Cache, DefaultLifecycle};
 use quick_cache::Weighter;
+use quick_cache::unsync::{Cache, DefaultLifecycle};
 
 /// The crate `quick_cache` for one thread (not LRU: S3-FIFO), bounded by bytes of keys and values.
 pub struct QuickCache(Cache<Bytes, Bytes, Weight, FxBuildHasher>);
