@@ -1,11 +1,14 @@
 //! The cache beside other crates' caches: the same keys in the same order, each in a module of its own.
 
+mod block;
+mod fit;
 mod instance;
 mod model;
 mod numbers;
 mod race;
 mod rows;
 mod subject;
+mod worst;
 
 use std::path::PathBuf;
 
@@ -29,12 +32,15 @@ pub struct Options {
     /// A fifth of the timed operations, for a first look.
     #[arg(long)]
     quick: bool,
+    /// Measures nothing, and prints the largest sizes with which the peers get through row `zipf-real-64m`.
+    #[arg(long)]
+    fit: bool,
     /// The blocks of row `block-linked`, as for the demo.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
 }
 
-const ROWS: [&str; 8] = [
+const ROWS: [&str; 11] = [
     "hit-1m",
     "hit-16m",
     "hit-64m",
@@ -43,6 +49,9 @@ const ROWS: [&str; 8] = [
     "zipf-real-64m",
     "evict",
     "creep",
+    "block-linked",
+    "worst-case",
+    "worst-case-chosen",
 ];
 
 impl Options {
@@ -85,6 +94,9 @@ impl Row<'_> {
 /// When a guest is missing or fails, or a cache answers what it must not.
 pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     let subjects = subject::named(&options.subjects)?;
+    if options.fit {
+        return rows::fit(options, &subjects);
+    }
     for (name, mib) in [
         ("hit-1m", 1),
         ("hit-16m", 16),
@@ -105,6 +117,14 @@ pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     }
     if options.wants("evict") || options.wants("creep") {
         rows::evict_and_creep(options, &subjects, figures)?;
+    }
+    if options.wants("block-linked") {
+        let name = "block-linked";
+        block::linked(options, &subjects, &mut Row { name, figures })?;
+    }
+    if options.wants("worst-case") {
+        let name = "worst-case";
+        worst::random(options, &subjects, &mut Row { name, figures })?;
     }
     Ok(())
 }

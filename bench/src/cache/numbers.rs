@@ -1,5 +1,7 @@
 //! Which entries are asked for, in which order: the same for everyone.
 
+use std::collections::HashSet;
+
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Zipf};
@@ -29,6 +31,20 @@ impl Numbers {
     /// The next ones.
     pub fn take(&mut self, count: usize) -> Vec<u32> {
         (0..count).map(|_| self.draw()).collect()
+    }
+
+    /// What the next `draws` leave in a cache of `distinct` entries, least recently used first.
+    pub fn residue(&mut self, draws: usize, distinct: usize) -> Vec<u32> {
+        let drawn = self.take(draws);
+        let mut seen = HashSet::new();
+        let mut latest: Vec<u32> = drawn
+            .into_iter()
+            .rev()
+            .filter(|number| seen.insert(*number))
+            .take(distinct)
+            .collect();
+        latest.reverse();
+        latest
     }
 
     fn draw(&mut self) -> u32 {

@@ -1,7 +1,8 @@
 //! The rows with made entries.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
+use super::fit;
 use super::instance::{Instance, Op};
 use super::numbers::Numbers;
 use super::race::{self, Place, Runner, Work};
@@ -90,16 +91,38 @@ fn zipf_in<'a>(
     place: &Place<'_>,
     row: &mut Row<'_>,
 ) -> Result<Vec<Runner<'a>>> {
+    let (before, timed) = zipf_work(options);
+    race::run(subjects, place, &before, &timed, row)
+}
+
+fn zipf_work(options: &Options) -> (Work, Vec<Work>) {
     let mut numbers = Numbers::zipf(ZIPF_ENTRIES);
-    // More than fits, the most frequent last, and then the law itself: soon as it would be after a long time.
-    let mut warming: Vec<u32> = (0..700_000).rev().collect();
-    warming.extend(numbers.take(1_000_000));
+    // More entries than fit, as ten million lookups leave them, and then some more lookups.
+    let mut warming = numbers.residue(10_000_000, 700_000);
+    warming.extend(numbers.take(500_000));
     let before = Work {
         op: Op::GetOrInsert,
         numbers: warming,
     };
     let timed = rounds(Op::GetOrInsert, &mut numbers, options.scaled(125_000));
-    race::run(subjects, place, &before, &timed, row)
+    (before, timed)
+}
+
+/// Prints the largest sizes with which the peers get through `zipf-real-64m`.
+pub fn fit(options: &Options, subjects: &[&Subject]) -> Result<()> {
+    let engine = steadfast_host::engine::engine(false).map_err(|error| anyhow!("{error:?}"))?;
+    let (before, timed) = zipf_work(options);
+    for subject in bounded(subjects).into_iter().filter(|subject| !subject.is_ours()) {
+        let module = subject.compile(&engine, "")?;
+        let kib = fit::largest(64 << 10, 256, |kib| {
+            let capacity = subject.capacity(kib << 10);
+            let mut instance = Instance::open(&module, capacity, 64 * MIB)?;
+            instance.run(before.op, &before.numbers)?;
+            timed.iter().try_for_each(|work| instance.run(work.op, &work.numbers).map(drop))
+        })?;
+        println!("{}: {kib} KiB", subject.name);
+    }
+    Ok(())
 }
 
 /// Stores what is not there in a full cache of "64 MiB", and sees what that has grown to after 10 million times.
