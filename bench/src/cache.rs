@@ -7,6 +7,7 @@ mod model;
 mod numbers;
 mod race;
 mod rows;
+mod script;
 mod subject;
 mod worst;
 
@@ -125,6 +126,10 @@ pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     if options.wants("worst-case") {
         let name = "worst-case";
         worst::random(options, &subjects, &mut Row { name, figures })?;
+    }
+    if options.wants("worst-case-chosen") {
+        let name = "worst-case-chosen";
+        worst::chosen(&subjects, &mut Row { name, figures })?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ mod work;
 pub mod peers;
 pub mod steadfast;
 
-pub use work::{Op, Tally, WORK_BYTES, bench_work, payload, run};
+pub use work::{Op, Tally, WORK_BYTES, bench_work, payload, run, value_bytes};
 
 /// What a cache is told about its size.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,11 @@ macro_rules! exports {
         #[unsafe(no_mangle)]
         extern "C" fn bench_payload(check: u32) -> u64 {
             with(|cache| $crate::payload(cache, check != 0))
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn bench_value_bytes(number: u32) -> u32 {
+            $crate::value_bytes(number)
         }
 
         #[cfg(not(target_family = "wasm"))]

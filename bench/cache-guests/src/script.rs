@@ -5,12 +5,9 @@
 /// An operation's head.
 const HEAD_BYTES: usize = 4;
 
-/// Stores the value, whether or not the key is there.
-pub const STORE: u8 = 0;
-
 /// One operation.
 pub struct Step<'a> {
-    /// Looks up before it stores, unless this is [`STORE`].
+    /// What is done: an [`Op`](crate::Op) by its number.
     pub what: u8,
     /// The key.
     pub key: &'a [u8],

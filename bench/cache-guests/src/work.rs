@@ -2,7 +2,7 @@
 
 use crate::Subject;
 use crate::entry::{Key, resemble, value};
-use crate::script::{self, STORE};
+use crate::script::{self, Step};
 use steadfast::exclusive::Exclusive;
 
 /// Room for the host's numbers or script.
@@ -61,46 +61,62 @@ impl Tally {
         self.wrong += u32::from(hit && !right);
         hit
     }
+
+    #[inline(always)]
+    fn get_or_insert(&mut self, cache: &mut impl Subject, key: &[u8], value: &[u8]) {
+        if !self.get(cache, key, value) {
+            cache.insert(key, value);
+        }
+    }
 }
 
 /// Does one thing with the first `count` numbers, or bytes of script, that the host wrote.
 pub fn run(cache: &mut impl Subject, op: u32, count: u32) -> Tally {
     bench_work.with(|work| {
         let mut tally = Tally::default();
-        if let Op::Script = Op::of(op) {
-            carry_out(cache, &work[..count as usize], &mut tally);
-            return tally;
-        }
         let (numbers, _) = work.as_chunks::<4>();
-        let numbers = numbers[..count as usize]
-            .iter()
-            .map(|bytes| u32::from_le_bytes(*bytes));
+        // One loop for each, so that none chooses anew each time.
         match Op::of(op) {
-            Op::Get => numbers.for_each(|number| {
-                tally.get(cache, Key::of(number).bytes(), value(number));
+            Op::Script => carry_out(cache, &work[..count as usize], &mut tally),
+            Op::Get => each(&numbers[..count as usize], |key, value| {
+                tally.get(cache, key, value);
             }),
-            Op::GetOrInsert => numbers.for_each(|number| {
-                let (key, value) = (Key::of(number), value(number));
-                if !tally.get(cache, key.bytes(), value) {
-                    cache.insert(key.bytes(), value);
-                }
+            Op::GetOrInsert => each(&numbers[..count as usize], |key, value| {
+                tally.get_or_insert(cache, key, value);
             }),
-            Op::Insert => {
-                numbers.for_each(|number| cache.insert(Key::of(number).bytes(), value(number)));
-            }
-            Op::Remove => numbers.for_each(|number| cache.remove(Key::of(number).bytes())),
-            Op::Script => {}
+            Op::Insert => each(&numbers[..count as usize], |key, value| {
+                cache.insert(key, value)
+            }),
+            Op::Remove => each(&numbers[..count as usize], |key, _| cache.remove(key)),
         }
         tally
     })
 }
 
+#[inline(always)]
+fn each(numbers: &[[u8; 4]], mut body: impl FnMut(&[u8], &[u8])) {
+    for bytes in numbers {
+        let number = u32::from_le_bytes(*bytes);
+        body(Key::of(number).bytes(), value(number));
+    }
+}
+
 fn carry_out(cache: &mut impl Subject, mut script: &[u8], tally: &mut Tally) {
-    while let Some(step) = script::next(&mut script) {
-        if step.what == STORE || !tally.get(cache, step.key, step.value) {
-            cache.insert(step.key, step.value);
+    while let Some(Step { what, key, value }) = script::next(&mut script) {
+        match Op::of(u32::from(what)) {
+            Op::Get => {
+                tally.get(cache, key, value);
+            }
+            Op::GetOrInsert => tally.get_or_insert(cache, key, value),
+            Op::Insert | Op::Script => cache.insert(key, value),
+            Op::Remove => cache.remove(key),
         }
     }
+}
+
+/// The bytes of the value that a number makes.
+pub fn value_bytes(number: u32) -> u32 {
+    value(number).len() as u32
 }
 
 /// The bytes of all keys and values; with `check`, `u64::MAX` if one of the values is not what its key's number makes.

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use steadfast_ops::reference::{Block, Transaction};
 use wasmtime::Module;
 
-use super::instance::{Batch, Instance};
+use super::instance::{Batch, Instance, Op};
+use super::script::{self, ROOM};
 use super::subject::{Bound, Subject};
 use super::{Options, Row, fit};
 use crate::figures::median;
@@ -23,9 +24,6 @@ const BELOW_REGION: u64 = 320 << 10;
 /// Rounds, each in a fresh instance.
 const ROUNDS: usize = 15;
 
-/// A guest's room for a script.
-const ROOM: usize = 64 << 10;
-
 /// What is done, in pieces that fit a guest's room.
 struct Script {
     pieces: Vec<Vec<u8>>,
@@ -41,7 +39,11 @@ struct Output {
 
 impl Script {
     fn of(blocks: &[Block]) -> Result<Self> {
-        let mut script = Script { pieces: vec![Vec::new()], operations: 0, lookups: 0 };
+        let mut script = Script {
+            pieces: vec![Vec::new()],
+            operations: 0,
+            lookups: 0,
+        };
         let mut history: Vec<Vec<Output>> = Vec::new();
         for replay in 0..REPLAYS {
             for block in blocks {
@@ -56,7 +58,11 @@ impl Script {
         let mut created: Vec<Output> = Vec::new();
         for (number, transaction) in block.transactions.iter().enumerate() {
             // The coinbase spends nothing.
-            let spends = if number == 0 { &[] } else { &transaction.spends[..] };
+            let spends = if number == 0 {
+                &[]
+            } else {
+                &transaction.spends[..]
+            };
             for spend in spends {
                 let cold;
                 let output = match here.get(spend) {
@@ -64,16 +70,19 @@ impl Script {
                     None => match earlier(spend, history) {
                         Some(output) => output,
                         None => {
-                            cold = Output { key: key(&spend.0, spend.1, u32::MAX), value: vec![0x51; 33] };
+                            cold = Output {
+                                key: key(&spend.0, spend.1, u32::MAX),
+                                value: vec![0x51; 33],
+                            };
                             &cold
                         }
                     },
                 };
                 self.lookups += 1;
-                self.push(1, &output.key, &output.value)?;
+                self.push(Op::GetOrInsert, &output.key, &output.value)?;
             }
             for (vout, output) in outputs(replay, transaction) {
-                self.push(0, &output.key, &output.value)?;
+                self.push(Op::Insert, &output.key, &output.value)?;
                 here.insert((transaction.txid, vout), created.len());
                 created.push(output);
             }
@@ -82,18 +91,18 @@ impl Script {
         Ok(())
     }
 
-    fn push(&mut self, what: u8, key: &[u8], value: &[u8]) -> Result<()> {
+    fn push(&mut self, op: Op, key: &[u8], value: &[u8]) -> Result<()> {
         // Scripts of the largest size are rare, and cut: a guest's room is not for them.
-        let value = &value[..value.len().min(10_000)];
-        let bytes = 4 + key.len() + value.len();
-        if self.pieces.last().is_none_or(|piece| piece.len() + bytes > ROOM) {
+        let step = script::step(op, key, &value[..value.len().min(10_000)]);
+        if self
+            .pieces
+            .last()
+            .is_none_or(|piece| piece.len() + step.len() > ROOM)
+        {
             self.pieces.push(Vec::new());
         }
         let piece = self.pieces.last_mut().context("a script has a piece")?;
-        piece.extend([what, key.len() as u8]);
-        piece.extend((value.len() as u16).to_le_bytes());
-        piece.extend(key);
-        piece.extend(value);
+        piece.extend(step);
         self.operations += 1;
         Ok(())
     }
@@ -120,13 +129,15 @@ fn key(txid: &[u8; 32], vout: u32, replay: u32) -> Vec<u8> {
 
 /// A transaction's outputs: amount and script under the outpoint.
 fn outputs(replay: u32, transaction: &Transaction) -> impl Iterator<Item = (u32, Output)> {
-    (0..).zip(&transaction.creates).map(move |(vout, (amount, script))| {
-        let output = Output {
-            key: key(&transaction.txid, vout, replay),
-            value: [&amount.to_le_bytes(), &script[..]].concat(),
-        };
-        (vout, output)
-    })
+    (0..)
+        .zip(&transaction.creates)
+        .map(move |(vout, (amount, script))| {
+            let output = Output {
+                key: key(&transaction.txid, vout, replay),
+                value: [&amount.to_le_bytes(), &script[..]].concat(),
+            };
+            (vout, output)
+        })
 }
 
 /// The output of an earlier replay that a spend from outside of its block is linked to: as many replays back as blocks are
@@ -134,11 +145,16 @@ fn outputs(replay: u32, transaction: &Transaction) -> impl Iterator<Item = (u32,
 fn earlier<'a>(spend: &([u8; 32], u32), history: &'a [Vec<Output>]) -> Option<&'a Output> {
     let (txid, vout) = spend;
     let draw = u64::from_le_bytes(txid.first_chunk().copied()?).wrapping_add((*vout).into());
-    let spread = draw.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(history.len() as u64);
+    let spread = draw
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(history.len() as u64);
     let share = spread.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40;
     // The chance to reach back more than `n` replays is 1 / (n + 1).
     let back = (1 << 24) / (share + 1);
-    let outputs = history.len().checked_sub(back as usize).map(|at| &history[at])?;
+    let outputs = history
+        .len()
+        .checked_sub(back as usize)
+        .map(|at| &history[at])?;
     outputs.get((spread >> 32) as usize % outputs.len())
 }
 
@@ -151,12 +167,13 @@ pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Re
     let decode = |input| Block::decode(inputs::block(input));
     let blocks: Vec<Block> = inputs.iter().map(decode).collect::<Result<_, _>>()?;
     let script = Script::of(&blocks)?;
-    let engine = |fuel| {
-        steadfast_host::engine::engine(fuel).map_err(|error| anyhow!("{error:?}"))
-    };
+    let engine = |fuel| steadfast_host::engine::engine(fuel).map_err(|error| anyhow!("{error:?}"));
     let (timed, counted) = (engine(false)?, engine(true)?);
     let mut runners = Vec::new();
-    for subject in subjects.iter().filter(|subject| subject.bound != Bound::None) {
+    for subject in subjects
+        .iter()
+        .filter(|subject| subject.bound != Bound::None)
+    {
         let runner = Runner::fit(subject, subject.compile(&timed, "-2m")?, &script);
         runners.push(runner.with_context(|| subject.name)?);
     }
@@ -167,7 +184,9 @@ pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Re
         }
     }
     let peers = runners.iter().filter(|runner| !runner.subject.is_ours());
-    let best = peers.min_by(|a, b| middle(&a.ns).total_cmp(&middle(&b.ns))).map(|best| best.ns.clone());
+    let best = peers
+        .min_by(|a, b| middle(&a.ns).total_cmp(&middle(&b.ns)))
+        .map(|best| best.ns.clone());
     for mut runner in runners {
         let name = runner.subject.name;
         let module = runner.subject.compile(&counted, "-2m")?;
@@ -181,7 +200,11 @@ pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Re
         row.push(name, "ns", middle(&runner.ns), "ns");
         row.push(name, "fuel", used as f64 / script.operations as f64, "fuel");
         if let Some(best) = &best {
-            runner.ns.iter_mut().zip(best).for_each(|(ns, best)| *ns /= best);
+            runner
+                .ns
+                .iter_mut()
+                .zip(best)
+                .for_each(|(ns, best)| *ns /= best);
             row.push(name, "ratio_to_best_peer", middle(&runner.ns), "");
         }
         row.push(name, "hit_ratio", hits as f64 / script.lookups as f64, "");
@@ -212,10 +235,18 @@ impl<'a> Runner<'a> {
         } else {
             fit::largest(CEILING, 8 << 10, |bytes| {
                 let capacity = subject.capacity(bytes);
-                script.run(&mut Instance::open(&module, capacity, CEILING)?).map(drop)
+                script
+                    .run(&mut Instance::open(&module, capacity, CEILING)?)
+                    .map(drop)
             })?
         };
-        Ok(Self { subject, module, bytes, ns: Vec::new(), hits: 0 })
+        Ok(Self {
+            subject,
+            module,
+            bytes,
+            ns: Vec::new(),
+            hits: 0,
+        })
     }
 
     fn time(&mut self, script: &Script) -> Result<()> {

@@ -13,7 +13,9 @@ pub fn largest(most: u64, step: u64, mut work: impl FnMut(u64) -> Result<()>) ->
         let middle = fits.midpoint(fails);
         match work(middle * step) {
             Ok(()) => fits = middle,
-            Err(error) if middle == 1 => return Err(error).context("too little memory for any size"),
+            Err(error) if middle == 1 => {
+                return Err(error).context("too little memory for any size");
+            }
             Err(_) => fails = middle,
         }
     }

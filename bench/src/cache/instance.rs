@@ -62,6 +62,7 @@ pub struct Instance {
     memory: Memory,
     run: TypedFunc<(u32, u32), u64>,
     payload: TypedFunc<u32, u64>,
+    value_bytes: TypedFunc<u32, u32>,
     work_at: usize,
     region_at: Option<usize>,
     /// Bytes of linear memory before anything ran.
@@ -148,6 +149,7 @@ impl Instance {
         Ok(Ok(Self {
             run: instance.get_typed_func(&mut store, "bench_run")?,
             payload: instance.get_typed_func(&mut store, "bench_payload")?,
+            value_bytes: instance.get_typed_func(&mut store, "bench_value_bytes")?,
             memory,
             work_at,
             region_at,
@@ -199,15 +201,34 @@ impl Instance {
         })
     }
 
-    /// Does one thing with one number, and answers its fuel and whether it hit.
+    /// Does one thing with one number, and answers its fuel.
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    #[inline]
-    pub fn fuel_of(&mut self, op: Op, number: u32) -> Result<(u64, bool)> {
+    pub fn fuel_of(&mut self, op: Op, number: u32) -> Result<u64> {
         let before = self.fuel_left()?;
-        let batch = self.call(op, &number.to_le_bytes(), 1)?;
-        Ok((before - self.fuel_left()?, batch.hits != 0))
+        self.call(op, &number.to_le_bytes(), 1)?;
+        Ok(before - self.fuel_left()?)
+    }
+
+    /// The fuel of a script.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn fuel_of_script(&mut self, script: &[u8]) -> Result<u64> {
+        let before = self.fuel_left()?;
+        self.run_script(script)?;
+        Ok(before - self.fuel_left()?)
+    }
+
+    /// The bytes of the value that a number makes.
+    ///
+    /// # Errors
+    /// When the guest fails.
+    pub fn value_bytes(&mut self, number: u32) -> Result<u32> {
+        self.value_bytes
+            .call(&mut self.store, number)
+            .map_err(engine_error)
     }
 
     /// The fuel that is left.

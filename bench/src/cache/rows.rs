@@ -112,13 +112,18 @@ fn zipf_work(options: &Options) -> (Work, Vec<Work>) {
 pub fn fit(options: &Options, subjects: &[&Subject]) -> Result<()> {
     let engine = steadfast_host::engine::engine(false).map_err(|error| anyhow!("{error:?}"))?;
     let (before, timed) = zipf_work(options);
-    for subject in bounded(subjects).into_iter().filter(|subject| !subject.is_ours()) {
+    for subject in bounded(subjects)
+        .into_iter()
+        .filter(|subject| !subject.is_ours())
+    {
         let module = subject.compile(&engine, "")?;
         let kib = fit::largest(64 << 10, 256, |kib| {
             let capacity = subject.capacity(kib << 10);
             let mut instance = Instance::open(&module, capacity, 64 * MIB)?;
             instance.run(before.op, &before.numbers)?;
-            timed.iter().try_for_each(|work| instance.run(work.op, &work.numbers).map(drop))
+            timed
+                .iter()
+                .try_for_each(|work| instance.run(work.op, &work.numbers).map(drop))
         })?;
         println!("{}: {kib} KiB", subject.name);
     }

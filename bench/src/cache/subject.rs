@@ -32,8 +32,6 @@ pub struct Subject {
     variant: u32,
     /// What bounds it.
     pub bound: Bound,
-    /// Whether it evicts the least recently used entry, and nothing else.
-    pub is_strict_lru: bool,
     /// The largest "size" in KiB with which it gets through row `zipf-real-64m`; `--fit` finds it.
     pub fits_64m_kib: u64,
 }
