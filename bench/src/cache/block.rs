@@ -19,7 +19,7 @@ const REPLAYS: u32 = 20;
 const CEILING: u64 = 2 << 20;
 
 /// Below our region, in the module with the plan for 2 MiB.
-const BELOW_REGION: u64 = 320 << 10;
+const BELOW_REGION: u64 = 256 << 10;
 
 /// Rounds, each in a fresh instance.
 const ROUNDS: usize = 15;

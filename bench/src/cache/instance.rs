@@ -7,8 +7,8 @@ use steadfast::record::Record;
 use steadfast::region::{HEADER_BYTES, RegionInfo, inspect};
 use steadfast_host::limits::{Limits, OnRefusal};
 use wasmtime::{Linker, Memory, Module, Store, TypedFunc, Val};
-use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::{Deterministic, WasiCtxBuilder};
 
 /// How many numbers a guest takes at a time.
 const BATCH: usize = 16 << 10;
@@ -92,7 +92,9 @@ impl Instance {
     ) -> wasmtime::Result<Result<Self>> {
         let state = State {
             limits: Limits::new(ceiling, None, OnRefusal::ReturnMinusOne),
+            // Hashers with a random seed are to have the same one in every run.
             wasi: WasiCtxBuilder::new()
+                .secure_random(Deterministic::new(vec![7]))
                 .allow_blocking_current_thread(true)
                 .build_p1(),
         };

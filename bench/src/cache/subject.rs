@@ -38,16 +38,16 @@ pub struct Subject {
 
 #[rustfmt::skip]
 const SUBJECTS: [Subject; 10] = [
-    subject("steadfast", "steadfast", 0, Bound::Region, true, 0),
-    subject("lru-mem-metashrew", "lru-mem-metashrew", 0, Bound::Own, true, 30_000),
-    subject("lru-mem", "lru-mem", 0, Bound::Own, true, 30_000),
-    subject("lru", "lru", 0, Bound::Entries, true, 30_000),
-    subject("schnellru", "schnellru", 0, Bound::Entries, true, 30_000),
-    subject("hashlink", "hashlink", 0, Bound::Entries, true, 30_000),
-    subject("quick_cache", "quick_cache", 0, Bound::Payload, false, 30_000),
-    subject("clru", "clru", 0, Bound::Payload, true, 30_000),
-    subject("mini-moka", "mini-moka", 0, Bound::Payload, false, 30_000),
-    subject("bound-hashbrown", "bound-hashbrown", 0, Bound::None, false, 0),
+    subject("steadfast", "steadfast", 0, Bound::Region, 0),
+    subject("lru-mem-metashrew", "lru-mem-metashrew", 0, Bound::Own, 42_752),
+    subject("lru-mem", "lru-mem", 0, Bound::Own, 50_176),
+    subject("lru", "lru", 0, Bound::Entries, 41_728),
+    subject("schnellru", "schnellru", 0, Bound::Entries, 44_288),
+    subject("hashlink", "hashlink", 0, Bound::Entries, 41_728),
+    subject("quick_cache", "quick_cache", 0, Bound::Payload, 25_856),
+    subject("clru", "clru", 0, Bound::Payload, 41_472),
+    subject("mini-moka", "mini-moka", 0, Bound::Payload, 25_344),
+    subject("bound-hashbrown", "bound-hashbrown", 0, Bound::None, 0),
 ];
 
 const fn subject(
@@ -55,7 +55,6 @@ const fn subject(
     module: &'static str,
     variant: u32,
     bound: Bound,
-    is_strict_lru: bool,
     fits_64m_kib: u64,
 ) -> Subject {
     Subject {
@@ -63,7 +62,6 @@ const fn subject(
         module,
         variant,
         bound,
-        is_strict_lru,
         fits_64m_kib,
     }
 }

@@ -1,0 +1,33 @@
+//! Drives the module's cache beside the oracle, for as many operations as the environment says.
+#![cfg_attr(target_family = "wasm", no_main)]
+
+use std::env;
+
+use steadfast_ops::cache::{Checks, Script, noise, run};
+use wasm_test_guests::report;
+
+steadfast::plan!();
+
+const CHECKS: Checks = Checks {
+    validate_every: 4_999,
+    compare_every: 2_503,
+};
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    let value = env::var(name).ok();
+    value.map_or(otherwise, |value| value.parse().expect("a number"))
+}
+
+fn drive() {
+    let (operations, seed) = (number("OPERATIONS", 20_000), number("SEED", 1));
+    let mut cache = steadfast::open_cache().expect("the cache is opened once");
+    let mut script = Script::new(noise(seed), number("LARGE", 10_000) as usize);
+    let summary = run(&mut cache, &mut script, operations, CHECKS)
+        .unwrap_or_else(|mismatch| panic!("seed {seed}: {mismatch}"));
+    report(0, summary.steps);
+    report(1, summary.digest);
+    report(2, summary.stats.evictions);
+    report(3, u64::from(summary.stats.capacity_bytes));
+}
+
+wasm_test_guests::entry!(drive);
