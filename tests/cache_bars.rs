@@ -1,0 +1,124 @@
+//! What the cache promises about density and eviction, held to its own counters.
+#![cfg(not(miri))]
+
+use steadfast::cache::Cache;
+use steadfast::region::block_bytes;
+use steadfast_ops::cache::{Mix, Spec, region};
+
+const CAPACITY: u32 = 4 << 20;
+
+fn cache(expected_entry: u32) -> Cache {
+    Cache::new(region(&Spec {
+        expected_entry,
+        ..Spec::fresh(CAPACITY)
+    }))
+}
+
+/// Bytes of keys and values.
+fn payload(cache: &Cache) -> usize {
+    cache
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum()
+}
+
+fn insert(cache: &mut Cache, entry: &(Vec<u8>, Vec<u8>)) -> usize {
+    cache
+        .insert(&entry.0, &entry.1)
+        .expect("the cache is large enough");
+    entry.0.len() + entry.1.len()
+}
+
+/// Fills a cache with entries of one size until the first has to go, and answers what each takes besides key and value.
+fn overhead(entry_bytes: usize) -> f64 {
+    let mut cache = cache(entry_bytes as u32);
+    for number in 0u32.. {
+        let stats = cache.stats();
+        if stats.evictions + stats.displaced + stats.window_evictions > 0 {
+            break;
+        }
+        let value = vec![7; entry_bytes - 40];
+        let key = [&[b'k'; 36][..], &number.to_le_bytes()].concat();
+        cache
+            .insert(&key, &value)
+            .expect("the cache is large enough");
+    }
+    assert_eq!(
+        cache.stats().displaced,
+        0,
+        "the index was full before the arena"
+    );
+    (CAPACITY as usize - payload(&cache)) as f64 / cache.len() as f64
+}
+
+#[test]
+fn an_entry_takes_28_bytes_besides_at_most_at_the_expected_size() {
+    // The header is part of it; at this capacity it is a fraction of a byte.
+    for entry_bytes in [60, 137, 1024] {
+        let overhead = overhead(entry_bytes);
+        println!("{entry_bytes} bytes of key and value: {overhead:.2} besides");
+        assert!(overhead <= 28.0, "{entry_bytes} bytes: {overhead}");
+    }
+}
+
+/// Inserts the mix into a full cache in turns; after each, the share of the region that is keys and values.
+fn densities(cache: &mut Cache, mix: &mut Mix, turns: usize, inserts: usize) -> Vec<f64> {
+    (0..turns)
+        .map(|_| {
+            for entry in mix.by_ref().take(inserts) {
+                insert(cache, &entry);
+            }
+            cache.validate().expect("the cache is sound");
+            payload(cache) as f64 / f64::from(CAPACITY)
+        })
+        .collect()
+}
+
+#[test]
+fn a_steady_mixed_load_keeps_its_density() {
+    let mut cache = cache(137);
+    let mut mix = Mix::new(5);
+    // Ten times what fits, before it counts.
+    let first = densities(&mut cache, &mut mix, 1, 250_000)[0];
+    assert!(first >= 0.80, "density {first}");
+    for later in densities(&mut cache, &mut mix, 8, 100_000) {
+        assert!(later >= 0.80, "density {later}");
+        assert!(later >= first - 0.01, "density {later}, it was {first}");
+    }
+}
+
+#[test]
+fn a_mixed_load_evicts_little_more_than_it_inserts() {
+    let mut cache = cache(137);
+    let mut mix = Mix::new(6);
+    densities(&mut cache, &mut mix, 1, 100_000);
+    let held = payload(&cache);
+    let inserted: usize = mix
+        .by_ref()
+        .take(200_000)
+        .map(|entry| insert(&mut cache, &entry))
+        .sum();
+    let evicted = held + inserted - payload(&cache);
+    let ratio = evicted as f64 / inserted as f64;
+    assert!(ratio <= 1.15, "{ratio} bytes evicted for each inserted");
+}
+
+#[test]
+fn a_large_value_does_not_empty_a_cache_of_small_ones() {
+    let mut cache = cache(100);
+    for number in 0..100_000u32 {
+        let key = [&[b'k'; 36][..], &number.to_le_bytes()].concat();
+        cache.insert(&key, &[7; 60]).unwrap();
+    }
+    let large = 1 << 20;
+    let held = cache.used_bytes();
+    cache.insert(b"large", &vec![1; large]).unwrap();
+    let block = block_bytes(5, large).unwrap() as usize;
+    let evicted = held + block - cache.used_bytes();
+    assert!(
+        evicted <= 3 * large,
+        "{evicted} bytes evicted for {large}: {:?}",
+        cache.stats()
+    );
+    cache.validate().unwrap();
+}
