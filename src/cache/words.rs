@@ -1,36 +1,55 @@
-//! Comparing keys a word at a time: a byte-wise `memcmp` is what a lookup in wasm spends most of its time on.
+//! Reading keys a word at a time: a byte-wise `memcmp` is what a lookup in wasm spends most of its time on.
 
-/// Whether two byte strings of the same length are equal.
+/// A byte string as words of eight bytes.
+pub struct Words<F> {
+    /// The words that are not the last.
+    pub full: F,
+    /// The last eight bytes, which overlap the word before them; all bytes of a shorter string.
+    pub last: u64,
+}
+
+impl<'a> Words<()> {
+    #[inline]
+    pub fn of(bytes: &'a [u8]) -> Words<impl Iterator<Item = u64> + 'a> {
+        let (inner, last) = match bytes.last_chunk::<8>() {
+            Some(last) => (&bytes[..bytes.len() - 1], u64::from_le_bytes(*last)),
+            None => (&[][..], short(bytes)),
+        };
+        Words {
+            full: inner.chunks_exact(8).map(word),
+            last,
+        }
+    }
+}
+
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    bytes
+        .first_chunk()
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Less than eight bytes as a word; it tells strings of the same length apart.
+#[inline]
+fn short(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | (u64::from(u32::from_le_bytes(*last)) << 32)
+        }
+        _ => bytes
+            .iter()
+            .fold(0, |word, byte| (word << 8) | u64::from(*byte)),
+    }
+}
+
+/// Whether two byte strings are equal.
 #[inline]
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let (Some(a_last), Some(b_last)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else {
-        return equal_short(a, b);
-    };
-    let words = a.chunks_exact(8).zip(b.chunks_exact(8));
-    // The last eight bytes overlap the last full word: no remainder is left.
-    words.into_iter().all(|(x, y)| x == y) && word(a_last) == word(b_last)
-}
-
-/// As [`equal`], for less than eight bytes.
-fn equal_short(a: &[u8], b: &[u8]) -> bool {
-    match (
-        a.first_chunk::<4>(),
-        a.last_chunk::<4>(),
-        b.first_chunk::<4>(),
-        b.last_chunk::<4>(),
-    ) {
-        (Some(a_first), Some(a_last), Some(b_first), Some(b_last)) => {
-            a_first == b_first && a_last == b_last
-        }
-        _ => a.iter().zip(b).all(|(x, y)| x == y),
-    }
-}
-
-fn word(bytes: &[u8; 8]) -> u64 {
-    u64::from_le_bytes(*bytes)
+    let (a, b) = (Words::of(a), Words::of(b));
+    a.last == b.last && a.full.eq(b.full)
 }
 
 #[cfg(test)]

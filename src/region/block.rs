@@ -14,7 +14,7 @@ pub(crate) const STAMP_MASK: u16 = (1 << 14) - 1;
 ///
 /// Blocks begin at even offsets. Bit 0 of the first word is therefore clear in an entry; it is set in a free block, whose
 /// first word is its size.
-#[repr(C, packed(2))]
+#[repr(C, packed)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryHeader {
     /// The entry used next after this one.
