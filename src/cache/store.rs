@@ -83,6 +83,7 @@ impl Store {
         if let Some(found) = self.find(key, hash) {
             if block_bytes(key.len(), found.value_len as usize) == Some(size) {
                 self.overwrite(found, value);
+                self.keep_hash(found.at, hash);
                 return Ok(());
             }
             self.drop_entry(found.at, hash);
@@ -181,8 +182,19 @@ impl Store {
         Ok(Found::new(block.at, key.len(), value_len as u32))
     }
 
+    /// Writes an entry's hash behind its value, where the key is long.
+    fn keep_hash(&mut self, at: u32, hash: u64) {
+        let hash_at = self.region.entry(at).and_then(|entry| entry.hash_offset());
+        if let Some(place) =
+            hash_at.and_then(|hash_at| self.region.bytes_mut(at.wrapping_add(hash_at), 8))
+        {
+            place.copy_from_slice(&hash.to_le_bytes());
+        }
+    }
+
     /// Takes a written entry into index and list.
     fn commit(&mut self, at: u32, hash: u64) -> Result<(), InsertError> {
+        self.keep_hash(at, hash);
         if !self.place(at, hash) {
             return Err(InsertError::Damaged);
         }
@@ -193,6 +205,9 @@ impl Store {
         pool.entries = pool.entries.wrapping_add(1);
         pool.used_bytes = pool.used_bytes.wrapping_add(bytes);
         self.link_newest(at);
+        if !self.grow_index() {
+            return Err(InsertError::Damaged);
+        }
         Ok(())
     }
 

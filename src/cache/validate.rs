@@ -75,7 +75,7 @@ pub enum CacheFault {
         /// The block at which it is seen.
         at: u32,
     },
-    /// A bucket has a tag without an entry, or the other way round, or an unused bit.
+    /// A bucket has a tag without an entry, or the other way round.
     #[error("bucket {bucket} of the index is malformed")]
     Bucket {
         /// Its number.
@@ -106,7 +106,8 @@ pub fn validate(store: &Store) -> Result<(), CacheFault> {
     let header = store.region.header();
     let geometry = store.region.geometry();
     if !header.describes(geometry, store.region.capacity())
-        || header.stale_pages > geometry.index_pages()
+        || !geometry.admits(header.level, header.split)
+        || header.stale_pages & !store.region.first_pages() != 0
     {
         return Err(CacheFault::Header);
     }
@@ -126,16 +127,9 @@ pub fn validate(store: &Store) -> Result<(), CacheFault> {
         blocks.used_bytes,
     )?;
     sum("entries in the arena", pool.entries, blocks.entries)?;
-    sum("entries in the index", pool.entries, slots)?;
-    sum("free bytes", header.free_bytes, blocks.free_bytes)?;
-    let stale = (0..header.stale_pages)
-        .filter(|&page| store.region.page_is_stale(page))
-        .count();
-    sum(
-        "index pages not cleared yet",
-        header.stale_left,
-        stale as u32,
-    )
+    sum("entries in the index", header.indexed, slots)?;
+    sum("indexed entries", header.indexed, pool.entries)?;
+    sum("free bytes", header.free_bytes, blocks.free_bytes)
 }
 
 fn sum(what: &'static str, counted: u32, walked: u32) -> Result<(), CacheFault> {
@@ -161,7 +155,7 @@ fn check_list(store: &Store) -> Result<u32, CacheFault> {
             .region
             .entry(at)
             .ok_or(CacheFault::EntryBounds { at })?;
-        if entry.newer != newer {
+        if at % 2 != 0 || entry.newer != newer {
             return Err(CacheFault::Link { at });
         }
         check_indexed(store, at)?;
@@ -186,8 +180,9 @@ fn check_indexed(store: &Store, at: u32) -> Result<(), CacheFault> {
     let (key, _) = store
         .key_value(at, entry)
         .ok_or(CacheFault::EntryBounds { at })?;
-    match store.find(key, hash(key)) {
-        Some(found) if found.at == at => Ok(()),
+    let hash = hash(key);
+    match store.find(key, hash) {
+        Some(found) if found.at == at && store.hash_of(at) == Some(hash) => Ok(()),
         _ => Err(CacheFault::NotIndexed { at }),
     }
 }
@@ -262,21 +257,17 @@ fn check_bins(store: &Store, expected: u32) -> Result<(), CacheFault> {
     sum("free blocks in bins", expected, walked)
 }
 
-/// Checks every bucket, and returns the number of occupied slots.
+/// Checks every bucket in use, and returns the number of occupied slots.
 fn check_index(store: &Store) -> Result<u32, CacheFault> {
-    let (mut slots, mut guests, mut away) = (0u32, 0u32, 0u32);
-    for number in 0..store.region.geometry().buckets {
+    let mut slots = 0;
+    for number in 0..store.buckets() {
         let bucket = store.region.bucket(number);
-        for way in 0..WAYS {
-            let slot = bucket.slot(way);
-            if (slot.tag == 0) != (slot.offset == 0) || (slot.tag == 0 && slot.guest) {
+        for slot in (0..WAYS).map(|way| bucket.slot(way)) {
+            if (slot.tag == 0) != (slot.offset == 0) {
                 return Err(CacheFault::Bucket { bucket: number });
             }
             slots += u32::from(slot.tag != 0);
-            guests += u32::from(slot.guest);
         }
-        away = away.wrapping_add(u32::from(bucket.away));
     }
-    sum("entries away from their home bucket", away, guests)?;
     Ok(slots)
 }

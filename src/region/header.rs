@@ -4,7 +4,7 @@ use core::mem::offset_of;
 use thiserror::Error;
 
 use super::block::STAMP_MASK;
-use super::geometry::{BUCKET_BYTES, Geometry, MAX_INDEX_PAGES};
+use super::geometry::Geometry;
 
 /// The version of the region's format that this crate writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -56,20 +56,27 @@ pub(crate) struct Header {
     capacity: u32,
     limit: u32,
     expected_entry: u32,
-    buckets: u32,
+    group_buckets: u32,
+    levels: u32,
+    first_level: u32,
     arena_start: u32,
-    index_page_shift: u32,
     stamp_shift: u32,
     state: u32,
+    reserved_state: u32,
     pub user_tag: [u8; USER_TAG_BYTES],
     /// Offset of the first byte of the arena that no block has taken.
     pub frontier: u32,
     /// Bytes of the free blocks below the frontier.
     pub free_bytes: u32,
-    /// Index pages below this one held unknown bytes when the cache was last emptied...
-    pub stale_pages: u32,
-    /// ...and so many of them have not been cleared yet.
-    pub stale_left: u32,
+    /// How many times the number of the index's groups has doubled from one...
+    pub level: u32,
+    /// ...and how many buckets have been split since. Their halves are what follows those of the level.
+    pub split: u32,
+    /// Entries in the index.
+    pub indexed: u32,
+    reserved: u32,
+    /// A bit for each page of the index as it begins that holds unknown bytes.
+    pub stale_pages: u64,
     pub inserts: u64,
     pub displaced: u64,
     pub window_evictions: u64,
@@ -85,8 +92,6 @@ pub(crate) struct Header {
     pub bin_map: [u32; BIN_WORDS],
     /// The first free block of each bin; only meaningful where the bin's bit is set.
     pub bins: [u32; BINS],
-    /// A bit for each stale index page that has been cleared since.
-    pub ready: [u32; (MAX_INDEX_PAGES / 32) as usize],
 }
 
 impl Header {
@@ -105,16 +110,18 @@ impl Header {
         self.hash = hash;
         self.limit = geometry.limit;
         self.expected_entry = expected_entry;
-        self.buckets = geometry.buckets;
+        self.group_buckets = geometry.group_buckets;
+        self.levels = geometry.levels;
+        self.first_level = geometry.first_level;
         self.arena_start = geometry.arena_start;
-        self.index_page_shift = geometry.index_page_shift;
         self.stamp_shift = geometry.stamp_shift;
         self.state = STATE_OPEN;
         self.frontier = geometry.arena_start;
+        self.level = geometry.first_level;
     }
 
-    /// Forgets all entries. The first `stale_pages` pages of the index are cleared when they are next written.
-    pub fn empty(&mut self, geometry: &Geometry, stale_pages: u32) {
+    /// Forgets all entries. Those `stale_pages` of the index are cleared when they are next written.
+    pub fn empty(&mut self, geometry: &Geometry, stale_pages: u64) {
         for pool in &mut self.pools {
             (pool.newest, pool.oldest, pool.entries, pool.used_bytes) = (0, 0, 0, 0);
         }
@@ -122,9 +129,10 @@ impl Header {
         self.free_bytes = 0;
         self.bin_summary = 0;
         self.bin_map = [0; BIN_WORDS];
-        self.ready = [0; (MAX_INDEX_PAGES / 32) as usize];
+        self.level = geometry.first_level;
+        self.split = 0;
+        self.indexed = 0;
         self.stale_pages = stale_pages;
-        self.stale_left = stale_pages;
     }
 
     pub fn set_capacity(&mut self, capacity: u32) {
@@ -135,15 +143,17 @@ impl Header {
     pub fn describes(&self, geometry: &Geometry, capacity: u32) -> bool {
         let same = (
             self.limit,
-            self.buckets,
+            self.group_buckets,
+            self.levels,
+            self.first_level,
             self.arena_start,
-            self.index_page_shift,
             self.stamp_shift,
         ) == (
             geometry.limit,
-            geometry.buckets,
+            geometry.group_buckets,
+            geometry.levels,
+            geometry.first_level,
             geometry.arena_start,
-            geometry.index_page_shift,
             geometry.stamp_shift,
         );
         same && self.magic == MAGIC && self.format == FORMAT_VERSION && self.capacity == capacity
@@ -198,9 +208,9 @@ pub struct RegionInfo {
     pub limit: u32,
     /// The plan's expected entry.
     pub expected_entry: u32,
-    /// Buckets of the index.
+    /// Buckets of the index in use.
     pub buckets: u32,
-    /// Bytes of the index.
+    /// Bytes of the index, all of its buckets in use.
     pub index_bytes: u32,
     /// Offset of the arena.
     pub arena_start: u32,
@@ -254,7 +264,7 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
         return Err(FormatError::Version { found: format });
     }
     let pool = offset_of!(Header, pools);
-    let info = RegionInfo {
+    let mut info = RegionInfo {
         format,
         header_bytes: u32_at(bytes, offset_of!(Header, header_bytes)),
         plan_fingerprint: u64_at(bytes, offset_of!(Header, plan_fingerprint)),
@@ -262,8 +272,8 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
         capacity: u32_at(bytes, offset_of!(Header, capacity)),
         limit: u32_at(bytes, offset_of!(Header, limit)),
         expected_entry: u32_at(bytes, offset_of!(Header, expected_entry)),
-        buckets: u32_at(bytes, offset_of!(Header, buckets)),
-        index_bytes: u32_at(bytes, offset_of!(Header, buckets)).wrapping_mul(BUCKET_BYTES),
+        buckets: 0,
+        index_bytes: 0,
         arena_start: u32_at(bytes, offset_of!(Header, arena_start)),
         frontier: u32_at(bytes, offset_of!(Header, frontier)),
         used_bytes: u32_at(bytes, pool + offset_of!(Pool, used_bytes)),
@@ -281,16 +291,30 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
         user_tag: take(bytes, offset_of!(Header, user_tag)),
     };
     let geometry = Geometry::new(info.limit, info.expected_entry).ok_or(FormatError::Damaged)?;
-    let sound = geometry.buckets == info.buckets
+    let level = u32_at(bytes, offset_of!(Header, level));
+    let split = u32_at(bytes, offset_of!(Header, split));
+    let shape = [
+        offset_of!(Header, group_buckets),
+        offset_of!(Header, levels),
+        offset_of!(Header, first_level),
+    ];
+    let sound = shape.map(|at| u32_at(bytes, at))
+        == [
+            geometry.group_buckets,
+            geometry.levels,
+            geometry.first_level,
+        ]
         && geometry.arena_start == info.arena_start
+        && geometry.admits(level, split)
         && info.header_bytes == HEADER_BYTES
         && (info.arena_start..=info.capacity).contains(&info.frontier)
         && info.capacity <= info.limit;
-    if sound {
-        Ok(info)
-    } else {
-        Err(FormatError::Damaged)
+    if !sound {
+        return Err(FormatError::Damaged);
     }
+    info.buckets = (geometry.group_buckets << level) + split;
+    info.index_bytes = geometry.index_bytes();
+    Ok(info)
 }
 
 fn take<const N: usize>(bytes: &[u8; HEADER_BYTES as usize], at: usize) -> [u8; N] {
