@@ -65,13 +65,10 @@ impl Store {
     fn bucket_at(&self, place: u32, group: u32) -> u32 {
         let group_buckets = self.region.geometry().group_buckets;
         let header = self.region.header();
-        let groups = 1u32.wrapping_shl(header.level);
-        let at = |groups: u32| {
-            place.wrapping_add(group_buckets.wrapping_mul(group & groups.wrapping_sub(1)))
-        };
-        let bucket = at(groups);
+        let at = |mask: u32| place.wrapping_add(group_buckets.wrapping_mul(group & mask));
+        let bucket = at(header.group_mask);
         if bucket < header.split {
-            at(groups.wrapping_mul(2))
+            at(header.group_mask.wrapping_mul(2) | 1)
         } else {
             bucket
         }
@@ -96,20 +93,21 @@ impl Store {
     #[inline]
     pub fn find(&self, key: &[u8], hash: u64) -> Option<Found> {
         let candidates = self.candidates(hash);
-        let bucket = self
-            .region
-            .bucket(self.bucket_at(candidates.place, candidates.group));
-        for way in matches(&bucket.tags, candidates.tag) {
-            if let Some(found) = self.entry_with_key(bucket.offsets[way], key) {
-                return Some(found);
+        let mut bucket = self.bucket_at(candidates.place, candidates.group);
+        let mut is_home = true;
+        loop {
+            let held = self.region.bucket(bucket);
+            for way in matches(&held.tags, candidates.tag) {
+                if let Some(found) = self.entry_with_key(held.offsets[way], key) {
+                    return Some(found);
+                }
             }
+            if !is_home || held.overflowed == 0 {
+                return None;
+            }
+            bucket = self.other_bucket(candidates);
+            is_home = false;
         }
-        if bucket.overflowed == 0 {
-            return None;
-        }
-        let bucket = self.region.bucket(self.other_bucket(candidates));
-        matches(&bucket.tags, candidates.tag)
-            .find_map(|way| self.entry_with_key(bucket.offsets[way], key))
     }
 
     fn vacant_way(&self, bucket: u32) -> Option<usize> {
@@ -193,7 +191,7 @@ impl Store {
         let (group, place) = (bucket / group_buckets, bucket % group_buckets);
         let other = self.other_place(place, tag);
         let to = self.bucket_at(other, group);
-        let is_split = bucket < header.split || group >> (header.level & 31) != 0;
+        let is_split = bucket < header.split || group & !header.group_mask != 0;
         (is_split || to >= header.split).then_some(to)
     }
 
@@ -242,16 +240,16 @@ impl Store {
         let header = self.region.header();
         let group_buckets = self.region.geometry().group_buckets;
         group_buckets
-            .wrapping_shl(header.level)
+            .wrapping_mul(header.group_mask.wrapping_add(1))
             .wrapping_add(header.split)
     }
 
     /// Splits a bucket, if the index is to grow. `false` if damage was found; the cache has started over then.
     #[inline]
     pub fn grow_index(&mut self) -> bool {
-        let header = self.region.header();
-        let is_due = header.level < self.region.geometry().levels
-            && header.indexed / ENTRIES_TO_SPLIT >= self.buckets();
+        let buckets = self.buckets();
+        let is_due = self.region.header().indexed / ENTRIES_TO_SPLIT >= buckets
+            && buckets < self.region.geometry().max_buckets();
         !is_due || self.split_bucket()
     }
 
@@ -259,8 +257,8 @@ impl Store {
     /// was found; the cache has started over then.
     fn split_bucket(&mut self) -> bool {
         let header = self.region.header();
-        let (level, from) = (header.level, header.split);
-        let of_level = self.region.geometry().group_buckets.wrapping_shl(level);
+        let (from, next_bit) = (header.split, header.group_mask.wrapping_add(1));
+        let unsplit = self.region.geometry().group_buckets.wrapping_mul(next_bit);
         let old = *self.region.bucket(from);
         let empty = Bucket {
             overflowed: old.overflowed,
@@ -276,16 +274,17 @@ impl Store {
                 self.start_over();
                 return false;
             };
-            let half = (self.candidates(hash).group >> (level & 31)) as usize & 1;
+            let half = usize::from(self.candidates(hash).group & next_bit != 0);
             halves[half].fill(ways[half], slot);
             ways[half] += 1;
         }
         *self.region.bucket_mut(from) = halves[0];
-        *self.region.bucket_mut(from.wrapping_add(of_level)) = halves[1];
+        *self.region.bucket_mut(from.wrapping_add(unsplit)) = halves[1];
         let header = self.region.header_mut();
         header.split = from.wrapping_add(1);
-        if header.split >= of_level {
-            (header.level, header.split) = (level.wrapping_add(1), 0);
+        if header.split >= unsplit {
+            header.group_mask = header.group_mask.wrapping_mul(2) | 1;
+            header.split = 0;
         }
         true
     }

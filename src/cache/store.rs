@@ -2,6 +2,7 @@
 
 use super::error::InsertError;
 use super::hash::hash;
+use super::words::equal;
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, block_bytes};
 
 /// An enabled cache.
@@ -54,12 +55,11 @@ impl Store {
     /// The entry at an offset, if it has this key.
     #[inline]
     pub fn entry_with_key(&self, at: u32, key: &[u8]) -> Option<Found> {
-        let entry = self.region.entry(at)?;
-        if usize::from(entry.key_len) != key.len() {
+        let (entry, own) = self.region.entry_and_key(at, key.len())?;
+        if usize::from(entry.key_len) != key.len() || !equal(own, key) {
             return None;
         }
-        let (own, _) = self.key_value(at, entry)?;
-        super::words::equal(own, key).then(|| Found::new(at, key.len(), entry.value_len()))
+        Some(Found::new(at, key.len(), entry.value_len()))
     }
 
     /// Finds a key, promotes and counts.

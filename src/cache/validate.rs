@@ -106,7 +106,7 @@ pub fn validate(store: &Store) -> Result<(), CacheFault> {
     let header = store.region.header();
     let geometry = store.region.geometry();
     if !header.describes(geometry, store.region.capacity())
-        || !geometry.admits(header.level, header.split)
+        || !geometry.admits(header.group_mask, header.split)
         || header.stale_pages & !store.region.first_pages() != 0
     {
         return Err(CacheFault::Header);

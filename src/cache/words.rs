@@ -1,44 +1,50 @@
 //! Reading keys a word at a time: a byte-wise `memcmp` is what a lookup in wasm spends most of its time on.
 
-/// A byte string as words of eight bytes.
+/// Two words of eight bytes.
+type Pair = [u64; 2];
+
+/// A byte string as pairs of words.
 pub struct Words<F> {
-    /// The words that are not the last.
+    /// The pairs that are not the last.
     pub full: F,
-    /// The last eight bytes, which overlap the word before them; all bytes of a shorter string.
-    pub last: u64,
+    /// The last sixteen bytes, which overlap the pair before them; all bytes of a shorter string.
+    pub last: Pair,
 }
 
-impl<'a> Words<()> {
-    #[inline]
-    pub fn of(bytes: &'a [u8]) -> Words<impl Iterator<Item = u64> + 'a> {
-        let (inner, last) = match bytes.last_chunk::<8>() {
-            Some(last) => (&bytes[..bytes.len() - 1], u64::from_le_bytes(*last)),
-            None => (&[][..], short(bytes)),
-        };
-        Words {
-            full: inner.chunks_exact(8).map(word),
-            last,
-        }
+#[inline]
+pub fn words(bytes: &[u8]) -> Words<impl Iterator<Item = Pair> + '_> {
+    let (inner, last) = match bytes.last_chunk::<16>() {
+        Some(last) => (&bytes[..bytes.len() - 1], pair(last)),
+        None => (&[][..], short(bytes)),
+    };
+    Words {
+        full: inner.chunks_exact(16).map(pair),
+        last,
     }
 }
 
 #[inline]
-fn word(bytes: &[u8]) -> u64 {
-    bytes
-        .first_chunk()
-        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+fn pair(bytes: &[u8]) -> Pair {
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => [u64::from_le_bytes(*first), u64::from_le_bytes(*last)],
+        _ => [0; 2],
+    }
 }
 
-/// Less than eight bytes as a word; it tells strings of the same length apart.
+/// Less than sixteen bytes as a pair; it tells strings of the same length apart.
 #[inline]
-fn short(bytes: &[u8]) -> u64 {
-    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+fn short(bytes: &[u8]) -> Pair {
+    if bytes.len() >= 8 {
+        return pair(bytes);
+    }
+    match (bytes.first_chunk(), bytes.last_chunk()) {
         (Some(first), Some(last)) => {
-            u64::from(u32::from_le_bytes(*first)) | (u64::from(u32::from_le_bytes(*last)) << 32)
+            [*first, *last].map(|bytes| u64::from(u32::from_le_bytes(bytes)))
         }
-        _ => bytes
-            .iter()
-            .fold(0, |word, byte| (word << 8) | u64::from(*byte)),
+        _ => {
+            let fold = |word, byte: &u8| (word << 8) | u64::from(*byte);
+            [bytes.iter().fold(0, fold), 0]
+        }
     }
 }
 
@@ -48,8 +54,13 @@ pub fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let (a, b) = (Words::of(a), Words::of(b));
-    a.last == b.last && a.full.eq(b.full)
+    let (a, b) = (words(a), words(b));
+    same((a.last, b.last)) && a.full.zip(b.full).all(same)
+}
+
+#[inline]
+fn same((a, b): (Pair, Pair)) -> bool {
+    (a[0] ^ b[0]) | (a[1] ^ b[1]) == 0
 }
 
 #[cfg(test)]
@@ -58,7 +69,7 @@ mod tests {
 
     #[test]
     fn sees_a_difference_in_any_byte_at_any_length() {
-        let a: [u8; 40] = core::array::from_fn(|at| at as u8);
+        let a: [u8; 70] = core::array::from_fn(|at| at as u8);
         for len in 0..=a.len() {
             assert!(equal(&a[..len], &a[..len]));
             assert!(len == 0 || !equal(&a[..len], &a[..len - 1]));

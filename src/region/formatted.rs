@@ -4,7 +4,9 @@ use core::ptr::NonNull;
 use core::slice;
 
 use super::block::{Bucket, EntryHeader};
-use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES};
+use super::geometry::{
+    BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES, MAX_KEY_BYTES,
+};
 use super::header::{HEADER_BYTES, Header};
 use super::{Growth, REGION_ALIGN, RegionParts};
 
@@ -124,6 +126,24 @@ impl Formatted {
     pub fn entry_mut(&mut self, at: u32) -> Option<&mut EntryHeader> {
         // SAFETY: as in `entry`, and the span is exclusively ours, as is `self`.
         self.entry_at(at).map(|mut entry| unsafe { entry.as_mut() })
+    }
+
+    /// The header of the entry at an offset, and so many bytes behind it, where its key should stand. `None` if they are
+    /// not all in the arena, or more than a key has.
+    #[inline]
+    pub fn entry_and_key(&self, at: u32, key_len: usize) -> Option<(&EntryHeader, &[u8])> {
+        if key_len > MAX_KEY_BYTES as usize {
+            return None;
+        }
+        let start = self.span(at, ENTRY_HEADER_BYTES + key_len as u32)?;
+        // SAFETY: `span` has checked that header and key lie within the arena; any bytes at any address are an EntryHeader.
+        unsafe {
+            let key = start.add(ENTRY_HEADER_BYTES as usize);
+            Some((
+                start.cast().as_ref(),
+                slice::from_raw_parts(key.as_ptr(), key_len),
+            ))
+        }
     }
 
     /// `len` bytes of the arena, or `None` if they are not all in it.

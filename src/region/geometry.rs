@@ -107,11 +107,14 @@ impl Geometry {
         self.group_buckets << self.first_level
     }
 
-    /// Whether an index of this geometry can be at this level, and so many buckets beyond.
-    pub(crate) fn admits(&self, level: u32, split: u32) -> bool {
-        (self.first_level..=self.levels).contains(&level)
-            && split < self.group_buckets << level
-            && (split == 0 || level < self.levels)
+    /// Whether an index of this geometry can have so many groups, less one, and so many buckets beyond.
+    pub(crate) fn admits(&self, group_mask: u32, split: u32) -> bool {
+        let Some(groups) = group_mask.checked_add(1).filter(|n| n.is_power_of_two()) else {
+            return false;
+        };
+        (self.first_level..=self.levels).contains(&groups.ilog2())
+            && split < self.group_buckets * groups
+            && (split == 0 || groups.ilog2() < self.levels)
     }
 
     /// The capacity below which this geometry has no room for an entry.

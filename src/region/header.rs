@@ -68,9 +68,9 @@ pub(crate) struct Header {
     pub frontier: u32,
     /// Bytes of the free blocks below the frontier.
     pub free_bytes: u32,
-    /// How many times the number of the index's groups has doubled from one...
-    pub level: u32,
-    /// ...and how many buckets have been split since. Their halves are what follows those of the level.
+    /// The number of the index's groups, a power of two, less one...
+    pub group_mask: u32,
+    /// ...and how many buckets have been split since. Their halves follow the groups.
     pub split: u32,
     /// Entries in the index.
     pub indexed: u32,
@@ -117,7 +117,7 @@ impl Header {
         self.stamp_shift = geometry.stamp_shift;
         self.state = STATE_OPEN;
         self.frontier = geometry.arena_start;
-        self.level = geometry.first_level;
+        self.group_mask = (1 << geometry.first_level) - 1;
     }
 
     /// Forgets all entries. Those `stale_pages` of the index are cleared when they are next written.
@@ -129,7 +129,7 @@ impl Header {
         self.free_bytes = 0;
         self.bin_summary = 0;
         self.bin_map = [0; BIN_WORDS];
-        self.level = geometry.first_level;
+        self.group_mask = (1 << geometry.first_level) - 1;
         self.split = 0;
         self.indexed = 0;
         self.stale_pages = stale_pages;
@@ -291,7 +291,7 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
         user_tag: take(bytes, offset_of!(Header, user_tag)),
     };
     let geometry = Geometry::new(info.limit, info.expected_entry).ok_or(FormatError::Damaged)?;
-    let level = u32_at(bytes, offset_of!(Header, level));
+    let group_mask = u32_at(bytes, offset_of!(Header, group_mask));
     let split = u32_at(bytes, offset_of!(Header, split));
     let shape = [
         offset_of!(Header, group_buckets),
@@ -305,14 +305,14 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
             geometry.first_level,
         ]
         && geometry.arena_start == info.arena_start
-        && geometry.admits(level, split)
+        && geometry.admits(group_mask, split)
         && info.header_bytes == HEADER_BYTES
         && (info.arena_start..=info.capacity).contains(&info.frontier)
         && info.capacity <= info.limit;
     if !sound {
         return Err(FormatError::Damaged);
     }
-    info.buckets = (geometry.group_buckets << level) + split;
+    info.buckets = geometry.group_buckets * (group_mask + 1) + split;
     info.index_bytes = geometry.index_bytes();
     Ok(info)
 }
