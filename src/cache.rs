@@ -78,7 +78,7 @@ impl Cache {
     #[must_use]
     pub fn peek(&self, key: &[u8]) -> Option<&[u8]> {
         let store = self.store.as_ref()?;
-        store.value(store.find(key, hash::hash(key))?)
+        store.value(store.find(key, hash::hash(key))?.get())
     }
 
     /// Whether there is an entry with this key. No promotion, no counting.

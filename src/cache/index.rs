@@ -9,8 +9,10 @@
 //! When the index is to grow, the next bucket is split in two by one more bit of its entries' group. All of that is
 //! bounded, whatever the keys.
 
+use core::num::NonZeroU32;
+
 use super::hash::hash;
-use super::store::{Found, Store};
+use super::store::Store;
 use super::tags::matches;
 use crate::region::{Bucket, STAMP_MASK, Slot, WAYS};
 
@@ -39,11 +41,12 @@ struct Pair {
 impl Store {
     #[inline]
     fn candidates(&self, hash: u64) -> Candidates {
-        let buckets = u64::from(self.region.geometry().group_buckets);
+        let buckets = self.region.geometry().group_buckets;
+        let tag = hash as u8;
         Candidates {
-            place: (((hash >> 32) * buckets) >> 32) as u32,
+            place: ((hash >> 48) as u32).wrapping_mul(buckets) >> 16,
             group: hash as u32 >> 8,
-            tag: (hash as u8).max(1),
+            tag: tag | u8::from(tag == 0),
         }
     }
 
@@ -65,12 +68,11 @@ impl Store {
     fn bucket_at(&self, place: u32, group: u32) -> u32 {
         let group_buckets = self.region.geometry().group_buckets;
         let header = self.region.header();
-        let at = |mask: u32| place.wrapping_add(group_buckets.wrapping_mul(group & mask));
-        let bucket = at(header.group_mask);
-        if bucket < header.split {
-            at(header.group_mask.wrapping_mul(2) | 1)
-        } else {
+        let bucket = place.wrapping_add(group_buckets.wrapping_mul(group & header.group_mask));
+        if bucket < header.buckets {
             bucket
+        } else {
+            bucket.wrapping_sub(header.whole_buckets)
         }
     }
 
@@ -91,23 +93,29 @@ impl Store {
 
     /// The entry with this key.
     #[inline]
-    pub fn find(&self, key: &[u8], hash: u64) -> Option<Found> {
+    pub fn find(&self, key: &[u8], hash: u64) -> Option<NonZeroU32> {
         let candidates = self.candidates(hash);
-        let mut bucket = self.bucket_at(candidates.place, candidates.group);
-        let mut is_home = true;
-        loop {
-            let held = self.region.bucket(bucket);
-            for way in matches(&held.tags, candidates.tag) {
-                if let Some(found) = self.entry_with_key(held.offsets[way], key) {
-                    return Some(found);
-                }
+        let home = self.bucket_at(candidates.place, candidates.group);
+        let bucket = self.region.bucket(home);
+        for way in matches(&bucket.tags, candidates.tag) {
+            if self.has_key(bucket.offsets[way], key) {
+                return NonZeroU32::new(bucket.offsets[way]);
             }
-            if !is_home || held.overflowed == 0 {
-                return None;
-            }
-            bucket = self.other_bucket(candidates);
-            is_home = false;
         }
+        if bucket.overflowed == 0 {
+            return None;
+        }
+        self.find_away(key, candidates)
+    }
+
+    /// The entry with this key, in its other bucket. Apart from [`find`](Self::find), so that finding a key at home does
+    /// not pay for it.
+    #[inline(never)]
+    fn find_away(&self, key: &[u8], candidates: Candidates) -> Option<NonZeroU32> {
+        let bucket = self.region.bucket(self.other_bucket(candidates));
+        let way = matches(&bucket.tags, candidates.tag)
+            .find(|&way| self.has_key(bucket.offsets[way], key))?;
+        NonZeroU32::new(bucket.offsets[way])
     }
 
     fn vacant_way(&self, bucket: u32) -> Option<usize> {
@@ -188,11 +196,11 @@ impl Store {
     fn way_out(&self, bucket: u32, tag: u8) -> Option<u32> {
         let group_buckets = self.region.geometry().group_buckets;
         let header = self.region.header();
+        let split = header.buckets.wrapping_sub(header.whole_buckets);
         let (group, place) = (bucket / group_buckets, bucket % group_buckets);
-        let other = self.other_place(place, tag);
-        let to = self.bucket_at(other, group);
-        let is_split = bucket < header.split || group & !header.group_mask != 0;
-        (is_split || to >= header.split).then_some(to)
+        let to = self.bucket_at(self.other_place(place, tag), group);
+        let is_split = bucket < split || bucket >= header.whole_buckets;
+        (is_split || to >= split).then_some(to)
     }
 
     /// The entry of a full pair of buckets that was used least recently, by its stamp. Stamps are coarse and wrap: a tie
@@ -235,21 +243,12 @@ impl Store {
         false
     }
 
-    /// The number of buckets in use.
-    pub fn buckets(&self) -> u32 {
-        let header = self.region.header();
-        let group_buckets = self.region.geometry().group_buckets;
-        group_buckets
-            .wrapping_mul(header.group_mask.wrapping_add(1))
-            .wrapping_add(header.split)
-    }
-
     /// Splits a bucket, if the index is to grow. `false` if damage was found; the cache has started over then.
     #[inline]
     pub fn grow_index(&mut self) -> bool {
-        let buckets = self.buckets();
-        let is_due = self.region.header().indexed / ENTRIES_TO_SPLIT >= buckets
-            && buckets < self.region.geometry().max_buckets();
+        let header = self.region.header();
+        let is_due = header.indexed / ENTRIES_TO_SPLIT >= header.buckets
+            && header.buckets < self.region.geometry().max_buckets();
         !is_due || self.split_bucket()
     }
 
@@ -257,8 +256,9 @@ impl Store {
     /// was found; the cache has started over then.
     fn split_bucket(&mut self) -> bool {
         let header = self.region.header();
-        let (from, next_bit) = (header.split, header.group_mask.wrapping_add(1));
-        let unsplit = self.region.geometry().group_buckets.wrapping_mul(next_bit);
+        let (whole, to) = (header.whole_buckets, header.buckets);
+        let from = to.wrapping_sub(whole);
+        let next_bit = header.group_mask ^ (header.group_mask >> 1);
         let old = *self.region.bucket(from);
         let empty = Bucket {
             overflowed: old.overflowed,
@@ -279,12 +279,12 @@ impl Store {
             ways[half] += 1;
         }
         *self.region.bucket_mut(from) = halves[0];
-        *self.region.bucket_mut(from.wrapping_add(unsplit)) = halves[1];
+        *self.region.bucket_mut(to) = halves[1];
         let header = self.region.header_mut();
-        header.split = from.wrapping_add(1);
-        if header.split >= unsplit {
+        header.buckets = to.wrapping_add(1);
+        if header.buckets == whole.wrapping_mul(2) {
+            header.whole_buckets = header.buckets;
             header.group_mask = header.group_mask.wrapping_mul(2) | 1;
-            header.split = 0;
         }
         true
     }

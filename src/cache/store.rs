@@ -11,35 +11,30 @@ pub struct Store {
     pub region: Formatted,
 }
 
-/// Where an entry and its value stand.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
-    pub at: u32,
-    pub value_at: u32,
-    pub value_len: u32,
-}
-
-impl Found {
-    fn new(at: u32, key_len: usize, value_len: u32) -> Found {
-        Found {
-            at,
-            value_at: at
-                .wrapping_add(ENTRY_HEADER_BYTES)
-                .wrapping_add(key_len as u32),
-            value_len,
-        }
-    }
-}
-
 impl Store {
     pub fn new(region: Formatted) -> Store {
         Store { region }
     }
 
-    /// A value where a lookup has found it.
+    /// Offset and length of an entry's value.
     #[inline]
-    pub fn value(&self, found: Found) -> Option<&[u8]> {
-        self.region.bytes(found.value_at, found.value_len)
+    fn value_span(&self, at: u32) -> (u32, u32) {
+        self.region.entry(at).map_or((0, 0), |entry| {
+            let value_at = at.wrapping_add(ENTRY_HEADER_BYTES + entry.key_len());
+            (value_at, entry.value_len())
+        })
+    }
+
+    /// The value of the entry at an offset.
+    #[inline]
+    pub fn value(&self, at: u32) -> Option<&[u8]> {
+        let (value_at, len) = self.value_span(at);
+        self.region.bytes(value_at, len)
+    }
+
+    fn value_mut(&mut self, at: u32) -> Option<&mut [u8]> {
+        let (value_at, len) = self.value_span(at);
+        self.region.bytes_mut(value_at, len)
     }
 
     /// Key and value of the entry at an offset, if they lie within the arena.
@@ -52,47 +47,46 @@ impl Store {
         bytes.split_at_checked(entry.key_len as usize)
     }
 
-    /// The entry at an offset, if it has this key.
+    /// Whether the entry at an offset has this key.
     #[inline]
-    pub fn entry_with_key(&self, at: u32, key: &[u8]) -> Option<Found> {
-        let (entry, own) = self.region.entry_and_key(at, key.len())?;
-        if usize::from(entry.key_len) != key.len() || !equal(own, key) {
-            return None;
-        }
-        Some(Found::new(at, key.len(), entry.value_len()))
+    pub fn has_key(&self, at: u32, key: &[u8]) -> bool {
+        self.region
+            .entry_and_key(at, key.len())
+            .is_some_and(|(entry, own)| usize::from(entry.key_len) == key.len() && equal(own, key))
     }
 
     /// Finds a key, promotes and counts.
     #[inline]
-    pub fn look_up(&mut self, key: &[u8]) -> Option<Found> {
+    pub fn look_up(&mut self, key: &[u8]) -> Option<u32> {
         let found = self.find(key, hash(key));
         let pool = &mut self.region.header_mut().pools[0];
-        match found {
-            Some(found) => {
-                pool.hits = pool.hits.wrapping_add(1);
-                self.promote(found.at);
-            }
-            None => pool.misses = pool.misses.wrapping_add(1),
-        }
-        found
+        let Some(found) = found else {
+            pool.misses = pool.misses.wrapping_add(1);
+            return None;
+        };
+        pool.hits = pool.hits.wrapping_add(1);
+        self.promote(found.get());
+        Some(found.get())
     }
 
     pub fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
         let size = self.size_that_fits(key, value.len())?;
         let hash = hash(key);
         if let Some(found) = self.find(key, hash) {
-            if block_bytes(key.len(), found.value_len as usize) == Some(size) {
-                self.overwrite(found, value);
-                self.keep_hash(found.at, hash);
+            let at = found.get();
+            let (_, held_len) = self.value_span(at);
+            if block_bytes(key.len(), held_len as usize) == Some(size) {
+                self.overwrite(at, value);
+                self.keep_hash(at, hash);
                 return Ok(());
             }
-            self.drop_entry(found.at, hash);
+            self.drop_entry(at, hash);
         }
-        let found = self.write(key, value.len(), size)?;
-        if let Some(place) = self.region.bytes_mut(found.value_at, found.value_len) {
+        let at = self.write(key, value.len(), size)?;
+        if let Some(place) = self.value_mut(at) {
             place.copy_from_slice(value);
         }
-        self.commit(found.at, hash)
+        self.commit(at, hash)
     }
 
     /// Makes an entry whose value `load` writes. The key is not there.
@@ -101,27 +95,23 @@ impl Store {
         key: &[u8],
         len: usize,
         load: impl FnOnce(&mut [u8]),
-    ) -> Result<Found, InsertError> {
+    ) -> Result<u32, InsertError> {
         let size = self.size_that_fits(key, len)?;
-        let found = self.write(key, len, size)?;
+        let at = self.write(key, len, size)?;
         {
             let mut pending = Pending {
                 store: self,
-                at: found.at,
+                at,
                 done: false,
             };
-            if let Some(place) = pending
-                .store
-                .region
-                .bytes_mut(found.value_at, found.value_len)
-            {
+            if let Some(place) = pending.store.value_mut(at) {
                 place.fill(0);
                 load(place);
             }
             pending.done = true;
         }
-        self.commit(found.at, hash(key))?;
-        Ok(found)
+        self.commit(at, hash(key))?;
+        Ok(at)
     }
 
     pub fn remove(&mut self, key: &[u8]) -> bool {
@@ -129,7 +119,7 @@ impl Store {
         let Some(found) = self.find(key, hash) else {
             return false;
         };
-        self.drop_entry(found.at, hash);
+        self.drop_entry(found.get(), hash);
         true
     }
 
@@ -168,7 +158,7 @@ impl Store {
     }
 
     /// Makes room for an entry and writes its header and key. It is in neither index nor list yet.
-    fn write(&mut self, key: &[u8], value_len: usize, size: u32) -> Result<Found, InsertError> {
+    fn write(&mut self, key: &[u8], value_len: usize, size: u32) -> Result<u32, InsertError> {
         let block = self.reserve(size).ok_or(InsertError::Damaged)?;
         if let Some(entry) = self.region.entry_mut(block.at) {
             *entry = EntryHeader::new(key.len(), value_len, block.bytes.saturating_sub(size));
@@ -179,7 +169,7 @@ impl Store {
         {
             place.copy_from_slice(key);
         }
-        Ok(Found::new(block.at, key.len(), value_len as u32))
+        Ok(block.at)
     }
 
     /// Writes an entry's hash behind its value, where the key is long.
@@ -212,16 +202,16 @@ impl Store {
     }
 
     /// Writes a value over one whose block has the same size.
-    fn overwrite(&mut self, found: Found, value: &[u8]) {
-        if let Some(entry) = self.region.entry_mut(found.at) {
+    fn overwrite(&mut self, at: u32, value: &[u8]) {
+        if let Some(entry) = self.region.entry_mut(at) {
             entry.set_value_len(value.len() as u32);
         }
-        if let Some(place) = self.region.bytes_mut(found.value_at, value.len() as u32) {
+        if let Some(place) = self.value_mut(at) {
             place.copy_from_slice(value);
         }
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
-        self.promote(found.at);
+        self.promote(at);
     }
 
     /// Takes an entry out of index, list and accounts, and frees its block. If the index does not have it, or its block

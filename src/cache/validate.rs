@@ -106,7 +106,7 @@ pub fn validate(store: &Store) -> Result<(), CacheFault> {
     let header = store.region.header();
     let geometry = store.region.geometry();
     if !header.describes(geometry, store.region.capacity())
-        || !geometry.admits(header.group_mask, header.split)
+        || !geometry.admits([header.buckets, header.whole_buckets, header.group_mask])
         || header.stale_pages & !store.region.first_pages() != 0
     {
         return Err(CacheFault::Header);
@@ -182,7 +182,7 @@ fn check_indexed(store: &Store, at: u32) -> Result<(), CacheFault> {
         .ok_or(CacheFault::EntryBounds { at })?;
     let hash = hash(key);
     match store.find(key, hash) {
-        Some(found) if found.at == at && store.hash_of(at) == Some(hash) => Ok(()),
+        Some(found) if found.get() == at && store.hash_of(at) == Some(hash) => Ok(()),
         _ => Err(CacheFault::NotIndexed { at }),
     }
 }
@@ -260,7 +260,7 @@ fn check_bins(store: &Store, expected: u32) -> Result<(), CacheFault> {
 /// Checks every bucket in use, and returns the number of occupied slots.
 fn check_index(store: &Store) -> Result<u32, CacheFault> {
     let mut slots = 0;
-    for number in 0..store.buckets() {
+    for number in 0..store.region.header().buckets {
         let bucket = store.region.bucket(number);
         for slot in (0..WAYS).map(|way| bucket.slot(way)) {
             if (slot.tag == 0) != (slot.offset == 0) {

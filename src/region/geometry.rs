@@ -107,14 +107,13 @@ impl Geometry {
         self.group_buckets << self.first_level
     }
 
-    /// Whether an index of this geometry can have so many groups, less one, and so many buckets beyond.
-    pub(crate) fn admits(&self, group_mask: u32, split: u32) -> bool {
-        let Some(groups) = group_mask.checked_add(1).filter(|n| n.is_power_of_two()) else {
-            return false;
-        };
-        (self.first_level..=self.levels).contains(&groups.ilog2())
-            && split < self.group_buckets * groups
-            && (split == 0 || groups.ilog2() < self.levels)
+    /// Whether an index of this geometry can have come to so many buckets, of which so many are whole groups, with this mask.
+    pub(crate) fn admits(&self, [buckets, whole_buckets, group_mask]: [u32; 3]) -> bool {
+        (self.first_level..=self.levels).any(|level| {
+            whole_buckets == self.group_buckets << level && group_mask == (2 << level) - 1
+        }) && buckets >= whole_buckets
+            && buckets <= self.max_buckets()
+            && (buckets == whole_buckets || buckets - whole_buckets < whole_buckets)
     }
 
     /// The capacity below which this geometry has no room for an entry.

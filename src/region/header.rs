@@ -68,13 +68,14 @@ pub(crate) struct Header {
     pub frontier: u32,
     /// Bytes of the free blocks below the frontier.
     pub free_bytes: u32,
-    /// The number of the index's groups, a power of two, less one...
+    /// Buckets in use.
+    pub buckets: u32,
+    /// Of those, how many there were when the number of groups was last a power of two: the others are split off them.
+    pub whole_buckets: u32,
+    /// Twice that number of groups, less one.
     pub group_mask: u32,
-    /// ...and how many buckets have been split since. Their halves follow the groups.
-    pub split: u32,
     /// Entries in the index.
     pub indexed: u32,
-    reserved: u32,
     /// A bit for each page of the index as it begins that holds unknown bytes.
     pub stale_pages: u64,
     pub inserts: u64,
@@ -117,7 +118,15 @@ impl Header {
         self.stamp_shift = geometry.stamp_shift;
         self.state = STATE_OPEN;
         self.frontier = geometry.arena_start;
-        self.group_mask = (1 << geometry.first_level) - 1;
+        self.begin_index(geometry);
+    }
+
+    /// The index as it is when the cache is empty.
+    fn begin_index(&mut self, geometry: &Geometry) {
+        self.buckets = geometry.first_buckets();
+        self.whole_buckets = self.buckets;
+        self.group_mask = (2 << geometry.first_level) - 1;
+        self.indexed = 0;
     }
 
     /// Forgets all entries. Those `stale_pages` of the index are cleared when they are next written.
@@ -129,9 +138,7 @@ impl Header {
         self.free_bytes = 0;
         self.bin_summary = 0;
         self.bin_map = [0; BIN_WORDS];
-        self.group_mask = (1 << geometry.first_level) - 1;
-        self.split = 0;
-        self.indexed = 0;
+        self.begin_index(geometry);
         self.stale_pages = stale_pages;
     }
 
@@ -160,9 +167,10 @@ impl Header {
     }
 
     /// The access stamp of now: a coarse clock of promotions and inserts.
+    #[inline]
     pub fn stamp(&self, shift: u32) -> u16 {
-        let clock = self.pools[0].hits.wrapping_add(self.inserts);
-        ((clock >> (shift & 63)) as u16) & STAMP_MASK
+        let clock = (self.pools[0].hits as u32).wrapping_add(self.inserts as u32);
+        (clock.wrapping_shr(shift) as u16) & STAMP_MASK
     }
 }
 
@@ -272,7 +280,7 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
         capacity: u32_at(bytes, offset_of!(Header, capacity)),
         limit: u32_at(bytes, offset_of!(Header, limit)),
         expected_entry: u32_at(bytes, offset_of!(Header, expected_entry)),
-        buckets: 0,
+        buckets: u32_at(bytes, offset_of!(Header, buckets)),
         index_bytes: 0,
         arena_start: u32_at(bytes, offset_of!(Header, arena_start)),
         frontier: u32_at(bytes, offset_of!(Header, frontier)),
@@ -291,8 +299,11 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
         user_tag: take(bytes, offset_of!(Header, user_tag)),
     };
     let geometry = Geometry::new(info.limit, info.expected_entry).ok_or(FormatError::Damaged)?;
-    let group_mask = u32_at(bytes, offset_of!(Header, group_mask));
-    let split = u32_at(bytes, offset_of!(Header, split));
+    let grown = [
+        offset_of!(Header, buckets),
+        offset_of!(Header, whole_buckets),
+        offset_of!(Header, group_mask),
+    ];
     let shape = [
         offset_of!(Header, group_buckets),
         offset_of!(Header, levels),
@@ -305,14 +316,13 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
             geometry.first_level,
         ]
         && geometry.arena_start == info.arena_start
-        && geometry.admits(group_mask, split)
+        && geometry.admits(grown.map(|at| u32_at(bytes, at)))
         && info.header_bytes == HEADER_BYTES
         && (info.arena_start..=info.capacity).contains(&info.frontier)
         && info.capacity <= info.limit;
     if !sound {
         return Err(FormatError::Damaged);
     }
-    info.buckets = geometry.group_buckets * (group_mask + 1) + split;
     info.index_bytes = geometry.index_bytes();
     Ok(info)
 }
