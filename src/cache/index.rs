@@ -105,13 +105,14 @@ impl Store {
         if bucket.overflowed == 0 {
             return None;
         }
-        self.find_away(key, candidates)
+        self.find_away(key, hash)
     }
 
     /// The entry with this key, in its other bucket. Apart from [`find`](Self::find), so that finding a key at home does
     /// not pay for it.
     #[inline(never)]
-    fn find_away(&self, key: &[u8], candidates: Candidates) -> Option<NonZeroU32> {
+    fn find_away(&self, key: &[u8], hash: u64) -> Option<NonZeroU32> {
+        let candidates = self.candidates(hash);
         let bucket = self.region.bucket(self.other_bucket(candidates));
         let way = matches(&bucket.tags, candidates.tag)
             .find(|&way| self.has_key(bucket.offsets[way], key))?;

@@ -42,9 +42,32 @@ impl Store {
     /// Makes an entry that is in the list the newest.
     #[inline]
     pub fn promote(&mut self, at: u32) {
-        if self.region.header().pools[0].newest != at {
-            self.unlink(at);
-            self.link_newest(at);
+        let second = self.region.header().pools[0].newest;
+        if second != at {
+            self.splice(at, second);
         }
+    }
+
+    /// Makes an entry that is in the list, and not its newest, the newest in front of `second`.
+    fn splice(&mut self, at: u32, second: u32) {
+        let shift = self.region.geometry().stamp_shift;
+        let stamp = self.region.header().stamp(shift);
+        let Some(entry) = self.region.entry_mut(at) else {
+            return;
+        };
+        let (newer, older) = (entry.newer, entry.older);
+        (entry.newer, entry.older) = (0, second);
+        entry.set_stamp(stamp);
+        if let Some(entry) = self.region.entry_mut(newer) {
+            entry.older = older;
+        }
+        match self.region.entry_mut(older) {
+            Some(entry) => entry.newer = newer,
+            None => self.region.header_mut().pools[0].oldest = newer,
+        }
+        if let Some(entry) = self.region.entry_mut(second) {
+            entry.newer = at;
+        }
+        self.region.header_mut().pools[0].newest = at;
     }
 }

@@ -15,8 +15,9 @@ pub struct Matches(u64);
 #[inline]
 pub fn matches(tags: &[u8; WAYS], tag: u8) -> Matches {
     let [a, b, c, d, e, f, g, h, i, j, k, l] = *tags;
-    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ (LOW * u64::from(tag));
-    let high = u32::from_le_bytes([i, j, k, l]) ^ (LOW as u32 * u32::from(tag));
+    let everywhere = LOW * u64::from(tag);
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ everywhere;
+    let high = u32::from_le_bytes([i, j, k, l]) ^ everywhere as u32;
     let low = low.wrapping_sub(LOW) & !low & HIGH;
     let high = high.wrapping_sub(LOW as u32) & !high & HIGH as u32;
     Matches((low >> 4) | u64::from(high))
