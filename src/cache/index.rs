@@ -11,7 +11,7 @@
 
 use core::num::NonZeroU32;
 
-use super::hash::hash;
+use super::scope::Scope;
 use super::store::Store;
 use super::tags::matches;
 use crate::region::{Bucket, STAMP_MASK, Slot, WAYS};
@@ -91,31 +91,31 @@ impl Store {
         }
     }
 
-    /// The entry with this key.
+    /// The entry of a scope with this key.
     #[inline]
-    pub fn find(&self, key: &[u8], hash: u64) -> Option<NonZeroU32> {
+    pub fn find(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
         let candidates = self.candidates(hash);
         let home = self.bucket_at(candidates.place, candidates.group);
         let bucket = self.region.bucket(home);
         for way in matches(&bucket.tags, candidates.tag) {
-            if self.has_key(bucket.offsets[way], key) {
+            if self.has_key(bucket.offsets[way], scope, key) {
                 return NonZeroU32::new(bucket.offsets[way]);
             }
         }
         if bucket.overflowed == 0 {
             return None;
         }
-        self.find_away(key, hash)
+        self.find_away(scope, key, hash)
     }
 
-    /// The entry with this key, in its other bucket. Apart from [`find`](Self::find), so that finding a key at home does
+    /// The entry of a scope with this key, in its other bucket. Apart from [`find`](Self::find), so that finding a key at home does
     /// not pay for it.
     #[inline(never)]
-    fn find_away(&self, key: &[u8], hash: u64) -> Option<NonZeroU32> {
+    fn find_away(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
         let candidates = self.candidates(hash);
         let bucket = self.region.bucket(self.other_bucket(candidates));
         let way = matches(&bucket.tags, candidates.tag)
-            .find(|&way| self.has_key(bucket.offsets[way], key))?;
+            .find(|&way| self.has_key(bucket.offsets[way], scope, key))?;
         NonZeroU32::new(bucket.offsets[way])
     }
 
@@ -207,10 +207,8 @@ impl Store {
     /// The entry of a full pair of buckets that was used least recently, by its stamp. Stamps are coarse and wrap: a tie
     /// goes to the first, and an entry unused for a very long time may pass for a young one.
     fn oldest_of(&self, pair: Pair) -> Option<u32> {
-        let now = self
-            .region
-            .header()
-            .stamp(self.region.geometry().stamp_shift);
+        let shift = self.region.geometry().stamp_shift;
+        let now = self.region.header().stamp(shift);
         let mut oldest = None;
         let mut greatest_age = 0;
         for bucket in [pair.home, pair.other] {
@@ -290,7 +288,7 @@ impl Store {
         true
     }
 
-    /// The hash of the entry at an offset, from its key or, where that is long, from behind its value.
+    /// The hash of the entry at an offset, from its scope and key or, where that is long, from behind its value.
     pub fn hash_of(&self, at: u32) -> Option<u64> {
         let entry = self.region.entry(at)?;
         if let Some(hash_at) = entry.hash_offset() {
@@ -298,6 +296,6 @@ impl Store {
             return bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
         }
         let (key, _) = self.key_value(at, entry)?;
-        Some(hash(key))
+        Some(Scope::of(entry)?.hash(key))
     }
 }

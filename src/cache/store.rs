@@ -1,7 +1,11 @@
 //! What the cache's parts work on: a formatted region, and the operations that put the parts together.
 
+use core::num::NonZeroU32;
+
 use super::error::InsertError;
-use super::hash::hash;
+use super::invalidate::Sweep;
+use super::scope::Scope;
+use super::space::SLACK_BYTES;
 use super::words::equal;
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, block_bytes};
 
@@ -9,11 +13,19 @@ use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, block_bytes};
 #[derive(Debug)]
 pub struct Store {
     pub region: Formatted,
+    /// The height that entries of the main and API pools are written at.
+    pub height: u32,
+    /// An invalidation that is not over yet.
+    pub sweep: Option<Sweep>,
 }
 
 impl Store {
     pub fn new(region: Formatted) -> Store {
-        Store { region }
+        Store {
+            region,
+            height: 0,
+            sweep: None,
+        }
     }
 
     /// Offset and length of an entry's value.
@@ -47,42 +59,55 @@ impl Store {
         bytes.split_at_checked(entry.key_len as usize)
     }
 
-    /// Whether the entry at an offset has this key.
+    /// Whether the entry at an offset is this scope's and has this key.
     #[inline]
-    pub fn has_key(&self, at: u32, key: &[u8]) -> bool {
+    pub fn has_key(&self, at: u32, scope: Scope, key: &[u8]) -> bool {
         self.region
             .entry_and_key(at, key.len())
-            .is_some_and(|(entry, own)| usize::from(entry.key_len) == key.len() && equal(own, key))
+            .is_some_and(|(entry, own)| {
+                usize::from(entry.key_len) == key.len() && scope.holds(entry) && equal(own, key)
+            })
     }
 
     /// Finds a key, promotes and counts.
     #[inline]
-    pub fn look_up(&mut self, key: &[u8]) -> Option<u32> {
-        let found = self.find(key, hash(key));
-        let pool = &mut self.region.header_mut().pools[0];
-        let Some(found) = found else {
+    pub fn look_up(&mut self, scope: Scope, key: &[u8]) -> Option<u32> {
+        let mut found = self.find(scope, key, scope.hash(key)).map(NonZeroU32::get);
+        if self.sweep.is_some() {
+            found = found.and_then(|at| self.unless_invalid(at));
+        }
+        let pool = self.region.header_mut().pool_mut(scope.number());
+        let Some(at) = found else {
             pool.misses = pool.misses.wrapping_add(1);
             return None;
         };
         pool.hits = pool.hits.wrapping_add(1);
-        self.promote(found.get());
-        Some(found.get())
+        self.promote(at, scope.number());
+        Some(at)
     }
 
-    pub fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
-        let size = self.size_that_fits(key, value.len())?;
-        let hash = hash(key);
-        if let Some(found) = self.find(key, hash) {
-            let at = found.get();
+    /// The value of a key, without promotion or counting.
+    pub fn peek(&self, scope: Scope, key: &[u8]) -> Option<&[u8]> {
+        let at = self.find(scope, key, scope.hash(key))?.get();
+        if self.is_invalid(at) {
+            return None;
+        }
+        self.value(at)
+    }
+
+    pub fn insert(&mut self, scope: Scope, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
+        let size = self.size_that_fits(scope, key, value.len())?;
+        let hash = scope.hash(key);
+        if let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) {
             let (_, held_len) = self.value_span(at);
             if block_bytes(key.len(), held_len as usize) == Some(size) {
-                self.overwrite(at, value);
+                self.overwrite(scope, at, value);
                 self.keep_hash(at, hash);
                 return Ok(());
             }
             self.drop_entry(at, hash);
         }
-        let at = self.write(key, value.len(), size)?;
+        let at = self.write(scope, key, value.len(), size)?;
         if let Some(place) = self.value_mut(at) {
             place.copy_from_slice(value);
         }
@@ -92,12 +117,13 @@ impl Store {
     /// Makes an entry whose value `load` writes. The key is not there.
     pub fn load(
         &mut self,
+        scope: Scope,
         key: &[u8],
         len: usize,
         load: impl FnOnce(&mut [u8]),
     ) -> Result<u32, InsertError> {
-        let size = self.size_that_fits(key, len)?;
-        let at = self.write(key, len, size)?;
+        let size = self.size_that_fits(scope, key, len)?;
+        let at = self.write(scope, key, len, size)?;
         {
             let mut pending = Pending {
                 store: self,
@@ -110,21 +136,47 @@ impl Store {
             }
             pending.done = true;
         }
-        self.commit(at, hash(key))?;
+        self.commit(at, scope.hash(key))?;
         Ok(at)
     }
 
-    pub fn remove(&mut self, key: &[u8]) -> bool {
-        let hash = hash(key);
-        let Some(found) = self.find(key, hash) else {
+    pub fn remove(&mut self, scope: Scope, key: &[u8]) -> bool {
+        let hash = scope.hash(key);
+        let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) else {
             return false;
         };
-        self.drop_entry(found.get(), hash);
-        true
+        let was_there = !self.is_invalid(at);
+        self.drop_entry(at, hash);
+        was_there
     }
 
-    /// The size of an entry's block, if the arena, emptied and extended, can hold it.
-    fn size_that_fits(&mut self, key: &[u8], value_bytes: usize) -> Result<u32, InsertError> {
+    /// Forgets all entries.
+    pub fn empty(&mut self) {
+        self.sweep = None;
+        self.region.empty();
+    }
+
+    /// Whether there are no entries in any pool.
+    pub fn is_empty(&self) -> bool {
+        let mut pools = self.region.header().pools.iter();
+        pools.all(|pool| pool.entries == 0)
+    }
+
+    /// The height that an entry written now has.
+    fn height_in(&self, scope: Scope) -> u32 {
+        match scope {
+            Scope::View(height) => height,
+            Scope::Main | Scope::Api => self.height,
+        }
+    }
+
+    /// The size of an entry's block, if its pool and the arena, emptied and extended, can hold it.
+    fn size_that_fits(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value_bytes: usize,
+    ) -> Result<u32, InsertError> {
         let key_bytes = key.len();
         let Some(size) = block_bytes(key_bytes, value_bytes) else {
             self.count_refusal();
@@ -134,9 +186,10 @@ impl Store {
             });
         };
         let short = size.saturating_sub(self.arena_bytes());
-        if short > 0 && !(self.region.grow(short) && self.arena_bytes() >= size) {
+        let fits_arena = short == 0 || (self.region.grow(short) && self.arena_bytes() >= size);
+        let available_bytes = self.available_bytes(scope.number());
+        if !fits_arena || size > available_bytes {
             self.count_refusal();
-            let available_bytes = self.arena_bytes();
             return Err(InsertError::TooLarge {
                 key_bytes,
                 value_bytes,
@@ -152,16 +205,39 @@ impl Store {
         self.region.capacity() - self.region.geometry().arena_start
     }
 
+    /// The largest block that a pool can have: a rest that stays with a block counts towards the quota.
+    fn available_bytes(&self, pool: usize) -> u32 {
+        match self.quota(pool) {
+            Some(quota) => quota.saturating_sub(SLACK_BYTES),
+            None => self.arena_bytes(),
+        }
+    }
+
+    /// What a pool's blocks may take together, if that is less than the arena.
+    pub fn quota(&self, pool: usize) -> Option<u32> {
+        let quota = self.region.header().pool(pool).quota_bytes;
+        (quota < self.arena_bytes()).then_some(quota)
+    }
+
     fn count_refusal(&mut self) {
         let header = self.region.header_mut();
         header.refused = header.refused.wrapping_add(1);
     }
 
     /// Makes room for an entry and writes its header and key. It is in neither index nor list yet.
-    fn write(&mut self, key: &[u8], value_len: usize, size: u32) -> Result<u32, InsertError> {
-        let block = self.reserve(size).ok_or(InsertError::Damaged)?;
+    fn write(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value_len: usize,
+        size: u32,
+    ) -> Result<u32, InsertError> {
+        let pool = scope.number();
+        let height = self.height_in(scope);
+        let block = self.reserve(size, pool).ok_or(InsertError::Damaged)?;
+        let slack = block.bytes.saturating_sub(size);
         if let Some(entry) = self.region.entry_mut(block.at) {
-            *entry = EntryHeader::new(key.len(), value_len, block.bytes.saturating_sub(size));
+            *entry = EntryHeader::new(key.len(), value_len, slack, pool, height);
         }
         if let Some(place) = self
             .region
@@ -175,10 +251,10 @@ impl Store {
     /// Writes an entry's hash behind its value, where the key is long.
     fn keep_hash(&mut self, at: u32, hash: u64) {
         let hash_at = self.region.entry(at).and_then(|entry| entry.hash_offset());
-        if let Some(place) =
-            hash_at.and_then(|hash_at| self.region.bytes_mut(at.wrapping_add(hash_at), 8))
-        {
-            place.copy_from_slice(&hash.to_le_bytes());
+        if let Some(hash_at) = hash_at {
+            if let Some(place) = self.region.bytes_mut(at.wrapping_add(hash_at), 8) {
+                place.copy_from_slice(&hash.to_le_bytes());
+            }
         }
     }
 
@@ -188,13 +264,14 @@ impl Store {
         if !self.place(at, hash) {
             return Err(InsertError::Damaged);
         }
-        let bytes = self.region.entry(at).map_or(0, |entry| entry.block_bytes());
+        let entry = self.region.entry(at);
+        let (bytes, number) = entry.map_or((0, 0), |entry| (entry.block_bytes(), entry.pool()));
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
-        let pool = &mut header.pools[0];
+        let pool = header.pool_mut(number);
         pool.entries = pool.entries.wrapping_add(1);
         pool.used_bytes = pool.used_bytes.wrapping_add(bytes);
-        self.link_newest(at);
+        self.link_newest(at, number);
         if !self.grow_index() {
             return Err(InsertError::Damaged);
         }
@@ -202,8 +279,10 @@ impl Store {
     }
 
     /// Writes a value over one whose block has the same size.
-    fn overwrite(&mut self, at: u32, value: &[u8]) {
+    fn overwrite(&mut self, scope: Scope, at: u32, value: &[u8]) {
+        let height = self.height_in(scope);
         if let Some(entry) = self.region.entry_mut(at) {
+            entry.height = height;
             entry.set_value_len(value.len() as u32);
         }
         if let Some(place) = self.value_mut(at) {
@@ -211,19 +290,20 @@ impl Store {
         }
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
-        self.promote(at);
+        self.promote(at, scope.number());
     }
 
     /// Takes an entry out of index, list and accounts, and frees its block. If the index does not have it, or its block
     /// cannot be, the region is damaged: the cache starts over, and the answer is `None`. Otherwise the block's bytes.
     pub fn drop_entry(&mut self, at: u32, hash: u64) -> Option<u32> {
-        let bytes = self.region.entry(at).map(|entry| entry.block_bytes());
-        let (true, Some(bytes)) = (self.unplace(at, hash), bytes) else {
+        let entry = self.region.entry(at);
+        let sizes = entry.map(|entry| (entry.block_bytes(), entry.pool()));
+        let (true, Some((bytes, number))) = (self.unplace(at, hash), sizes) else {
             self.start_over();
             return None;
         };
-        self.unlink(at);
-        let pool = &mut self.region.header_mut().pools[0];
+        self.unlink(at, number);
+        let pool = self.region.header_mut().pool_mut(number);
         pool.entries = pool.entries.wrapping_sub(1);
         pool.used_bytes = pool.used_bytes.wrapping_sub(bytes);
         self.release(at, bytes);
@@ -233,7 +313,7 @@ impl Store {
     /// What is done when damage is found: all entries are forgotten.
     #[cold]
     pub fn start_over(&mut self) {
-        self.region.empty();
+        self.empty();
         let header = self.region.header_mut();
         header.faults = header.faults.wrapping_add(1);
     }
