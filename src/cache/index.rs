@@ -92,7 +92,7 @@ impl Store {
     }
 
     /// The entry of a scope with this key.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
         let candidates = self.candidates(hash);
         let home = self.bucket_at(candidates.place, candidates.group);

@@ -60,13 +60,14 @@ impl Store {
     }
 
     /// Whether the entry at an offset is this scope's and has this key.
-    #[inline]
+    #[inline(always)]
     pub fn has_key(&self, at: u32, scope: Scope, key: &[u8]) -> bool {
-        self.region
-            .entry_and_key(at, key.len())
-            .is_some_and(|(entry, own)| {
-                usize::from(entry.key_len) == key.len() && scope.holds(entry) && equal(own, key)
-            })
+        match self.region.entry_and_key(at, key.len()) {
+            Some((entry, own)) => {
+                entry.is_like(key.len(), scope.number()) && scope.holds(entry) && equal(own, key)
+            }
+            None => false,
+        }
     }
 
     /// Finds a key, promotes and counts.

@@ -92,6 +92,13 @@ impl EntryHeader {
         usize::from(self.stamp >> POOL_SHIFT)
     }
 
+    /// Whether the entry has a key of this length and is in the pool with this number.
+    #[inline]
+    pub fn is_like(&self, key_len: usize, pool: usize) -> bool {
+        let pool_bits = u32::from(self.stamp & !STAMP_MASK) << 16;
+        pool_bits | u32::from(self.key_len) == key_len as u32 | (pool as u32) << (16 + POOL_SHIFT)
+    }
+
     pub fn stamp(&self) -> u16 {
         self.stamp & STAMP_MASK
     }
