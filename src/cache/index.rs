@@ -160,6 +160,7 @@ impl Store {
         }
     }
 
+    #[inline]
     fn place_vacant(&mut self, at: u32, pair: Pair) -> bool {
         for bucket in [pair.home, pair.other] {
             if let Some(way) = self.vacant_way(bucket) {
@@ -227,19 +228,25 @@ impl Store {
 
     /// Takes an entry's slot away. Says whether it had one.
     pub fn unplace(&mut self, at: u32, hash: u64) -> bool {
-        let pair = self.pair(hash);
-        for bucket in [pair.home, pair.other] {
-            let held = self.region.bucket(bucket);
-            let Some(way) = matches(&held.tags, pair.tag).find(|&way| held.offsets[way] == at)
-            else {
-                continue;
-            };
-            self.region.bucket_mut(bucket).vacate(way);
+        let candidates = self.candidates(hash);
+        let home = self.bucket_at(candidates.place, candidates.group);
+        let is_taken = self.vacate(home, at, candidates.tag)
+            || self.vacate(self.other_bucket(candidates), at, candidates.tag);
+        if is_taken {
             let header = self.region.header_mut();
             header.indexed = header.indexed.wrapping_sub(1);
-            return true;
         }
-        false
+        is_taken
+    }
+
+    #[inline]
+    fn vacate(&mut self, bucket: u32, at: u32, tag: u8) -> bool {
+        let held = self.region.bucket(bucket);
+        let way = matches(&held.tags, tag).find(|&way| held.offsets[way] == at);
+        if let Some(way) = way {
+            self.region.bucket_mut(bucket).vacate(way);
+        }
+        way.is_some()
     }
 
     /// Splits a bucket, if the index is to grow. `false` if damage was found; the cache has started over then.

@@ -5,7 +5,7 @@ use core::num::NonZeroU32;
 use super::error::InsertError;
 use super::invalidate::Sweep;
 use super::scope::Scope;
-use super::space::SLACK_BYTES;
+use super::space::{Block, SLACK_BYTES};
 use super::words::equal;
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, block_bytes};
 
@@ -294,9 +294,9 @@ impl Store {
         self.promote(at, scope.number());
     }
 
-    /// Takes an entry out of index, list and accounts, and frees its block. If the index does not have it, or its block
-    /// cannot be, the region is damaged: the cache starts over, and the answer is `None`. Otherwise the block's bytes.
-    pub fn drop_entry(&mut self, at: u32, hash: u64) -> Option<u32> {
+    /// Takes an entry out of index, list and accounts. If the index does not have it, or its block cannot be, the region is
+    /// damaged: the cache starts over, and the answer is `None`. Otherwise the block, which is to be released.
+    pub fn detach(&mut self, at: u32, hash: u64) -> Option<Block> {
         let entry = self.region.entry(at);
         let sizes = entry.map(|entry| (entry.block_bytes(), entry.pool()));
         let (true, Some((bytes, number))) = (self.unplace(at, hash), sizes) else {
@@ -307,8 +307,14 @@ impl Store {
         let pool = self.region.header_mut().pool_mut(number);
         pool.entries = pool.entries.wrapping_sub(1);
         pool.used_bytes = pool.used_bytes.wrapping_sub(bytes);
-        self.release(at, bytes);
-        Some(bytes)
+        Some(Block { at, bytes })
+    }
+
+    /// As [`detach`](Self::detach), and releases the block.
+    pub fn drop_entry(&mut self, at: u32, hash: u64) -> Option<()> {
+        let block = self.detach(at, hash)?;
+        self.release(block);
+        Some(())
     }
 
     /// What is done when damage is found: all entries are forgotten.
@@ -338,7 +344,7 @@ impl Drop for Pending<'_> {
             .entry(self.at)
             .map(|entry| entry.block_bytes())
         {
-            self.store.release(self.at, bytes);
+            self.store.release(Block { at: self.at, bytes });
         }
     }
 }
