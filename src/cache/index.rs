@@ -14,7 +14,7 @@ use core::num::NonZeroU32;
 use super::scope::Scope;
 use super::store::Store;
 use super::tags::matches;
-use crate::region::{Bucket, STAMP_MASK, Slot, WAYS};
+use crate::region::{Bucket, EntryHeader, STAMP_MASK, Slot, WAYS};
 
 /// A bucket is split when there are more entries than this for each, until there are as many buckets as there can be. One
 /// that is still to be split may then hold up to twice as many.
@@ -266,17 +266,19 @@ impl Store {
         let from = to.wrapping_sub(whole);
         let next_bit = header.group_mask ^ (header.group_mask >> 1);
         let old = *self.region.bucket(from);
+        // All headers before the first hash: they may be far apart, and so the waits for them overlap.
+        let entries = old.offsets.map(|at| self.region.entry(at).copied());
         let empty = Bucket {
             overflowed: old.overflowed,
             ..Bucket::EMPTY
         };
         let mut halves = [empty; 2];
         let mut ways = [0; 2];
-        for slot in (0..WAYS).map(|way| old.slot(way)) {
+        for (slot, entry) in (0..WAYS).map(|way| old.slot(way)).zip(entries) {
             if slot.tag == 0 {
                 continue;
             }
-            let Some(hash) = self.hash_of(slot.offset) else {
+            let Some(hash) = entry.and_then(|entry| self.hash_of_entry(slot.offset, &entry)) else {
                 self.start_over();
                 return false;
             };
@@ -295,14 +297,18 @@ impl Store {
         true
     }
 
-    /// The hash of the entry at an offset, from its scope and key or, where that is long, from behind its value.
+    /// The hash of the entry at an offset.
     pub fn hash_of(&self, at: u32) -> Option<u64> {
-        let entry = self.region.entry(at)?;
+        self.hash_of_entry(at, self.region.entry(at)?)
+    }
+
+    /// An entry's hash, from its scope and key or, where that is long, from behind its value.
+    fn hash_of_entry(&self, at: u32, entry: &EntryHeader) -> Option<u64> {
         if let Some(hash_at) = entry.hash_offset() {
             let bytes = self.region.bytes(at.wrapping_add(hash_at), 8)?;
             return bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
         }
-        let (key, _) = self.key_value(at, entry)?;
+        let (_, key) = self.region.entry_and_key(at, usize::from(entry.key_len))?;
         Some(Scope::of(entry)?.hash(key))
     }
 }

@@ -121,7 +121,7 @@ pub fn validate(store: &Store) -> Result<(), CacheFault> {
     let geometry = store.region.geometry();
     if !header.describes(geometry, store.region.capacity())
         || !geometry.admits([header.buckets, header.whole_buckets, header.group_mask])
-        || header.stale_pages & !store.region.first_pages() != 0
+        || header.stale_pages > geometry.first_pages()
     {
         return Err(CacheFault::Header);
     }
@@ -144,7 +144,15 @@ pub fn validate(store: &Store) -> Result<(), CacheFault> {
     sum("entries in the arena", listed.entries, blocks.entries)?;
     sum("entries in the index", header.indexed, slots)?;
     sum("indexed entries", header.indexed, listed.entries)?;
-    sum("free bytes", header.free_bytes, blocks.free_bytes)
+    sum("free bytes", header.free_bytes, blocks.free_bytes)?;
+    let stale = (0..header.stale_pages)
+        .filter(|&page| store.region.page_is_stale(page))
+        .count();
+    sum(
+        "index pages not cleared yet",
+        header.stale_left,
+        stale as u32,
+    )
 }
 
 fn sum(what: &'static str, counted: u32, walked: u32) -> Result<(), CacheFault> {

@@ -48,11 +48,11 @@ impl Formatted {
             // SAFETY: the header lies within the span, which is exclusively ours.
             unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
         }
-        let pages = parts
+        let stale_pages = parts
             .fresh_from
             .saturating_sub(HEADER_BYTES)
-            .div_ceil(INDEX_PAGE_BYTES);
-        let stale_pages = region.first_pages() & u64::MAX >> (64 - pages.clamp(1, 64));
+            .div_ceil(INDEX_PAGE_BYTES)
+            .min(geometry.first_pages());
         let header = region.header_mut();
         header.describe(
             &geometry,
@@ -61,7 +61,7 @@ impl Formatted {
             hash,
         );
         header.set_capacity(capacity);
-        header.stale_pages = if pages == 0 { 0 } else { stale_pages };
+        (header.stale_pages, header.stale_left) = (stale_pages, stale_pages);
         region
     }
 
@@ -87,7 +87,7 @@ impl Formatted {
     /// A bucket of the index as it may be read: one on a page that nobody has cleared yet is empty.
     #[inline]
     pub fn bucket(&self, number: u32) -> &Bucket {
-        if number >= self.buckets || (self.header().stale_pages != 0 && self.is_stale(number)) {
+        if number >= self.buckets || (self.header().stale_left != 0 && self.is_stale(number)) {
             return &Bucket::EMPTY;
         }
         // SAFETY: the bucket's number is below the number of buckets, so it lies within the index (invariant); header and
@@ -104,8 +104,8 @@ impl Formatted {
     #[inline]
     pub fn bucket_mut(&mut self, number: u32) -> &mut Bucket {
         let number = number.min(self.buckets - 1);
-        if self.header().stale_pages != 0 && self.is_stale(number) {
-            self.clear_page(number);
+        if self.header().stale_left != 0 && self.is_stale(number) {
+            self.clear_page(self.geometry.page_of(number));
         }
         // SAFETY: as in `bucket`, and the span is exclusively ours, as is `self`.
         unsafe {
@@ -177,7 +177,7 @@ impl Formatted {
 
     /// Forgets all entries. Constant cost: the index begins anew, and is cleared page by page when it is next written.
     pub fn empty(&mut self) {
-        let (geometry, pages) = (self.geometry, self.first_pages());
+        let (geometry, pages) = (self.geometry, self.geometry.first_pages());
         self.header_mut().empty(&geometry, pages);
     }
 
@@ -206,32 +206,32 @@ impl Formatted {
         true
     }
 
-    /// A bit for each page of the buckets that the index begins with.
-    pub fn first_pages(&self) -> u64 {
-        let bytes = self.geometry.first_buckets() * BUCKET_BYTES;
-        u64::MAX >> (64 - bytes.div_ceil(INDEX_PAGE_BYTES))
-    }
-
-    /// The page of a bucket as a bit; 0 if it is not among those that the index begins with.
-    fn page_of(&self, bucket: u32) -> u64 {
-        let page = bucket / (INDEX_PAGE_BYTES / BUCKET_BYTES);
-        1u64.checked_shl(page).unwrap_or(0)
+    /// Whether a page of the index held unknown bytes when the cache was last emptied, and still does.
+    pub fn page_is_stale(&self, page: u32) -> bool {
+        let header = self.header();
+        page < header.stale_pages
+            && header
+                .ready
+                .get((page / 32) as usize)
+                .is_some_and(|word| word & (1 << (page % 32)) == 0)
     }
 
     #[cold]
     fn is_stale(&self, bucket: u32) -> bool {
-        self.header().stale_pages & self.page_of(bucket) != 0
+        self.page_is_stale(self.geometry.page_of(bucket))
     }
 
     #[cold]
-    fn clear_page(&mut self, bucket: u32) {
-        let page = bucket / (INDEX_PAGE_BYTES / BUCKET_BYTES);
+    fn clear_page(&mut self, page: u32) {
         let from = HEADER_BYTES + page * INDEX_PAGE_BYTES;
         let len = INDEX_PAGE_BYTES.min(self.geometry.arena_start - from);
         // SAFETY: the page is one of the index's, cut off at the arena, and the span is exclusively ours.
         unsafe { self.at(from).write_bytes(0, len as usize) };
-        let bit = self.page_of(bucket);
-        self.header_mut().stale_pages &= !bit;
+        let header = self.header_mut();
+        header.stale_left = header.stale_left.saturating_sub(1);
+        if let Some(word) = header.ready.get_mut((page / 32) as usize) {
+            *word |= 1 << (page % 32);
+        }
     }
 
     #[inline]

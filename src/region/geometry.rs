@@ -22,10 +22,12 @@ const PLANNED_HALF_WAYS: u64 = 19;
 /// Groups have at least this many buckets, where there are as many. Both buckets of a key stand in one group: the number bounds
 /// by how much groups differ in what they hold.
 const MIN_GROUP_BUCKETS: u32 = 128;
-/// The index begins with at most this many buckets, which are one bitmap word of pages.
-const MAX_FIRST_BUCKETS: u32 = 64 * (INDEX_PAGE_BYTES / BUCKET_BYTES);
-/// Buckets that the index begins with are cleared in pages of this size.
-pub(crate) const INDEX_PAGE_BYTES: u32 = 4096;
+/// The index begins with at most this many buckets.
+const MAX_FIRST_BUCKETS: u32 = MAX_FIRST_PAGES * (INDEX_PAGE_BYTES / BUCKET_BYTES);
+/// Buckets that the index begins with are cleared in pages of this size...
+pub(crate) const INDEX_PAGE_BYTES: u32 = 2048;
+/// ...and these are the most that there can be, which bounds the bitmap in the header.
+pub(crate) const MAX_FIRST_PAGES: u32 = 256;
 
 /// The bytes that an entry takes in the arena, or `None` if key or value are longer than the format can say.
 #[must_use]
@@ -114,6 +116,16 @@ impl Geometry {
         }) && buckets >= whole_buckets
             && buckets <= self.max_buckets()
             && (buckets == whole_buckets || buckets - whole_buckets < whole_buckets)
+    }
+
+    /// Pages of the buckets that the index begins with.
+    pub(crate) fn first_pages(&self) -> u32 {
+        (self.first_buckets() * BUCKET_BYTES).div_ceil(INDEX_PAGE_BYTES)
+    }
+
+    /// The page on which a bucket stands.
+    pub(crate) fn page_of(&self, bucket: u32) -> u32 {
+        bucket / (INDEX_PAGE_BYTES / BUCKET_BYTES)
     }
 
     /// The capacity below which this geometry has no room for an entry.

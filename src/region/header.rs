@@ -4,7 +4,7 @@ use core::mem::offset_of;
 use thiserror::Error;
 
 use super::block::STAMP_MASK;
-use super::geometry::Geometry;
+use super::geometry::{Geometry, MAX_FIRST_PAGES};
 
 /// The version of the region's format that this crate writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -92,8 +92,10 @@ pub(crate) struct Header {
     pub indexed: u32,
     /// Counts promotions and inserts.
     clock: u32,
-    /// A bit for each page of the index as it begins that holds unknown bytes.
-    pub stale_pages: u64,
+    /// Pages of the index below this one held unknown bytes when the cache was last emptied...
+    pub stale_pages: u32,
+    /// ...and so many of them have not been cleared yet.
+    pub stale_left: u32,
     pub inserts: u64,
     pub displaced: u64,
     pub window_evictions: u64,
@@ -109,6 +111,8 @@ pub(crate) struct Header {
     pub bin_map: [u32; BIN_WORDS],
     /// The first free block of each bin; only meaningful where the bin's bit is set.
     pub bins: [u32; BINS],
+    /// A bit for each stale page of the index that has been cleared since.
+    pub ready: [u32; (MAX_FIRST_PAGES / 32) as usize],
 }
 
 impl Header {
@@ -160,8 +164,8 @@ impl Header {
         self.indexed = 0;
     }
 
-    /// Forgets all entries. Those `stale_pages` of the index are cleared when they are next written.
-    pub fn empty(&mut self, geometry: &Geometry, stale_pages: u64) {
+    /// Forgets all entries. The first `stale_pages` pages of the index are cleared when they are next written.
+    pub fn empty(&mut self, geometry: &Geometry, stale_pages: u32) {
         for pool in &mut self.pools {
             (pool.newest, pool.oldest, pool.entries, pool.used_bytes) = (0, 0, 0, 0);
         }
@@ -170,7 +174,9 @@ impl Header {
         self.bin_summary = 0;
         self.bin_map = [0; BIN_WORDS];
         self.begin_index(geometry);
+        self.ready = [0; (MAX_FIRST_PAGES / 32) as usize];
         self.stale_pages = stale_pages;
+        self.stale_left = stale_pages;
     }
 
     pub fn set_capacity(&mut self, capacity: u32) {
