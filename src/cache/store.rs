@@ -74,8 +74,8 @@ impl Store {
 
     /// Finds a key, promotes and counts.
     #[inline]
-    pub fn look_up(&mut self, scope: Scope, key: &[u8]) -> Option<Found> {
-        let mut found = self.find(scope, key, scope.hash(key));
+    pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<Found> {
+        let mut found = self.find(scope, key, hash);
         if self.sweep.is_some() {
             found = found.and_then(|found| self.unless_invalid(found));
         }
@@ -109,6 +109,29 @@ impl Store {
             }
             self.drop_entry(found.at, hash);
         }
+        self.write_whole(scope, key, value, size, hash)
+    }
+
+    /// As [`insert`](Self::insert), of a key that has just been looked up in vain.
+    pub fn insert_absent(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value: &[u8],
+        hash: u64,
+    ) -> Result<(), InsertError> {
+        let size = self.size_that_fits(scope, key, value.len())?;
+        self.write_whole(scope, key, value, size, hash)
+    }
+
+    fn write_whole(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value: &[u8],
+        size: u32,
+        hash: u64,
+    ) -> Result<(), InsertError> {
         let found = self.write(scope, key, value.len(), size)?;
         if let Some(place) = self.region.bytes_mut(found.value_at, found.value_len) {
             place.copy_from_slice(value);
@@ -122,6 +145,7 @@ impl Store {
         scope: Scope,
         key: &[u8],
         len: usize,
+        hash: u64,
         load: impl FnOnce(&mut [u8]),
     ) -> Result<Found, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
@@ -142,7 +166,7 @@ impl Store {
             }
             pending.done = true;
         }
-        self.commit(found.at, scope.hash(key))?;
+        self.commit(found.at, hash)?;
         Ok(found)
     }
 

@@ -4,13 +4,65 @@
 
 #[cfg(target_arch = "wasm32")]
 pub(super) use imports::{export, flush, get, get_len, host_len, load_input, log};
+#[cfg(not(all(target_arch = "wasm32", target_os = "wasi")))]
+pub(super) use metashrew_log::log_line;
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) use stand_in::{export, flush, get, get_len, host_len, load_input, log};
+#[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
+pub(super) use wasi_log::log_line;
+
+/// The sink of a metashrew guest, and of its native stand-in.
+#[cfg(not(all(target_arch = "wasm32", target_os = "wasi")))]
+mod metashrew_log {
+    use crate::metashrew::{Level, host_interface};
+
+    pub(in super::super) fn log_line(level: Level, line: &str) {
+        match level {
+            Level::Info => host_interface::log(line),
+            Level::Warning => host_interface::log_line(format_args!("WARNING: {line}")),
+        }
+    }
+}
+
+/// The sink of a WASI program: its standard error.
+#[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
+mod wasi_log {
+    use crate::metashrew::Level;
+
+    /// A piece of what is written, as `wasi_snapshot_preview1` takes it.
+    #[repr(C)]
+    struct Piece {
+        start: *const u8,
+        len: usize,
+    }
+
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        fn fd_write(file: i32, pieces: *const Piece, count: usize, written: *mut usize) -> i32;
+    }
+
+    const STANDARD_ERROR: i32 = 2;
+
+    pub(in super::super) fn log_line(level: Level, line: &str) {
+        let mark = if level == Level::Warning {
+            "WARNING: "
+        } else {
+            ""
+        };
+        let pieces = [mark, line, "\n"].map(|text| Piece {
+            start: text.as_ptr(),
+            len: text.len(),
+        });
+        let mut written = 0;
+        // SAFETY: the pieces are live text, and the host keeps none of the pointers. What it could not write is lost.
+        let _ = unsafe { fd_write(STANDARD_ERROR, pieces.as_ptr(), pieces.len(), &mut written) };
+    }
+}
 
 #[cfg(target_arch = "wasm32")]
 mod imports {
     use crate::metashrew::frame::{Frame, PREFIX_BYTES};
-    use crate::metashrew::halt;
+    use crate::metashrew::host_interface::halt;
     use alloc::vec::Vec;
 
     #[link(wasm_import_module = "env")]
