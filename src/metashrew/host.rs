@@ -165,6 +165,8 @@ pub mod stand_in {
         pub exports: Vec<Vec<u8>>,
         /// How many values were asked for so far, present or not.
         pub reads: usize,
+        /// What a broken host answers for the length of any value.
+        pub announces: Option<i32>,
     }
 
     /// Calls `then` with this thread's host.
@@ -187,6 +189,9 @@ pub mod stand_in {
     pub(in super::super) fn get_len(key: Frame<'_>) -> i32 {
         with(|host| {
             host.reads += 1;
+            if let Some(broken) = host.announces {
+                return broken;
+            }
             let len = host.store.get(key.data()).map_or(0, Vec::len);
             i32::try_from(len).expect("the test's value is below 2 GiB")
         })
