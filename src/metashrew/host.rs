@@ -18,7 +18,7 @@ mod metashrew_log {
 
     pub(in super::super) fn log_line(level: Level, line: &str) {
         match level {
-            Level::Info => host_interface::log(line),
+            Level::Info | Level::Error => host_interface::log(line),
             Level::Warning => host_interface::log_line(format_args!("WARNING: {line}")),
         }
     }
@@ -44,18 +44,20 @@ mod wasi_log {
     const STANDARD_ERROR: i32 = 2;
 
     pub(in super::super) fn log_line(level: Level, line: &str) {
-        let mark = if level == Level::Warning {
-            "WARNING: "
-        } else {
-            ""
+        let mark = match level {
+            Level::Info | Level::Error => "",
+            Level::Warning => "WARNING: ",
         };
-        let pieces = [mark, line, "\n"].map(|text| Piece {
-            start: text.as_ptr(),
-            len: text.len(),
-        });
-        let mut written = 0;
-        // SAFETY: the pieces are live text, and the host keeps none of the pointers. What it could not write is lost.
-        let _ = unsafe { fd_write(STANDARD_ERROR, pieces.as_ptr(), pieces.len(), &mut written) };
+        // One piece at a time: a host may write the first alone.
+        for text in [mark, line, "\n"] {
+            let piece = Piece {
+                start: text.as_ptr(),
+                len: text.len(),
+            };
+            let mut written = 0;
+            // SAFETY: the piece is live text, and the host keeps no pointer. What it could not write is lost.
+            let _ = unsafe { fd_write(STANDARD_ERROR, &piece, 1, &mut written) };
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Level {
     Info,
     /// Something is short.
     Warning,
+    /// The module stops.
+    Error,
 }
 
 /// Where lines go. Must not call back into this crate's metashrew functions, nor allocate where heap addresses are to stay.
@@ -41,8 +43,15 @@ pub fn log_facade(level: Level, line: &str) {
     let level = match level {
         Level::Info => log::Level::Info,
         Level::Warning => log::Level::Warn,
+        Level::Error => log::Level::Error,
     };
     log::log!(target: "steadfast", level, "{line}");
+}
+
+/// Logs one line and panics with the same words.
+pub(super) fn halt(message: fmt::Arguments<'_>) -> ! {
+    line(Level::Error, message);
+    panic!("{message}")
 }
 
 /// Logs one line, cut where it exceeds the buffer.

@@ -4,8 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::debug::Debugging;
-use super::host_interface::{HostKey, halt};
+use super::host_interface::HostKey;
 use super::keyed::Keyed;
+use super::logging::halt;
 use super::lru_cache::{CacheAllocationMode, CacheStats};
 use crate::cache::{Cache, Lookup, Pool, Scope, open_cache};
 use crate::exclusive::Exclusive;

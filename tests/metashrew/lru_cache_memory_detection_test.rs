@@ -168,8 +168,9 @@ fn the_log_is_told_once_what_was_detected_and_reserved() {
         let child = std::process::Command::new(test)
             .args(["--exact", NAME])
             .env(CHILD, "1")
-            .status();
-        assert!(child.unwrap().success());
+            .output();
+        let child = child.unwrap();
+        assert!(child.status.success(), "{child:?}");
         return;
     }
     initialize_lru_cache();
