@@ -22,7 +22,7 @@ const CEILING: usize = 1 << 30;
 pub enum Stop {
     /// It used many times the fuel of std.
     Fuel,
-    /// It trapped, most likely since it got no memory.
+    /// It gave up: the workloads have no other reason to than a request that was refused.
     Trap,
 }
 
@@ -36,11 +36,10 @@ impl fmt::Display for Stop {
 }
 
 impl Stop {
-    fn of(error: &wasmtime::Error) -> Result<Self> {
+    fn of(error: &wasmtime::Error) -> Self {
         match error.downcast_ref::<Trap>() {
-            Some(Trap::OutOfFuel) => Ok(Stop::Fuel),
-            Some(_) => Ok(Stop::Trap),
-            None => Err(anyhow!("{error:?}")),
+            Some(Trap::OutOfFuel) => Stop::Fuel,
+            _ => Stop::Trap,
         }
     }
 }
@@ -180,7 +179,7 @@ impl<'a> Instance<'a> {
             }
             match self.run.call(&mut self.store, self.row.workload) {
                 Ok(sum) => result = sum,
-                Err(error) => return Stop::of(&error).map(Err),
+                Err(error) => return Ok(Err(Stop::of(&error))),
             }
         }
         Ok(Ok(result))
