@@ -9,9 +9,12 @@ mod error;
 mod evict;
 mod hash;
 mod index;
+mod invalidate;
 mod iter;
 mod open;
 mod recency;
+mod scope;
+mod scoped;
 mod space;
 mod stats;
 mod store;
@@ -20,12 +23,15 @@ mod validate;
 mod words;
 
 pub use error::InsertError;
-pub use iter::Iter;
+pub use invalidate::Invalidated;
+pub use iter::{Entries, Iter};
 pub use open::open_cache;
+pub use scope::{Pool, Scope};
+pub use scoped::Scoped;
 pub use stats::Stats;
 pub use validate::CacheFault;
 
-use crate::region::{Region, USER_TAG_BYTES};
+use crate::region::{PoolInfo, Region, USER_TAG_BYTES};
 use store::Store;
 
 /// A cache of byte strings, least recently used first out, in at most the bytes of its region.
@@ -69,16 +75,13 @@ impl Cache {
     /// Constant cost plus the key's bytes. Whether a key is found depends on the memory that the host grants: a program
     /// whose outputs must not depend on it recomputes or fetches what it misses.
     pub fn get(&mut self, key: &[u8]) -> Option<&[u8]> {
-        let store = self.store.as_mut()?;
-        let found = store.look_up(key)?;
-        store.value(found)
+        self.scope(Scope::Main).get(key)
     }
 
     /// The value of a key, in place, without promotion or counting.
     #[must_use]
     pub fn peek(&self, key: &[u8]) -> Option<&[u8]> {
-        let store = self.store.as_ref()?;
-        store.value(store.find(key, hash::hash(key))?)
+        self.store.as_ref()?.peek(Scope::Main, key)
     }
 
     /// Whether there is an entry with this key. No promotion, no counting.
@@ -95,8 +98,7 @@ impl Cache {
     ///
     /// The entry cannot fit, however much is evicted; see [`InsertError`]. The cache is then as it was.
     pub fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
-        let store = self.store.as_mut().ok_or(InsertError::Disabled)?;
-        store.insert(key, value)
+        self.scope(Scope::Main).insert(key, value)
     }
 
     /// The value of a key; on a miss, `load` writes a value of `len` bytes straight into the region.
@@ -114,39 +116,109 @@ impl Cache {
         len: usize,
         load: impl FnOnce(&mut [u8]),
     ) -> Result<&[u8], InsertError> {
-        let store = self.store.as_mut().ok_or(InsertError::Disabled)?;
-        let found = match store.look_up(key) {
-            Some(found) => found,
-            None => store.load(key, len, load)?,
-        };
-        store.value(found).ok_or(InsertError::Damaged)
+        self.scope(Scope::Main).get_or_load(key, len, load)
     }
 
     /// Drops the entry with this key. Says whether there was one. Constant cost plus the key's bytes.
     pub fn remove(&mut self, key: &[u8]) -> bool {
-        self.store.as_mut().is_some_and(|store| store.remove(key))
+        self.scope(Scope::Main).remove(key)
     }
 
-    /// Drops all entries, at constant cost. Counters keep counting.
+    /// The entries of a scope, for one operation. What takes a key here deals with [`Scope::Main`].
+    #[inline]
+    pub fn scope(&mut self, scope: Scope) -> Scoped<'_> {
+        Scoped::new(self.store.as_mut(), scope)
+    }
+
+    /// Drops all entries of every pool, at constant cost. Counters keep counting, quotas stay.
     pub fn clear(&mut self) {
         if let Some(store) = &mut self.store {
-            store.region.empty();
+            store.empty();
         }
     }
 
-    /// Evicts the oldest entries until the blocks of those left take at most `bytes`. Returns how many it evicted, and
-    /// takes time in proportion to that.
+    /// Evicts the oldest entries of [`Pool::Main`] until the blocks of those left take at most `bytes`. Returns how many
+    /// it evicted, and takes time in proportion to that.
     pub fn evict_to(&mut self, bytes: usize) -> usize {
-        self.store.as_mut().map_or(0, |store| store.evict_to(bytes))
+        self.evict_pool_to(Pool::Main, bytes, usize::MAX)
     }
 
-    /// The entries as (key, value), newest first.
+    /// Evicts a pool's oldest entries until the blocks of those left take at most `bytes`, or `steps` of them are gone.
+    /// Returns how many it evicted, and takes time in proportion to that.
+    pub fn evict_pool_to(&mut self, pool: Pool, bytes: usize, steps: usize) -> usize {
+        let store = self.store.as_mut();
+        store.map_or(0, |store| store.evict_to(pool.number(), bytes, steps))
+    }
+
+    /// Bounds the blocks of a pool's entries, and evicts its oldest ones until they keep to that. `u32::MAX`, which every
+    /// pool begins with, is no bound but the region's size. Returns how many it evicted, and takes time in proportion
+    /// to that.
+    ///
+    /// An insert makes room within its pool first. It takes other pools' entries only where the arena itself is short,
+    /// because quotas promise more than there is, or too fragmented for a large value.
+    pub fn set_quota(&mut self, pool: Pool, bytes: u32) -> usize {
+        if let Some(store) = &mut self.store {
+            store
+                .region
+                .header_mut()
+                .pool_mut(pool.number())
+                .quota_bytes = bytes;
+        }
+        self.evict_pool_to(pool, bytes as usize, usize::MAX)
+    }
+
+    /// The height that entries of [`Pool::Main`] and [`Pool::Api`] are written at from now on; 0 at first. Entries of
+    /// [`Pool::View`] are written at their own.
+    pub fn set_height(&mut self, height: u32) {
+        if let Some(store) = &mut self.store {
+            store.height = height;
+        }
+    }
+
+    /// Drops the entries of every pool that were written above a height, as after a reorganisation. Returns how many.
+    ///
+    /// Takes time in proportion to the number of all entries.
+    pub fn invalidate_above(&mut self, height: u32) -> usize {
+        let store = self.store.as_mut();
+        store.map_or(0, |store| store.invalidate_all_above(height))
+    }
+
+    /// As [`invalidate_above`](Self::invalidate_above), but looks at no more than `steps` entries. To be called until it
+    /// is done; each call goes on where the last one stopped.
+    ///
+    /// Lookups find nothing from above the height as soon as it has begun. What is written above it before it is done may
+    /// be dropped too.
+    pub fn invalidate_above_in_steps(&mut self, height: u32, steps: usize) -> Invalidated {
+        match &mut self.store {
+            Some(store) => store.invalidate_above(height, steps),
+            None => Invalidated {
+                dropped: 0,
+                done: true,
+            },
+        }
+    }
+
+    /// The entries of [`Pool::Main`] as (key, value), newest first.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter::new(self.store.as_ref())
+        Iter::new(self.entries(Pool::Main))
     }
 
-    /// Counters and sizes. They depend on the memory that the host grants.
+    /// The entries of a pool as (scope, key, value), newest first.
+    #[must_use]
+    pub fn entries(&self, pool: Pool) -> Entries<'_> {
+        Entries::new(self.store.as_ref(), pool)
+    }
+
+    /// Counters and sizes of one pool; all zero if the cache is disabled. They depend on the memory that the host grants.
+    #[must_use]
+    pub fn pool_info(&self, pool: Pool) -> PoolInfo {
+        self.store.as_ref().map_or_else(PoolInfo::default, |store| {
+            store.region.header().pool(pool.number()).info()
+        })
+    }
+
+    /// Counters and sizes of all pools together. They depend on the memory that the host grants.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.store.as_ref().map_or_else(Stats::default, Stats::of)
@@ -161,13 +233,13 @@ impl Cache {
             .map_or(0, |store| store.region.capacity() as usize)
     }
 
-    /// The bytes of the entries' blocks.
+    /// The bytes of the entries' blocks, in all pools.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
         self.stats().used_bytes as usize
     }
 
-    /// The number of entries.
+    /// The number of entries in all pools.
     #[must_use]
     pub fn len(&self) -> usize {
         self.stats().entries as usize

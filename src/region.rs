@@ -18,7 +18,9 @@ pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
 pub use geometry::{
     BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes,
 };
-pub use header::{FORMAT_VERSION, FormatError, HEADER_BYTES, RegionInfo, USER_TAG_BYTES, inspect};
+pub use header::{
+    FORMAT_VERSION, FormatError, HEADER_BYTES, PoolInfo, RegionInfo, USER_TAG_BYTES, inspect,
+};
 pub use reserved::RegionTaken;
 
 // Offsets, lengths and counters are stored as the machine has them; the format is little-endian.

@@ -1,6 +1,6 @@
 //! The region's format: what a host reads, what an entry costs, and what damage does.
 
-use steadfast::cache::Cache;
+use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{FormatError, HEADER_BYTES, RegionInfo, block_bytes, inspect};
 use steadfast_ops::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
 
@@ -124,8 +124,15 @@ fn damage_never_panics() {
             let _ = cache.get(&[random() % 64; 7]);
             let _ = cache.get_or_load(&[random() % 64; 7], usize::from(random()) * 8, |_| {});
             cache.remove(&[random() % 64; 7]);
-            if random() == 0 {
-                cache.evict_to(0);
+            let _ = cache
+                .scope(Scope::View(u32::from(random() % 3)))
+                .insert(&[1; 7], &key);
+            match random() {
+                0 => drop(cache.evict_to(0)),
+                1..3 => drop(cache.invalidate_above(1)),
+                3..9 => drop(cache.invalidate_above_in_steps(1, 3)),
+                9 => drop(cache.set_quota(Pool::View, 200)),
+                _ => {}
             }
             assert!(cache.iter().count() <= 1 << 16);
         }

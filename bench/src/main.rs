@@ -6,6 +6,9 @@ mod guests;
 mod heap;
 mod indexer;
 mod inputs;
+// For the benches with many rows, which are to draw theirs.
+#[cfg_attr(not(test), expect(dead_code))]
+mod plot;
 mod size;
 mod startup;
 

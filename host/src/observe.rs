@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use serde::Serialize;
 use steadfast::RegionOutcome;
 use steadfast::record::Record;
-use steadfast::region::{RegionInfo, inspect};
+use steadfast::region::{PoolInfo, RegionInfo, inspect};
 
 /// A span of linear memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +42,49 @@ pub struct CacheUse {
     pub refused: u64,
     /// Times that damage was found and the cache started over.
     pub faults: u64,
+    /// Each pool's part of it: main, views, application.
+    pub pools: [PoolUse; 3],
+}
+
+/// The figures of one pool. Sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PoolUse {
+    /// Bytes of the entries' blocks.
+    pub used_bytes: u32,
+    /// What they may take, where that is bounded.
+    pub quota_bytes: Option<u32>,
+    /// Entries held.
+    pub entries: u32,
+    /// Lookups that found their key.
+    pub hits: u64,
+    /// Lookups that did not.
+    pub misses: u64,
+    /// Entries evicted because they were the oldest.
+    pub evictions: u64,
+}
+
+impl From<PoolInfo> for PoolUse {
+    fn from(info: PoolInfo) -> Self {
+        PoolUse {
+            used_bytes: info.used_bytes,
+            quota_bytes: (info.quota_bytes != u32::MAX).then_some(info.quota_bytes),
+            entries: info.entries,
+            hits: info.hits,
+            misses: info.misses,
+            evictions: info.evictions,
+        }
+    }
+}
+
+impl AddAssign for PoolUse {
+    fn add_assign(&mut self, later: Self) {
+        *self = PoolUse {
+            hits: self.hits + later.hits,
+            misses: self.misses + later.misses,
+            evictions: self.evictions + later.evictions,
+            ..later
+        };
+    }
 }
 
 impl From<RegionInfo> for CacheUse {
@@ -58,6 +101,7 @@ impl From<RegionInfo> for CacheUse {
             window_evictions: info.window_evictions,
             refused: info.refused,
             faults: info.faults,
+            pools: info.pools.map(PoolUse::from),
         }
     }
 }
@@ -65,6 +109,10 @@ impl From<RegionInfo> for CacheUse {
 /// Adds up what was counted; of sizes and entries, the later ones stay.
 impl AddAssign for CacheUse {
     fn add_assign(&mut self, later: Self) {
+        let mut pools = self.pools;
+        for (pool, later) in pools.iter_mut().zip(later.pools) {
+            *pool += later;
+        }
         *self = CacheUse {
             capacity_bytes: later.capacity_bytes,
             used_bytes: later.used_bytes,
@@ -77,6 +125,7 @@ impl AddAssign for CacheUse {
             window_evictions: self.window_evictions + later.window_evictions,
             refused: self.refused + later.refused,
             faults: self.faults + later.faults,
+            pools,
         };
     }
 }

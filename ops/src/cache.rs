@@ -9,7 +9,7 @@ pub use op::{Op, Script, noise};
 pub use oracle::Oracle;
 
 use std::fmt;
-use steadfast::cache::{Cache, InsertError, Stats};
+use steadfast::cache::{Cache, InsertError, Pool, Scope, Stats};
 use steadfast::region::block_bytes;
 
 /// How closely a run is checked.
@@ -77,11 +77,15 @@ pub fn run<S: Iterator<Item = u8>>(
     checks: Checks,
 ) -> Result<Summary, Mismatch> {
     let mut oracle = Oracle::default();
+    let mut scope = Scope::Main;
     let mut digest = Digest(0);
     let mut steps = 0;
     while steps < limit {
         let Some(op) = script.next() else { break };
-        let checked = step(cache, &mut oracle, &op, &mut digest)
+        if let Op::Enter(entered) = op {
+            scope = entered;
+        }
+        let checked = step(cache, &mut oracle, scope, &op, &mut digest)
             .and_then(|()| check(cache, &oracle, steps, checks));
         checked.map_err(|what| Mismatch {
             step: steps,
@@ -95,10 +99,12 @@ pub fn run<S: Iterator<Item = u8>>(
         op: "the end".into(),
         what,
     })?;
-    cache.iter().for_each(|(key, value)| {
-        digest.bytes(key);
-        digest.bytes(value);
-    });
+    for pool in Pool::ALL {
+        for (_, key, value) in cache.entries(pool) {
+            digest.bytes(key);
+            digest.bytes(value);
+        }
+    }
     Ok(Summary {
         steps,
         digest: digest.0,
@@ -127,34 +133,37 @@ fn check(cache: &Cache, oracle: &Oracle, step: u64, checks: Checks) -> Result<()
 fn step(
     cache: &mut Cache,
     oracle: &mut Oracle,
+    scope: Scope,
     op: &Op,
     digest: &mut Digest,
 ) -> Result<(), String> {
     match op {
         Op::Get(key) => {
-            let got = cache.get(key);
+            let got = cache.scope(scope).get(key);
             digest.option(got);
-            oracle.expect(key, got)?;
-            oracle.promote(key);
+            oracle.expect(scope, key, got)?;
+            oracle.promote(scope, key);
         }
         Op::Peek(key) => {
-            let got = cache.peek(key);
+            let got = cache.scope(scope).peek(key);
             digest.option(got);
-            oracle.expect(key, got)?;
-            if cache.contains(key) != oracle.contains(key) {
+            oracle.expect(scope, key, got)?;
+            oracle.expect(Scope::Main, key, cache.peek(key))?;
+            if cache.contains(key) != oracle.contains(Scope::Main, key) {
                 return Err("`contains` differs".into());
             }
         }
         Op::Insert(key, value) => {
-            let before = cache.stats();
-            let result = cache.insert(key, value);
+            let before = Before::new(cache);
+            let result = cache.scope(scope).insert(key, value);
             digest.number(u64::from(result.is_ok()));
-            stored(cache, oracle, &before, key, value, result)?;
+            stored(cache, oracle, &before, (scope, key, value), result)?;
         }
         Op::Load(key, value) => {
-            let before = cache.stats();
+            let before = Before::new(cache);
             let mut called = false;
-            let got = cache.get_or_load(key, value.len(), |place| {
+            let loading = cache.scope(scope);
+            let got = loading.get_or_load(key, value.len(), |place| {
                 called = true;
                 assert!(
                     place.iter().all(|&byte| byte == 0),
@@ -164,25 +173,31 @@ fn step(
             });
             digest.option(got.ok());
             let result = got.map(|got| got.to_vec());
-            if oracle.contains(key) {
-                oracle.expect(key, result.as_deref().ok())?;
-                oracle.promote(key);
+            if oracle.contains(scope, key) {
+                oracle.expect(scope, key, result.as_deref().ok())?;
+                oracle.promote(scope, key);
             } else {
                 if result.as_deref().is_ok_and(|got| got != value) {
                     return Err("the value is not the one loaded".into());
                 }
-                stored(cache, oracle, &before, key, value, result.map(drop))?;
+                stored(
+                    cache,
+                    oracle,
+                    &before,
+                    (scope, key, value),
+                    result.map(drop),
+                )?;
             }
-            if called != (cache.stats().inserts > before.inserts) {
+            if called != (cache.stats().inserts > before.stats.inserts) {
                 return Err(
                     "the loader was called without an insert, or the other way round".into(),
                 );
             }
         }
         Op::Remove(key) => {
-            let removed = cache.remove(key);
+            let removed = cache.scope(scope).remove(key);
             digest.number(u64::from(removed));
-            if removed != oracle.remove(key) {
+            if removed != oracle.remove(scope, key) {
                 return Err("`remove` differs".into());
             }
         }
@@ -190,39 +205,113 @@ fn step(
             cache.clear();
             oracle.clear();
         }
-        Op::EvictTo(share) => {
-            let goal = cache.used_bytes() * usize::from(*share) / 256;
-            let evicted = cache.evict_to(goal);
-            digest.number(evicted as u64);
-            for _ in 0..evicted {
-                oracle
-                    .remove_oldest()
-                    .ok_or("more evicted than there were")?;
+        Op::EvictTo(pool, share) => {
+            let goal = cache.pool_info(*pool).used_bytes as usize * usize::from(*share) / 256;
+            let evicted = cache.evict_pool_to(*pool, goal, usize::MAX);
+            evict(oracle, *pool, evicted, digest)?;
+            keeps_to(cache, *pool, goal)?;
+        }
+        Op::Enter(_) => {}
+        Op::Quota(pool, share) => {
+            let arena = u64::from(cache.stats().arena_bytes);
+            let quota = match share {
+                255 => u32::MAX,
+                share => (arena * u64::from(*share) / 256) as u32,
+            };
+            let evicted = cache.set_quota(*pool, quota);
+            evict(oracle, *pool, evicted, digest)?;
+            keeps_to(cache, *pool, quota as usize)?;
+        }
+        Op::Height(height) => {
+            cache.set_height(*height);
+            oracle.set_height(*height);
+        }
+        Op::InvalidateAbove(height, 0) => {
+            let dropped = cache.invalidate_above(*height) as u64;
+            digest.number(dropped);
+            if dropped != oracle.remove_above(*height) {
+                return Err(format!("{dropped} entries were dropped"));
             }
-            if cache.used_bytes() > goal {
-                return Err(format!(
-                    "{} bytes are used, {goal} asked for",
-                    cache.used_bytes()
-                ));
+        }
+        Op::InvalidateAbove(height, steps) => {
+            let mut left = oracle.remove_above(*height);
+            loop {
+                let came = cache.invalidate_above_in_steps(*height, usize::from(*steps));
+                digest.number(came.dropped as u64);
+                left = left
+                    .checked_sub(came.dropped as u64)
+                    .ok_or("more dropped than there were")?;
+                oracle.compare(cache)?;
+                if came.done {
+                    break;
+                }
+            }
+            if left > 0 {
+                return Err(format!("{left} entries were left"));
             }
         }
     }
     Ok(())
 }
 
-/// Carries an insert over to the oracle: which entries had to go follows from the cache's own counters, and must be the
-/// oldest, but for those counted as displaced or as cleared for a window.
-fn stored(
-    cache: &Cache,
+/// Carries evictions over to the oracle.
+fn evict(
     oracle: &mut Oracle,
-    before: &Stats,
-    key: &[u8],
-    value: &[u8],
+    pool: Pool,
+    evicted: usize,
+    digest: &mut Digest,
+) -> Result<(), String> {
+    digest.number(evicted as u64);
+    for _ in 0..evicted {
+        let oldest = oracle.remove_oldest(pool);
+        oldest.ok_or("more evicted than there were")?;
+    }
+    Ok(())
+}
+
+fn keeps_to(cache: &Cache, pool: Pool, goal: usize) -> Result<(), String> {
+    match cache.pool_info(pool).used_bytes as usize {
+        used if used > goal => Err(format!("{used} bytes are used, {goal} asked for")),
+        _ => Ok(()),
+    }
+}
+
+/// What the cache counted before an operation.
+struct Before {
+    stats: Stats,
+    evictions: [u64; 3],
+}
+
+impl Before {
+    fn new(cache: &Cache) -> Before {
+        Before {
+            stats: cache.stats(),
+            evictions: Pool::ALL.map(|pool| cache.pool_info(pool).evictions),
+        }
+    }
+}
+
+/// Carries an insert over to the oracle: which entries had to go follows from the cache's own counters, and must be the
+/// oldest of their pool, but for those counted as displaced or as cleared for a window. Another pool gives entries only
+/// when the one inserted into has none left.
+fn stored(
+    cache: &mut Cache,
+    oracle: &mut Oracle,
+    before: &Before,
+    (scope, key, value): (Scope, &[u8], &[u8]),
     result: Result<(), InsertError>,
 ) -> Result<(), String> {
-    let after = cache.stats();
+    let (earlier, after) = (before.stats, cache.stats());
+    let before = before.evictions;
     let size = block_bytes(key.len(), value.len());
-    let fits = cache.is_enabled() && size.is_some_and(|size| size <= after.arena_bytes);
+    let quota = cache.pool_info(scope.pool()).quota_bytes;
+    let room = if quota < after.arena_bytes {
+        // A rest of up to six bytes stays with a block, and counts.
+        quota.saturating_sub(6)
+    } else {
+        after.arena_bytes
+    };
+    let fits = cache.is_enabled() && size.is_some_and(|size| size <= room);
     if let Err(error) = result {
         let is_expected = match error {
             InsertError::Disabled => !cache.is_enabled(),
@@ -233,12 +322,12 @@ fn stored(
                 ..
             } => {
                 Some(needed_bytes) == size
-                    && available_bytes == after.arena_bytes
+                    && available_bytes == room
                     && needed_bytes > available_bytes
             }
             InsertError::Damaged => false,
         };
-        let is_unchanged = (after.evictions, after.entries) == (before.evictions, before.entries);
+        let is_unchanged = (after.evictions, after.entries) == (earlier.evictions, earlier.entries);
         return if is_expected && is_unchanged {
             Ok(())
         } else {
@@ -248,17 +337,24 @@ fn stored(
     if !fits {
         return Err("what cannot fit was stored".into());
     }
-    oracle.remove(key);
-    for _ in before.evictions..after.evictions {
-        let oldest = oracle
-            .remove_oldest()
-            .ok_or("more evicted than there were")?;
-        if cache.contains(&oldest) {
-            return Err("the oldest entry was not the one evicted".into());
+    oracle.remove(scope, key);
+    let mut others_gave = false;
+    for (pool, before) in Pool::ALL.into_iter().zip(before) {
+        for _ in before..cache.pool_info(pool).evictions {
+            let (of, oldest) = oracle
+                .remove_oldest(pool)
+                .ok_or("more evicted than there were")?;
+            if cache.scope(of).peek(&oldest).is_some() {
+                return Err("the oldest entry was not the one evicted".into());
+            }
         }
+        others_gave |= pool != scope.pool() && cache.pool_info(pool).evictions > before;
+    }
+    if others_gave && oracle.len_of(scope.pool()) > 0 {
+        return Err("another pool gave entries before the pool's own".into());
     }
     let others =
-        (after.displaced - before.displaced) + (after.window_evictions - before.window_evictions);
+        (after.displaced - earlier.displaced) + (after.window_evictions - earlier.window_evictions);
     if others > 0 {
         let gone = oracle.remove_missing(cache);
         if gone != others {
@@ -267,7 +363,7 @@ fn stored(
             ));
         }
     }
-    oracle.insert(key, value);
+    oracle.insert(scope, key, value);
     Ok(())
 }
 

@@ -24,9 +24,9 @@ pub enum InsertError {
         /// The value's length.
         value_bytes: usize,
     },
-    /// The entry is larger than all the space that the region has for entries.
+    /// The entry is larger than all the space that the region, or its pool's quota, has for entries.
     #[error(
-        "a key of {key_bytes} bytes with a value of {value_bytes} needs {needed_bytes} bytes, and the region has {available_bytes} for all entries together"
+        "a key of {key_bytes} bytes with a value of {value_bytes} needs {needed_bytes} bytes, and there are {available_bytes} for all entries of its pool together"
     )]
     TooLarge {
         /// The key's length.
@@ -35,7 +35,7 @@ pub enum InsertError {
         value_bytes: usize,
         /// What the entry would take.
         needed_bytes: u32,
-        /// What the region has for entries.
+        /// What there is for the pool's entries.
         available_bytes: u32,
     },
 }

@@ -1,19 +1,22 @@
 //! Making room: from free space, from growth, by evicting the oldest, or by clearing a window for a large value.
 
-use super::space::Block;
+use super::scope::Pool;
+use super::space::{Block, SLACK_BYTES};
 use super::store::Store;
 
 /// How many of the oldest entries are considered as the start of a window.
 const WINDOW_CANDIDATES: u32 = 32;
 
 impl Store {
-    /// A block of this size, whatever must be evicted for it. It fits the arena. `None` if damage was found; the cache
-    /// has started over then.
+    /// A block of this size for a pool, whatever must be evicted for it. It fits the arena and the quota. `None` if
+    /// damage was found; the cache has started over then.
     ///
-    /// Evicts the oldest entries until a free block is large enough. When they have given as many bytes as are asked
-    /// for and those are still scattered, clears one contiguous window instead of evicting on: so an insert never
-    /// evicts more than twice its bytes and one entry.
-    pub fn reserve(&mut self, bytes: u32) -> Option<Block> {
+    /// Evicts the pool's oldest entries until its quota has room and a free block is large enough; those of the fullest
+    /// pool where it has none itself. When they have given as many bytes as are asked for and those are still
+    /// scattered, clears one contiguous window instead of evicting on: so an insert never evicts more than twice its
+    /// bytes and one entry.
+    pub fn reserve(&mut self, bytes: u32, pool: usize) -> Option<Block> {
+        let mut evicted = self.keep_to_quota(bytes, pool)?;
         if let Some(block) = self.take(bytes) {
             return Some(block);
         }
@@ -26,14 +29,13 @@ impl Store {
                 return Some(block);
             }
         }
-        let mut evicted = 0;
         while evicted < bytes {
-            evicted += self.evict_oldest()?;
+            evicted += self.evict_oldest(self.giving_pool(pool))?;
             if let Some(block) = self.take(bytes) {
                 return Some(block);
             }
         }
-        self.clear_window(bytes)?;
+        self.clear_window(bytes, self.giving_pool(pool))?;
         let block = self.take(bytes);
         if block.is_none() {
             self.start_over();
@@ -41,11 +43,35 @@ impl Store {
         block
     }
 
-    /// Evicts the oldest entries until those left take at most `bytes`.
-    pub fn evict_to(&mut self, bytes: usize) -> usize {
+    /// Evicts a pool's oldest entries until it may take so many bytes more. Returns the bytes that they gave.
+    fn keep_to_quota(&mut self, bytes: u32, pool: usize) -> Option<u32> {
         let mut evicted = 0;
-        while self.region.header().pools[0].used_bytes as usize > bytes
-            && self.evict_oldest().is_some()
+        if let Some(quota) = self.quota(pool) {
+            let left = quota.saturating_sub(bytes).saturating_sub(SLACK_BYTES);
+            while self.region.header().pool(pool).used_bytes > left {
+                evicted += self.evict_oldest(pool)?;
+            }
+        }
+        Some(evicted)
+    }
+
+    /// The pool itself if it has entries, else the one that takes most.
+    fn giving_pool(&self, pool: usize) -> usize {
+        let header = self.region.header();
+        if header.pool(pool).entries > 0 {
+            return pool;
+        }
+        let numbers = Pool::ALL.map(Pool::number).into_iter();
+        let fullest = numbers.max_by_key(|&number| header.pool(number).used_bytes);
+        fullest.unwrap_or(pool)
+    }
+
+    /// Evicts a pool's oldest entries, at most `steps` of them, until those left take at most `bytes`.
+    pub fn evict_to(&mut self, pool: usize, bytes: usize, steps: usize) -> usize {
+        let mut evicted = 0;
+        while evicted < steps
+            && self.region.header().pool(pool).used_bytes as usize > bytes
+            && self.evict_oldest(pool).is_some()
         {
             evicted += 1;
         }
@@ -61,17 +87,17 @@ impl Store {
         self.drop_entry(at, hash)
     }
 
-    /// As [`evict`](Self::evict), for the oldest entry.
-    fn evict_oldest(&mut self) -> Option<u32> {
-        let bytes = self.evict(self.region.header().pools[0].oldest)?;
-        let pool = &mut self.region.header_mut().pools[0];
+    /// As [`evict`](Self::evict), for a pool's oldest entry.
+    fn evict_oldest(&mut self, pool: usize) -> Option<u32> {
+        let bytes = self.evict(self.region.header().pool(pool).oldest)?;
+        let pool = self.region.header_mut().pool_mut(pool);
         pool.evictions = pool.evictions.wrapping_add(1);
         Some(bytes)
     }
 
     /// Evicts neighbours until `bytes` contiguous bytes are free.
-    fn clear_window(&mut self, bytes: u32) -> Option<()> {
-        let mut at = self.window_start(bytes);
+    fn clear_window(&mut self, bytes: u32, pool: usize) -> Option<()> {
+        let mut at = self.window_start(bytes, pool);
         // Every step passes a block of at least four bytes, and two free ones are never side by side.
         let steps = bytes / 4 + 2;
         for _ in 0..steps {
@@ -108,9 +134,10 @@ impl Store {
         None
     }
 
-    /// Where the window begins: at the oldest entry that has enough of the arena above it, else at the arena's start.
-    fn window_start(&self, bytes: u32) -> u32 {
-        let mut at = self.region.header().pools[0].oldest;
+    /// Where the window begins: at the pool's oldest entry that has enough of the arena above it, else at the arena's
+    /// start.
+    fn window_start(&self, bytes: u32, pool: usize) -> u32 {
+        let mut at = self.region.header().pool(pool).oldest;
         for _ in 0..WINDOW_CANDIDATES {
             let Some(entry) = self.region.entry(at) else {
                 break;

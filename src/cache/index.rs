@@ -5,7 +5,7 @@
 //! bucket; where both are full, one entry of the pair is moved to its own other bucket; and where none can be moved,
 //! the pair's least recently used entry is evicted. All of that is bounded, whatever the keys.
 
-use super::hash::hash;
+use super::scope::Scope;
 use super::store::{Found, Store};
 use super::tags::matches;
 use crate::region::{STAMP_MASK, Slot, WAYS};
@@ -48,13 +48,13 @@ impl Store {
         }
     }
 
-    /// The entry with this key.
+    /// The entry of a scope with this key.
     #[inline]
-    pub fn find(&self, key: &[u8], hash: u64) -> Option<Found> {
+    pub fn find(&self, scope: Scope, key: &[u8], hash: u64) -> Option<Found> {
         let (home, tag) = self.home_and_tag(hash);
         let bucket = self.region.bucket(home);
         for way in matches(&bucket.tags, tag) {
-            if let Some(found) = self.entry_with_key(bucket.offsets[way], key) {
+            if let Some(found) = self.entry_with_key(bucket.offsets[way], scope, key) {
                 return Some(found);
             }
         }
@@ -62,7 +62,8 @@ impl Store {
             return None;
         }
         let bucket = self.region.bucket(self.other_bucket(home, tag));
-        matches(&bucket.tags, tag).find_map(|way| self.entry_with_key(bucket.offsets[way], key))
+        matches(&bucket.tags, tag)
+            .find_map(|way| self.entry_with_key(bucket.offsets[way], scope, key))
     }
 
     fn vacant_way(&self, bucket: u32) -> Option<usize> {
@@ -191,10 +192,10 @@ impl Store {
         false
     }
 
-    /// The hash of the entry at an offset, from its key.
+    /// The hash of the entry at an offset, from its scope and key.
     pub fn hash_of(&self, at: u32) -> Option<u64> {
         let entry = self.region.entry(at)?;
         let (key, _) = self.key_value(at, entry)?;
-        Some(hash(key))
+        Some(Scope::of(entry)?.hash(key))
     }
 }

@@ -1,14 +1,14 @@
-//! The recency list: doubly linked through the entries, newest to oldest.
+//! The recency lists, one for each pool: doubly linked through the entries, newest to oldest.
 
 use super::store::Store;
 
 impl Store {
-    /// Makes an entry that is in no list the newest.
-    pub fn link_newest(&mut self, at: u32) {
+    /// Makes an entry that is in no list the newest of its pool.
+    pub fn link_newest(&mut self, at: u32, pool: usize) {
         let shift = self.region.geometry().stamp_shift;
         let header = self.region.header_mut();
         let stamp = header.stamp(shift);
-        let pool = &mut header.pools[0];
+        let pool = header.pool_mut(pool);
         let second = pool.newest;
         pool.newest = at;
         if second == 0 {
@@ -23,28 +23,29 @@ impl Store {
         }
     }
 
-    /// Takes an entry out of the list. Its own links keep their values.
-    pub fn unlink(&mut self, at: u32) {
+    /// Takes an entry out of its pool's list. Its own links keep their values.
+    pub fn unlink(&mut self, at: u32, pool: usize) {
         let Some(entry) = self.region.entry(at) else {
             return;
         };
         let (newer, older) = (entry.newer, entry.older);
+        self.sweep_past(at, newer);
         match self.region.entry_mut(newer) {
             Some(entry) => entry.older = older,
-            None => self.region.header_mut().pools[0].newest = older,
+            None => self.region.header_mut().pool_mut(pool).newest = older,
         }
         match self.region.entry_mut(older) {
             Some(entry) => entry.newer = newer,
-            None => self.region.header_mut().pools[0].oldest = newer,
+            None => self.region.header_mut().pool_mut(pool).oldest = newer,
         }
     }
 
-    /// Makes an entry that is in the list the newest.
+    /// Makes an entry that is in its pool's list the newest of it.
     #[inline]
-    pub fn promote(&mut self, at: u32) {
-        if self.region.header().pools[0].newest != at {
-            self.unlink(at);
-            self.link_newest(at);
+    pub fn promote(&mut self, at: u32, pool: usize) {
+        if self.region.header().pool(pool).newest != at {
+            self.unlink(at, pool);
+            self.link_newest(at, pool);
         }
     }
 }

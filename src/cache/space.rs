@@ -17,7 +17,7 @@ pub struct Block {
 
 const FREE: u32 = 1;
 /// A rest of up to this size cannot hold a free block's two sizes, and stays with the entry.
-const SLACK_BYTES: u32 = 6;
+pub const SLACK_BYTES: u32 = 6;
 
 /// The bin of a free block: one for every four bytes of size, then eight for every power of two.
 pub fn bin_of(bytes: u32) -> usize {

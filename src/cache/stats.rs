@@ -1,8 +1,10 @@
 //! Counters and sizes.
 
+use super::scope::Pool;
 use super::store::Store;
+use crate::region::PoolInfo;
 
-/// Counters and sizes of a cache; all zero if it is disabled. Sizes in bytes.
+/// Counters and sizes of a cache, all its pools together; all zero if it is disabled. Sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// The whole region.
@@ -11,6 +13,8 @@ pub struct Stats {
     pub index_bytes: u32,
     /// What is left for entries.
     pub arena_bytes: u32,
+    /// What will be left for entries when the region has grown as far as it may.
+    pub max_arena_bytes: u32,
     /// The blocks of the entries.
     pub used_bytes: u32,
     /// Free blocks between entries.
@@ -40,11 +44,15 @@ pub struct Stats {
 impl Stats {
     pub(super) fn of(store: &Store) -> Stats {
         let header = store.region.header();
-        let pool = &header.pools[0];
+        let pool = Pool::ALL
+            .into_iter()
+            .map(|pool| header.pool(pool.number()).info())
+            .fold(PoolInfo::default(), PoolInfo::plus);
         Stats {
             capacity_bytes: store.region.capacity(),
             index_bytes: store.region.geometry().index_bytes(),
             arena_bytes: store.arena_bytes(),
+            max_arena_bytes: store.region.geometry().limit - store.region.geometry().arena_start,
             used_bytes: pool.used_bytes,
             free_bytes: header.free_bytes,
             entries: pool.entries,

@@ -1,13 +1,19 @@
 //! What the cache's parts work on: a formatted region, and the operations that put the parts together.
 
 use super::error::InsertError;
-use super::hash::hash;
+use super::invalidate::Sweep;
+use super::scope::Scope;
+use super::space::SLACK_BYTES;
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, block_bytes};
 
 /// An enabled cache.
 #[derive(Debug)]
 pub struct Store {
     pub region: Formatted,
+    /// The height that entries of the main and API pools are written at.
+    pub height: u32,
+    /// An invalidation that is not over yet.
+    pub sweep: Option<Sweep>,
 }
 
 /// Where an entry and its value stand.
@@ -32,7 +38,11 @@ impl Found {
 
 impl Store {
     pub fn new(region: Formatted) -> Store {
-        Store { region }
+        Store {
+            region,
+            height: 0,
+            sweep: None,
+        }
     }
 
     /// A value where a lookup has found it.
@@ -51,11 +61,11 @@ impl Store {
         bytes.split_at_checked(entry.key_len as usize)
     }
 
-    /// The entry at an offset, if it has this key.
+    /// The entry at an offset, if it is this scope's and has this key.
     #[inline]
-    pub fn entry_with_key(&self, at: u32, key: &[u8]) -> Option<Found> {
+    pub fn entry_with_key(&self, at: u32, scope: Scope, key: &[u8]) -> Option<Found> {
         let entry = self.region.entry(at)?;
-        if usize::from(entry.key_len) != key.len() {
+        if usize::from(entry.key_len) != key.len() || !scope.holds(entry) {
             return None;
         }
         let (own, _) = self.key_value(at, entry)?;
@@ -64,30 +74,42 @@ impl Store {
 
     /// Finds a key, promotes and counts.
     #[inline]
-    pub fn look_up(&mut self, key: &[u8]) -> Option<Found> {
-        let found = self.find(key, hash(key));
-        let pool = &mut self.region.header_mut().pools[0];
+    pub fn look_up(&mut self, scope: Scope, key: &[u8]) -> Option<Found> {
+        let mut found = self.find(scope, key, scope.hash(key));
+        if self.sweep.is_some() {
+            found = found.and_then(|found| self.unless_invalid(found));
+        }
+        let pool = self.region.header_mut().pool_mut(scope.number());
         match found {
             Some(found) => {
                 pool.hits = pool.hits.wrapping_add(1);
-                self.promote(found.at);
+                self.promote(found.at, scope.number());
             }
             None => pool.misses = pool.misses.wrapping_add(1),
         }
         found
     }
 
-    pub fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
-        let size = self.size_that_fits(key, value.len())?;
-        let hash = hash(key);
-        if let Some(found) = self.find(key, hash) {
+    /// The value of a key, without promotion or counting.
+    pub fn peek(&self, scope: Scope, key: &[u8]) -> Option<&[u8]> {
+        let found = self.find(scope, key, scope.hash(key))?;
+        if self.is_invalid(found.at) {
+            return None;
+        }
+        self.value(found)
+    }
+
+    pub fn insert(&mut self, scope: Scope, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
+        let size = self.size_that_fits(scope, key, value.len())?;
+        let hash = scope.hash(key);
+        if let Some(found) = self.find(scope, key, hash) {
             if block_bytes(key.len(), found.value_len as usize) == Some(size) {
-                self.overwrite(found, value);
+                self.overwrite(scope, found, value);
                 return Ok(());
             }
             self.drop_entry(found.at, hash);
         }
-        let found = self.write(key, value.len(), size)?;
+        let found = self.write(scope, key, value.len(), size)?;
         if let Some(place) = self.region.bytes_mut(found.value_at, found.value_len) {
             place.copy_from_slice(value);
         }
@@ -97,12 +119,13 @@ impl Store {
     /// Makes an entry whose value `load` writes. The key is not there.
     pub fn load(
         &mut self,
+        scope: Scope,
         key: &[u8],
         len: usize,
         load: impl FnOnce(&mut [u8]),
     ) -> Result<Found, InsertError> {
-        let size = self.size_that_fits(key, len)?;
-        let found = self.write(key, len, size)?;
+        let size = self.size_that_fits(scope, key, len)?;
+        let found = self.write(scope, key, len, size)?;
         {
             let mut pending = Pending {
                 store: self,
@@ -119,21 +142,47 @@ impl Store {
             }
             pending.done = true;
         }
-        self.commit(found.at, hash(key))?;
+        self.commit(found.at, scope.hash(key))?;
         Ok(found)
     }
 
-    pub fn remove(&mut self, key: &[u8]) -> bool {
-        let hash = hash(key);
-        let Some(found) = self.find(key, hash) else {
+    pub fn remove(&mut self, scope: Scope, key: &[u8]) -> bool {
+        let hash = scope.hash(key);
+        let Some(found) = self.find(scope, key, hash) else {
             return false;
         };
+        let was_there = !self.is_invalid(found.at);
         self.drop_entry(found.at, hash);
-        true
+        was_there
     }
 
-    /// The size of an entry's block, if the arena, emptied and extended, can hold it.
-    fn size_that_fits(&mut self, key: &[u8], value_bytes: usize) -> Result<u32, InsertError> {
+    /// Forgets all entries.
+    pub fn empty(&mut self) {
+        self.sweep = None;
+        self.region.empty();
+    }
+
+    /// Whether there are no entries in any pool.
+    pub fn is_empty(&self) -> bool {
+        let mut pools = self.region.header().pools.iter();
+        pools.all(|pool| pool.entries == 0)
+    }
+
+    /// The height that an entry written now has.
+    fn height_in(&self, scope: Scope) -> u32 {
+        match scope {
+            Scope::View(height) => height,
+            Scope::Main | Scope::Api => self.height,
+        }
+    }
+
+    /// The size of an entry's block, if its pool and the arena, emptied and extended, can hold it.
+    fn size_that_fits(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value_bytes: usize,
+    ) -> Result<u32, InsertError> {
         let key_bytes = key.len();
         let Some(size) = block_bytes(key_bytes, value_bytes) else {
             self.count_refusal();
@@ -143,9 +192,10 @@ impl Store {
             });
         };
         let short = size.saturating_sub(self.arena_bytes());
-        if short > 0 && !(self.region.grow(short) && self.arena_bytes() >= size) {
+        let fits_arena = short == 0 || (self.region.grow(short) && self.arena_bytes() >= size);
+        let available_bytes = self.available_bytes(scope.number());
+        if !fits_arena || size > available_bytes {
             self.count_refusal();
-            let available_bytes = self.arena_bytes();
             return Err(InsertError::TooLarge {
                 key_bytes,
                 value_bytes,
@@ -161,16 +211,39 @@ impl Store {
         self.region.capacity() - self.region.geometry().arena_start
     }
 
+    /// The largest block that a pool can have: a rest that stays with a block counts towards the quota.
+    fn available_bytes(&self, pool: usize) -> u32 {
+        match self.quota(pool) {
+            Some(quota) => quota.saturating_sub(SLACK_BYTES),
+            None => self.arena_bytes(),
+        }
+    }
+
+    /// What a pool's blocks may take together, if that is less than the arena.
+    pub fn quota(&self, pool: usize) -> Option<u32> {
+        let quota = self.region.header().pool(pool).quota_bytes;
+        (quota < self.arena_bytes()).then_some(quota)
+    }
+
     fn count_refusal(&mut self) {
         let header = self.region.header_mut();
         header.refused = header.refused.wrapping_add(1);
     }
 
     /// Makes room for an entry and writes its header and key. It is in neither index nor list yet.
-    fn write(&mut self, key: &[u8], value_len: usize, size: u32) -> Result<Found, InsertError> {
-        let block = self.reserve(size).ok_or(InsertError::Damaged)?;
+    fn write(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value_len: usize,
+        size: u32,
+    ) -> Result<Found, InsertError> {
+        let pool = scope.number();
+        let height = self.height_in(scope);
+        let block = self.reserve(size, pool).ok_or(InsertError::Damaged)?;
+        let slack = block.bytes.saturating_sub(size);
         if let Some(entry) = self.region.entry_mut(block.at) {
-            *entry = EntryHeader::new(key.len(), value_len, block.bytes.saturating_sub(size));
+            *entry = EntryHeader::new(key.len(), value_len, slack, pool, height);
         }
         if let Some(place) = self
             .region
@@ -186,19 +259,22 @@ impl Store {
         if !self.place(at, hash) {
             return Err(InsertError::Damaged);
         }
-        let bytes = self.region.entry(at).map_or(0, |entry| entry.block_bytes());
+        let entry = self.region.entry(at);
+        let (bytes, number) = entry.map_or((0, 0), |entry| (entry.block_bytes(), entry.pool()));
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
-        let pool = &mut header.pools[0];
+        let pool = header.pool_mut(number);
         pool.entries = pool.entries.wrapping_add(1);
         pool.used_bytes = pool.used_bytes.wrapping_add(bytes);
-        self.link_newest(at);
+        self.link_newest(at, number);
         Ok(())
     }
 
     /// Writes a value over one whose block has the same size.
-    fn overwrite(&mut self, found: Found, value: &[u8]) {
+    fn overwrite(&mut self, scope: Scope, found: Found, value: &[u8]) {
+        let height = self.height_in(scope);
         if let Some(entry) = self.region.entry_mut(found.at) {
+            entry.height = height;
             entry.set_value_len(value.len() as u32);
         }
         if let Some(place) = self.region.bytes_mut(found.value_at, value.len() as u32) {
@@ -206,19 +282,20 @@ impl Store {
         }
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
-        self.promote(found.at);
+        self.promote(found.at, scope.number());
     }
 
     /// Takes an entry out of index, list and accounts, and frees its block. If the index does not have it, or its block
     /// cannot be, the region is damaged: the cache starts over, and the answer is `None`. Otherwise the block's bytes.
     pub fn drop_entry(&mut self, at: u32, hash: u64) -> Option<u32> {
-        let bytes = self.region.entry(at).map(|entry| entry.block_bytes());
-        let (true, Some(bytes)) = (self.unplace(at, hash), bytes) else {
+        let entry = self.region.entry(at);
+        let sizes = entry.map(|entry| (entry.block_bytes(), entry.pool()));
+        let (true, Some((bytes, number))) = (self.unplace(at, hash), sizes) else {
             self.start_over();
             return None;
         };
-        self.unlink(at);
-        let pool = &mut self.region.header_mut().pools[0];
+        self.unlink(at, number);
+        let pool = self.region.header_mut().pool_mut(number);
         pool.entries = pool.entries.wrapping_sub(1);
         pool.used_bytes = pool.used_bytes.wrapping_sub(bytes);
         self.release(at, bytes);
@@ -228,7 +305,7 @@ impl Store {
     /// What is done when damage is found: all entries are forgotten.
     #[cold]
     pub fn start_over(&mut self) {
-        self.region.empty();
+        self.empty();
         let header = self.region.header_mut();
         header.faults = header.faults.wrapping_add(1);
     }

@@ -3,10 +3,10 @@
 //! List, arena and index are each walked by themselves; since every entry of list and arena is then looked up in the
 //! index, and the three counts agree, they hold the same entries.
 
-use super::hash::hash;
+use super::scope::{Pool, Scope};
 use super::space::{bin_of, is_binned};
 use super::store::Store;
-use crate::region::{BINS, WAYS};
+use crate::region::{BINS, PoolInfo, WAYS};
 use thiserror::Error;
 
 /// The first thing that [`Cache::validate`](super::Cache::validate) finds wrong. Offsets are from the region's start.
@@ -32,6 +32,20 @@ pub enum CacheFault {
     Link {
         /// Its offset.
         at: u32,
+    },
+    /// An entry says that it is in a pool in whose list it is not.
+    #[error("the entry at {at} is in another pool's list")]
+    Pool {
+        /// Its offset.
+        at: u32,
+    },
+    /// A pool takes more than its quota.
+    #[error("the pool {pool:?} takes {bytes} bytes, more than its quota")]
+    Quota {
+        /// The pool.
+        pool: Pool,
+        /// What it takes.
+        bytes: u32,
     },
     /// The list does not end at the oldest entry, or has more or fewer entries than counted.
     #[error(
@@ -114,19 +128,20 @@ pub fn validate(store: &Store) -> Result<(), CacheFault> {
     if !(geometry.arena_start..=store.region.capacity()).contains(&frontier) {
         return Err(CacheFault::Frontier { at: frontier });
     }
-    let listed_bytes = check_list(store)?;
+    let mut listed = PoolInfo::default();
+    for pool in Pool::ALL {
+        listed = listed.plus(check_list(store, pool)?);
+    }
     let blocks = check_arena(store)?;
     check_bins(store, blocks.binned)?;
     let slots = check_index(store)?;
-    let pool = &header.pools[0];
-    sum("bytes of listed entries", pool.used_bytes, listed_bytes)?;
     sum(
         "bytes of entries' blocks",
-        pool.used_bytes,
+        listed.used_bytes,
         blocks.used_bytes,
     )?;
-    sum("entries in the arena", pool.entries, blocks.entries)?;
-    sum("entries in the index", pool.entries, slots)?;
+    sum("entries in the arena", listed.entries, blocks.entries)?;
+    sum("entries in the index", listed.entries, slots)?;
     sum("free bytes", header.free_bytes, blocks.free_bytes)?;
     let stale = (0..header.stale_pages)
         .filter(|&page| store.region.page_is_stale(page))
@@ -151,10 +166,10 @@ fn sum(what: &'static str, counted: u32, walked: u32) -> Result<(), CacheFault> 
     }
 }
 
-/// Walks the list from the newest entry, and returns the bytes of its blocks. As every entry must link back to the one
+/// Walks a pool's list from the newest entry, and returns the pool's account. As every entry must link back to the one
 /// that led to it, none can be met twice.
-fn check_list(store: &Store) -> Result<u32, CacheFault> {
-    let pool = &store.region.header().pools[0];
+fn check_list(store: &Store, of: Pool) -> Result<PoolInfo, CacheFault> {
+    let pool = store.region.header().pool(of.number());
     let (mut at, mut newer, mut walked, mut bytes) = (pool.newest, 0, 0u32, 0u32);
     while at != 0 && walked < pool.entries {
         let entry = store
@@ -163,6 +178,9 @@ fn check_list(store: &Store) -> Result<u32, CacheFault> {
             .ok_or(CacheFault::EntryBounds { at })?;
         if entry.newer != newer {
             return Err(CacheFault::Link { at });
+        }
+        if entry.pool() != of.number() {
+            return Err(CacheFault::Pool { at });
         }
         check_indexed(store, at)?;
         bytes = bytes.wrapping_add(entry.block_bytes());
@@ -175,7 +193,11 @@ fn check_list(store: &Store) -> Result<u32, CacheFault> {
             counted: pool.entries,
         });
     }
-    Ok(bytes)
+    sum("bytes of listed entries", pool.used_bytes, bytes)?;
+    match store.quota(of.number()) {
+        Some(quota) if bytes > quota => Err(CacheFault::Quota { pool: of, bytes }),
+        _ => Ok(pool.info()),
+    }
 }
 
 fn check_indexed(store: &Store, at: u32) -> Result<(), CacheFault> {
@@ -186,7 +208,8 @@ fn check_indexed(store: &Store, at: u32) -> Result<(), CacheFault> {
     let (key, _) = store
         .key_value(at, entry)
         .ok_or(CacheFault::EntryBounds { at })?;
-    match store.find(key, hash(key)) {
+    let scope = Scope::of(entry).ok_or(CacheFault::Pool { at })?;
+    match store.find(scope, key, scope.hash(key)) {
         Some(found) if found.at == at => Ok(()),
         _ => Err(CacheFault::NotIndexed { at }),
     }

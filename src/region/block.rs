@@ -8,7 +8,9 @@ const PREVIOUS_FREE: u32 = 1 << 31;
 const SLACK_SHIFT: u32 = 29;
 const SLACK: u32 = 3 << SLACK_SHIFT;
 /// Bits of the access stamp.
-pub(crate) const STAMP_MASK: u16 = (1 << 14) - 1;
+pub(crate) const STAMP_MASK: u16 = (1 << POOL_SHIFT) - 1;
+/// The pool's number stands above the stamp.
+const POOL_SHIFT: u32 = 14;
 
 /// What stands in front of an entry's key and value. Links are offsets of other entries, 0 for none.
 ///
@@ -34,15 +36,21 @@ pub(crate) struct EntryHeader {
 impl EntryHeader {
     /// The header of a new entry that follows a block in use, in a block that is `slack` bytes larger than it needs. The
     /// lengths have been checked by [`block_bytes`].
-    pub fn new(key_len: usize, value_len: usize, slack: u32) -> EntryHeader {
+    pub fn new(
+        key_len: usize,
+        value_len: usize,
+        slack: u32,
+        pool: usize,
+        height: u32,
+    ) -> EntryHeader {
         let value = (value_len as u32 & MAX_VALUE_BYTES) | (((slack / 2) << SLACK_SHIFT) & SLACK);
         EntryHeader {
             newer: 0,
             older: 0,
-            height: 0,
+            height,
             value,
             key_len: key_len as u16,
-            stamp: 0,
+            stamp: (pool as u16) << POOL_SHIFT,
         }
     }
 
@@ -68,6 +76,12 @@ impl EntryHeader {
         } else {
             self.value & !PREVIOUS_FREE
         };
+    }
+
+    /// The number of the entry's pool, below four.
+    #[inline]
+    pub fn pool(&self) -> usize {
+        usize::from(self.stamp >> POOL_SHIFT)
     }
 
     pub fn stamp(&self) -> u16 {

@@ -22,11 +22,13 @@ pub(crate) const BINS: usize = LINEAR_BINS + (32 - LINEAR_BIN_BYTES.ilog2() as u
 pub(crate) const BIN_WORDS: usize = BINS.div_ceil(32);
 const MAGIC: [u8; 8] = *b"steadfst";
 const POOLS: usize = 4;
+/// Pools in use; the header has room for one more.
+const NAMED_POOLS: usize = 3;
 
 /// The region's state: in use, so that a copy of it may be torn.
 const STATE_OPEN: u32 = 1;
 
-/// The accounts of one pool: a recency list with a quota. So far only the first is used.
+/// The accounts of one pool: a recency list with a quota.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pool {
@@ -35,13 +37,26 @@ pub(crate) struct Pool {
     pub entries: u32,
     /// Bytes of the pool's blocks.
     pub used_bytes: u32,
-    /// Reserved for the pool's quota, in bytes.
-    quota_bytes: u32,
+    /// What the pool's blocks may take, in bytes.
+    pub quota_bytes: u32,
     reserved: u32,
     pub hits: u64,
     pub misses: u64,
     pub evictions: u64,
     reserved_counters: [u64; 2],
+}
+
+impl Pool {
+    pub fn info(&self) -> PoolInfo {
+        PoolInfo {
+            entries: self.entries,
+            used_bytes: self.used_bytes,
+            quota_bytes: self.quota_bytes,
+            hits: self.hits,
+            misses: self.misses,
+            evictions: self.evictions,
+        }
+    }
 }
 
 /// The header. Its fields are plain integers, so any bytes are a header, if perhaps a nonsensical one.
@@ -111,6 +126,21 @@ impl Header {
         self.stamp_shift = geometry.stamp_shift;
         self.state = STATE_OPEN;
         self.frontier = geometry.arena_start;
+        for pool in &mut self.pools {
+            pool.quota_bytes = u32::MAX;
+        }
+    }
+
+    /// The account of the pool with this number.
+    #[inline]
+    pub fn pool(&self, number: usize) -> &Pool {
+        &self.pools[number % POOLS]
+    }
+
+    /// As [`pool`](Self::pool), to be written.
+    #[inline]
+    pub fn pool_mut(&mut self, number: usize) -> &mut Pool {
+        &mut self.pools[number % POOLS]
     }
 
     /// Forgets all entries. The first `stale_pages` pages of the index are cleared when they are next written.
@@ -151,7 +181,10 @@ impl Header {
 
     /// The access stamp of now: a coarse clock of promotions and inserts.
     pub fn stamp(&self, shift: u32) -> u16 {
-        let clock = self.pools[0].hits.wrapping_add(self.inserts);
+        let clock = self
+            .pools
+            .iter()
+            .fold(self.inserts, |sum, pool| sum.wrapping_add(pool.hits));
         ((clock >> (shift & 63)) as u16) & STAMP_MASK
     }
 }
@@ -232,6 +265,51 @@ pub struct RegionInfo {
     pub refused: u64,
     /// The tag that the user has set.
     pub user_tag: [u8; USER_TAG_BYTES],
+    /// The pools: main, views, application. Entries, bytes, lookups and evictions above are their sums.
+    pub pools: [PoolInfo; NAMED_POOLS],
+}
+
+/// What a region's header tells of one pool. Sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolInfo {
+    /// Entries held.
+    pub entries: u32,
+    /// Bytes of their blocks.
+    pub used_bytes: u32,
+    /// What their blocks may take; `u32::MAX` is no limit.
+    pub quota_bytes: u32,
+    /// Lookups that found their key.
+    pub hits: u64,
+    /// Lookups that did not.
+    pub misses: u64,
+    /// Entries evicted because they were the oldest.
+    pub evictions: u64,
+}
+
+impl PoolInfo {
+    /// The sum of two pools. Counters wrap, as a region's bytes may be anything.
+    pub(crate) fn plus(self, other: PoolInfo) -> PoolInfo {
+        PoolInfo {
+            entries: self.entries.wrapping_add(other.entries),
+            used_bytes: self.used_bytes.wrapping_add(other.used_bytes),
+            quota_bytes: self.quota_bytes.saturating_add(other.quota_bytes),
+            hits: self.hits.wrapping_add(other.hits),
+            misses: self.misses.wrapping_add(other.misses),
+            evictions: self.evictions.wrapping_add(other.evictions),
+        }
+    }
+
+    fn at(bytes: &[u8; HEADER_BYTES as usize], number: usize) -> PoolInfo {
+        let pool = offset_of!(Header, pools) + number * size_of::<Pool>();
+        PoolInfo {
+            entries: u32_at(bytes, pool + offset_of!(Pool, entries)),
+            used_bytes: u32_at(bytes, pool + offset_of!(Pool, used_bytes)),
+            quota_bytes: u32_at(bytes, pool + offset_of!(Pool, quota_bytes)),
+            hits: u64_at(bytes, pool + offset_of!(Pool, hits)),
+            misses: u64_at(bytes, pool + offset_of!(Pool, misses)),
+            evictions: u64_at(bytes, pool + offset_of!(Pool, evictions)),
+        }
+    }
 }
 
 /// Reads a region's header from a copy of the region's first bytes, [`HEADER_BYTES`] or more of them.
@@ -253,7 +331,8 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
     if format != FORMAT_VERSION {
         return Err(FormatError::Version { found: format });
     }
-    let pool = offset_of!(Header, pools);
+    let pools = core::array::from_fn(|number| PoolInfo::at(bytes, number));
+    let total = pools.into_iter().fold(PoolInfo::default(), PoolInfo::plus);
     let info = RegionInfo {
         format,
         header_bytes: u32_at(bytes, offset_of!(Header, header_bytes)),
@@ -266,19 +345,20 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
         index_bytes: u32_at(bytes, offset_of!(Header, buckets)).wrapping_mul(BUCKET_BYTES),
         arena_start: u32_at(bytes, offset_of!(Header, arena_start)),
         frontier: u32_at(bytes, offset_of!(Header, frontier)),
-        used_bytes: u32_at(bytes, pool + offset_of!(Pool, used_bytes)),
+        used_bytes: total.used_bytes,
         free_bytes: u32_at(bytes, offset_of!(Header, free_bytes)),
-        entries: u32_at(bytes, pool + offset_of!(Pool, entries)),
-        hits: u64_at(bytes, pool + offset_of!(Pool, hits)),
-        misses: u64_at(bytes, pool + offset_of!(Pool, misses)),
+        entries: total.entries,
+        hits: total.hits,
+        misses: total.misses,
         inserts: u64_at(bytes, offset_of!(Header, inserts)),
-        evictions: u64_at(bytes, pool + offset_of!(Pool, evictions)),
+        evictions: total.evictions,
         displaced: u64_at(bytes, offset_of!(Header, displaced)),
         window_evictions: u64_at(bytes, offset_of!(Header, window_evictions)),
         relocated: u64_at(bytes, offset_of!(Header, relocated)),
         faults: u64_at(bytes, offset_of!(Header, faults)),
         refused: u64_at(bytes, offset_of!(Header, refused)),
         user_tag: take(bytes, offset_of!(Header, user_tag)),
+        pools,
     };
     let geometry = Geometry::new(info.limit, info.expected_entry).ok_or(FormatError::Damaged)?;
     let sound = geometry.buckets == info.buckets

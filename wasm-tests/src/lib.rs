@@ -91,16 +91,31 @@ struct State {
     wasi: WasiP1Ctx,
 }
 
-/// Where `cargo xtask guests` puts a test guest.
-pub fn path(target: &str, name: &str) -> PathBuf {
+/// Where `cargo xtask guests` puts what it builds.
+fn guests() -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target_directory =
-        env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    target_directory
-        .join("guests/test")
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or(root.join("target"), PathBuf::from)
+        .join("guests")
+}
+
+/// Where a test guest stands.
+pub fn path(target: &str, name: &str) -> PathBuf {
+    guests()
+        .join("test")
         .join(target)
         .join(name)
         .with_extension("wasm")
+}
+
+/// Reads an indexer, or another module that stands in `target/guests/` itself.
+///
+/// # Panics
+/// When it was not built.
+pub fn indexer(name: &str) -> Vec<u8> {
+    let path = guests().join(name).with_extension("wasm");
+    fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests`", path.display()))
 }
 
 /// The command that builds the guest `churn` as cargo does by default, and where the module then stands: in a directory of

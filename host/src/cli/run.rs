@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::ceiling::{machine_ceiling, parse_bytes};
-use steadfast_host::{Input, Report, RunConfig, Runner, State, Table, state_digest};
+use steadfast_host::{
+    BlockReport, Input, Output, Report, RunConfig, RunError, Runner, State, Table, state_digest,
+};
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
 #[derive(clap::Args)]
@@ -80,12 +82,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .map(Input::read)
         .collect::<Result<Vec<_>, _>>()?;
     let module = super::read_module(&arguments.module)?;
-    let runner = Runner::new(&module, arguments.memory.config(arguments.fuel))
-        .with_context(|| arguments.module.display().to_string())?;
+    let progress = progress(inputs.len());
+    let mut config = arguments.memory.config(arguments.fuel);
+    if !progress.is_hidden() {
+        // Lines that the module writes while the bar stands there would run into it.
+        config.output = Output::Capture;
+    }
+    let runner =
+        Runner::new(&module, config).with_context(|| arguments.module.display().to_string())?;
     check_budget(&runner).with_context(|| arguments.module.display().to_string())?;
     let mut state = super::open_state(arguments.db.as_deref())?;
 
-    let report = index(&runner, &inputs, &mut *state)?;
+    let report = index(&runner, &inputs, &mut *state, &progress)?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -106,11 +114,15 @@ fn check_budget(runner: &Runner) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn index(runner: &Runner, inputs: &[Input], state: &mut dyn State) -> anyhow::Result<Report> {
-    let progress = progress(inputs.len());
+fn index(
+    runner: &Runner,
+    inputs: &[Input],
+    state: &mut dyn State,
+    progress: &ProgressBar,
+) -> anyhow::Result<Report> {
     let mut report = Report::new(runner.guest(), runner.config().ceiling);
     for (done, input) in inputs.iter().enumerate() {
-        let block = runner.run_block(input, state).with_context(|| {
+        let block = run_block(runner, input, state, progress).with_context(|| {
             format!(
                 "{}: block {} failed, after {done} of {} blocks were written",
                 input.name(),
@@ -125,6 +137,20 @@ fn index(runner: &Runner, inputs: &[Input], state: &mut dyn State) -> anyhow::Re
     progress.finish_and_clear();
     report.state_digest = Some(state_digest(state)?);
     Ok(report)
+}
+
+/// Indexes one block; what the module wrote meanwhile goes above the bar, if there is one.
+fn run_block(
+    runner: &Runner,
+    input: &Input,
+    state: &mut dyn State,
+    progress: &ProgressBar,
+) -> Result<BlockReport, RunError> {
+    let finished = runner.start(input, state)?;
+    for line in finished.report().output.lines() {
+        progress.println(line);
+    }
+    finished.commit(state)
 }
 
 /// A bar for many blocks on a terminal; otherwise nothing.

@@ -1,6 +1,7 @@
 //! Operations, and their decoding from bytes.
 
 use std::fmt;
+use steadfast::cache::{Pool, Scope};
 
 /// One operation on a cache.
 #[derive(Clone, Debug)]
@@ -17,8 +18,16 @@ pub enum Op {
     Remove(Vec<u8>),
     /// `clear`.
     Clear,
-    /// `evict_to` so many 256ths of the bytes in use.
-    EvictTo(u8),
+    /// Evicts a pool to so many 256ths of its bytes in use.
+    EvictTo(Pool, u8),
+    /// The operations that follow deal with this scope.
+    Enter(Scope),
+    /// `set_quota` of a pool to so many 256ths of the arena; 255 is no quota.
+    Quota(Pool, u8),
+    /// `set_height`.
+    Height(u32),
+    /// `invalidate_above` a height, so many entries at a time; 0 for all at once.
+    InvalidateAbove(u32, u8),
 }
 
 impl fmt::Display for Op {
@@ -30,7 +39,13 @@ impl fmt::Display for Op {
             Op::Load(key, value) => write!(f, "load {key:02x?}, {} bytes", value.len()),
             Op::Remove(key) => write!(f, "remove {key:02x?}"),
             Op::Clear => write!(f, "clear"),
-            Op::EvictTo(share) => write!(f, "evict to {share}/256"),
+            Op::EvictTo(pool, share) => write!(f, "evict {pool:?} to {share}/256"),
+            Op::Enter(scope) => write!(f, "enter {scope:?}"),
+            Op::Quota(pool, share) => write!(f, "quota of {pool:?} {share}/256"),
+            Op::Height(height) => write!(f, "height {height}"),
+            Op::InvalidateAbove(height, steps) => {
+                write!(f, "invalidate above {height}, {steps} entries at a time")
+            }
         }
     }
 }
@@ -44,6 +59,7 @@ pub struct Script<S> {
     large_value: usize,
     large_in_256: u8,
     written: u64,
+    all_pools: bool,
 }
 
 impl<S: Iterator<Item = u8>> Script<S> {
@@ -60,7 +76,40 @@ impl<S: Iterator<Item = u8>> Script<S> {
             large_value,
             large_in_256,
             written: 0,
+            all_pools: false,
         }
+    }
+
+    /// The same, but with operations on every pool, and on heights.
+    #[must_use]
+    pub fn all_pools(self) -> Script<S> {
+        Script {
+            all_pools: true,
+            ..self
+        }
+    }
+
+    fn pool(&mut self) -> Option<Pool> {
+        Some(Pool::ALL[usize::from(self.source.next()?) % 3])
+    }
+
+    fn scope(&mut self) -> Option<Scope> {
+        let byte = self.source.next()?;
+        Some(match byte % 8 {
+            0..3 => Scope::Main,
+            3..5 => Scope::Api,
+            _ => Scope::View(u32::from(byte >> 5)),
+        })
+    }
+
+    /// An operation that has to do with pools or heights.
+    fn pool_op(&mut self) -> Option<Op> {
+        Some(match self.source.next()? {
+            0..160 => Op::Enter(self.scope()?),
+            160..200 => Op::Height(u32::from(self.source.next()? % 8)),
+            200..230 => Op::Quota(self.pool()?, self.source.next()?),
+            _ => Op::InvalidateAbove(u32::from(self.source.next()? % 8), self.source.next()? % 32),
+        })
     }
 
     fn word(&mut self) -> Option<u32> {
@@ -111,8 +160,10 @@ impl<S: Iterator<Item = u8>> Iterator for Script<S> {
             80..100 => Op::Peek(self.key()?),
             100..180 => Op::Insert(self.key()?, self.value()?),
             180..230 => Op::Load(self.key()?, self.value()?),
+            240..252 if self.all_pools => self.pool_op()?,
+            252..254 if self.all_pools => Op::EvictTo(self.pool()?, self.source.next()?),
             230..252 => Op::Remove(self.key()?),
-            252..254 => Op::EvictTo(self.source.next()?),
+            252..254 => Op::EvictTo(Pool::Main, self.source.next()?),
             254 => Op::Get(self.key()?),
             // Rare, or a long script would never fill the cache.
             255 => {

@@ -1,21 +1,25 @@
 //! What an LRU cache must do, in ordinary maps.
 
 use std::collections::BTreeMap;
-use steadfast::cache::Cache;
+use steadfast::cache::{Cache, Pool, Scope};
 
 /// The entries that the cache must hold, and the order in which they were used.
 #[derive(Debug, Default)]
 pub struct Oracle {
-    entries: BTreeMap<Vec<u8>, Held>,
-    /// Keys by the time of their last use.
-    by_time: BTreeMap<u64, Vec<u8>>,
+    entries: BTreeMap<Name, Held>,
+    /// Names by the time of their last use, for each pool.
+    by_time: BTreeMap<Pool, BTreeMap<u64, Name>>,
     now: u64,
+    height: u32,
 }
+
+type Name = (Scope, Vec<u8>);
 
 #[derive(Debug)]
 struct Held {
     value: Vec<u8>,
     used_at: u64,
+    height: u32,
 }
 
 impl Oracle {
@@ -29,58 +33,86 @@ impl Oracle {
         self.entries.is_empty()
     }
 
-    /// Whether there is an entry with this key.
-    pub fn contains(&self, key: &[u8]) -> bool {
-        self.entries.contains_key(key)
+    /// The number of entries in a pool.
+    pub fn len_of(&self, pool: Pool) -> usize {
+        self.by_time.get(&pool).map_or(0, BTreeMap::len)
     }
 
-    /// Stores a value as the newest entry.
-    pub fn insert(&mut self, key: &[u8], value: &[u8]) {
-        self.remove(key);
+    /// Whether there is an entry with this key.
+    pub fn contains(&self, scope: Scope, key: &[u8]) -> bool {
+        self.entries.contains_key(&(scope, key.to_vec()))
+    }
+
+    /// Sets the height that entries are written at, other than those of views.
+    pub fn set_height(&mut self, height: u32) {
+        self.height = height;
+    }
+
+    /// Stores a value as the newest entry of its pool.
+    pub fn insert(&mut self, scope: Scope, key: &[u8], value: &[u8]) {
+        self.remove(scope, key);
         self.now += 1;
-        self.entries.insert(
-            key.to_vec(),
-            Held {
-                value: value.to_vec(),
-                used_at: self.now,
-            },
-        );
-        self.by_time.insert(self.now, key.to_vec());
+        let now = self.now;
+        let name = (scope, key.to_vec());
+        let height = match scope {
+            Scope::View(height) => height,
+            _ => self.height,
+        };
+        self.order(scope.pool()).insert(now, name.clone());
+        let held = Held {
+            value: value.to_vec(),
+            used_at: now,
+            height,
+        };
+        self.entries.insert(name, held);
     }
 
     /// Makes an entry the newest, if it is there.
-    pub fn promote(&mut self, key: &[u8]) {
-        if let Some(held) = self.entries.get_mut(key) {
-            self.by_time.remove(&held.used_at);
+    pub fn promote(&mut self, scope: Scope, key: &[u8]) {
+        let name = (scope, key.to_vec());
+        if let Some(held) = self.entries.get_mut(&name) {
             self.now += 1;
-            held.used_at = self.now;
-            self.by_time.insert(self.now, key.to_vec());
+            let before = std::mem::replace(&mut held.used_at, self.now);
+            let now = self.now;
+            let order = self.order(scope.pool());
+            order.remove(&before);
+            order.insert(now, name);
         }
     }
 
     /// Drops an entry, and says whether it was there.
-    pub fn remove(&mut self, key: &[u8]) -> bool {
-        let held = self.entries.remove(key);
-        held.map(|held| self.by_time.remove(&held.used_at))
+    pub fn remove(&mut self, scope: Scope, key: &[u8]) -> bool {
+        let held = self.entries.remove(&(scope, key.to_vec()));
+        held.map(|held| self.order(scope.pool()).remove(&held.used_at))
             .is_some()
     }
 
-    /// Drops the oldest entry, and returns its key.
-    pub fn remove_oldest(&mut self) -> Option<Vec<u8>> {
-        let (_, key) = self.by_time.pop_first()?;
-        self.entries.remove(&key);
-        Some(key)
+    /// Drops a pool's oldest entry, and returns its scope and key.
+    pub fn remove_oldest(&mut self, pool: Pool) -> Option<(Scope, Vec<u8>)> {
+        let (_, name) = self.order(pool).pop_first()?;
+        self.entries.remove(&name);
+        Some(name)
     }
 
     /// Drops what the cache does not have, and says how many those were.
-    pub fn remove_missing(&mut self, cache: &Cache) -> u64 {
-        let missing: Vec<_> = self
+    pub fn remove_missing(&mut self, cache: &mut Cache) -> u64 {
+        self.remove_where(|(scope, key), _| cache.scope(*scope).peek(key).is_none())
+    }
+
+    /// Drops what was written above a height, and says how many those were.
+    pub fn remove_above(&mut self, height: u32) -> u64 {
+        self.remove_where(|_, held| held.height > height)
+    }
+
+    fn remove_where(&mut self, mut goes: impl FnMut(&Name, &Held) -> bool) -> u64 {
+        let going: Vec<_> = self
             .entries
-            .keys()
-            .filter(|key| !cache.contains(key))
-            .cloned()
+            .iter()
+            .filter(|(name, held)| goes(name, held))
+            .map(|(name, _)| name.clone())
             .collect();
-        missing.iter().filter(|key| self.remove(key)).count() as u64
+        let gone = going.iter().filter(|(scope, key)| self.remove(*scope, key));
+        gone.count() as u64
     }
 
     /// Drops everything.
@@ -94,8 +126,9 @@ impl Oracle {
     /// # Errors
     ///
     /// The result is not what it must be.
-    pub fn expect(&self, key: &[u8], got: Option<&[u8]>) -> Result<(), String> {
-        let expected = self.entries.get(key).map(|held| held.value.as_slice());
+    pub fn expect(&self, scope: Scope, key: &[u8], got: Option<&[u8]>) -> Result<(), String> {
+        let held = self.entries.get(&(scope, key.to_vec()));
+        let expected = held.map(|held| held.value.as_slice());
         if got == expected {
             return Ok(());
         }
@@ -109,21 +142,26 @@ impl Oracle {
         ))
     }
 
-    /// Compares all entries, in order of use.
+    /// Compares all entries of every pool, in order of use.
     ///
     /// # Errors
     ///
     /// The entries or their order differ.
     pub fn compare(&self, cache: &Cache) -> Result<(), String> {
-        let expected = self
-            .by_time
-            .values()
-            .rev()
-            .map(|key| (key.as_slice(), self.entries[key].value.as_slice()));
-        if cache.iter().eq(expected) {
-            Ok(())
-        } else {
-            Err("the entries or their order differ".into())
+        for pool in Pool::ALL {
+            let names = self.by_time.get(&pool).into_iter().flatten();
+            let expected = names.rev().map(|(_, name)| {
+                let value = self.entries[name].value.as_slice();
+                (name.0, name.1.as_slice(), value)
+            });
+            if !cache.entries(pool).eq(expected) {
+                return Err(format!("the entries of {pool:?} or their order differ"));
+            }
         }
+        Ok(())
+    }
+
+    fn order(&mut self, pool: Pool) -> &mut BTreeMap<u64, Name> {
+        self.by_time.entry(pool).or_default()
     }
 }

@@ -1,0 +1,113 @@
+//! Dropping what was written above a height, a few entries at a time if wanted.
+//!
+//! Each pool's list is walked from its oldest entry on. What is promoted or inserted meanwhile goes to the newest end, ahead of
+//! the walk, so nothing is passed over; and a lookup answers nothing from above the height until the walk is over.
+
+use super::scope::Pool;
+use super::store::{Found, Store};
+use crate::region::ENTRY_HEADER_BYTES;
+
+/// A walk that is not over yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// Entries from above it are dropped.
+    height: u32,
+    /// The pool that is being walked.
+    pool: Pool,
+    /// The next entry to look at; 0 behind the newest.
+    at: u32,
+}
+
+/// How far an invalidation came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalidated {
+    /// Entries that this call dropped.
+    pub dropped: usize,
+    /// Whether every entry has been looked at.
+    pub done: bool,
+}
+
+impl Store {
+    /// Looks at up to `steps` entries and drops those written above the height; goes on where the last call stopped.
+    pub fn invalidate_above(&mut self, height: u32, steps: usize) -> Invalidated {
+        let begun = self.sweep.take().filter(|sweep| sweep.height <= height);
+        let first = begun.unwrap_or_else(|| self.sweep_from(height, Pool::Main));
+        let mut next = self.skip_ends(first);
+        let mut dropped = 0;
+        for _ in 0..steps {
+            let Some(sweep) = &mut next else { break };
+            let at = sweep.at;
+            let Some(entry) = self.region.entry(at) else {
+                self.start_over();
+                break;
+            };
+            sweep.at = entry.newer;
+            if entry.height > sweep.height {
+                if self.evict(at).is_none() {
+                    break;
+                }
+                dropped += 1;
+            }
+            next = next.and_then(|sweep| self.skip_ends(sweep));
+        }
+        // After a fault there is nothing left to look at.
+        self.sweep = next.filter(|_| !self.is_empty());
+        Invalidated {
+            dropped,
+            done: self.sweep.is_none(),
+        }
+    }
+
+    /// As [`invalidate_above`](Self::invalidate_above), to the end. Returns how many entries it dropped.
+    pub fn invalidate_all_above(&mut self, height: u32) -> usize {
+        let entries = self.arena_bytes() / ENTRY_HEADER_BYTES;
+        let Invalidated { dropped, done } = self.invalidate_above(height, entries as usize);
+        if !done {
+            // More steps than there can be entries: the links form a circle.
+            self.start_over();
+        }
+        dropped
+    }
+
+    /// Whether a walk that is not over yet will drop the entry at an offset.
+    pub fn is_invalid(&self, at: u32) -> bool {
+        match (&self.sweep, self.region.entry(at)) {
+            (Some(sweep), Some(entry)) => entry.height > sweep.height,
+            _ => false,
+        }
+    }
+
+    /// What a lookup found while a walk is not over: dropped if the walk would drop it.
+    #[cold]
+    pub fn unless_invalid(&mut self, found: Found) -> Option<Found> {
+        if self.is_invalid(found.at) {
+            self.evict(found.at);
+            return None;
+        }
+        Some(found)
+    }
+
+    /// Moves the walk on from an entry that is about to leave its place in the list for this newer one.
+    #[inline]
+    pub fn sweep_past(&mut self, at: u32, newer: u32) {
+        if let Some(sweep) = &mut self.sweep {
+            if sweep.at == at {
+                sweep.at = newer;
+            }
+        }
+    }
+
+    fn sweep_from(&self, height: u32, pool: Pool) -> Sweep {
+        let at = self.region.header().pool(pool.number()).oldest;
+        Sweep { height, pool, at }
+    }
+
+    /// Goes on to the next pool that has entries where a list is at its end; nothing when there is none.
+    fn skip_ends(&self, mut sweep: Sweep) -> Option<Sweep> {
+        while sweep.at == 0 {
+            let next = Pool::ALL.get(sweep.pool.number() + 1)?;
+            sweep = self.sweep_from(sweep.height, *next);
+        }
+        Some(sweep)
+    }
+}

@@ -1,0 +1,89 @@
+//! Whose entries an operation deals with.
+
+use super::hash::hash;
+use crate::region::EntryHeader;
+
+/// A recency list with a quota of its own. All pools share one arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pool {
+    /// The indexer's entries.
+    Main,
+    /// The entries of views, told apart by their height.
+    View,
+    /// The entries of the application itself.
+    Api,
+}
+
+impl Pool {
+    /// Every pool, in the order of their accounts in the region's header.
+    pub const ALL: [Pool; 3] = [Pool::Main, Pool::View, Pool::Api];
+
+    /// The place of its account in the region's header.
+    pub(super) const fn number(self) -> usize {
+        self as usize
+    }
+}
+
+/// The entries that an operation deals with. The same key in two scopes is two entries: neither scope ever sees the
+/// other's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// The indexer's entries, in [`Pool::Main`].
+    #[default]
+    Main,
+    /// The entries of views at this height, in [`Pool::View`].
+    View(u32),
+    /// The application's entries, in [`Pool::Api`].
+    Api,
+}
+
+impl Scope {
+    /// The pool that holds the scope's entries.
+    #[must_use]
+    pub const fn pool(self) -> Pool {
+        match self {
+            Scope::Main => Pool::Main,
+            Scope::View(_) => Pool::View,
+            Scope::Api => Pool::Api,
+        }
+    }
+
+    /// The place of its pool's account in the region's header.
+    #[inline]
+    pub(super) const fn number(self) -> usize {
+        self.pool().number()
+    }
+
+    /// The hash of a key in this scope.
+    #[inline]
+    pub(super) fn hash(self, key: &[u8]) -> u64 {
+        const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+        let differs = match self {
+            Scope::Main => return hash(key),
+            Scope::Api => 1,
+            Scope::View(height) => 2 + u64::from(height),
+        };
+        hash(key) ^ ODD.wrapping_mul(differs)
+    }
+
+    /// Whether an entry is in this scope.
+    #[inline]
+    pub(super) fn holds(self, entry: &EntryHeader) -> bool {
+        let same_pool = entry.pool() == self.number();
+        match self {
+            Scope::View(height) => same_pool && entry.height == height,
+            Scope::Main | Scope::Api => same_pool,
+        }
+    }
+
+    /// The scope that an entry is in; `None` if no scope has entries like this.
+    pub(super) fn of(entry: &EntryHeader) -> Option<Scope> {
+        let number = entry.pool();
+        let pool = Pool::ALL.into_iter().find(|pool| pool.number() == number)?;
+        Some(match pool {
+            Pool::Main => Scope::Main,
+            Pool::View => Scope::View(entry.height),
+            Pool::Api => Scope::Api,
+        })
+    }
+}
