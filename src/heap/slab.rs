@@ -1,4 +1,4 @@
-//! Slabs: eight granules of blocks of one class.
+//! Slabs: eight kibibytes of blocks of one class.
 
 use core::ptr::null_mut;
 

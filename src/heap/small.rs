@@ -3,10 +3,10 @@
 use core::ptr::null_mut;
 
 use super::Heap;
-use super::bins::UNIT;
 use super::class::{self, CLASSES};
-use super::runs::{NOWHERE, SLAB_BYTES};
+use super::runs::SLAB_BYTES;
 use super::slab::{Block, LIVE, Slab};
+use super::table::{NOWHERE, UNIT};
 
 impl Heap {
     #[inline]
