@@ -44,10 +44,10 @@ enum Bench {
         #[arg(long, num_args = 1.., value_name = "ROW")]
         only: Vec<String>,
         /// Fresh instances of each subject in each row.
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = 4)]
         trials: usize,
         /// Further runs in each instance.
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = 8)]
         warm: usize,
     },
     /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over `hashbrown`.

@@ -3,19 +3,19 @@
 use super::numbers::Numbers;
 use super::raw::{Block, mix};
 
-/// 200,000 blocks of 96 bytes, every other one freed; then half as many of 288 bytes; then all freed.
+/// 400,000 blocks of 48 bytes, every other one freed; then half as many of 120 bytes; then all freed.
 pub fn every_other() -> u64 {
     let mut sum = 0;
-    let mut kept = Vec::with_capacity(100_000);
-    let mut gone = Vec::with_capacity(100_000);
-    for at in 0..100_000 {
-        gone.push(Block::new(96, at));
-        kept.push(Block::new(96, at));
+    let mut kept = Vec::with_capacity(200_000);
+    let mut gone = Vec::with_capacity(200_000);
+    for at in 0..200_000 {
+        gone.push(Block::new(48, at));
+        kept.push(Block::new(48, at));
     }
     for block in gone {
         sum = mix(sum, block.take());
     }
-    let larger: Vec<Block> = (0..100_000).map(|at| Block::new(288, at)).collect();
+    let larger: Vec<Block> = (0..200_000).map(|at| Block::new(120, at)).collect();
     kept.into_iter()
         .chain(larger)
         .fold(sum, |sum, block| mix(sum, block.take()))
