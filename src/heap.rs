@@ -163,11 +163,16 @@ impl Heap {
         let new = padded(new_size, layout.align());
         // SAFETY: as the caller says.
         unsafe {
-            if old <= SMALL_MAX {
-                if new <= SMALL_MAX && class::of(old) == class::of(new) {
-                    return ptr;
-                }
-            } else if new > SMALL_MAX && self.resize_large(ptr, layout.size(), new_size) {
+            if old <= SMALL_MAX && new <= SMALL_MAX {
+                let (from, to) = (class::of(old), class::of(new));
+                return if from == to {
+                    ptr
+                } else {
+                    self.move_small(ptr, old.min(new), to)
+                };
+            }
+            if old > SMALL_MAX && new > SMALL_MAX && self.resize_large(ptr, layout.size(), new_size)
+            {
                 return ptr;
             }
             self.realloc_by_copy(ptr, layout, new_size)

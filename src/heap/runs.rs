@@ -373,6 +373,7 @@ impl Runs {
 
     /// # Safety
     /// The run is free and in no bin.
+    #[inline(never)]
     unsafe fn insert(&mut self, at: usize, len: usize) {
         let word = len << KIND_BITS | FREE;
         // SAFETY: a free run's words are the page level's own.
@@ -387,6 +388,7 @@ impl Runs {
 
     /// # Safety
     /// The run is free, and in its bin if it is long enough.
+    #[inline(never)]
     unsafe fn unlink(&mut self, at: usize, len: usize) {
         if len >= LEAST {
             // SAFETY: as the caller says.
