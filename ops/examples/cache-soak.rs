@@ -5,10 +5,9 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use steadfast::cache::Cache;
-use steadfast_ops::cache::{Checks, Script, Spec, noise, region, run};
+use steadfast_ops::cache::{Checks, Script, Spec, noise, run_once};
 
-/// Operations on one cache. Each cache's memory is kept to the end.
+/// Operations on one cache.
 const ROUND: u64 = 4_000_000;
 
 /// The caches' sizes in bytes, one after the other.
@@ -41,10 +40,9 @@ fn main() -> ExitCode {
             expected_entry: EXPECTED_ENTRIES[at % EXPECTED_ENTRIES.len()],
             ..Spec::fresh(CAPACITIES[at % CAPACITIES.len()])
         };
-        let mut cache = Cache::new(region(&spec));
         let mut script = Script::new(noise(seed.wrapping_add(round)), spec.capacity as usize / 8);
         let wanted = ROUND.min(operations - done);
-        match run(&mut cache, &mut script, wanted, CHECKS) {
+        match run_once(&spec, &mut script, wanted, CHECKS) {
             Ok(summary) => {
                 done += summary.steps;
                 let stats = summary.stats;

@@ -7,7 +7,7 @@ mod op;
 mod oracle;
 
 pub use chosen::{chosen_key, colliding_keys};
-pub use memory::{Bytes, Grants, Spec, region, region_with_bytes};
+pub use memory::{Bytes, Grants, Spec, region, region_with_bytes, run_once};
 pub use mix::Mix;
 pub use op::{Op, Script, noise};
 pub use oracle::Oracle;

@@ -1,9 +1,10 @@
 //! Regions over ordinary memory, fresh or full of garbage, that may grow by a script.
 
-use super::noise;
-use std::alloc::{Layout, alloc_zeroed};
+use super::{Checks, Mismatch, Script, Summary, noise, run};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
 use std::ptr::NonNull;
+use steadfast::cache::Cache;
 use steadfast::region::{Growth, REGION_ALIGN, Region, RegionParts};
 
 /// What happens when a region asks for more memory.
@@ -91,8 +92,7 @@ pub fn region_with_bytes(spec: &Spec) -> (Region, Bytes) {
             )
         }
     };
-    let layout = Layout::from_size_align(limit.max(1) as usize, REGION_ALIGN)
-        .expect("a region's size is valid");
+    let layout = layout(limit as usize);
     // SAFETY: the layout's size is not 0.
     let start =
         NonNull::new(unsafe { alloc_zeroed(layout) }).expect("there is memory for a region");
@@ -121,6 +121,30 @@ pub fn region_with_bytes(spec: &Spec) -> (Region, Bytes) {
             len: limit as usize,
         },
     )
+}
+
+/// As [`run`](super::run), over memory that is freed afterwards.
+///
+/// # Errors
+///
+/// The first difference between cache and oracle.
+pub fn run_once<S: Iterator<Item = u8>>(
+    spec: &Spec,
+    script: &mut Script<S>,
+    limit: u64,
+    checks: Checks,
+) -> Result<Summary, Mismatch> {
+    let (region, bytes) = region_with_bytes(spec);
+    let mut cache = Cache::new(region);
+    let result = run(&mut cache, script, limit, checks);
+    drop(cache);
+    // SAFETY: the region was the cache's, which is gone, and it was allocated with this layout.
+    unsafe { dealloc(bytes.start.as_ptr(), layout(bytes.len)) };
+    result
+}
+
+fn layout(len: usize) -> Layout {
+    Layout::from_size_align(len.max(1), REGION_ALIGN).expect("a region's size is valid")
 }
 
 /// The bytes of a region, from outside. To be used between the operations of the region's cache.
