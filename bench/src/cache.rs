@@ -8,6 +8,7 @@ mod numbers;
 mod race;
 mod rows;
 mod script;
+mod sizes;
 mod subject;
 mod worst;
 
@@ -17,6 +18,9 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::figures::{Figure, Figures, Value};
+
+pub use block::{Access, trace as block_trace};
+pub use numbers::Numbers;
 
 /// The mean bytes of a key and its value.
 const ENTRY_BYTES: u64 = 137;
@@ -36,6 +40,9 @@ pub struct Options {
     /// Measures nothing, and prints the largest sizes with which the peers get through row `zipf-real-64m`.
     #[arg(long)]
     fit: bool,
+    /// Draws the cost of a hit against resident bytes, from 1 MiB to 1 GiB, into this SVG file; takes a few minutes more and 3 GB.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// The blocks of row `block-linked`, as for the demo.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
@@ -130,6 +137,9 @@ pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     if options.wants("worst-case-chosen") {
         let name = "worst-case-chosen";
         worst::chosen(&subjects, &mut Row { name, figures })?;
+    }
+    if let Some(path) = &options.plot {
+        sizes::draw(path, &subjects)?;
     }
     Ok(())
 }

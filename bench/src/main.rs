@@ -10,6 +10,7 @@ mod inputs;
 // For the benches with many rows, which are to draw theirs.
 #[cfg_attr(not(test), allow(dead_code))]
 mod plot;
+mod policies;
 mod size;
 mod startup;
 
@@ -68,6 +69,8 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
+    /// Simulated hit ratios of strict LRU and of SIEVE.
+    Policies,
     /// Bytes that the crate adds to a small module.
     Size,
     /// Resident bytes of this process after one run of a guest; what `startup` starts in a process of its own.
@@ -99,6 +102,7 @@ fn run(arguments: Arguments) -> Result<()> {
         }
         Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
+        Bench::Policies => policies::measure(&mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Resident { guest } => return startup::print_resident(&guest),
     }

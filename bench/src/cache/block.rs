@@ -1,6 +1,8 @@
 //! The outputs and spends of a real block, replayed: each replay spends what earlier ones created.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use steadfast_ops::reference::{Block, Transaction};
@@ -29,6 +31,31 @@ struct Script {
     pieces: Vec<Vec<u8>>,
     operations: u64,
     lookups: u64,
+    accesses: Vec<Access>,
+}
+
+/// One operation, for who needs no bytes.
+pub struct Access {
+    /// Tells keys apart.
+    pub key: u64,
+    /// Bytes of key and value.
+    pub bytes: u64,
+    /// Whether it is a lookup.
+    pub counts: bool,
+}
+
+/// What is done with the known block.
+///
+/// # Errors
+/// When it is none.
+pub fn trace() -> Result<Vec<Access>> {
+    Ok(Script::of(&blocks(&[])?)?.accesses)
+}
+
+fn blocks(files: &[PathBuf]) -> Result<Vec<Block>> {
+    let inputs = inputs::read(files)?;
+    let decode = |input| Block::decode(inputs::block(input));
+    Ok(inputs.iter().map(decode).collect::<Result<_, _>>()?)
 }
 
 /// The output with this key and value.
@@ -43,6 +70,7 @@ impl Script {
             pieces: vec![Vec::new()],
             operations: 0,
             lookups: 0,
+            accesses: Vec::new(),
         };
         let mut history: Vec<Vec<Output>> = Vec::new();
         for replay in 0..REPLAYS {
@@ -103,6 +131,13 @@ impl Script {
         }
         let piece = self.pieces.last_mut().context("a script has a piece")?;
         piece.extend(step);
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        self.accesses.push(Access {
+            key: hasher.finish(),
+            bytes: (key.len() + value.len()) as u64,
+            counts: op != Op::Insert,
+        });
         self.operations += 1;
         Ok(())
     }
@@ -163,10 +198,7 @@ fn earlier<'a>(spend: &([u8; 32], u32), history: &'a [Vec<Output>]) -> Option<&'
 /// # Errors
 /// When a guest fails, or the block is none.
 pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Result<()> {
-    let inputs = inputs::read(&options.input)?;
-    let decode = |input| Block::decode(inputs::block(input));
-    let blocks: Vec<Block> = inputs.iter().map(decode).collect::<Result<_, _>>()?;
-    let script = Script::of(&blocks)?;
+    let script = Script::of(&blocks(&options.input)?)?;
     let engine = |fuel| steadfast_host::engine::engine(fuel).map_err(|error| anyhow!("{error:?}"));
     let (timed, counted) = (engine(false)?, engine(true)?);
     let mut runners = Vec::new();
