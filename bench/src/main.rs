@@ -7,7 +7,7 @@ mod guests;
 mod heap;
 mod indexer;
 mod inputs;
-// For the benches with many rows, which are to draw theirs.
+// Bars are for the benches with many rows, which are to draw theirs.
 #[cfg_attr(not(test), allow(dead_code))]
 mod plot;
 mod policies;

@@ -228,7 +228,7 @@ pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Re
         ensure!(hits == runner.hits, "{name}: another run has other hits");
         let used = full - instance.fuel_left()?;
         let payload = instance.payload(false)? as f64;
-        let bytes = instance.whole_bytes()? as f64;
+        let bytes = instance.whole_bytes() as f64;
         row.push(name, "ns", middle(&runner.ns), "ns");
         row.push(name, "fuel", used as f64 / script.operations as f64, "fuel");
         if let Some(best) = &best {

@@ -268,11 +268,8 @@ impl Instance {
     }
 
     /// All of linear memory.
-    ///
-    /// # Errors
-    /// None.
-    pub fn whole_bytes(&self) -> Result<u64> {
-        Ok(self.memory.data_size(&self.store) as u64)
+    pub fn whole_bytes(&self) -> u64 {
+        self.memory.data_size(&self.store) as u64
     }
 
     /// What the region's header tells.

@@ -82,7 +82,7 @@ pub fn zipf_real(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) ->
         plan: "-64m",
     };
     let mut runners = zipf_in(options, &subjects, &place, row)?;
-    density(&mut runners, row, Instance::whole_bytes)
+    density(&mut runners, row, |instance| Ok(instance.whole_bytes()))
 }
 
 fn zipf_in<'a>(
