@@ -26,13 +26,9 @@ fn main() -> ExitCode {
     let mut mix = Mix::new(1);
     for line in 1..=LINES {
         let held = payload(&cache);
-        let mut inserted = 0;
-        for (key, value) in mix.by_ref().take((inserts / LINES) as usize) {
-            cache
-                .insert(&key, &value)
-                .expect("the cache is large enough");
-            inserted += (key.len() + value.len()) as u64;
-        }
+        let inserted: u64 = (0..inserts / LINES)
+            .map(|_| mix.step(&mut cache) as u64)
+            .sum();
         if let Err(fault) = cache.validate() {
             eprintln!("{fault}");
             return ExitCode::FAILURE;
