@@ -37,7 +37,7 @@ pub struct Options {
     /// A fifth of the timed operations, for a first look.
     #[arg(long)]
     quick: bool,
-    /// Measures nothing, and prints the largest sizes with which the peers get through row `zipf-real-64m`.
+    /// Measures nothing, and prints the sizes with which the peers have the most hits in row `zipf-real-64m`.
     #[arg(long)]
     fit: bool,
     /// Draws the cost of a hit against resident bytes, from 1 MiB to 1 GiB, into this SVG file; takes a few minutes more and 3 GB.

@@ -260,16 +260,15 @@ struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// Finds the largest cache that stays within the memory that there is.
+    /// Finds the size with the most hits in the memory that there is.
     fn fit(subject: &'a Subject, module: Module, script: &Script) -> Result<Self> {
         let bytes = if subject.is_ours() {
             CEILING - BELOW_REGION
         } else {
-            fit::largest(CEILING, 8 << 10, |bytes| {
+            fit::best(CEILING, 8 << 10, |bytes| {
                 let capacity = subject.capacity(bytes);
-                script
-                    .run(&mut Instance::open(&module, capacity, CEILING)?)
-                    .map(drop)
+                let mut instance = Instance::open(&module, capacity, CEILING)?;
+                Ok(script.run(&mut instance)?.hits)
             })?
         };
         Ok(Self {

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use super::ENTRY_BYTES;
 use super::instance::{Instance, Op};
 use super::numbers::Numbers;
+use super::race::NO_CEILING;
 use super::subject::Subject;
 use crate::figures::median;
 use crate::plot::{self, Labels, Series};
@@ -17,8 +18,6 @@ const SIZES: [u64; 6] = [1, 4, 16, 64, 256, 1024];
 const ROUNDS: usize = 5;
 
 const LOOKUPS: usize = 100_000;
-
-const NO_CEILING: u64 = 4 << 30;
 
 /// Draws a line for each subject. They are measured one after the other: together they would take too much memory.
 ///

@@ -32,7 +32,7 @@ pub struct Subject {
     variant: u32,
     /// What bounds it.
     pub bound: Bound,
-    /// The largest "size" in KiB with which it gets through row `zipf-real-64m`; `--fit` finds it.
+    /// The "size" in KiB with which it has the most hits in row `zipf-real-64m`; `--fit` finds it.
     pub fits_64m_kib: u64,
 }
 

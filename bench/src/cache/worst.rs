@@ -5,6 +5,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::instance::{Instance, Op};
+use super::race::NO_CEILING;
 use super::subject::{Bound, Subject};
 use super::{Options, Row, script};
 use steadfast_ops::cache::{chosen_key, colliding_keys};
@@ -14,8 +15,6 @@ const BYTES: u64 = 64 << 20;
 
 /// How many entries are asked for: five times what fits.
 const ENTRIES: u32 = 2_000_000;
-
-const NO_CEILING: u64 = 4 << 30;
 
 /// Operations on each subject.
 const OPERATIONS: usize = 10_000_000;
