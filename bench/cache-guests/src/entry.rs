@@ -37,7 +37,7 @@ impl Key {
     pub fn of(number: u32) -> Key {
         let mut state = mix(u64::from(number));
         let mut bytes = [0; 56];
-        bytes[..8].copy_from_slice(&(u64::from(number) << 32 | 0x2f6f_2f).to_le_bytes());
+        bytes[..8].copy_from_slice(&(u64::from(number) << 32 | 0x002f_6f2f).to_le_bytes());
         let (words, _) = bytes[8..].as_chunks_mut::<8>();
         for word in words {
             *word = state.to_le_bytes();

@@ -135,10 +135,8 @@ pub fn run_once<S: Iterator<Item = u8>>(
     checks: Checks,
 ) -> Result<Summary, Mismatch> {
     let (region, bytes) = region_with_bytes(spec);
-    let mut cache = Cache::new(region);
-    let result = run(&mut cache, script, limit, checks);
-    drop(cache);
-    // SAFETY: the region was the cache's, which is gone, and it was allocated with this layout.
+    let result = run(&mut Cache::new(region), script, limit, checks);
+    // SAFETY: the region was the cache's, which is gone with its statement, and it was allocated with this layout.
     unsafe { dealloc(bytes.start.as_ptr(), layout(bytes.len)) };
     result
 }
