@@ -5,6 +5,7 @@ mod figures;
 mod guests;
 mod indexer;
 mod inputs;
+mod metashrew;
 // For the benches with many rows, which are to draw theirs.
 #[cfg_attr(not(test), expect(dead_code))]
 mod plot;
@@ -46,6 +47,12 @@ enum Bench {
         #[arg(long, default_value_t = 31)]
         runs: usize,
     },
+    /// `metashrew::get` against the same over lru-mem, as metashrew used it.
+    Metashrew {
+        /// Runs of each subject.
+        #[arg(long, default_value_t = 51)]
+        runs: usize,
+    },
     /// Start-up with a region of 1 GiB against `Vec::resize` of 1 GiB.
     Startup {
         /// Runs of each subject.
@@ -77,6 +84,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.bench {
         Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
         Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
+        Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Resident { guest } => return startup::print_resident(&guest),

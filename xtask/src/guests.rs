@@ -36,9 +36,10 @@ const SMALL: &str = "guest-small";
 const TESTS: Modules = Modules::EachOf("wasm-tests/guests/src/bin");
 const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
 const INDEXER_BENCHES: Modules = Modules::EachOf("bench/indexer-guests/src/bin");
+const METASHREW_BENCHES: Modules = Modules::EachOf("bench/metashrew-guests/src/bin");
 
 #[rustfmt::skip]
-const GUESTS: [Guests; 7] = [
+const GUESTS: [Guests; 8] = [
     Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
     Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
     Guests { package: "wasm-test-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: TESTS },
@@ -46,6 +47,7 @@ const GUESTS: [Guests; 7] = [
     Guests { package: "bench-guests", target: BARE, profile: FAST, to: "bench", modules: BENCHES },
     Guests { package: "bench-guests", target: BARE, profile: SMALL, to: "bench-small", modules: BENCHES },
     Guests { package: "bench-indexer-guests", target: BARE, profile: FAST, to: "bench", modules: INDEXER_BENCHES },
+    Guests { package: "bench-metashrew-guests", target: BARE, profile: FAST, to: "bench", modules: METASHREW_BENCHES },
 ];
 
 /// Builds every guest.
