@@ -1,5 +1,6 @@
 //! Measures steadfast beside its peers, in one run, and prints what it measured.
 
+mod cache;
 mod demo;
 mod figures;
 mod guests;
@@ -7,7 +8,7 @@ mod indexer;
 mod inputs;
 mod metashrew;
 // For the benches with many rows, which are to draw theirs.
-#[cfg_attr(not(test), expect(dead_code))]
+#[cfg_attr(not(test), allow(dead_code))]
 mod plot;
 mod size;
 mod startup;
@@ -38,6 +39,8 @@ enum Bench {
         #[arg(long, num_args = 1.., value_name = "FILE")]
         input: Vec<PathBuf>,
     },
+    /// The cache against other crates' caches, on std's allocator.
+    Cache(cache::Options),
     /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over `hashbrown`.
     Indexer {
         /// Blocks to index in this order, as for the demo.
@@ -83,6 +86,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let mut figures = Figures::default();
     match arguments.bench {
         Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
+        Bench::Cache(options) => cache::measure(&options, &mut figures)?,
         Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
         Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
