@@ -223,8 +223,21 @@ fn counters(cache: &Cache) -> CacheStats {
     }
 }
 
+/// A value up to this many bytes is not worth a message of its own where the heap has no room for it.
+const SMALL_BYTES: usize = 64 << 10;
+
 /// Room for exactly so many bytes. A hit and a miss both ask the heap here, so they also fail alike.
+#[inline]
 fn buffer(bytes: usize) -> Vec<u8> {
+    if bytes <= SMALL_BYTES {
+        Vec::with_capacity(bytes)
+    } else {
+        large_buffer(bytes)
+    }
+}
+
+#[cold]
+fn large_buffer(bytes: usize) -> Vec<u8> {
     let mut value = Vec::new();
     if value.try_reserve_exact(bytes).is_err() {
         halt(format_args!(
