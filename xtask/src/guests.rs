@@ -36,11 +36,12 @@ const SMALL: &str = "guest-small";
 const TESTS: Modules = Modules::EachOf("wasm-tests/guests/src/bin");
 const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
 const CACHE_BENCHES: Modules = Modules::EachOf("bench/cache-guests/src/bin");
+const HEAP_BENCHES: Modules = Modules::EachOf("bench/heap-guests/src/bin");
 const INDEXER_BENCHES: Modules = Modules::EachOf("bench/indexer-guests/src/bin");
 const METASHREW_BENCHES: Modules = Modules::EachOf("bench/metashrew-guests/src/bin");
 
 #[rustfmt::skip]
-const GUESTS: [Guests; 10] = [
+const GUESTS: [Guests; 11] = [
     Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
     Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
     Guests { package: "metashrew-port", target: BARE, profile: FAST, to: "", modules: Modules::One("metashrew_port") },
@@ -49,6 +50,7 @@ const GUESTS: [Guests; 10] = [
     Guests { package: "bench-guests", target: BARE, profile: FAST, to: "bench", modules: BENCHES },
     Guests { package: "bench-guests", target: BARE, profile: SMALL, to: "bench-small", modules: BENCHES },
     Guests { package: "bench-cache-guests", target: WASI, profile: FAST, to: "bench", modules: CACHE_BENCHES },
+    Guests { package: "bench-heap-guests", target: WASI, profile: FAST, to: "heap", modules: HEAP_BENCHES },
     Guests { package: "bench-indexer-guests", target: BARE, profile: FAST, to: "bench", modules: INDEXER_BENCHES },
     Guests { package: "bench-metashrew-guests", target: BARE, profile: FAST, to: "bench", modules: METASHREW_BENCHES },
 ];
