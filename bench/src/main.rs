@@ -7,6 +7,7 @@ mod guests;
 mod heap;
 mod indexer;
 mod inputs;
+mod metashrew;
 // Bars are for the benches with many rows, which are to draw theirs.
 #[cfg_attr(not(test), allow(dead_code))]
 mod plot;
@@ -63,6 +64,12 @@ enum Bench {
         #[arg(long, default_value_t = 31)]
         runs: usize,
     },
+    /// `metashrew::get` against the same over lru-mem, as metashrew used it.
+    Metashrew {
+        /// Runs of each subject.
+        #[arg(long, default_value_t = 51)]
+        runs: usize,
+    },
     /// Start-up with a region of 1 GiB against `Vec::resize` of 1 GiB.
     Startup {
         /// Runs of each subject.
@@ -101,6 +108,7 @@ fn run(arguments: Arguments) -> Result<()> {
             return write(&figures, arguments.json.as_deref());
         }
         Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
+        Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
         Bench::Policies => policies::measure(&mut figures)?,
         Bench::Size => size::measure(&mut figures)?,

@@ -84,6 +84,7 @@ impl<'a> Scoped<'a> {
     /// The value of a key, in place; on a miss, what `fetch` gives, which is also stored if it can be.
     ///
     /// One lookup, whether the key is found or not. If `fetch` unwinds, nothing is stored. Counts a hit or a miss.
+    #[inline]
     pub fn get_or_fetch<V: AsRef<[u8]>>(
         self,
         key: &[u8],

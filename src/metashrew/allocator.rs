@@ -21,7 +21,6 @@ pub fn disable_preallocated_allocator() {
 }
 
 /// What was noted last. [`initialize`](super::initialize) notes it by the mode: enabled for the indexer, disabled for views.
-#[must_use]
 pub fn is_preallocated_allocator_enabled() -> bool {
     state::with(|state| state.preallocated_allocator)
 }
@@ -30,7 +29,6 @@ pub fn is_preallocated_allocator_enabled() -> bool {
 /// it is noted as disabled.
 ///
 /// The answer depends on the host's memory.
-#[must_use]
 pub fn get_allocator_usage_stats() -> (usize, usize, f64) {
     if !is_preallocated_allocator_enabled() {
         return (0, 0, 0.0);

@@ -137,7 +137,6 @@ pub fn disable_lru_debug_mode() {
 }
 
 /// Whether lookups are noted.
-#[must_use]
 pub fn is_lru_debug_mode_enabled() -> bool {
     state::with(|state| state.debugging.is_enabled)
 }
@@ -148,7 +147,6 @@ pub fn set_prefix_analysis_config(config: PrefixAnalysisConfig) {
 }
 
 /// Which prefixes are noted and told of.
-#[must_use]
 pub fn get_prefix_analysis_config() -> PrefixAnalysisConfig {
     state::with(|state| state.debugging.config.clone())
 }
@@ -159,7 +157,6 @@ pub fn clear_prefix_hit_stats() {
 }
 
 /// The cache's statistics, and those of its keys' prefixes while lookups are noted. They depend on the host's memory.
-#[must_use]
 pub fn get_lru_debug_stats() -> LruDebugStats {
     let cache_stats = get_cache_stats();
     state::with(|state| {

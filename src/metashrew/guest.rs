@@ -25,7 +25,6 @@ pub fn initialize() {
 /// # Panics
 ///
 /// Halts when the host gives a negative length.
-#[must_use]
 pub fn input() -> Vec<u8> {
     let input = host_interface::input();
     let height = input.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
@@ -43,7 +42,6 @@ pub fn input() -> Vec<u8> {
 ///
 /// Halts, with a line in the log, when the host announces a length that no value can have, or when the heap has no room for the
 /// value. Nothing has been written then.
-#[must_use]
 pub fn get(key: Arc<Vec<u8>>) -> Arc<Vec<u8>> {
     state::with(|state| state.get(&key))
 }
@@ -95,7 +93,6 @@ pub fn clear() {
 /// # Panics
 ///
 /// Halts when `bytes` exceeds 2 GiB less four bytes.
-#[must_use]
 pub fn export_bytes(bytes: Vec<u8>) -> i32 {
     host_interface::export_bytes(bytes)
 }
@@ -114,31 +111,26 @@ pub fn clear_view_cache() {
 }
 
 /// As [`lru_cache::get_actual_lru_cache_memory_limit`].
-#[must_use]
 pub fn get_actual_cache_memory_limit() -> usize {
     lru_cache::get_actual_lru_cache_memory_limit()
 }
 
 /// As [`lru_cache::get_min_lru_cache_memory_limit`].
-#[must_use]
 pub fn get_min_cache_memory_limit() -> usize {
     lru_cache::get_min_lru_cache_memory_limit()
 }
 
 /// As [`lru_cache::is_cache_below_recommended_minimum`].
-#[must_use]
 pub fn is_cache_below_minimum() -> bool {
     lru_cache::is_cache_below_recommended_minimum()
 }
 
 /// As [`lru_cache::get_cache_stats`].
-#[must_use]
 pub fn lru_cache_stats() -> CacheStats {
     lru_cache::get_cache_stats()
 }
 
 /// As [`lru_cache::get_total_memory_usage`].
-#[must_use]
 pub fn lru_cache_memory_usage() -> usize {
     lru_cache::get_total_memory_usage()
 }
@@ -149,7 +141,6 @@ pub fn cache_set(key: String, value: Arc<Vec<u8>>) {
 }
 
 /// As [`lru_cache::api_cache_get`].
-#[must_use]
 pub fn cache_get(key: &str) -> Option<Arc<Vec<u8>>> {
     lru_cache::api_cache_get(key)
 }
@@ -160,7 +151,6 @@ pub fn cache_remove(key: &str) -> Option<Arc<Vec<u8>>> {
 }
 
 /// As [`lru_cache::is_lru_cache_initialized`].
-#[must_use]
 pub fn is_lru_cache_available() -> bool {
     lru_cache::is_lru_cache_initialized()
 }
@@ -171,25 +161,21 @@ pub fn set_cache_mode(mode: CacheAllocationMode) {
 }
 
 /// As [`lru_cache::get_cache_allocation_mode`].
-#[must_use]
 pub fn get_cache_mode() -> CacheAllocationMode {
     lru_cache::get_cache_allocation_mode()
 }
 
 /// As [`key_parser::parse_key_default`].
-#[must_use]
 pub fn parse_cache_key(key: &[u8]) -> String {
     key_parser::parse_key_default(key)
 }
 
 /// As [`key_parser::parse_key_enhanced`], with the defaults.
-#[must_use]
 pub fn parse_cache_key_enhanced(key: &[u8]) -> String {
     key_parser::parse_key_enhanced(key, &KeyParseConfig::default())
 }
 
 /// As [`key_parser::parse_key_readable`].
-#[must_use]
 pub fn parse_cache_key_with_config(key: &[u8], config: &KeyParseConfig) -> String {
     key_parser::parse_key_readable(key, config)
 }

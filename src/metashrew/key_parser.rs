@@ -38,13 +38,11 @@ const SHORT_BYTES: usize = 8;
 /// let key = b"/blockhash/byheight/\x01\x00\x00\x00";
 /// assert_eq!(parse_key_readable(key, &KeyParseConfig::default()), "/blockhash/byheight/01000000");
 /// ```
-#[must_use]
 pub fn parse_key_readable(key: &[u8], config: &KeyParseConfig) -> String {
     show(key, config, push_binary)
 }
 
 /// As [`parse_key_readable`], with the defaults.
-#[must_use]
 pub fn parse_key_default(key: &[u8]) -> String {
     parse_key_readable(key, &KeyParseConfig::default())
 }
@@ -58,7 +56,6 @@ pub fn parse_key_default(key: &[u8]) -> String {
 /// let key = b"/blockhash/byheight/\x01\x00\x00\x00";
 /// assert_eq!(parse_key_enhanced(key, &KeyParseConfig::default()), "/blockhash/byheight/00000001");
 /// ```
-#[must_use]
 pub fn parse_key_enhanced(key: &[u8], config: &KeyParseConfig) -> String {
     show(key, config, |shown, data, config| {
         if let Ok(number) = data.try_into().map(u32::from_le_bytes) {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::debug::Debugging;
 use super::host_interface::HostKey;
 use super::keyed::Keyed;
-use super::logging::halt;
+use super::logging::{Level, halt, line};
 use super::lru_cache::{CacheAllocationMode, CacheStats};
 use crate::cache::{Cache, Lookup, Pool, Scope, open_cache};
 use crate::exclusive::Exclusive;
@@ -70,7 +70,13 @@ impl State {
 
     #[cold]
     fn open(&mut self) {
-        self.cache = open_cache().ok();
+        self.cache = Some(open_cache().unwrap_or_else(|taken| {
+            line(
+                Level::Warning,
+                format_args!("metashrew's functions run without a cache: {taken}"),
+            );
+            Cache::new(Region::none())
+        }));
         self.divide();
     }
 
@@ -145,9 +151,10 @@ impl State {
             host_key.load(&mut value);
             value
         };
-        let (value, is_hit) = match self.cache().scope(scope).get_or_fetch(key, fetch) {
-            Lookup::Hit(held) => (copy(held), true),
-            Lookup::Miss(fetched) => (fetched, false),
+        // Told apart here, so that a lookup in the main pool is compiled for it.
+        let (value, is_hit) = match (scope, self.cache()) {
+            (Scope::Main, cache) => copied(cache.scope(Scope::Main).get_or_fetch(key, fetch)),
+            (scope, cache) => copied(cache.scope(scope).get_or_fetch(key, fetch)),
         };
         if scope == Scope::Main {
             self.debugging.track(key, is_hit);
@@ -223,8 +230,21 @@ fn counters(cache: &Cache) -> CacheStats {
     }
 }
 
+/// A value up to this many bytes is not worth a message of its own where the heap has no room for it.
+const SMALL_BYTES: usize = 64 << 10;
+
 /// Room for exactly so many bytes. A hit and a miss both ask the heap here, so they also fail alike.
+#[inline]
 fn buffer(bytes: usize) -> Vec<u8> {
+    if bytes <= SMALL_BYTES {
+        Vec::with_capacity(bytes)
+    } else {
+        large_buffer(bytes)
+    }
+}
+
+#[cold]
+fn large_buffer(bytes: usize) -> Vec<u8> {
     let mut value = Vec::new();
     if value.try_reserve_exact(bytes).is_err() {
         halt(format_args!(
@@ -234,6 +254,16 @@ fn buffer(bytes: usize) -> Vec<u8> {
     value
 }
 
+/// A value in a block of its own, and whether it was found in the cache.
+#[inline]
+fn copied(lookup: Lookup<'_, Vec<u8>>) -> (Vec<u8>, bool) {
+    match lookup {
+        Lookup::Hit(held) => (copy(held), true),
+        Lookup::Miss(fetched) => (fetched, false),
+    }
+}
+
+#[inline]
 fn copy(bytes: &[u8]) -> Vec<u8> {
     let mut value = buffer(bytes.len());
     value.extend_from_slice(bytes);

@@ -3,9 +3,9 @@
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use super::{bytes, turn};
-use steadfast::metashrew::host::stand_in;
+use super::{alone, bytes, turn};
 use steadfast::metashrew::lru_cache::*;
+use steadfast::metashrew::{self, host::stand_in};
 
 const MIB: usize = 1 << 20;
 
@@ -157,29 +157,63 @@ fn evictions_are_counted_one_for_one() {
     assert_eq!(get_total_memory_usage(), 0);
 }
 
-/// Whoever initialises first gets the lines, so this asks for them in a process of its own.
+/// Whoever initialises first gets the lines.
 #[test]
 fn the_log_is_told_once_what_was_detected_and_reserved() {
-    const CHILD: &str = "STEADFAST_TEST_CHILD";
-    const NAME: &str =
+    let name =
         "lru_cache_memory_detection_test::the_log_is_told_once_what_was_detected_and_reserved";
-    if std::env::var_os(CHILD).is_none() {
-        let test = std::env::current_exe().unwrap();
-        let child = std::process::Command::new(test)
-            .args(["--exact", NAME])
-            .env(CHILD, "1")
-            .output();
-        let child = child.unwrap();
-        assert!(child.status.success(), "{child:?}");
-        return;
-    }
-    initialize_lru_cache();
-    initialize_lru_cache();
-    let bytes = detect_available_memory();
-    let size = format!("{bytes} bytes ({} MB)", bytes >> 20);
-    let expected = [
-        format!("Detected feasible LRU cache size: {size}"),
-        format!("Successfully preallocated {size}"),
-    ];
-    stand_in::with(|host| assert_eq!(host.log, expected));
+    alone(name, || {
+        initialize_lru_cache();
+        initialize_lru_cache();
+        let bytes = detect_available_memory();
+        let size = format!("{bytes} bytes ({} MB)", bytes >> 20);
+        let expected = [
+            format!("Detected feasible LRU cache size: {size}"),
+            format!("Successfully preallocated {size}"),
+        ];
+        stand_in::with(|host| assert_eq!(host.log, expected));
+    });
+}
+
+/// As with no memory at all: everything works, and nothing is held.
+#[test]
+fn without_a_cache_everything_misses_and_nothing_fails() {
+    let name =
+        "lru_cache_memory_detection_test::without_a_cache_everything_misses_and_nothing_fails";
+    alone(name, || {
+        let _elsewhere = steadfast::open_cache().unwrap();
+        initialize_lru_cache();
+        assert_eq!(detect_available_memory(), 0);
+        assert!(is_cache_below_recommended_minimum());
+        for mode in [CacheAllocationMode::Indexer, CacheAllocationMode::View] {
+            set_cache_allocation_mode(mode);
+            set_lru_cache(bytes("k"), bytes("v"));
+            api_cache_set("k".into(), bytes("v"));
+            set_height_partitioned_cache(1, bytes("k"), bytes("v"));
+            assert_eq!(get_lru_cache(&bytes("k")), None);
+            assert_eq!(api_cache_get("k"), None);
+            assert_eq!(api_cache_remove("k"), None);
+            assert_eq!(get_height_partitioned_cache(1, &bytes("k")), None);
+            force_evict_to_target_percentage(10);
+            assert_eq!(get_cache_stats(), CacheStats::default());
+        }
+        metashrew::set(bytes("k"), bytes("v"));
+        metashrew::flush();
+        assert_eq!(metashrew::get(bytes("k")), bytes("v"));
+        assert_eq!(metashrew::get(bytes("k")), bytes("v"));
+        stand_in::with(|host| {
+            assert_eq!(host.reads, 2);
+            assert!(
+                host.log[0].contains("run without a cache"),
+                "{:?}",
+                host.log
+            );
+            assert_eq!(
+                host.log[1],
+                "Detected feasible LRU cache size: 0 bytes (0 MB)"
+            );
+            assert!(host.log[2].contains("below its recommended minimum"));
+            assert_eq!(host.log.len(), 3);
+        });
+    });
 }

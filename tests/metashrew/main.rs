@@ -29,6 +29,20 @@ fn turn() -> MutexGuard<'static, ()> {
     turn
 }
 
+/// Runs a test in a process of its own, where nobody has opened the cache before.
+fn alone(name: &str, test: impl FnOnce()) {
+    const CHILD: &str = "STEADFAST_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        return test();
+    }
+    let program = std::env::current_exe().expect("the test's own program");
+    let mut child = std::process::Command::new(program);
+    let child = child.args(["--exact", name]).env(CHILD, "1").output();
+    let child = child.expect("the test's own program starts");
+    let ran = String::from_utf8_lossy(&child.stdout).contains("1 passed");
+    assert!(ran && child.status.success(), "{child:?}");
+}
+
 fn bytes(text: &str) -> Arc<Vec<u8>> {
     Arc::new(text.as_bytes().to_vec())
 }

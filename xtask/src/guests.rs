@@ -38,11 +38,13 @@ const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
 const CACHE_BENCHES: Modules = Modules::EachOf("bench/cache-guests/src/bin");
 const HEAP_BENCHES: Modules = Modules::EachOf("bench/heap-guests/src/bin");
 const INDEXER_BENCHES: Modules = Modules::EachOf("bench/indexer-guests/src/bin");
+const METASHREW_BENCHES: Modules = Modules::EachOf("bench/metashrew-guests/src/bin");
 
 #[rustfmt::skip]
-const GUESTS: [Guests; 9] = [
+const GUESTS: [Guests; 11] = [
     Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
     Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
+    Guests { package: "metashrew-port", target: BARE, profile: FAST, to: "", modules: Modules::One("metashrew_port") },
     Guests { package: "wasm-test-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: TESTS },
     Guests { package: "wasm-test-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: TESTS },
     Guests { package: "bench-guests", target: BARE, profile: FAST, to: "bench", modules: BENCHES },
@@ -50,6 +52,7 @@ const GUESTS: [Guests; 9] = [
     Guests { package: "bench-cache-guests", target: WASI, profile: FAST, to: "bench", modules: CACHE_BENCHES },
     Guests { package: "bench-heap-guests", target: WASI, profile: FAST, to: "heap", modules: HEAP_BENCHES },
     Guests { package: "bench-indexer-guests", target: BARE, profile: FAST, to: "bench", modules: INDEXER_BENCHES },
+    Guests { package: "bench-metashrew-guests", target: BARE, profile: FAST, to: "bench", modules: METASHREW_BENCHES },
 ];
 
 /// Builds every guest.

@@ -20,13 +20,11 @@ const LISTED: usize = 20;
 const SHOWN_BYTES: usize = 36;
 
 /// The cache's statistics and those of its keys' prefixes, as text. It depends on the host's memory.
-#[must_use]
 pub fn generate_lru_debug_report() -> String {
     written(debug_report)
 }
 
 /// What the cache takes of what it was granted, as text. It depends on the host's memory.
-#[must_use]
 pub fn get_comprehensive_memory_report() -> String {
     written(memory_report)
 }

@@ -11,7 +11,6 @@ use crate::metashrew::state;
 ///
 /// Whether there is something depends on the host's memory, and so does the heap afterwards: what is found is copied out.
 /// [`get`](crate::metashrew::get) is the function whose answer does not.
-#[must_use]
 pub fn get_lru_cache(key: &Arc<Vec<u8>>) -> Option<Arc<Vec<u8>>> {
     state::with(|state| {
         let value = state.look_up(Scope::Main, key);
@@ -37,7 +36,6 @@ pub fn api_cache_set(key: String, value: Arc<Vec<u8>>) {
 /// The application's entry with this key. Counts a hit or a miss.
 ///
 /// Whether there is something depends on the host's memory, and so does the heap afterwards.
-#[must_use]
 pub fn api_cache_get(key: &str) -> Option<Arc<Vec<u8>>> {
     state::with(|state| state.look_up(Scope::Api, key.as_bytes()))
 }
@@ -57,7 +55,6 @@ pub fn api_cache_remove(key: &str) -> Option<Arc<Vec<u8>>> {
 /// What is held for a key at a view's height. Counts a hit or a miss. Other heights' entries are never seen.
 ///
 /// Whether there is something depends on the host's memory, and so does the heap afterwards.
-#[must_use]
 pub fn get_height_partitioned_cache(height: u32, key: &Arc<Vec<u8>>) -> Option<Arc<Vec<u8>>> {
     state::with(|state| state.look_up(Scope::View(height), key))
 }

@@ -2,7 +2,7 @@
 
 use super::sizes;
 use crate::cache::Pool;
-use crate::metashrew::{allocator, state};
+use crate::metashrew::state;
 
 /// Which pools have the region. The others keep 1 KiB each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,17 +19,13 @@ pub enum CacheAllocationMode {
 /// Costs the same whatever the cache's size; the first call of all reserves memory.
 pub fn initialize_lru_cache() {
     sizes::detect_available_memory();
-    match get_cache_allocation_mode() {
-        CacheAllocationMode::Indexer => {
-            sizes::ensure_preallocated_memory();
-            allocator::enable_preallocated_allocator();
-        }
-        CacheAllocationMode::View => allocator::disable_preallocated_allocator(),
-    }
+    sizes::ensure_preallocated_memory();
+    state::with(|state| {
+        state.preallocated_allocator = state.mode() == CacheAllocationMode::Indexer;
+    });
 }
 
 /// Whether the cache has been opened, by any function that needs it.
-#[must_use]
 pub fn is_lru_cache_initialized() -> bool {
     state::with(|state| state.is_open())
 }
@@ -51,7 +47,6 @@ pub fn set_cache_allocation_mode(mode: CacheAllocationMode) {
 }
 
 /// The mode that was set last; [`CacheAllocationMode::Indexer`] at first.
-#[must_use]
 pub fn get_cache_allocation_mode() -> CacheAllocationMode {
     state::with(|state| state.mode())
 }
@@ -87,7 +82,6 @@ pub fn clear_view_height() {
 }
 
 /// The view's height, where one is set.
-#[must_use]
 pub fn get_view_height() -> Option<u32> {
     state::with(|state| state.view_height)
 }

@@ -46,13 +46,11 @@ pub fn detect_available_memory() -> usize {
 }
 
 /// As [`detect_available_memory`]: what was detected is what there is.
-#[must_use]
 pub fn get_actual_lru_cache_memory_limit() -> usize {
     detect_available_memory()
 }
 
 /// The least that is recommended, 64 MiB. The cache works with less.
-#[must_use]
 pub fn get_min_lru_cache_memory_limit() -> usize {
     MIN_BYTES
 }
@@ -60,7 +58,6 @@ pub fn get_min_lru_cache_memory_limit() -> usize {
 /// Whether there is less than recommended.
 ///
 /// The answer depends on the host's memory.
-#[must_use]
 pub fn is_cache_below_recommended_minimum() -> bool {
     get_actual_lru_cache_memory_limit() < MIN_BYTES
 }
@@ -87,7 +84,6 @@ pub fn ensure_preallocated_memory() {
 /// The bytes that entries take, in all pools; 0 when there are none.
 ///
 /// The answer depends on the host's memory.
-#[must_use]
 pub fn get_total_memory_usage() -> usize {
     state::with(|state| state.cache().used_bytes())
 }

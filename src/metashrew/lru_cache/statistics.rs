@@ -18,7 +18,6 @@ pub struct CacheStats {
 }
 
 /// The statistics. They depend on the host's memory. Where it grants no cache, they stay at zero.
-#[must_use]
 pub fn get_cache_stats() -> CacheStats {
     state::with(state::State::stats)
 }
