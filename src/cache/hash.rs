@@ -15,19 +15,26 @@ const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Another one, for the last step.
 const LAST_FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
 
-/// The hash of a key: each step is a permutation of what was before it for any word, and of the word for anything before;
-/// the rotation takes the top bits, which a product does not spread, to where the next one does.
+/// The hash of a key. Words go into two lanes in turn, so that one product need not wait for the other. Each step is a
+/// permutation of what was in the lane for any word, and of the word for anything in the lane; the rotation takes the top
+/// bits, which a product does not spread, to where the next one does.
 #[inline]
 pub fn hash(key: &[u8]) -> u64 {
-    let mut state = (key.len() as u64).wrapping_mul(LAST_FACTOR);
+    let mut lanes = [0, (key.len() as u64).wrapping_mul(LAST_FACTOR)];
     let mut step = |pair: [u64; 2]| {
-        for word in pair {
-            state = (state.rotate_left(ROTATION) ^ word).wrapping_mul(FACTOR);
+        for (lane, word) in lanes.iter_mut().zip(pair) {
+            *lane = mix(*lane, word);
         }
     };
     let words = words(key);
     words.full.for_each(&mut step);
     step(words.last);
-    state = (state ^ (state >> 32)).wrapping_mul(LAST_FACTOR);
+    let state = mix(lanes[0], lanes[1]);
+    let state = (state ^ (state >> 32)).wrapping_mul(LAST_FACTOR);
     state ^ (state >> 32)
+}
+
+#[inline]
+fn mix(state: u64, word: u64) -> u64 {
+    (state.rotate_left(ROTATION) ^ word).wrapping_mul(FACTOR)
 }
