@@ -72,8 +72,8 @@ impl Store {
 
     /// Finds a key, promotes and counts.
     #[inline]
-    pub fn look_up(&mut self, scope: Scope, key: &[u8]) -> Option<u32> {
-        let mut found = self.find(scope, key, scope.hash(key)).map(NonZeroU32::get);
+    pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<u32> {
+        let mut found = self.find(scope, key, hash).map(NonZeroU32::get);
         if self.sweep.is_some() {
             found = found.and_then(|at| self.unless_invalid(at));
         }
@@ -108,6 +108,29 @@ impl Store {
             }
             self.drop_entry(at, hash);
         }
+        self.write_whole(scope, key, value, size, hash)
+    }
+
+    /// As [`insert`](Self::insert), of a key that has just been looked up in vain.
+    pub fn insert_absent(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value: &[u8],
+        hash: u64,
+    ) -> Result<(), InsertError> {
+        let size = self.size_that_fits(scope, key, value.len())?;
+        self.write_whole(scope, key, value, size, hash)
+    }
+
+    fn write_whole(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value: &[u8],
+        size: u32,
+        hash: u64,
+    ) -> Result<(), InsertError> {
         let at = self.write(scope, key, value.len(), size)?;
         if let Some(place) = self.value_mut(at) {
             place.copy_from_slice(value);
@@ -121,6 +144,7 @@ impl Store {
         scope: Scope,
         key: &[u8],
         len: usize,
+        hash: u64,
         load: impl FnOnce(&mut [u8]),
     ) -> Result<u32, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
@@ -137,7 +161,7 @@ impl Store {
             }
             pending.done = true;
         }
-        self.commit(at, scope.hash(key))?;
+        self.commit(at, hash)?;
         Ok(at)
     }
 

@@ -24,6 +24,9 @@ pub(crate) struct Formatted {
     growth: Growth,
 }
 
+// SAFETY: the span is exclusively this value's, whichever thread uses it.
+unsafe impl Send for Formatted {}
+
 impl Formatted {
     /// Lays a cold header over the span: an empty cache, whatever the span holds. Writes the header alone.
     ///
