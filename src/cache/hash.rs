@@ -2,7 +2,7 @@
 //!
 //! Published hashes that are quick in WebAssembly (`foldhash`, `rustc-hash`, rapidhash's in-memory one) give other values on
 //! 64-bit machines and may change with any release; those that are portable cost two to four times as much here, for want
-//! of a 128-bit product (`docs/benchmarks.md` has the figures). An index needs neither secrecy nor perfection, since its work is bounded whatever the keys.
+//! of a 128-bit product (`docs/architecture.md` has the figures). An index needs neither secrecy nor perfection, since its work is bounded whatever the keys.
 
 use super::words::words;
 
