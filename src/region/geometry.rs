@@ -111,11 +111,12 @@ impl Geometry {
 
     /// Whether an index of this geometry can have come to so many buckets, of which so many are whole groups, with this mask.
     pub(crate) fn admits(&self, [buckets, whole_buckets, group_mask]: [u32; 3]) -> bool {
-        (self.first_level..=self.levels).any(|level| {
+        let is_whole = (self.first_level..=self.levels).any(|level| {
             whole_buckets == self.group_buckets << level && group_mask == (2 << level) - 1
-        }) && buckets >= whole_buckets
+        });
+        is_whole
+            && (whole_buckets..2 * whole_buckets).contains(&buckets)
             && buckets <= self.max_buckets()
-            && (buckets == whole_buckets || buckets - whole_buckets < whole_buckets)
     }
 
     /// Pages of the buckets that the index begins with.
