@@ -31,6 +31,7 @@ pub fn hash(key: &[u8]) -> u64 {
     step(words.last);
     let state = mix(lanes[0], lanes[1]);
     let state = (state ^ (state >> 32)).wrapping_mul(LAST_FACTOR);
+    let state = (state ^ (state >> 29)).wrapping_mul(FACTOR);
     state ^ (state >> 32)
 }
 
