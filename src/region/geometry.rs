@@ -16,8 +16,8 @@ pub const MAX_VALUE_BYTES: u32 = (1 << 29) - 1;
 /// Entries with longer keys, in bytes, keep their hash behind the value, so that what needs it does not depend on the key.
 pub(crate) const MAX_HASHED_KEY_BYTES: u32 = 64;
 
-/// Entries that a bucket is planned for, in halves: 9.5 of 12, a load of .79. Entries a fifth smaller than expected still
-/// find a place then.
+/// Entries that a bucket is planned for, in halves: 9.5 of 12, a load of .79. Entries an eighth smaller than expected
+/// still find a place then.
 const PLANNED_HALF_WAYS: u64 = 19;
 /// Groups have at least this many buckets, where there are as many. Both buckets of a key stand in one group: the number bounds
 /// by how much groups differ in what they hold.
