@@ -208,13 +208,14 @@ impl Store {
         let header = self.region.header_mut();
         header.free_bytes = header.free_bytes.wrapping_add(bytes);
         if is_binned(bytes) {
-            let next = self.first_of(bin_of(bytes)).unwrap_or(0);
+            let bin = bin_of(bytes);
+            let next = self.first_of(bin).unwrap_or(0);
             self.region.set_word(at.wrapping_add(4), next);
             self.region.set_word(at.wrapping_add(8), 0);
             if next != 0 {
                 self.region.set_word(next.wrapping_add(8), at);
             }
-            self.set_first(bin_of(bytes), at);
+            self.set_first(bin, at);
         }
     }
 
@@ -235,6 +236,7 @@ impl Store {
         }
     }
 
+    /// Makes a block the first of its bin; 0 is none.
     fn set_first(&mut self, bin: usize, at: u32) {
         debug_assert!(bin < BINS, "every size has a bin");
         let header = self.region.header_mut();
@@ -244,17 +246,16 @@ impl Store {
             return;
         };
         *first = at;
-        *word = if at == 0 {
-            *word & !(1 << (bin % 32))
-        } else {
-            *word | (1 << (bin % 32))
-        };
-        let summary = 1 << (bin / 32);
-        header.bin_summary = if *word == 0 {
-            header.bin_summary & !summary
-        } else {
-            header.bin_summary | summary
-        };
+        let (bit, summary) = (1 << (bin % 32), 1 << (bin / 32));
+        if at != 0 {
+            *word |= bit;
+            header.bin_summary |= summary;
+            return;
+        }
+        *word &= !bit;
+        if *word == 0 {
+            header.bin_summary &= !summary;
+        }
     }
 }
 

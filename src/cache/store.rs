@@ -131,11 +131,12 @@ impl Store {
         size: u32,
         hash: u64,
     ) -> Result<(), InsertError> {
+        let held = self.region.header().indexed;
         let at = self.write(scope, key, value.len(), size)?;
         if let Some(place) = self.value_mut(at) {
             place.copy_from_slice(value);
         }
-        self.commit(at, hash)
+        self.commit(at, hash, held)
     }
 
     /// Makes an entry whose value `load` writes. The key is not there.
@@ -148,6 +149,7 @@ impl Store {
         load: impl FnOnce(&mut [u8]),
     ) -> Result<u32, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
+        let held = self.region.header().indexed;
         let at = self.write(scope, key, len, size)?;
         {
             let mut pending = Pending {
@@ -161,7 +163,7 @@ impl Store {
             }
             pending.done = true;
         }
-        self.commit(at, hash)?;
+        self.commit(at, hash, held)?;
         Ok(at)
     }
 
@@ -283,8 +285,9 @@ impl Store {
         }
     }
 
-    /// Takes a written entry into index and list.
-    fn commit(&mut self, at: u32, hash: u64) -> Result<(), InsertError> {
+    /// Takes a written entry into index and list. `held` is how many entries there were before room was made for it: where
+    /// none had to go, there is time left to let the index grow.
+    fn commit(&mut self, at: u32, hash: u64, held: u32) -> Result<(), InsertError> {
         self.keep_hash(at, hash);
         if !self.place(at, hash) {
             return Err(InsertError::Damaged);
@@ -297,7 +300,7 @@ impl Store {
         pool.entries = pool.entries.wrapping_add(1);
         pool.used_bytes = pool.used_bytes.wrapping_add(bytes);
         self.link_newest(at, number);
-        if !self.grow_index() {
+        if self.region.header().indexed > held && !self.grow_index() {
             return Err(InsertError::Damaged);
         }
         Ok(())

@@ -16,8 +16,8 @@ pub const MAX_VALUE_BYTES: u32 = (1 << 29) - 1;
 /// Entries with longer keys, in bytes, keep their hash behind the value, so that what needs it does not depend on the key.
 pub(crate) const MAX_HASHED_KEY_BYTES: u32 = 64;
 
-/// Entries that a bucket is planned for, in halves: 9.5 of 12, a load of .79. Entries a fifth smaller than expected still
-/// find a place then.
+/// Entries that a bucket is planned for, in halves: 9.5 of 12, a load of .79. Entries an eighth smaller than expected
+/// still find a place then.
 const PLANNED_HALF_WAYS: u64 = 19;
 /// Groups have at least this many buckets, where there are as many. Both buckets of a key stand in one group: the number bounds
 /// by how much groups differ in what they hold.
@@ -111,11 +111,12 @@ impl Geometry {
 
     /// Whether an index of this geometry can have come to so many buckets, of which so many are whole groups, with this mask.
     pub(crate) fn admits(&self, [buckets, whole_buckets, group_mask]: [u32; 3]) -> bool {
-        (self.first_level..=self.levels).any(|level| {
+        let is_whole = (self.first_level..=self.levels).any(|level| {
             whole_buckets == self.group_buckets << level && group_mask == (2 << level) - 1
-        }) && buckets >= whole_buckets
+        });
+        is_whole
+            && (whole_buckets..2 * whole_buckets).contains(&buckets)
             && buckets <= self.max_buckets()
-            && (buckets == whole_buckets || buckets - whole_buckets < whole_buckets)
     }
 
     /// Pages of the buckets that the index begins with.

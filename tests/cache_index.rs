@@ -1,0 +1,79 @@
+//! The index grows with what the cache holds, and loses nothing on the way.
+
+use steadfast::cache::Cache;
+use steadfast::region::{HEADER_BYTES, RegionInfo, inspect};
+use steadfast_ops::cache::{Bytes, Spec, region_with_bytes};
+
+/// A region whose index begins with half of its buckets or fewer: entries are expected to be small.
+fn open(spec: Spec) -> (Cache, Bytes) {
+    let (region, bytes) = region_with_bytes(&Spec {
+        expected_entry: 20,
+        ..spec
+    });
+    (Cache::new(region), bytes)
+}
+
+fn info(bytes: &Bytes) -> RegionInfo {
+    inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap()
+}
+
+/// Some keys are long enough for their hash to be kept with them.
+fn key(number: u32) -> Vec<u8> {
+    let mut key = number.to_le_bytes().to_vec();
+    if number % 97 == 0 {
+        key.resize(60 + number as usize / 97 % 10, 7);
+    }
+    key
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
+fn every_entry_is_found_while_the_index_grows_to_its_full_size() {
+    let capacity = 4 << 20;
+    for spec in [Spec::fresh(capacity), Spec::dirty(capacity)] {
+        let (mut cache, bytes) = open(spec);
+        let first = info(&bytes).buckets;
+        let most = info(&bytes).index_bytes / 64;
+        assert!(first * 2 <= most, "{first} buckets of {most}");
+        let mut entries = 0;
+        let mut seen = 0;
+        while info(&bytes).buckets < most {
+            for _ in 0..2_000 {
+                cache.insert(&key(entries), &entries.to_be_bytes()).unwrap();
+                entries += 1;
+            }
+            let buckets = info(&bytes).buckets;
+            assert!(buckets >= seen && u64::from(entries) < 12 * u64::from(most));
+            seen = buckets;
+            cache.validate().unwrap();
+            for number in 0..entries {
+                assert_eq!(cache.peek(&key(number)), Some(&number.to_be_bytes()[..]));
+            }
+        }
+        let stats = cache.stats();
+        assert_eq!((stats.evictions, stats.displaced, stats.faults), (0, 0, 0));
+        // Emptied, it begins anew.
+        cache.clear();
+        assert_eq!(info(&bytes).buckets, first);
+        cache.insert(&key(1), b"again").unwrap();
+        assert_eq!(cache.peek(&key(1)), Some(&b"again"[..]));
+        assert_eq!(cache.peek(&key(2)), None);
+        cache.validate().unwrap();
+    }
+}
+
+/// With entries of 120 bytes where the plan expects 137, the index is fuller than planned, and still few have to go for want
+/// of a slot.
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
+fn smaller_entries_than_expected_find_a_place() {
+    let (region, _) = region_with_bytes(&Spec::fresh(16 << 20));
+    let mut cache = Cache::new(region);
+    for number in 0..400_000u32 {
+        cache.insert(&number.to_le_bytes(), &[0; 116]).unwrap();
+    }
+    cache.validate().unwrap();
+    let stats = cache.stats();
+    println!("{} displaced of {}", stats.displaced, stats.inserts);
+    assert!(stats.displaced * 1_000 <= stats.inserts);
+}
