@@ -1,5 +1,6 @@
 //! Measures steadfast beside its peers, in one run, and prints what it measured.
 
+mod cache;
 mod demo;
 mod figures;
 mod guests;
@@ -7,7 +8,7 @@ mod heap;
 mod indexer;
 mod inputs;
 // For the benches with many rows, which are to draw theirs.
-#[cfg_attr(not(test), expect(dead_code))]
+#[cfg_attr(not(test), allow(dead_code))]
 mod plot;
 mod size;
 mod startup;
@@ -38,18 +39,10 @@ enum Bench {
         #[arg(long, num_args = 1.., value_name = "FILE")]
         input: Vec<PathBuf>,
     },
+    /// The cache against other crates' caches, on std's allocator.
+    Cache(cache::Options),
     /// The heap against the allocators that a guest could pick instead, on the same workloads.
-    Heap {
-        /// These rows alone.
-        #[arg(long, num_args = 1.., value_name = "ROW")]
-        only: Vec<String>,
-        /// Fresh instances of each subject in each row.
-        #[arg(long, default_value_t = 4)]
-        trials: usize,
-        /// Further runs in each instance.
-        #[arg(long, default_value_t = 8)]
-        warm: usize,
-    },
+    Heap(heap::Options),
     /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over `hashbrown`.
     Indexer {
         /// Blocks to index in this order, as for the demo.
@@ -89,8 +82,9 @@ fn run(arguments: Arguments) -> Result<()> {
     let mut figures = Figures::default();
     match arguments.bench {
         Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
-        Bench::Heap { only, trials, warm } => {
-            heap::measure(&only, trials, warm, &mut figures)?;
+        Bench::Cache(options) => cache::measure(&options, &mut figures)?,
+        Bench::Heap(options) => {
+            heap::measure(&options, &mut figures)?;
             return write(&figures, arguments.json.as_deref());
         }
         Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
