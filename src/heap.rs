@@ -11,6 +11,7 @@
 mod bins;
 mod class;
 mod counters;
+mod gauges;
 mod large;
 mod runs;
 mod slab;
@@ -27,7 +28,7 @@ use slab::Slab;
 use table::GRANULE;
 
 pub use counters::{ClassCounters, Counters};
-pub use runs::Gauges;
+pub use gauges::Gauges;
 pub use validate::HeapFault;
 
 /// Greatest alignment served, in bytes.

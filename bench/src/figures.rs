@@ -47,6 +47,17 @@ impl Figures {
         self.0.push(figure);
     }
 
+    /// The number measured, if one was.
+    pub fn number(&self, row: &str, subject: &str, metric: &str) -> Option<f64> {
+        let found = self.0.iter().find(|figure| {
+            figure.row == row && figure.subject == subject && figure.metric == metric
+        })?;
+        match found.value {
+            Value::Number(number) => Some(number),
+            Value::Digest(_) | Value::Word(_) => None,
+        }
+    }
+
     /// Prints a line for each row and subject, with a column for each metric.
     pub fn print(&self) {
         let mut metrics: Vec<(&str, &str)> = Vec::new();

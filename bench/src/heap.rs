@@ -5,9 +5,13 @@ mod document;
 mod row;
 mod subject;
 
-use anyhow::{Result, ensure};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail, ensure};
+use clap::Args;
 
 use crate::figures::{Figure, Figures, Value, median};
+use crate::plot::{self, Labels, Series};
 use row::{ROWS, Row};
 use subject::{Instance, Stop, Subject};
 
@@ -31,6 +35,29 @@ const STD: usize = 0;
 /// A subject that takes more than so many times std's fuel cannot finish.
 const PATIENCE: u64 = 20;
 
+/// What to measure.
+#[derive(Args)]
+pub struct Options {
+    /// Only these rows.
+    #[arg(long, num_args = 1.., value_name = "ROW")]
+    rows: Vec<String>,
+    /// Fresh instances of each subject in each row.
+    #[arg(long, default_value_t = 4)]
+    trials: usize,
+    /// Further runs in each instance.
+    #[arg(long, default_value_t = 8)]
+    warm: usize,
+    /// Draws the ratios to std into this file.
+    #[arg(long, value_name = "SVG")]
+    plot: Option<PathBuf>,
+}
+
+impl Options {
+    fn wants(&self, row: &str) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|wanted| wanted == row)
+    }
+}
+
 /// What was measured of one subject in one row.
 #[derive(Default)]
 struct Measured {
@@ -40,22 +67,27 @@ struct Measured {
     pages: u32,
 }
 
-/// Measures every row: `trials` fresh instances of each subject, with `warm` more calls each, interleaved.
+/// Measures every row: fresh instances of each subject, with more calls each, interleaved.
 ///
 /// # Errors
 /// When a guest is missing, or two subjects come to different results.
-pub fn measure(only: &[String], trials: usize, warm: usize, figures: &mut Figures) -> Result<()> {
-    ensure!(trials > 0 && warm > 0, "at least one run is needed");
+pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
+    ensure!(
+        options.trials > 0 && options.warm > 0,
+        "at least one run is needed"
+    );
+    let known = |name: &String| name == code::ROW || ROWS.iter().any(|row| row.name == name);
+    if let Some(unknown) = options.rows.iter().find(|name| !known(name)) {
+        bail!("there is no row {unknown}");
+    }
     let subjects: Vec<Subject> = SUBJECTS
         .into_iter()
         .map(Subject::load)
         .collect::<Result<_>>()?;
-    for row in ROWS {
-        if only.is_empty() || only.iter().any(|name| name == row.name) {
-            measure_row(&row, &subjects, trials, warm, figures)?;
-        }
+    for row in ROWS.iter().filter(|row| options.wants(row.name)) {
+        measure_row(row, &subjects, options, figures)?;
     }
-    if only.is_empty() || only.iter().any(|name| name == code::ROW) {
+    if options.wants(code::ROW) {
         code::measure(&SUBJECTS, figures)?;
     }
     for metric in [
@@ -69,21 +101,41 @@ pub fn measure(only: &[String], trials: usize, warm: usize, figures: &mut Figure
     ] {
         figures.print_across(metric);
     }
-    Ok(())
+    match &options.plot {
+        Some(path) => draw(path, figures),
+        None => Ok(()),
+    }
+}
+
+fn draw(path: &Path, figures: &Figures) -> Result<()> {
+    let rows: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
+    let series = |subject: &'static str| Series {
+        subject,
+        points: rows
+            .iter()
+            .map(|row| figures.number(row, subject, "ratio_to_std"))
+            .collect(),
+    };
+    let series: Vec<_> = SUBJECTS.into_iter().map(series).collect();
+    let labels = Labels {
+        title: "Time of each workload, as a multiple of std's allocator (bars are cut at 2)",
+        x: "workload",
+        y: "time / std's time",
+    };
+    plot::bars(path, &labels, &rows, 2.0, &series)
 }
 
 fn measure_row(
     row: &Row,
     subjects: &[Subject],
-    trials: usize,
-    warm: usize,
+    options: &Options,
     figures: &mut Figures,
 ) -> Result<()> {
     let input = row.input()?;
     // Fuel first: it tells who finishes at all, and what the result is.
     let (std_fuel, expected) = match subjects[STD].fuel(row, &input, u64::MAX)? {
         Ok(counted) => counted,
-        Err(stop) => anyhow::bail!("std stops in {}: {stop}", row.name),
+        Err(stop) => bail!("std stops in {}: {stop}", row.name),
     };
     let mut measured: Vec<Result<Measured, Stop>> = Vec::new();
     for subject in subjects {
@@ -104,7 +156,7 @@ fn measure_row(
             Err(stop) => Err(stop),
         });
     }
-    for trial in 0..trials {
+    for trial in 0..options.trials {
         let order: Vec<usize> = (0..subjects.len())
             .map(|at| (at + trial) % subjects.len())
             .filter(|&at| measured[at].is_ok())
@@ -113,7 +165,7 @@ fn measure_row(
         for &at in &order {
             running.push((at, subjects[at].start(row, &input)?));
         }
-        for call in 0..=warm {
+        for call in 0..=options.warm {
             for (at, instance) in &mut running {
                 match instance.time(expected)? {
                     Ok(ns) => {

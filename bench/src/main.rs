@@ -44,17 +44,7 @@ enum Bench {
     /// The cache against other crates' caches, on std's allocator.
     Cache(cache::Options),
     /// The heap against the allocators that a guest could pick instead, on the same workloads.
-    Heap {
-        /// These rows alone.
-        #[arg(long, num_args = 1.., value_name = "ROW")]
-        only: Vec<String>,
-        /// Fresh instances of each subject in each row.
-        #[arg(long, default_value_t = 4)]
-        trials: usize,
-        /// Further runs in each instance.
-        #[arg(long, default_value_t = 8)]
-        warm: usize,
-    },
+    Heap(heap::Options),
     /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over `hashbrown`.
     Indexer {
         /// Blocks to index in this order, as for the demo.
@@ -103,8 +93,8 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.bench {
         Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
         Bench::Cache(options) => cache::measure(&options, &mut figures)?,
-        Bench::Heap { only, trials, warm } => {
-            heap::measure(&only, trials, warm, &mut figures)?;
+        Bench::Heap(options) => {
+            heap::measure(&options, &mut figures)?;
             return write(&figures, arguments.json.as_deref());
         }
         Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,

@@ -2,7 +2,8 @@
 
 use super::Heap;
 use super::class::{self, CLASSES};
-use super::runs::{Gauges, Run, SLAB_BYTES};
+use super::gauges::Gauges;
+use super::runs::{Run, SLAB_BYTES};
 use super::slab::LIVE;
 use super::table::GRANULE;
 

@@ -23,6 +23,7 @@ mod inspect;
 use core::ptr::{NonNull, null_mut};
 
 use super::bins::{Bins, NONE, bin_of, first_bin};
+use super::gauges::Gauges;
 use super::slab::Slab;
 use super::table::{FREE, GRANULE, KIND_BITS, LARGE, LEAST, NOWHERE, SHIFT, Table, UNIT, WORD};
 
@@ -73,16 +74,6 @@ pub(super) struct Runs {
     bins: Bins,
 }
 
-/// What a host reads while the heap lives: words at a fixed place, kept up as slabs and large blocks come and go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct Gauges {
-    /// Bytes of whole slabs and large blocks.
-    pub held_bytes: usize,
-    /// The greatest `held_bytes` so far.
-    pub peak_bytes: usize,
-}
-
 /// Granules of a large block of `bytes`.
 #[inline]
 pub(super) const fn granules(bytes: usize) -> usize {
@@ -102,10 +93,7 @@ impl Runs {
             first: 0,
             fresh: 0,
             highest: 0,
-            gauges: Gauges {
-                held_bytes: 0,
-                peak_bytes: 0,
-            },
+            gauges: Gauges::none(),
             bins: Bins::new(),
         }
     }
@@ -242,7 +230,7 @@ impl Runs {
                     self.insert(next + more, len - more);
                 }
             }
-            self.hold(more);
+            self.gauges.hold(more << SHIFT);
             self.mark_large(at, new);
         }
         true
@@ -253,7 +241,7 @@ impl Runs {
     /// # Safety
     /// They are a run, or the end of one, that was taken; nobody uses them any more.
     pub(super) unsafe fn free(&mut self, at: usize, len: usize) {
-        self.gauges.held_bytes -= len << SHIFT;
+        self.gauges.release(len << SHIFT);
         let mut at = at;
         let mut end = at + len;
         // SAFETY: the word before `at` is the last of the run before, or the table's own; the word at `end` is the
@@ -351,7 +339,7 @@ impl Runs {
                 self.insert(from, at - from);
             }
         }
-        self.hold(len);
+        self.gauges.hold(len << SHIFT);
         at
     }
 
@@ -362,13 +350,6 @@ impl Runs {
             self.highest = top;
             self.fresh = self.fresh.max(top << SHIFT);
         }
-    }
-
-    #[inline]
-    fn hold(&mut self, len: usize) {
-        let gauges = &mut self.gauges;
-        gauges.held_bytes += len << SHIFT;
-        gauges.peak_bytes = gauges.peak_bytes.max(gauges.held_bytes);
     }
 
     /// # Safety
