@@ -11,6 +11,7 @@ mod observation;
 mod report;
 mod rewrite;
 mod scenario;
+mod wasmi;
 mod wasmtime;
 
 pub use self::engine::{Engine, EngineError, Subject, engines};
@@ -135,7 +136,7 @@ impl Run {
 
     /// The most calls of `memory.grow` in any block.
     fn grows(&self) -> u64 {
-        let grows = self.blocks.iter().map(|block| block.grows_asked);
+        let grows = self.blocks.iter().filter_map(|block| block.grows_asked);
         grows.max().unwrap_or(0)
     }
 }

@@ -5,6 +5,7 @@ use steadfast::Plan;
 use super::node::Node;
 use super::observation::Observation;
 use super::scenario::Scenario;
+use super::wasmi::Wasmi;
 use super::wasmtime::Wasmtime;
 use crate::engine::Compiler;
 use crate::guest::{Guest, LoadError};
@@ -89,9 +90,14 @@ pub fn engines(subject: &Subject) -> Vec<(&'static str, Ready)> {
             ready.map(|engine| Box::new(engine) as Box<dyn Engine>),
         ));
     }
+    let wasmi = Wasmi::new(subject);
+    engines.push((
+        "wasmi, rewritten",
+        wasmi.map(|engine| Box::new(engine) as Box<dyn Engine>),
+    ));
     let node = Node::new(subject);
     engines.push((
-        "Node (V8)",
+        "Node (V8), rewritten",
         node.map(|engine| Box::new(engine) as Box<dyn Engine>),
     ));
     engines

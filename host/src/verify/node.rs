@@ -7,18 +7,17 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
-use steadfast::record::{Record, State as Reservation};
+use steadfast::record::Record;
 use tempfile::TempDir;
 
 use super::engine::{Engine, EngineError, Subject};
-use super::observation::{Ended, Exhaustion, Observation};
+use super::observation::Observation;
 use super::rewrite::rewritten;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
 use crate::input::Input;
 use crate::metashrew::{Call, Import, decode_flush};
-use crate::observe::HeapTrace;
 use crate::state::{MemoryState, Pair};
 use crate::wasi::{INPUT_DIRECTORY, INPUT_FILE};
 
@@ -145,55 +144,29 @@ impl Engine for Node {
                 let record = record.map(|text| BASE64_STANDARD.decode(text)).transpose();
                 let record = record.map_err(|error| failed(&error))?;
                 let record = record.and_then(|bytes| Record::decode(&bytes).ok());
-                let flushes = flushes.iter().map(|text| BASE64_STANDARD.decode(text));
-                let flushes: Vec<_> = flushes.collect::<Result<_, _>>().map_err(|e| failed(&e))?;
-                Ok(observe(stopped, &calls, &flushes, record.as_ref()))
+                let writes = written(&flushes).map_err(|error| failed(&*error))?;
+                let calls = calls.iter().filter_map(named).collect();
+                Ok(Observation::new(stopped, writes, calls, record.as_ref()))
             }
             Err(error) => Err(failed(&error)),
         }
     }
 }
 
-fn observe(
-    stopped: Option<String>,
-    calls: &[(String, usize)],
-    flushes: &[Vec<u8>],
-    record: Option<&Record>,
-) -> Observation {
-    let refused = record.is_some_and(|record| {
-        Reservation::from_code(record.state) == Some(Reservation::BudgetRefused)
-    });
-    let written: Result<Vec<Vec<Pair>>, _> = flushes.iter().map(|it| decode_flush(it)).collect();
-    let (ended, writes) = match (stopped, written) {
-        (Some(_), _) if refused => (
-            Ended::BudgetRefused("the host refused the heap's budget".into()),
-            Vec::new(),
-        ),
-        (Some(reason), _) => (Ended::Stopped(reason), Vec::new()),
-        (None, Err(error)) => (Ended::Stopped(error.to_string()), Vec::new()),
-        (None, Ok(written)) if written.is_empty() => (
-            Ended::Stopped("the guest returned without calling __flush".into()),
-            Vec::new(),
-        ),
-        (None, Ok(written)) => (Ended::Finished, written.concat()),
-    };
-    let calls = calls.iter().filter_map(|(called, bytes)| {
-        let mut imports = Import::ALL.into_iter().map(Import::name);
-        let name = imports.find(|name| name == called)?;
-        Some(Call {
-            name,
-            bytes: *bytes,
-        })
-    });
-    Observation {
-        ended,
-        writes,
-        calls: calls.collect(),
-        heap_trace: record.and_then(HeapTrace::of),
-        exhaustion: record.and_then(Exhaustion::of),
-        grows_asked: record.map_or(0, |record| u64::from(record.grows_asked)),
-        capacity_bytes: record.map(|record| record.region_len),
+/// What all flushes wrote; `None` if there was none.
+fn written(flushes: &[String]) -> Result<Option<Vec<Pair>>, Box<dyn std::error::Error>> {
+    let mut pairs = Vec::new();
+    for flush in flushes {
+        pairs.extend(decode_flush(&BASE64_STANDARD.decode(flush)?)?);
     }
+    Ok((!flushes.is_empty()).then_some(pairs))
+}
+
+fn named((called, bytes): &(String, usize)) -> Option<Call> {
+    let mut names = Import::ALL.into_iter().map(Import::name);
+    let name = names.find(|name| name == called)?;
+    let bytes = *bytes;
+    Some(Call { name, bytes })
 }
 
 /// Pairs, each byte string behind its length.

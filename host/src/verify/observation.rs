@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use steadfast::record::Record;
+use steadfast::record::{Record, State as Reservation};
 
 use crate::metashrew::Call;
 use crate::observe::HeapTrace;
 use crate::state::Pair;
+use crate::trap::RunError;
 
 /// How a block ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct Exhaustion {
 }
 
 impl Exhaustion {
-    pub(super) fn of(record: &Record) -> Option<Self> {
+    fn of(record: &Record) -> Option<Self> {
         (record.exhausted_count > 0).then_some(Exhaustion {
             count: record.exhausted_count,
             request: record.exhausted_request,
@@ -53,9 +54,9 @@ pub struct Observation {
     pub heap_trace: Option<HeapTrace>,
     /// What the heap could not serve.
     pub exhaustion: Option<Exhaustion>,
-    /// Calls of `memory.grow`. Not compared: they follow from what the host grants.
-    pub grows_asked: u64,
-    /// Bytes of the cache's region. Not compared.
+    /// Calls of `memory.grow`, where the engine counts them. Not compared: they follow from what the host grants.
+    pub grows_asked: Option<u64>,
+    /// Bytes of the cache's region. Not compared: they follow from what the host grants.
     pub capacity_bytes: Option<u32>,
 }
 
@@ -102,6 +103,34 @@ pub enum Difference {
 }
 
 impl Observation {
+    /// What is seen of a block that stopped for a reason or ended by itself, wrote something or handed over nothing, and
+    /// left this record.
+    pub(super) fn new(
+        stopped: Option<String>,
+        written: Option<Vec<Pair>>,
+        calls: Vec<Call>,
+        record: Option<&Record>,
+    ) -> Self {
+        let state = record.and_then(|record| Reservation::from_code(record.state));
+        let (ended, writes) = match (stopped, written) {
+            (Some(reason), _) if state == Some(Reservation::BudgetRefused) => {
+                (Ended::BudgetRefused(reason), None)
+            }
+            (Some(reason), _) => (Ended::Stopped(reason), None),
+            (None, None) => (Ended::Stopped(RunError::NoFlush.to_string()), None),
+            (None, written) => (Ended::Finished, written),
+        };
+        Observation {
+            ended,
+            writes: writes.unwrap_or_default(),
+            calls,
+            heap_trace: record.and_then(HeapTrace::of),
+            exhaustion: record.and_then(Exhaustion::of),
+            grows_asked: None,
+            capacity_bytes: record.map(|record| record.region_len),
+        }
+    }
+
     /// How `here` differs from this one, if it does: in what matters most first.
     #[must_use]
     pub fn difference(&self, here: &Observation) -> Option<Difference> {
@@ -255,7 +284,7 @@ mod tests {
                 digest: 0xabc,
             }),
             exhaustion: None,
-            grows_asked: 2,
+            grows_asked: Some(2),
             capacity_bytes: Some(1 << 30),
         }
     }
@@ -263,7 +292,7 @@ mod tests {
     #[test]
     fn what_the_host_grants_is_no_difference() {
         let here = Observation {
-            grows_asked: 12,
+            grows_asked: Some(12),
             capacity_bytes: None,
             ..finished()
         };

@@ -1,7 +1,7 @@
 //! Wasmtime, with each of its compilers.
 
 use super::engine::{Engine, EngineError, Subject};
-use super::observation::{Ended, Exhaustion, Observation};
+use super::observation::Observation;
 use super::scenario::{Scenario, UNREAD_VARIABLE};
 use crate::config::RunConfig;
 use crate::engine::Compiler;
@@ -9,7 +9,6 @@ use crate::input::Input;
 use crate::limits::OnRefusal;
 use crate::run::{Finished, Runner};
 use crate::state::MemoryState;
-use crate::trap::RunError;
 use crate::wasi::Output;
 
 /// A module compiled by one of wasmtime's compilers.
@@ -51,7 +50,7 @@ impl Engine for Wasmtime {
         let runner = self.runner.with_config(config);
         let runner = runner.map_err(|error| failed(&error))?;
         let finished = runner.start(input, state).map_err(|error| failed(&error))?;
-        Ok(observe(finished))
+        Ok(observe(&finished))
     }
 }
 
@@ -63,21 +62,14 @@ pub(super) fn environment(scenario: &Scenario) -> Vec<(String, String)> {
     }
 }
 
-fn observe(finished: Finished) -> Observation {
-    let record = finished.record();
-    let report = finished.report();
-    let observed = report.observed.as_ref();
+fn observe(finished: &Finished) -> Observation {
+    let (stopped, writes) = match finished.outcome() {
+        Ok(writes) => (None, Some(writes.clone())),
+        Err(error) => (Some(error.to_string()), None),
+    };
+    let calls = finished.calls().to_vec();
     Observation {
-        ended: match finished.outcome() {
-            Ok(_) => Ended::Finished,
-            Err(error @ RunError::BudgetRefused { .. }) => Ended::BudgetRefused(error.to_string()),
-            Err(error) => Ended::Stopped(error.to_string()),
-        },
-        writes: finished.outcome().as_ref().cloned().unwrap_or_default(),
-        calls: finished.calls().to_vec(),
-        heap_trace: report.heap_trace(),
-        exhaustion: record.as_ref().and_then(Exhaustion::of),
-        grows_asked: report.grows.asked,
-        capacity_bytes: observed.map(|observed| observed.cache_limit_bytes),
+        grows_asked: Some(finished.report().grows.asked),
+        ..Observation::new(stopped, writes, calls, finished.record().as_ref())
     }
 }
