@@ -34,13 +34,15 @@ const FAST: &str = "guest";
 const SMALL: &str = "guest-small";
 
 const TESTS: Modules = Modules::EachOf("wasm-tests/guests/src/bin");
+const CONTROLS: Modules = Modules::EachOf("wasm-tests/controls/src/bin");
 const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
 const INDEXER_BENCHES: Modules = Modules::EachOf("bench/indexer-guests/src/bin");
 
 #[rustfmt::skip]
-const GUESTS: [Guests; 7] = [
+const GUESTS: [Guests; 8] = [
     Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
     Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
+    Guests { package: "control-guests", target: WASI, profile: FAST, to: "", modules: CONTROLS },
     Guests { package: "wasm-test-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: TESTS },
     Guests { package: "wasm-test-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: TESTS },
     Guests { package: "bench-guests", target: BARE, profile: FAST, to: "bench", modules: BENCHES },
@@ -53,9 +55,9 @@ pub fn all(project: &Project) -> Result<()> {
     build(project, &GUESTS)
 }
 
-/// Builds the indexers, which stand in `target/guests/` itself.
+/// Builds the indexers.
 pub fn indexers(project: &Project) -> Result<()> {
-    build(project, GUESTS.iter().filter(|guests| guests.to.is_empty()))
+    build(project, GUESTS.iter().filter(|guests| matches!(guests.modules, Modules::One(_))))
 }
 
 fn build<'a>(project: &Project, guests: impl IntoIterator<Item = &'a Guests>) -> Result<()> {
