@@ -27,7 +27,7 @@ pub use invalidate::Invalidated;
 pub use iter::{Entries, Iter};
 pub use open::open_cache;
 pub use scope::{Pool, Scope};
-pub use scoped::Scoped;
+pub use scoped::{Lookup, Scoped};
 pub use stats::Stats;
 pub use validate::CacheFault;
 
@@ -231,6 +231,15 @@ impl Cache {
         self.store
             .as_ref()
             .map_or(0, |store| store.region.capacity() as usize)
+    }
+
+    /// The bytes that the region may grow to, header and index included; 0 if the cache is disabled. As
+    /// [`capacity`](Self::capacity), unless the region grows on demand.
+    #[must_use]
+    pub fn max_capacity(&self) -> usize {
+        self.store
+            .as_ref()
+            .map_or(0, |store| store.region.geometry().limit as usize)
     }
 
     /// The bytes of the entries' blocks, in all pools.

@@ -1,8 +1,8 @@
 //! The allocator core: one span of memory, never more.
 //!
 //! Small requests are served by *slabs*, eight kibibytes of blocks of one size each; the `Layout` that Rust hands back
-//! tells which, so blocks carry no header. Everything else, slabs included, is a *run* of kibibyte granules, coalesced
-//! through a table at the start of the span. Every operation does a bounded amount of work, apart from the bytes that
+//! tells which, so blocks carry no header. Everything else, slabs included, is a *run* of granules of 512 bytes,
+//! coalesced through a table at the start of the span. Every operation does a bounded amount of work, apart from the bytes that
 //! it copies or clears.
 //!
 //! Which address a request gets, and whether it gets one, depends on the requests so far and on the span's length
@@ -15,14 +15,16 @@ mod large;
 mod runs;
 mod slab;
 mod small;
+mod table;
 mod validate;
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull, null_mut};
 
 use class::{CLASSES, SMALL_MAX, padded};
-use runs::{GRANULE, Runs};
+use runs::Runs;
 use slab::Slab;
+use table::GRANULE;
 
 pub use counters::{ClassCounters, Counters};
 pub use runs::Gauges;
@@ -88,7 +90,7 @@ impl Heap {
 
     /// Takes over the span of `len` bytes at `start`. Constant cost: two words of it are written at most.
     ///
-    /// A table at the span's start takes one 256th of it (a 128th where pointers have eight bytes), and is touched no
+    /// A table at the span's start takes one 128th of it (a 64th where pointers have eight bytes), and is touched no
     /// further than the heap has grown.
     ///
     /// # Safety
@@ -161,11 +163,16 @@ impl Heap {
         let new = padded(new_size, layout.align());
         // SAFETY: as the caller says.
         unsafe {
-            if old <= SMALL_MAX {
-                if new <= SMALL_MAX && class::of(old) == class::of(new) {
-                    return ptr;
-                }
-            } else if new > SMALL_MAX && self.resize_large(ptr, layout.size(), new_size) {
+            if old <= SMALL_MAX && new <= SMALL_MAX {
+                let (from, to) = (class::of(old), class::of(new));
+                return if from == to {
+                    ptr
+                } else {
+                    self.move_small(ptr, old.min(new), to)
+                };
+            }
+            if old > SMALL_MAX && new > SMALL_MAX && self.resize_large(ptr, layout.size(), new_size)
+            {
                 return ptr;
             }
             self.realloc_by_copy(ptr, layout, new_size)

@@ -29,6 +29,7 @@
 //! reserve <- global
 //! reserve <- region <- cache
 //! exclusive <- metashrew
+//! cache <- metashrew
 //! ```
 //!
 //! `heap` and `cache` never import each other. `memory/native` stands in for linear memory in native processes.

@@ -1,171 +1,60 @@
-//! The metashrew host interface, as safe functions.
+//! Metashrew's guest side: the names of metashrew-core here, those of metashrew-support's cache in [`lru_cache`].
 //!
-//! Metashrew hands a module its input, a little-endian `u32` height and then the block, and a key-value store that
-//! the module reads through imports and writes once. These functions are the whole of that interface. They keep no
-//! state, so what a program caches or holds back until the flush is its own affair.
+//! An indexer written against them changes an import path and writes one [`plan!`](crate::plan!); `docs/migrating.md` shows it.
+//! What is better than there: nothing panics when memory is short, the cache's limit is what the host really grants, and no heap
+//! address depends on it.
 //!
-//! A host that breaks the interface cannot be answered with a value: such a call *halts*, which logs one line that
-//! says what happened and panics with the same words, before anything was flushed.
-//!
-//! No function but [`input`], [`flush`] and [`export_bytes`] touches the heap: a program that loads a value from the
-//! host rather than from a cache leaves every heap address as it was. On native targets
-//! [`host::stand_in`] takes the host's place, so that code that uses this module runs under plain `cargo test`.
+//! Reads go to the writes of the block at hand, then to the cache, then to the host. Keys and values are `Arc<Vec<u8>>`.
 //!
 //! ```ignore-wasm
-//! use steadfast::metashrew::{self, host::stand_in};
+//! use std::sync::Arc;
+//! use steadfast::metashrew::{flush, get, host::stand_in, input, set};
 //!
 //! stand_in::with(|host| host.input = vec![5, 0, 0, 0, 0xAA]);
-//! assert_eq!(metashrew::input(), [5, 0, 0, 0, 0xAA]);
+//! assert_eq!(input(), [5, 0, 0, 0, 0xAA]);
 //!
-//! metashrew::flush([(&b"key"[..], &b"value"[..])].into_iter());
-//! let mut value = vec![0; metashrew::value_len(b"key")];
-//! metashrew::load(b"key", &mut value);
-//! assert_eq!(value, b"value");
+//! let key = Arc::new(b"/height".to_vec());
+//! assert!(get(key.clone()).is_empty());
+//! set(key.clone(), Arc::new(vec![5]));
+//! assert_eq!(*get(key.clone()), [5]);
+//! flush();
+//! stand_in::with(|host| assert_eq!(host.store[b"/height".as_slice()], [5]));
 //! ```
+//!
+//! # What a program may ask
+//!
+//! What the host grants changes a program's speed alone, as long as it does not ask for it. The functions that tell it say so: they
+//! tell a size, statistics or what the cache happens to hold, and outputs must not be made of their answers.
+//!
+//! [`host_interface`] is the bare interface, for programs that keep their own writes and their own cache.
 
-use alloc::vec;
-use alloc::vec::Vec;
-use core::fmt;
-
+pub mod allocator;
+mod debug;
 mod frame;
+mod guest;
 pub mod host;
+pub mod host_interface;
+pub mod key_parser;
+mod keyed;
+mod logging;
+pub mod lru_cache;
 mod message;
+mod state;
 
-use frame::{Frame, Line, with_frame};
-
-/// The longest key that the store functions take, in bytes.
-///
-/// A key is framed in a buffer of this size on the stack, since a heap allocation there would exist on a cache miss
-/// alone and move later heap addresses.
-pub const MAX_KEY_BYTES: usize = frame::SHORT_BYTES;
-
-/// The module's whole input: the height's four little-endian bytes, then the block (or a view's argument).
-///
-/// Costs one heap allocation of exactly the input's length.
-///
-/// # Panics
-///
-/// Halts when the host gives a negative length.
-#[must_use]
-pub fn input() -> Vec<u8> {
-    let announced = host::host_len();
-    let Ok(len) = usize::try_from(announced) else {
-        halt(format_args!(
-            "the host announced an input of {announced} bytes; a length is not negative"
-        ));
-    };
-    let mut input = vec![0; len];
-    host::load_input(&mut input);
-    input
-}
-
-/// The length in bytes of the value that the host holds at `key`; zero when it holds none.
-///
-/// A missing key and an empty value are the same to the host.
-///
-/// # Panics
-///
-/// Halts when `key` is longer than [`MAX_KEY_BYTES`], or when the host answers with a negative length or with
-/// `0x7fffffff`, its sign for a key that it cannot read.
-#[must_use]
-pub fn value_len(key: &[u8]) -> usize {
-    let answer = with_key(key, host::get_len);
-    match usize::try_from(answer) {
-        Ok(len) if answer != i32::MAX => len,
-        _ => halt(format_args!(
-            "the host answered {answer} for the length of a value; it could not read the key of {} bytes",
-            key.len()
-        )),
-    }
-}
-
-/// Has the host write the value at `key` into `value`, which must be exactly as long as [`value_len`] said.
-///
-/// The host writes straight into `value`, wherever that lies; it does nothing when the length is zero.
-///
-/// # Panics
-///
-/// Halts when `key` is longer than [`MAX_KEY_BYTES`], or when `value` ends above 2 GiB, where hosts cannot write.
-pub fn load(key: &[u8], value: &mut [u8]) {
-    if !value.is_empty() {
-        with_key(key, |key| host::get(key, value));
-    }
-}
-
-/// Hands all writes to the host at once. An empty value deletes its key.
-///
-/// A host takes exactly one flush for a block, even an empty one, and keeps none of its writes without it. Costs one
-/// heap allocation of exactly the message's length; the pairs go out in the order given.
-///
-/// # Panics
-///
-/// Halts when the message exceeds 2 GiB less four bytes.
-pub fn flush<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) {
-    match message::encode(pairs) {
-        Some(message) => host::flush(Frame::of(&message)),
-        None => halt(format_args!(
-            "the flush exceeds 2 GiB; index fewer blocks between flushes"
-        )),
-    }
-}
-
-/// Hands `text` to the host's log, in pieces where it exceeds the fixed buffer on the stack.
-pub fn log(text: &str) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (piece, tail) = rest.split_at(frame::whole_characters(rest, frame::SHORT_BYTES));
-        with_frame(piece.as_bytes(), host::log);
-        rest = tail;
-    }
-}
-
-/// Hands one line to the host's log, formatted in the fixed buffer on the stack and cut where it exceeds that.
-pub fn log_line(line: fmt::Arguments<'_>) {
-    let mut text = Line::new();
-    // A line that is too long is cut, never refused.
-    let _ = fmt::write(&mut text, line);
-    log(text.text());
-}
-
-/// Leaves `bytes` where the host finds them and returns the pointer that a view function returns.
-///
-/// The bytes are moved into one new heap allocation, with their length in the four bytes before the pointer, and never freed.
-///
-/// # Panics
-///
-/// Halts when `bytes` exceeds 2 GiB less four bytes.
-#[must_use]
-pub fn export_bytes(bytes: Vec<u8>) -> i32 {
-    match frame::framed(bytes.len()) {
-        Some(mut framed) => {
-            framed.extend_from_slice(&bytes);
-            host::export(framed)
-        }
-        None => halt(format_args!(
-            "a view's result of {} bytes exceeds 2 GiB",
-            bytes.len()
-        )),
-    }
-}
-
-/// Logs one line (cut to the fixed buffer) and panics with the same words.
-///
-/// This is how a module stops: its block fails, and nothing of it was written. The line is formatted without the heap.
-///
-/// # Panics
-///
-/// Always.
-pub fn halt(message: fmt::Arguments<'_>) -> ! {
-    log_line(message);
-    panic!("{message}")
-}
-
-fn with_key<R>(key: &[u8], then: impl FnOnce(Frame<'_>) -> R) -> R {
-    if key.len() > MAX_KEY_BYTES {
-        halt(format_args!(
-            "a key of {} bytes is longer than the {MAX_KEY_BYTES} that can be handed to the host",
-            key.len()
-        ));
-    }
-    with_frame(key, then)
-}
+pub use debug::{
+    KeyPrefixStats, LruDebugStats, PrefixAnalysisConfig, clear_prefix_hit_stats,
+    disable_lru_debug_mode, enable_lru_debug_mode, generate_lru_debug_report,
+    get_comprehensive_memory_report, get_lru_debug_stats, get_prefix_analysis_config,
+    is_lru_debug_mode_enabled, set_prefix_analysis_config,
+};
+pub use guest::{
+    cache_get, cache_remove, cache_set, clear, clear_view_cache, export_bytes, flush, flush_to_lru,
+    get, get_actual_cache_memory_limit, get_cache_mode, get_min_cache_memory_limit, initialize,
+    input, is_cache_below_minimum, is_lru_cache_available, lru_cache_memory_usage, lru_cache_stats,
+    parse_cache_key, parse_cache_key_enhanced, parse_cache_key_with_config, reset, set,
+    set_cache_mode, set_view_for_height,
+};
+#[cfg(feature = "log")]
+pub use logging::log_facade;
+pub use logging::{Level, LogSink, set_log_sink};
+pub use lru_cache::{CacheAllocationMode, CacheStats, force_evict_to_target_percentage};

@@ -11,7 +11,7 @@ mod reserved;
 
 use core::ptr::NonNull;
 
-pub(crate) use block::{EntryHeader, STAMP_MASK, Slot};
+pub(crate) use block::{Bucket, EntryHeader, STAMP_MASK, Slot};
 pub(crate) use formatted::Formatted;
 pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
 

@@ -16,6 +16,8 @@ pub enum Value {
     Number(f64),
     /// A digest.
     Digest(String),
+    /// A word or two.
+    Word(String),
 }
 
 /// One measured figure.
@@ -89,6 +91,41 @@ impl Figures {
         println!("{table}");
     }
 
+    /// Prints one metric: a line for each row, a column for each subject; why, where a subject stopped.
+    pub fn print_across(&self, metric: &str) {
+        let of_metric = |figure: &&Figure| figure.metric == metric;
+        let rows = distinct(self.0.iter().filter(of_metric).map(|figure| &*figure.row));
+        let subjects = distinct(
+            self.0
+                .iter()
+                .filter(of_metric)
+                .map(|figure| &*figure.subject),
+        );
+        if rows.is_empty() {
+            return;
+        }
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        table.set_header([metric].into_iter().chain(subjects.iter().copied()));
+        for row in rows {
+            let cells = subjects.iter().map(|subject| {
+                let found = |metric: &str| {
+                    self.0.iter().find(|figure| {
+                        figure.row == row && figure.subject == *subject && figure.metric == metric
+                    })
+                };
+                found(metric)
+                    .or_else(|| found("stopped"))
+                    .map_or(String::from("-"), |figure| shown(&figure.value))
+            });
+            table.add_row([row.to_owned()].into_iter().chain(cells));
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        println!("{table}\n");
+    }
+
     /// Writes the figures, one JSON object a line.
     ///
     /// # Errors
@@ -105,10 +142,22 @@ impl Figures {
 
 fn shown(value: &Value) -> String {
     match value {
+        Value::Word(word) => word.clone(),
         Value::Digest(digest) => digest.chars().take(16).collect(),
         Value::Number(number) if number.fract() == 0.0 => grouped(*number as i64),
         Value::Number(number) => format!("{number:.3}"),
     }
+}
+
+/// Each once, in the order in which they come.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = Vec::new();
+    for name in names {
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    seen
 }
 
 /// Digits in groups of three.

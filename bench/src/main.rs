@@ -1,17 +1,19 @@
 //! Measures steadfast beside its peers, in one run, and prints what it measured.
 
+mod cache;
 mod demo;
 mod figures;
 mod guests;
+mod heap;
 mod indexer;
 mod inputs;
 // For the benches with many rows, which are to draw theirs.
-#[cfg_attr(not(test), expect(dead_code))]
+#[cfg_attr(not(test), allow(dead_code))]
 mod plot;
 mod size;
 mod startup;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -36,6 +38,20 @@ enum Bench {
         /// Blocks to index in this order: raw, or with the height in front as a little-endian u32; mainnet block 702,861 without any.
         #[arg(long, num_args = 1.., value_name = "FILE")]
         input: Vec<PathBuf>,
+    },
+    /// The cache against other crates' caches, on std's allocator.
+    Cache(cache::Options),
+    /// The heap against the allocators that a guest could pick instead, on the same workloads.
+    Heap {
+        /// These rows alone.
+        #[arg(long, num_args = 1.., value_name = "ROW")]
+        only: Vec<String>,
+        /// Fresh instances of each subject in each row.
+        #[arg(long, default_value_t = 4)]
+        trials: usize,
+        /// Further runs in each instance.
+        #[arg(long, default_value_t = 8)]
+        warm: usize,
     },
     /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over `hashbrown`.
     Indexer {
@@ -76,14 +92,23 @@ fn run(arguments: Arguments) -> Result<()> {
     let mut figures = Figures::default();
     match arguments.bench {
         Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
+        Bench::Cache(options) => cache::measure(&options, &mut figures)?,
+        Bench::Heap { only, trials, warm } => {
+            heap::measure(&only, trials, warm, &mut figures)?;
+            return write(&figures, arguments.json.as_deref());
+        }
         Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Resident { guest } => return startup::print_resident(&guest),
     }
     figures.print();
-    if let Some(path) = arguments.json {
-        figures.write_json(&path)?;
+    write(&figures, arguments.json.as_deref())
+}
+
+fn write(figures: &Figures, json: Option<&Path>) -> Result<()> {
+    match json {
+        Some(path) => figures.write_json(path),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -1,9 +1,11 @@
 //! Drives a cache with operations decoded from a stream of bytes, beside an oracle that says what it must do.
 
+mod chosen;
 mod memory;
 mod op;
 mod oracle;
 
+pub use chosen::{chosen_key, colliding_keys};
 pub use memory::{Bytes, Grants, Spec, region, region_with_bytes};
 pub use op::{Op, Script, noise};
 pub use oracle::Oracle;

@@ -3,8 +3,10 @@
 
 mod op;
 mod player;
+mod soak;
 mod span;
 
 pub use op::{Op, Ops, seeded};
 pub use player::Player;
+pub use soak::{Soak, soak};
 pub use span::{PAGE, Span};

@@ -30,8 +30,10 @@ impl Store {
             }
         }
         while evicted < bytes {
-            evicted += self.evict_oldest(self.giving_pool(pool))?;
-            if let Some(block) = self.take(bytes) {
+            let oldest = self.detach_oldest(self.giving_pool(pool))?;
+            evicted += oldest.bytes;
+            // Nothing was large enough before: only what this one's space has become part of can be.
+            if let Some(block) = self.exchange(oldest, bytes) {
                 return Some(block);
             }
         }
@@ -78,21 +80,35 @@ impl Store {
         evicted
     }
 
-    /// Evicts an entry, and returns the bytes of its block, or `None` if damage was found; the cache has started over.
-    pub fn evict(&mut self, at: u32) -> Option<u32> {
-        let Some(hash) = self.hash_of(at) else {
-            self.start_over();
-            return None;
-        };
+    /// Evicts an entry. `None` if damage was found; the cache has started over then.
+    pub fn evict(&mut self, at: u32) -> Option<()> {
+        let hash = self.hash_or_start_over(at)?;
         self.drop_entry(at, hash)
     }
 
-    /// As [`evict`](Self::evict), for a pool's oldest entry.
-    fn evict_oldest(&mut self, pool: usize) -> Option<u32> {
-        let bytes = self.evict(self.region.header().pool(pool).oldest)?;
+    fn hash_or_start_over(&mut self, at: u32) -> Option<u64> {
+        let hash = self.hash_of(at);
+        if hash.is_none() {
+            self.start_over();
+        }
+        hash
+    }
+
+    /// Evicts a pool's oldest entry but for its block, which is to be released. `None` if damage was found; the cache has started over then.
+    fn detach_oldest(&mut self, pool: usize) -> Option<Block> {
+        let at = self.region.header().pool(pool).oldest;
+        let hash = self.hash_or_start_over(at)?;
+        let block = self.detach(at, hash)?;
         let pool = self.region.header_mut().pool_mut(pool);
         pool.evictions = pool.evictions.wrapping_add(1);
-        Some(bytes)
+        Some(block)
+    }
+
+    /// Evicts a pool's oldest entry, and returns the bytes of its block. `None` if damage was found; the cache has started over then.
+    fn evict_oldest(&mut self, pool: usize) -> Option<u32> {
+        let block = self.detach_oldest(pool)?;
+        self.release(block);
+        Some(block.bytes)
     }
 
     /// Evicts neighbours until `bytes` contiguous bytes are free.

@@ -1,14 +1,34 @@
-//! The index: buckets of twelve slots, two candidates a key, never rehashed.
+//! The index: buckets of twelve slots, two candidates a key, in groups that double in number one bucket at a time.
 //!
-//! A key's *home* bucket comes from its hash; its other one from home and tag, so that it can be told from a slot alone,
-//! and the way back is the same computation. An entry stands at home if there is a vacant slot, else in the other
+//! Of a key's hash, some bits choose the *place* of its home bucket within a group, some the group, and eight are its tag. The
+//! other bucket has another place in the same group, which follows from place and tag: so it can be told from a slot
+//! alone, and the way back is the same computation. An entry stands at home if there is a vacant slot, else in the other
 //! bucket; where both are full, one entry of the pair is moved to its own other bucket; and where none can be moved,
-//! the pair's least recently used entry is evicted. All of that is bounded, whatever the keys.
+//! the pair's least recently used entry is evicted.
+//!
+//! When the index is to grow, the next bucket is split in two by one more bit of its entries' group. All of that is
+//! bounded, whatever the keys.
+
+use core::num::NonZeroU32;
 
 use super::scope::Scope;
-use super::store::{Found, Store};
+use super::store::Store;
 use super::tags::matches;
-use crate::region::{STAMP_MASK, Slot, WAYS};
+use crate::region::{Bucket, EntryHeader, STAMP_MASK, Slot, WAYS};
+
+/// A bucket is split when there are more entries than this for each, until there are as many buckets as there can be. One
+/// that is still to be split may then hold up to twice as many.
+const ENTRIES_TO_SPLIT: u32 = 5;
+
+/// What a hash says about where a key stands.
+#[derive(Clone, Copy)]
+struct Candidates {
+    /// Of the home bucket, in its group.
+    place: u32,
+    /// The group is what the low bits of this say, as many as the index's level.
+    group: u32,
+    tag: u8,
+}
 
 /// The two buckets in which a key may stand, and its tag.
 #[derive(Clone, Copy)]
@@ -20,99 +40,127 @@ struct Pair {
 
 impl Store {
     #[inline]
-    fn home_and_tag(&self, hash: u64) -> (u32, u8) {
-        let buckets = u64::from(self.region.geometry().buckets);
-        ((((hash >> 32) * buckets) >> 32) as u32, (hash as u8).max(1))
-    }
-
-    /// The other bucket of an entry that may stand in this one, by its tag. One of the two is even and one odd.
-    #[inline]
-    fn other_bucket(&self, bucket: u32, tag: u8) -> u32 {
-        let buckets = self.region.geometry().buckets;
-        let spread = u64::from(u32::from(tag).wrapping_mul(0x9E37_79B1));
-        // The two add up to this odd number, modulo the number of buckets, which is even.
-        let sum = 2 * ((spread * u64::from(buckets / 2)) >> 32) as u32 + 1;
-        if sum >= bucket {
-            sum - bucket
-        } else {
-            sum.wrapping_sub(bucket).wrapping_add(buckets)
+    fn candidates(&self, hash: u64) -> Candidates {
+        let buckets = self.region.geometry().group_buckets;
+        let tag = hash as u8;
+        Candidates {
+            place: ((hash >> 48) as u32).wrapping_mul(buckets) >> 16,
+            group: hash as u32 >> 8,
+            tag: tag | u8::from(tag == 0),
         }
     }
 
+    /// The other place of an entry with this one, by its tag. One of the two is even and one odd.
+    #[inline]
+    fn other_place(&self, place: u32, tag: u8) -> u32 {
+        let buckets = self.region.geometry().group_buckets;
+        // The two add up to this odd number, modulo the number of buckets, which is even.
+        let sum = 2 * ((u32::from(tag) * (buckets / 2)) >> 8) + 1;
+        if sum >= place {
+            sum - place
+        } else {
+            sum + buckets - place
+        }
+    }
+
+    /// The bucket at a place in the group that these bits choose.
+    #[inline]
+    fn bucket_at(&self, place: u32, group: u32) -> u32 {
+        let group_buckets = self.region.geometry().group_buckets;
+        let header = self.region.header();
+        let bucket = place.wrapping_add(group_buckets.wrapping_mul(group & header.group_mask));
+        if bucket < header.buckets {
+            bucket
+        } else {
+            bucket.wrapping_sub(header.whole_buckets)
+        }
+    }
+
+    #[inline]
+    fn other_bucket(&self, candidates: Candidates) -> u32 {
+        let place = self.other_place(candidates.place, candidates.tag);
+        self.bucket_at(place, candidates.group)
+    }
+
     fn pair(&self, hash: u64) -> Pair {
-        let (home, tag) = self.home_and_tag(hash);
+        let candidates = self.candidates(hash);
         Pair {
-            home,
-            other: self.other_bucket(home, tag),
-            tag,
+            home: self.bucket_at(candidates.place, candidates.group),
+            other: self.other_bucket(candidates),
+            tag: candidates.tag,
         }
     }
 
     /// The entry of a scope with this key.
-    #[inline]
-    pub fn find(&self, scope: Scope, key: &[u8], hash: u64) -> Option<Found> {
-        let (home, tag) = self.home_and_tag(hash);
+    #[inline(always)]
+    pub fn find(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
+        let candidates = self.candidates(hash);
+        let home = self.bucket_at(candidates.place, candidates.group);
         let bucket = self.region.bucket(home);
-        for way in matches(&bucket.tags, tag) {
-            if let Some(found) = self.entry_with_key(bucket.offsets[way], scope, key) {
-                return Some(found);
+        for way in matches(&bucket.tags, candidates.tag) {
+            if self.has_key(bucket.offsets[way], scope, key) {
+                return NonZeroU32::new(bucket.offsets[way]);
             }
         }
-        if bucket.away == 0 {
+        if bucket.overflowed == 0 {
             return None;
         }
-        let bucket = self.region.bucket(self.other_bucket(home, tag));
-        matches(&bucket.tags, tag)
-            .find_map(|way| self.entry_with_key(bucket.offsets[way], scope, key))
+        self.find_away(scope, key, hash)
+    }
+
+    /// The entry of a scope with this key, in its other bucket. Apart from [`find`](Self::find), so that finding a key at home does
+    /// not pay for it.
+    #[inline(never)]
+    fn find_away(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
+        let candidates = self.candidates(hash);
+        let bucket = self.region.bucket(self.other_bucket(candidates));
+        let way = matches(&bucket.tags, candidates.tag)
+            .find(|&way| self.has_key(bucket.offsets[way], scope, key))?;
+        NonZeroU32::new(bucket.offsets[way])
     }
 
     fn vacant_way(&self, bucket: u32) -> Option<usize> {
         matches(&self.region.bucket(bucket).tags, 0).next()
     }
 
-    fn count_away(&mut self, home: u32, more: bool) {
-        let away = &mut self.region.bucket_mut(home).away;
-        *away = if more {
-            away.saturating_add(1)
-        } else {
-            away.saturating_sub(1)
-        };
-    }
-
     /// Gives an entry a slot. May evict one entry of its pair of buckets, which is counted as displaced. `false` if
     /// damage was found: the cache has started over then, and the entry's block is gone with the others.
     pub fn place(&mut self, at: u32, hash: u64) -> bool {
         let pair = self.pair(hash);
-        if self.place_vacant(at, pair) || self.place_by_moving(at, pair) {
-            return true;
-        }
-        let Some(victim) = self.oldest_of(pair) else {
-            self.start_over();
-            return false;
-        };
-        if self.evict(victim).is_none() {
-            return false;
+        if !self.place_vacant(at, pair) && !self.place_by_moving(at, pair) {
+            let Some(victim) = self.oldest_of(pair) else {
+                self.start_over();
+                return false;
+            };
+            if self.evict(victim).is_none() {
+                return false;
+            }
+            let header = self.region.header_mut();
+            header.displaced = header.displaced.wrapping_add(1);
+            if !self.place_vacant(at, pair) {
+                self.start_over();
+                return false;
+            }
         }
         let header = self.region.header_mut();
-        header.displaced = header.displaced.wrapping_add(1);
-        self.place_vacant(at, pair)
+        header.indexed = header.indexed.wrapping_add(1);
+        true
     }
 
     fn fill(&mut self, bucket: u32, way: usize, at: u32, pair: Pair) {
-        let guest = bucket != pair.home;
         self.region.bucket_mut(bucket).fill(
             way,
             Slot {
                 tag: pair.tag,
                 offset: at,
-                guest,
             },
         );
-        if guest {
-            self.count_away(pair.home, true);
+        if bucket != pair.home {
+            self.region.bucket_mut(pair.home).overflowed = 1;
         }
     }
 
+    #[inline]
     fn place_vacant(&mut self, at: u32, pair: Pair) -> bool {
         for bucket in [pair.home, pair.other] {
             if let Some(way) = self.vacant_way(bucket) {
@@ -128,20 +176,14 @@ impl Store {
         for from in [pair.home, pair.other] {
             for way in 0..WAYS {
                 let slot = self.region.bucket(from).slot(way);
-                let to = self.other_bucket(from, slot.tag);
+                let Some(to) = self.way_out(from, slot.tag) else {
+                    continue;
+                };
                 let Some(vacant) = self.vacant_way(to) else {
                     continue;
                 };
-                self.region.bucket_mut(to).fill(
-                    vacant,
-                    Slot {
-                        guest: !slot.guest,
-                        ..slot
-                    },
-                );
-                // A guest is back at its home now; an entry that was at home is away.
-                let home = if slot.guest { to } else { from };
-                self.count_away(home, !slot.guest);
+                self.region.bucket_mut(to).fill(vacant, slot);
+                self.region.bucket_mut(from).overflowed = 1;
                 self.fill(from, way, at, pair);
                 let header = self.region.header_mut();
                 header.relocated = header.relocated.wrapping_add(1);
@@ -151,13 +193,23 @@ impl Store {
         false
     }
 
+    /// The other bucket of an entry that stands in this one, by its tag; `None` where that has been split and this one
+    /// has not, so that the entry's key would have to be asked.
+    fn way_out(&self, bucket: u32, tag: u8) -> Option<u32> {
+        let group_buckets = self.region.geometry().group_buckets;
+        let header = self.region.header();
+        let split = header.buckets.wrapping_sub(header.whole_buckets);
+        let (group, place) = (bucket / group_buckets, bucket % group_buckets);
+        let to = self.bucket_at(self.other_place(place, tag), group);
+        let is_split = bucket < split || bucket >= header.whole_buckets;
+        (is_split || to >= split).then_some(to)
+    }
+
     /// The entry of a full pair of buckets that was used least recently, by its stamp. Stamps are coarse and wrap: a tie
     /// goes to the first, and an entry unused for a very long time may pass for a young one.
     fn oldest_of(&self, pair: Pair) -> Option<u32> {
-        let now = self
-            .region
-            .header()
-            .stamp(self.region.geometry().stamp_shift);
+        let shift = self.region.geometry().stamp_shift;
+        let now = self.region.header().stamp(shift);
         let mut oldest = None;
         let mut greatest_age = 0;
         for bucket in [pair.home, pair.other] {
@@ -176,26 +228,87 @@ impl Store {
 
     /// Takes an entry's slot away. Says whether it had one.
     pub fn unplace(&mut self, at: u32, hash: u64) -> bool {
-        let pair = self.pair(hash);
-        for bucket in [pair.home, pair.other] {
-            let held = self.region.bucket(bucket);
-            let Some(way) = matches(&held.tags, pair.tag).find(|&way| held.offsets[way] == at)
-            else {
-                continue;
-            };
-            if held.slot(way).guest {
-                self.count_away(pair.home, false);
-            }
-            self.region.bucket_mut(bucket).vacate(way);
-            return true;
+        let candidates = self.candidates(hash);
+        let home = self.bucket_at(candidates.place, candidates.group);
+        let is_taken = self.vacate(home, at, candidates.tag)
+            || self.vacate(self.other_bucket(candidates), at, candidates.tag);
+        if is_taken {
+            let header = self.region.header_mut();
+            header.indexed = header.indexed.wrapping_sub(1);
         }
-        false
+        is_taken
     }
 
-    /// The hash of the entry at an offset, from its scope and key.
+    #[inline]
+    fn vacate(&mut self, bucket: u32, at: u32, tag: u8) -> bool {
+        let held = self.region.bucket(bucket);
+        let way = matches(&held.tags, tag).find(|&way| held.offsets[way] == at);
+        if let Some(way) = way {
+            self.region.bucket_mut(bucket).vacate(way);
+        }
+        way.is_some()
+    }
+
+    /// Splits a bucket, if the index is to grow. `false` if damage was found; the cache has started over then.
+    #[inline]
+    pub fn grow_index(&mut self) -> bool {
+        let header = self.region.header();
+        let is_due = header.indexed / ENTRIES_TO_SPLIT >= header.buckets
+            && header.buckets < self.region.geometry().max_buckets();
+        !is_due || self.split_bucket()
+    }
+
+    /// Splits the next bucket: those of its entries whose group has the next bit set go to a new one. `false` if damage
+    /// was found; the cache has started over then.
+    fn split_bucket(&mut self) -> bool {
+        let header = self.region.header();
+        let (whole, to) = (header.whole_buckets, header.buckets);
+        let from = to.wrapping_sub(whole);
+        let next_bit = header.group_mask ^ (header.group_mask >> 1);
+        let old = *self.region.bucket(from);
+        // All headers before the first hash: they may be far apart, and so the waits for them overlap.
+        let entries = old.offsets.map(|at| self.region.entry(at).copied());
+        let empty = Bucket {
+            overflowed: old.overflowed,
+            ..Bucket::EMPTY
+        };
+        let mut halves = [empty; 2];
+        let mut ways = [0; 2];
+        for (slot, entry) in (0..WAYS).map(|way| old.slot(way)).zip(entries) {
+            if slot.tag == 0 {
+                continue;
+            }
+            let Some(hash) = entry.and_then(|entry| self.hash_of_entry(slot.offset, &entry)) else {
+                self.start_over();
+                return false;
+            };
+            let half = usize::from(self.candidates(hash).group & next_bit != 0);
+            halves[half].fill(ways[half], slot);
+            ways[half] += 1;
+        }
+        *self.region.bucket_mut(from) = halves[0];
+        *self.region.bucket_mut(to) = halves[1];
+        let header = self.region.header_mut();
+        header.buckets = to.wrapping_add(1);
+        if header.buckets == whole.wrapping_mul(2) {
+            header.whole_buckets = header.buckets;
+            header.group_mask = header.group_mask.wrapping_mul(2) | 1;
+        }
+        true
+    }
+
+    /// The hash of the entry at an offset.
     pub fn hash_of(&self, at: u32) -> Option<u64> {
-        let entry = self.region.entry(at)?;
-        let (key, _) = self.key_value(at, entry)?;
+        self.hash_of_entry(at, self.region.entry(at)?)
+    }
+
+    /// An entry's hash, from its scope and key or, where that is long, from behind its value.
+    fn hash_of_entry(&self, at: u32, entry: &EntryHeader) -> Option<u64> {
+        if let Some(hash_at) = entry.hash_offset() {
+            let bytes = self.region.bytes(at.wrapping_add(hash_at), 8)?;
+            return bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+        }
+        let (_, key) = self.region.entry_and_key(at, usize::from(entry.key_len))?;
         Some(Scope::of(entry)?.hash(key))
     }
 }

@@ -4,7 +4,7 @@
 //! the walk, so nothing is passed over; and a lookup answers nothing from above the height until the walk is over.
 
 use super::scope::Pool;
-use super::store::{Found, Store};
+use super::store::Store;
 use crate::region::ENTRY_HEADER_BYTES;
 
 /// A walk that is not over yet.
@@ -79,12 +79,12 @@ impl Store {
 
     /// What a lookup found while a walk is not over: dropped if the walk would drop it.
     #[cold]
-    pub fn unless_invalid(&mut self, found: Found) -> Option<Found> {
-        if self.is_invalid(found.at) {
-            self.evict(found.at);
+    pub fn unless_invalid(&mut self, at: u32) -> Option<u32> {
+        if self.is_invalid(at) {
+            self.evict(at);
             return None;
         }
-        Some(found)
+        Some(at)
     }
 
     /// Moves the walk on from an entry that is about to leave its place in the list for this newer one.

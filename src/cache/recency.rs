@@ -7,7 +7,7 @@ impl Store {
     pub fn link_newest(&mut self, at: u32, pool: usize) {
         let shift = self.region.geometry().stamp_shift;
         let header = self.region.header_mut();
-        let stamp = header.stamp(shift);
+        let stamp = header.tick(shift);
         let pool = header.pool_mut(pool);
         let second = pool.newest;
         pool.newest = at;
@@ -43,9 +43,34 @@ impl Store {
     /// Makes an entry that is in its pool's list the newest of it.
     #[inline]
     pub fn promote(&mut self, at: u32, pool: usize) {
-        if self.region.header().pool(pool).newest != at {
-            self.unlink(at, pool);
-            self.link_newest(at, pool);
+        let second = self.region.header().pool(pool).newest;
+        if second != at {
+            self.splice(at, pool, second);
         }
+    }
+
+    /// Makes an entry that is in its pool's list, and not its newest, the newest in front of `second`.
+    #[inline]
+    fn splice(&mut self, at: u32, pool: usize, second: u32) {
+        let shift = self.region.geometry().stamp_shift;
+        let stamp = self.region.header_mut().tick(shift);
+        let Some(entry) = self.region.entry_mut(at) else {
+            return;
+        };
+        let (newer, older) = (entry.newer, entry.older);
+        (entry.newer, entry.older) = (0, second);
+        entry.set_stamp(stamp);
+        self.sweep_past(at, newer);
+        if let Some(entry) = self.region.entry_mut(newer) {
+            entry.older = older;
+        }
+        match self.region.entry_mut(older) {
+            Some(entry) => entry.newer = newer,
+            None => self.region.header_mut().pool_mut(pool).oldest = newer,
+        }
+        if let Some(entry) = self.region.entry_mut(second) {
+            entry.newer = at;
+        }
+        self.region.header_mut().pool_mut(pool).newest = at;
     }
 }

@@ -66,13 +66,12 @@ impl Scope {
         hash(key) ^ ODD.wrapping_mul(differs)
     }
 
-    /// Whether an entry is in this scope.
+    /// Whether an entry of this scope's pool is in this scope.
     #[inline]
     pub(super) fn holds(self, entry: &EntryHeader) -> bool {
-        let same_pool = entry.pool() == self.number();
         match self {
-            Scope::View(height) => same_pool && entry.height == height,
-            Scope::Main | Scope::Api => same_pool,
+            Scope::View(height) => entry.height == height,
+            Scope::Main | Scope::Api => true,
         }
     }
 

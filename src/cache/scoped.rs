@@ -22,6 +22,15 @@ pub struct Scoped<'a> {
     scope: Scope,
 }
 
+/// What [`Scoped::get_or_fetch`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup<'a, V> {
+    /// The value was there.
+    Hit(&'a [u8]),
+    /// It was not, and this is what was fetched.
+    Miss(V),
+}
+
 impl<'a> Scoped<'a> {
     pub(super) fn new(store: Option<&'a mut Store>, scope: Scope) -> Scoped<'a> {
         Scoped { store, scope }
@@ -31,7 +40,7 @@ impl<'a> Scoped<'a> {
     #[inline]
     pub fn get(self, key: &[u8]) -> Option<&'a [u8]> {
         let store = self.store?;
-        let found = store.look_up(self.scope, key)?;
+        let found = store.look_up(self.scope, key, self.scope.hash(key))?;
         store.value(found)
     }
 
@@ -64,11 +73,36 @@ impl<'a> Scoped<'a> {
         load: impl FnOnce(&mut [u8]),
     ) -> Result<&'a [u8], InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
-        let found = match store.look_up(self.scope, key) {
+        let hash = self.scope.hash(key);
+        let found = match store.look_up(self.scope, key, hash) {
             Some(found) => found,
-            None => store.load(self.scope, key, len, load)?,
+            None => store.load(self.scope, key, len, hash, load)?,
         };
         store.value(found).ok_or(InsertError::Damaged)
+    }
+
+    /// The value of a key, in place; on a miss, what `fetch` gives, which is also stored if it can be.
+    ///
+    /// One lookup, whether the key is found or not. If `fetch` unwinds, nothing is stored. Counts a hit or a miss.
+    pub fn get_or_fetch<V: AsRef<[u8]>>(
+        self,
+        key: &[u8],
+        fetch: impl FnOnce() -> V,
+    ) -> Lookup<'a, V> {
+        let Some(store) = self.store else {
+            return Lookup::Miss(fetch());
+        };
+        let hash = self.scope.hash(key);
+        let Some(found) = store.look_up(self.scope, key, hash) else {
+            let value = fetch();
+            // What does not fit is fetched again next time.
+            let _ = store.insert_absent(self.scope, key, value.as_ref(), hash);
+            return Lookup::Miss(value);
+        };
+        match store.value(found) {
+            Some(value) => Lookup::Hit(value),
+            None => Lookup::Miss(fetch()),
+        }
     }
 
     /// Drops the entry with this key. Says whether there was one.

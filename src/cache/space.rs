@@ -7,11 +7,10 @@
 use super::store::Store;
 use crate::region::{BINS, ENTRY_HEADER_BYTES, LINEAR_BIN_BYTES};
 
-/// A block that was taken.
+/// A block of the arena: one that was taken has what was asked for, or up to `SLACK_BYTES` more.
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     pub at: u32,
-    /// What was asked for, or up to `SLACK_BYTES` more.
     pub bytes: u32,
 }
 
@@ -36,11 +35,18 @@ pub fn is_binned(bytes: u32) -> bool {
 
 impl Store {
     /// Takes a block from the free ones or from the frontier, without evicting anything.
+    #[inline]
     pub fn take(&mut self, bytes: u32) -> Option<Block> {
-        self.take_free(bytes).or_else(|| self.take_frontier(bytes))
+        if self.region.header().free_bytes >= bytes {
+            if let Some(block) = self.take_free(bytes) {
+                return Some(block);
+            }
+        }
+        self.take_frontier(bytes)
     }
 
     /// Takes a block from the frontier.
+    #[inline]
     pub fn take_frontier(&mut self, bytes: u32) -> Option<Block> {
         let capacity = self.region.capacity();
         let header = self.region.header_mut();
@@ -60,47 +66,85 @@ impl Store {
             Some(at) if self.free_size(at) >= bytes => at,
             _ => self.first_of(self.next_bin(own + 1)?)?,
         };
-        let size = self.free_size(at);
-        if size < bytes {
+        let block = Block {
+            at,
+            bytes: self.free_size(at),
+        };
+        if block.bytes < bytes {
             return None;
         }
-        self.unbin(at, size);
-        let end = at.wrapping_add(size);
-        let rest = size - bytes;
+        self.unbin(block);
+        Some(self.carve(block, bytes))
+    }
+
+    /// Cuts what is asked for off a free block that is in no bin; the rest becomes a free block if it can be one.
+    fn carve(&mut self, block: Block, bytes: u32) -> Block {
+        let end = block.at.wrapping_add(block.bytes);
+        let rest = block.bytes.wrapping_sub(bytes);
+        self.set_previous_free(end, rest > SLACK_BYTES);
         if rest <= SLACK_BYTES {
-            self.set_previous_free(end, false);
-            return Some(Block { at, bytes: size });
+            return block;
         }
-        self.bin(at.wrapping_add(bytes), rest);
-        Some(Block { at, bytes })
+        self.bin(Block {
+            at: block.at.wrapping_add(bytes),
+            bytes: rest,
+        });
+        Block { bytes, ..block }
     }
 
     /// Gives a block back: joins it with its free neighbours, or with the frontier. Its header must still be there.
-    /// Returns where the resulting free block begins, which may be the frontier.
-    pub fn release(&mut self, at: u32, bytes: u32) -> u32 {
-        let mut start = at;
+    pub fn release(&mut self, block: Block) {
+        if let Some(block) = self.join(block) {
+            self.put(block);
+        }
+    }
+
+    /// As [`release`](Self::release), and takes so many bytes of what has become free, if there are as many.
+    pub fn exchange(&mut self, block: Block, bytes: u32) -> Option<Block> {
+        let Some(block) = self.join(block) else {
+            return self.take_frontier(bytes);
+        };
+        if block.bytes >= bytes {
+            return Some(self.carve(block, bytes));
+        }
+        self.put(block);
+        None
+    }
+
+    /// Joins a block that is given back with its free neighbours. The result is in no bin; `None` where it has become part of what is
+    /// above the frontier.
+    fn join(&mut self, block: Block) -> Option<Block> {
+        let Block { mut at, bytes } = block;
         let mut end = at.wrapping_add(bytes);
         if self
             .region
             .entry(at)
             .is_some_and(|entry| entry.previous_free())
         {
-            let size = self.region.word(at.wrapping_sub(4)) & !FREE;
-            start = at.wrapping_sub(size);
-            self.unbin(start, size);
+            let bytes = self.size_before(at);
+            at = at.wrapping_sub(bytes);
+            self.unbin(Block { at, bytes });
         }
-        if end < self.region.header().frontier && self.is_free(end) {
-            let size = self.free_size(end);
-            self.unbin(end, size);
-            end = end.wrapping_add(size);
+        let frontier = self.region.header().frontier;
+        if end < frontier && self.is_free(end) {
+            let bytes = self.free_size(end);
+            self.unbin(Block { at: end, bytes });
+            end = end.wrapping_add(bytes);
         }
-        if end >= self.region.header().frontier {
-            self.region.header_mut().frontier = start;
-        } else {
-            self.bin(start, end.wrapping_sub(start));
-            self.set_previous_free(end, true);
+        if end >= frontier {
+            self.region.header_mut().frontier = at;
+            return None;
         }
-        start
+        Some(Block {
+            at,
+            bytes: end.wrapping_sub(at),
+        })
+    }
+
+    /// Makes a free block of one that is in no bin.
+    fn put(&mut self, block: Block) {
+        self.bin(block);
+        self.set_previous_free(block.at.wrapping_add(block.bytes), true);
     }
 
     pub fn is_free(&self, at: u32) -> bool {
@@ -157,7 +201,7 @@ impl Store {
     }
 
     /// Marks a block free and puts it into its bin.
-    fn bin(&mut self, at: u32, bytes: u32) {
+    fn bin(&mut self, Block { at, bytes }: Block) {
         self.region.set_word(at, bytes | FREE);
         self.region
             .set_word(at.wrapping_add(bytes).wrapping_sub(4), bytes | FREE);
@@ -175,7 +219,7 @@ impl Store {
     }
 
     /// Takes a free block out of its bin.
-    fn unbin(&mut self, at: u32, bytes: u32) {
+    fn unbin(&mut self, Block { at, bytes }: Block) {
         let header = self.region.header_mut();
         header.free_bytes = header.free_bytes.wrapping_sub(bytes);
         if is_binned(bytes) {

@@ -9,7 +9,7 @@ use crate::region::PoolInfo;
 pub struct Stats {
     /// The whole region.
     pub capacity_bytes: u32,
-    /// The index.
+    /// The index, all of its buckets in use.
     pub index_bytes: u32,
     /// What is left for entries.
     pub arena_bytes: u32,

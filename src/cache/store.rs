@@ -1,9 +1,12 @@
 //! What the cache's parts work on: a formatted region, and the operations that put the parts together.
 
+use core::num::NonZeroU32;
+
 use super::error::InsertError;
 use super::invalidate::Sweep;
 use super::scope::Scope;
-use super::space::SLACK_BYTES;
+use super::space::{Block, SLACK_BYTES};
+use super::words::equal;
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, block_bytes};
 
 /// An enabled cache.
@@ -16,26 +19,6 @@ pub struct Store {
     pub sweep: Option<Sweep>,
 }
 
-/// Where an entry and its value stand.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
-    pub at: u32,
-    pub value_at: u32,
-    pub value_len: u32,
-}
-
-impl Found {
-    fn new(at: u32, key_len: usize, value_len: u32) -> Found {
-        Found {
-            at,
-            value_at: at
-                .wrapping_add(ENTRY_HEADER_BYTES)
-                .wrapping_add(key_len as u32),
-            value_len,
-        }
-    }
-}
-
 impl Store {
     pub fn new(region: Formatted) -> Store {
         Store {
@@ -45,10 +28,25 @@ impl Store {
         }
     }
 
-    /// A value where a lookup has found it.
+    /// Offset and length of an entry's value.
     #[inline]
-    pub fn value(&self, found: Found) -> Option<&[u8]> {
-        self.region.bytes(found.value_at, found.value_len)
+    fn value_span(&self, at: u32) -> (u32, u32) {
+        self.region.entry(at).map_or((0, 0), |entry| {
+            let value_at = at.wrapping_add(ENTRY_HEADER_BYTES + entry.key_len());
+            (value_at, entry.value_len())
+        })
+    }
+
+    /// The value of the entry at an offset.
+    #[inline]
+    pub fn value(&self, at: u32) -> Option<&[u8]> {
+        let (value_at, len) = self.value_span(at);
+        self.region.bytes(value_at, len)
+    }
+
+    fn value_mut(&mut self, at: u32) -> Option<&mut [u8]> {
+        let (value_at, len) = self.value_span(at);
+        self.region.bytes_mut(value_at, len)
     }
 
     /// Key and value of the entry at an offset, if they lie within the arena.
@@ -61,59 +59,83 @@ impl Store {
         bytes.split_at_checked(entry.key_len as usize)
     }
 
-    /// The entry at an offset, if it is this scope's and has this key.
-    #[inline]
-    pub fn entry_with_key(&self, at: u32, scope: Scope, key: &[u8]) -> Option<Found> {
-        let entry = self.region.entry(at)?;
-        if usize::from(entry.key_len) != key.len() || !scope.holds(entry) {
-            return None;
+    /// Whether the entry at an offset is this scope's and has this key.
+    #[inline(always)]
+    pub fn has_key(&self, at: u32, scope: Scope, key: &[u8]) -> bool {
+        match self.region.entry_and_key(at, key.len()) {
+            Some((entry, own)) => {
+                entry.is_like(key.len(), scope.number()) && scope.holds(entry) && equal(own, key)
+            }
+            None => false,
         }
-        let (own, _) = self.key_value(at, entry)?;
-        super::words::equal(own, key).then(|| Found::new(at, key.len(), entry.value_len()))
     }
 
     /// Finds a key, promotes and counts.
     #[inline]
-    pub fn look_up(&mut self, scope: Scope, key: &[u8]) -> Option<Found> {
-        let mut found = self.find(scope, key, scope.hash(key));
+    pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<u32> {
+        let mut found = self.find(scope, key, hash).map(NonZeroU32::get);
         if self.sweep.is_some() {
-            found = found.and_then(|found| self.unless_invalid(found));
+            found = found.and_then(|at| self.unless_invalid(at));
         }
         let pool = self.region.header_mut().pool_mut(scope.number());
-        match found {
-            Some(found) => {
-                pool.hits = pool.hits.wrapping_add(1);
-                self.promote(found.at, scope.number());
-            }
-            None => pool.misses = pool.misses.wrapping_add(1),
-        }
-        found
+        let Some(at) = found else {
+            pool.misses = pool.misses.wrapping_add(1);
+            return None;
+        };
+        pool.hits = pool.hits.wrapping_add(1);
+        self.promote(at, scope.number());
+        Some(at)
     }
 
     /// The value of a key, without promotion or counting.
     pub fn peek(&self, scope: Scope, key: &[u8]) -> Option<&[u8]> {
-        let found = self.find(scope, key, scope.hash(key))?;
-        if self.is_invalid(found.at) {
+        let at = self.find(scope, key, scope.hash(key))?.get();
+        if self.is_invalid(at) {
             return None;
         }
-        self.value(found)
+        self.value(at)
     }
 
     pub fn insert(&mut self, scope: Scope, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
         let size = self.size_that_fits(scope, key, value.len())?;
         let hash = scope.hash(key);
-        if let Some(found) = self.find(scope, key, hash) {
-            if block_bytes(key.len(), found.value_len as usize) == Some(size) {
-                self.overwrite(scope, found, value);
+        if let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) {
+            let (_, held_len) = self.value_span(at);
+            if block_bytes(key.len(), held_len as usize) == Some(size) {
+                self.overwrite(scope, at, value);
+                self.keep_hash(at, hash);
                 return Ok(());
             }
-            self.drop_entry(found.at, hash);
+            self.drop_entry(at, hash);
         }
-        let found = self.write(scope, key, value.len(), size)?;
-        if let Some(place) = self.region.bytes_mut(found.value_at, found.value_len) {
+        self.write_whole(scope, key, value, size, hash)
+    }
+
+    /// As [`insert`](Self::insert), of a key that has just been looked up in vain.
+    pub fn insert_absent(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value: &[u8],
+        hash: u64,
+    ) -> Result<(), InsertError> {
+        let size = self.size_that_fits(scope, key, value.len())?;
+        self.write_whole(scope, key, value, size, hash)
+    }
+
+    fn write_whole(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value: &[u8],
+        size: u32,
+        hash: u64,
+    ) -> Result<(), InsertError> {
+        let at = self.write(scope, key, value.len(), size)?;
+        if let Some(place) = self.value_mut(at) {
             place.copy_from_slice(value);
         }
-        self.commit(found.at, hash)
+        self.commit(at, hash)
     }
 
     /// Makes an entry whose value `load` writes. The key is not there.
@@ -122,37 +144,34 @@ impl Store {
         scope: Scope,
         key: &[u8],
         len: usize,
+        hash: u64,
         load: impl FnOnce(&mut [u8]),
-    ) -> Result<Found, InsertError> {
+    ) -> Result<u32, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
-        let found = self.write(scope, key, len, size)?;
+        let at = self.write(scope, key, len, size)?;
         {
             let mut pending = Pending {
                 store: self,
-                at: found.at,
+                at,
                 done: false,
             };
-            if let Some(place) = pending
-                .store
-                .region
-                .bytes_mut(found.value_at, found.value_len)
-            {
+            if let Some(place) = pending.store.value_mut(at) {
                 place.fill(0);
                 load(place);
             }
             pending.done = true;
         }
-        self.commit(found.at, scope.hash(key))?;
-        Ok(found)
+        self.commit(at, hash)?;
+        Ok(at)
     }
 
     pub fn remove(&mut self, scope: Scope, key: &[u8]) -> bool {
         let hash = scope.hash(key);
-        let Some(found) = self.find(scope, key, hash) else {
+        let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) else {
             return false;
         };
-        let was_there = !self.is_invalid(found.at);
-        self.drop_entry(found.at, hash);
+        let was_there = !self.is_invalid(at);
+        self.drop_entry(at, hash);
         was_there
     }
 
@@ -237,7 +256,7 @@ impl Store {
         key: &[u8],
         value_len: usize,
         size: u32,
-    ) -> Result<Found, InsertError> {
+    ) -> Result<u32, InsertError> {
         let pool = scope.number();
         let height = self.height_in(scope);
         let block = self.reserve(size, pool).ok_or(InsertError::Damaged)?;
@@ -251,11 +270,22 @@ impl Store {
         {
             place.copy_from_slice(key);
         }
-        Ok(Found::new(block.at, key.len(), value_len as u32))
+        Ok(block.at)
+    }
+
+    /// Writes an entry's hash behind its value, where the key is long.
+    fn keep_hash(&mut self, at: u32, hash: u64) {
+        let hash_at = self.region.entry(at).and_then(|entry| entry.hash_offset());
+        if let Some(hash_at) = hash_at {
+            if let Some(place) = self.region.bytes_mut(at.wrapping_add(hash_at), 8) {
+                place.copy_from_slice(&hash.to_le_bytes());
+            }
+        }
     }
 
     /// Takes a written entry into index and list.
     fn commit(&mut self, at: u32, hash: u64) -> Result<(), InsertError> {
+        self.keep_hash(at, hash);
         if !self.place(at, hash) {
             return Err(InsertError::Damaged);
         }
@@ -267,27 +297,30 @@ impl Store {
         pool.entries = pool.entries.wrapping_add(1);
         pool.used_bytes = pool.used_bytes.wrapping_add(bytes);
         self.link_newest(at, number);
+        if !self.grow_index() {
+            return Err(InsertError::Damaged);
+        }
         Ok(())
     }
 
     /// Writes a value over one whose block has the same size.
-    fn overwrite(&mut self, scope: Scope, found: Found, value: &[u8]) {
+    fn overwrite(&mut self, scope: Scope, at: u32, value: &[u8]) {
         let height = self.height_in(scope);
-        if let Some(entry) = self.region.entry_mut(found.at) {
+        if let Some(entry) = self.region.entry_mut(at) {
             entry.height = height;
             entry.set_value_len(value.len() as u32);
         }
-        if let Some(place) = self.region.bytes_mut(found.value_at, value.len() as u32) {
+        if let Some(place) = self.value_mut(at) {
             place.copy_from_slice(value);
         }
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
-        self.promote(found.at, scope.number());
+        self.promote(at, scope.number());
     }
 
-    /// Takes an entry out of index, list and accounts, and frees its block. If the index does not have it, or its block
-    /// cannot be, the region is damaged: the cache starts over, and the answer is `None`. Otherwise the block's bytes.
-    pub fn drop_entry(&mut self, at: u32, hash: u64) -> Option<u32> {
+    /// Takes an entry out of index, list and accounts. If the index does not have it, or its block cannot be, the region is
+    /// damaged: the cache starts over, and the answer is `None`. Otherwise the block, which is to be released.
+    pub fn detach(&mut self, at: u32, hash: u64) -> Option<Block> {
         let entry = self.region.entry(at);
         let sizes = entry.map(|entry| (entry.block_bytes(), entry.pool()));
         let (true, Some((bytes, number))) = (self.unplace(at, hash), sizes) else {
@@ -298,8 +331,14 @@ impl Store {
         let pool = self.region.header_mut().pool_mut(number);
         pool.entries = pool.entries.wrapping_sub(1);
         pool.used_bytes = pool.used_bytes.wrapping_sub(bytes);
-        self.release(at, bytes);
-        Some(bytes)
+        Some(Block { at, bytes })
+    }
+
+    /// As [`detach`](Self::detach), and releases the block.
+    pub fn drop_entry(&mut self, at: u32, hash: u64) -> Option<()> {
+        let block = self.detach(at, hash)?;
+        self.release(block);
+        Some(())
     }
 
     /// What is done when damage is found: all entries are forgotten.
@@ -329,7 +368,7 @@ impl Drop for Pending<'_> {
             .entry(self.at)
             .map(|entry| entry.block_bytes())
         {
-            self.store.release(self.at, bytes);
+            self.store.release(Block { at: self.at, bytes });
         }
     }
 }

@@ -5,23 +5,22 @@ use crate::region::WAYS;
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// The ways of a bucket whose tag may equal the one looked for, in ascending order. The first is sure; one that follows
-/// may be off by one bit, so what it leads to is compared anyway.
-pub struct Matches {
-    low: u64,
-    high: u32,
-}
+/// The ways of a bucket whose tag may equal the one looked for. The first is sure; one that follows may be off by one
+/// bit, so what it leads to is compared anyway.
+///
+/// Of bits `8 * i + 3` and `8 * i + 7`, the first stands for way `i`, the second for way `8 + i`.
+pub struct Matches(u64);
 
 /// The ways that may have this tag; with tag 0, the vacant ones.
 #[inline]
 pub fn matches(tags: &[u8; WAYS], tag: u8) -> Matches {
     let [a, b, c, d, e, f, g, h, i, j, k, l] = *tags;
-    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ (LOW * u64::from(tag));
-    let high = u32::from_le_bytes([i, j, k, l]) ^ (LOW as u32 * u32::from(tag));
-    Matches {
-        low: low.wrapping_sub(LOW) & !low & HIGH,
-        high: high.wrapping_sub(LOW as u32) & !high & HIGH as u32,
-    }
+    let everywhere = LOW * u64::from(tag);
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ everywhere;
+    let high = u32::from_le_bytes([i, j, k, l]) ^ everywhere as u32;
+    let low = low.wrapping_sub(LOW) & !low & HIGH;
+    let high = high.wrapping_sub(LOW as u32) & !high & HIGH as u32;
+    Matches((low >> 4) | u64::from(high))
 }
 
 impl Iterator for Matches {
@@ -29,17 +28,12 @@ impl Iterator for Matches {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        if self.low != 0 {
-            let way = self.low.trailing_zeros() / 8;
-            self.low &= self.low - 1;
-            return Some(way as usize);
+        if self.0 == 0 {
+            return None;
         }
-        if self.high != 0 {
-            let way = 8 + self.high.trailing_zeros() / 8;
-            self.high &= self.high - 1;
-            return Some(way as usize);
-        }
-        None
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some((bit >> 3) + ((bit & 4) << 1))
     }
 }
 
@@ -58,12 +52,10 @@ mod tests {
             });
             for tag in 0..8 {
                 let mut equal = (0..12).filter(|&way| tags[way] == tag);
-                assert!(
-                    equal
-                        .clone()
-                        .all(|way| matches(&tags, tag).any(|found| found == way))
-                );
-                assert_eq!(matches(&tags, tag).next(), equal.next());
+                assert!(equal.all(|way| matches(&tags, tag).any(|found| found == way)));
+                let first = matches(&tags, tag).next();
+                assert_eq!(first.is_some(), tags.contains(&tag));
+                assert!(first.is_none_or(|way| tags[way] == tag));
             }
         }
     }

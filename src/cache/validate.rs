@@ -89,7 +89,7 @@ pub enum CacheFault {
         /// The block at which it is seen.
         at: u32,
     },
-    /// A bucket has a tag without an entry, or the other way round, or an unused bit.
+    /// A bucket has a tag without an entry, or the other way round.
     #[error("bucket {bucket} of the index is malformed")]
     Bucket {
         /// Its number.
@@ -120,7 +120,8 @@ pub fn validate(store: &Store) -> Result<(), CacheFault> {
     let header = store.region.header();
     let geometry = store.region.geometry();
     if !header.describes(geometry, store.region.capacity())
-        || header.stale_pages > geometry.index_pages()
+        || !geometry.admits([header.buckets, header.whole_buckets, header.group_mask])
+        || header.stale_pages > geometry.first_pages()
     {
         return Err(CacheFault::Header);
     }
@@ -141,7 +142,8 @@ pub fn validate(store: &Store) -> Result<(), CacheFault> {
         blocks.used_bytes,
     )?;
     sum("entries in the arena", listed.entries, blocks.entries)?;
-    sum("entries in the index", listed.entries, slots)?;
+    sum("entries in the index", header.indexed, slots)?;
+    sum("indexed entries", header.indexed, listed.entries)?;
     sum("free bytes", header.free_bytes, blocks.free_bytes)?;
     let stale = (0..header.stale_pages)
         .filter(|&page| store.region.page_is_stale(page))
@@ -176,7 +178,7 @@ fn check_list(store: &Store, of: Pool) -> Result<PoolInfo, CacheFault> {
             .region
             .entry(at)
             .ok_or(CacheFault::EntryBounds { at })?;
-        if entry.newer != newer {
+        if at % 2 != 0 || entry.newer != newer {
             return Err(CacheFault::Link { at });
         }
         if entry.pool() != of.number() {
@@ -209,8 +211,9 @@ fn check_indexed(store: &Store, at: u32) -> Result<(), CacheFault> {
         .key_value(at, entry)
         .ok_or(CacheFault::EntryBounds { at })?;
     let scope = Scope::of(entry).ok_or(CacheFault::Pool { at })?;
-    match store.find(scope, key, scope.hash(key)) {
-        Some(found) if found.at == at => Ok(()),
+    let hash = scope.hash(key);
+    match store.find(scope, key, hash) {
+        Some(found) if found.get() == at && store.hash_of(at) == Some(hash) => Ok(()),
         _ => Err(CacheFault::NotIndexed { at }),
     }
 }
@@ -285,21 +288,17 @@ fn check_bins(store: &Store, expected: u32) -> Result<(), CacheFault> {
     sum("free blocks in bins", expected, walked)
 }
 
-/// Checks every bucket, and returns the number of occupied slots.
+/// Checks every bucket in use, and returns the number of occupied slots.
 fn check_index(store: &Store) -> Result<u32, CacheFault> {
-    let (mut slots, mut guests, mut away) = (0u32, 0u32, 0u32);
-    for number in 0..store.region.geometry().buckets {
+    let mut slots = 0;
+    for number in 0..store.region.header().buckets {
         let bucket = store.region.bucket(number);
-        for way in 0..WAYS {
-            let slot = bucket.slot(way);
-            if (slot.tag == 0) != (slot.offset == 0) || (slot.tag == 0 && slot.guest) {
+        for slot in (0..WAYS).map(|way| bucket.slot(way)) {
+            if (slot.tag == 0) != (slot.offset == 0) {
                 return Err(CacheFault::Bucket { bucket: number });
             }
             slots += u32::from(slot.tag != 0);
-            guests += u32::from(slot.guest);
         }
-        away = away.wrapping_add(u32::from(bucket.away));
     }
-    sum("entries away from their home bucket", away, guests)?;
     Ok(slots)
 }

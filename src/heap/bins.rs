@@ -1,35 +1,33 @@
 //! Free runs by length: an array of lists under a two-level bitmap.
 
-use core::ptr::{self, null_mut};
+use super::table::{NOWHERE, Table, UNIT};
 
-/// Links of a free run, at the start of its memory.
-#[repr(C)]
-pub(super) struct FreeRun {
-    pub(super) next: *mut FreeRun,
-    pub(super) prev: *mut FreeRun,
-}
-
-/// Granules of a slab, and their alignment.
-pub(super) const UNIT: usize = 8;
-
-/// Number of lists: run lengths below 2^22 granules.
-pub(super) const BINS: usize = 311;
+/// Number of lists: run lengths below 2^23 granules.
+pub(super) const BINS: usize = 335;
 
 /// What a search answers when nothing fits.
 pub(super) const NONE: usize = usize::MAX;
 
-const WORDS: usize = BINS.div_ceil(32);
+const WORDS: usize = BINS.div_ceil(64);
 
-/// The bins of runs shorter than `2 * UNIT - 1` that nevertheless hold an aligned unit.
-const ALIGNED: u32 = 0b10_1010_1010_1010 << UNIT;
+/// The bins of runs shorter than `ANY` that nevertheless hold an aligned unit.
+const ALIGNED: u64 = {
+    let mut bins = 0;
+    let mut len = UNIT;
+    while len < ANY {
+        bins |= 1 << (first_bin(len) + 1);
+        len += 1;
+    }
+    bins
+};
 
 /// Every run this long holds an aligned unit; its bin and all later ones can serve a slab.
 const ANY: usize = 2 * UNIT - 1;
 
 pub(super) struct Bins {
     summary: u32,
-    words: [u32; WORDS],
-    heads: [*mut FreeRun; BINS],
+    words: [u64; WORDS],
+    heads: [usize; BINS],
 }
 
 /// The bin of a run of `len` granules that starts at granule `at`.
@@ -40,7 +38,7 @@ pub(super) struct Bins {
 pub(super) fn bin_of(at: usize, len: usize) -> usize {
     let first = first_bin(len);
     if len.wrapping_sub(UNIT) < ANY - UNIT {
-        let unit = at.next_multiple_of(UNIT);
+        let unit = (at + (UNIT - 1)) & !(UNIT - 1);
         first + usize::from(unit + UNIT <= at + len)
     } else {
         first
@@ -49,7 +47,7 @@ pub(super) fn bin_of(at: usize, len: usize) -> usize {
 
 /// The least bin that may hold a run of `len` granules.
 #[inline]
-pub(super) fn first_bin(len: usize) -> usize {
+pub(super) const fn first_bin(len: usize) -> usize {
     if len < ANY {
         return len + len.saturating_sub(UNIT);
     }
@@ -62,13 +60,13 @@ impl Bins {
         Self {
             summary: 0,
             words: [0; WORDS],
-            heads: [null_mut(); BINS],
+            heads: [NOWHERE; BINS],
         }
     }
 
-    /// The first run of `bin`, or null.
+    /// The first run of `bin`, or [`NOWHERE`].
     #[inline]
-    pub(super) fn head(&self, bin: usize) -> *mut FreeRun {
+    pub(super) fn head(&self, bin: usize) -> usize {
         debug_assert!(bin < BINS);
         // SAFETY: every bin number comes from `first_bin`, `bin_of` or a search, and is below `BINS` for runs that fit
         // in 4 GiB.
@@ -78,8 +76,8 @@ impl Bins {
     /// The first bin at or after `bin` that is not empty, or [`NONE`].
     #[inline]
     pub(super) fn at_or_after(&self, bin: usize) -> usize {
-        let mut word = bin / 32;
-        let mut bits = self.word(word) & (u32::MAX << (bin % 32));
+        let mut word = bin / 64;
+        let mut bits = self.word(word) & (u64::MAX << (bin % 64));
         if bits == 0 {
             let later = self.summary & (u32::MAX << word << 1);
             if later == 0 {
@@ -88,7 +86,7 @@ impl Bins {
             word = later.trailing_zeros() as usize;
             bits = self.word(word);
         }
-        word * 32 + bits.trailing_zeros() as usize
+        word * 64 + bits.trailing_zeros() as usize
     }
 
     /// The first bin that holds runs with an aligned unit in them, or [`NONE`].
@@ -105,26 +103,21 @@ impl Bins {
     /// Puts `run` at the head of `bin`.
     ///
     /// # Safety
-    /// `run` is the start of a free run that is in no bin; its links may be written.
+    /// A free run long enough for links stands at `run`, and is in no bin.
     #[inline]
-    pub(super) unsafe fn insert(&mut self, bin: usize, run: *mut FreeRun) {
+    pub(super) unsafe fn insert(&mut self, table: Table, bin: usize, run: usize) {
         let head = self.head(bin);
-        // SAFETY: the caller gives `run`; a head that is not null is a free run of this heap.
+        // SAFETY: the caller gives `run`; a head that is somewhere is a linked free run of this heap.
         unsafe {
-            ptr::write(
-                run,
-                FreeRun {
-                    next: head,
-                    prev: null_mut(),
-                },
-            );
-            if !head.is_null() {
-                (*head).prev = run;
+            table.set_next(run, head);
+            table.set_prev(run, NOWHERE);
+            if head != NOWHERE {
+                table.set_prev(head, run);
             }
         }
         self.set_head(bin, run);
-        *self.word_mut(bin / 32) |= 1 << (bin % 32);
-        self.summary |= 1 << (bin / 32);
+        *self.word_mut(bin / 64) |= 1 << (bin % 64);
+        self.summary |= 1 << (bin / 64);
     }
 
     /// Takes `run` out of `bin`.
@@ -132,23 +125,23 @@ impl Bins {
     /// # Safety
     /// `run` is in `bin`.
     #[inline]
-    pub(super) unsafe fn remove(&mut self, bin: usize, run: *mut FreeRun) {
-        // SAFETY: `run` and its neighbours in the list are free runs of this heap.
+    pub(super) unsafe fn remove(&mut self, table: Table, bin: usize, run: usize) {
+        // SAFETY: `run` and its neighbours in the list are linked free runs of this heap.
         unsafe {
-            let FreeRun { next, prev } = ptr::read(run);
-            if !next.is_null() {
-                (*next).prev = prev;
+            let (next, prev) = table.links(run);
+            if next != NOWHERE {
+                table.set_prev(next, prev);
             }
-            if !prev.is_null() {
-                (*prev).next = next;
+            if prev != NOWHERE {
+                table.set_next(prev, next);
                 return;
             }
             self.set_head(bin, next);
-            if next.is_null() {
-                let word = self.word_mut(bin / 32);
-                *word &= !(1 << (bin % 32));
+            if next == NOWHERE {
+                let word = self.word_mut(bin / 64);
+                *word &= !(1 << (bin % 64));
                 if *word == 0 {
-                    self.summary &= !(1 << (bin / 32));
+                    self.summary &= !(1 << (bin / 64));
                 }
             }
         }
@@ -156,27 +149,27 @@ impl Bins {
 
     /// Whether the bitmaps say that `bin` holds a run; for the check of the whole state.
     pub(super) fn is_marked(&self, bin: usize) -> bool {
-        let word = self.word(bin / 32);
-        let summary = self.summary >> (bin / 32) & 1 == 1;
-        summary == (word != 0) && word >> (bin % 32) & 1 == 1
+        let word = self.word(bin / 64);
+        let summary = self.summary >> (bin / 64) & 1 == 1;
+        summary == (word != 0) && word >> (bin % 64) & 1 == 1
     }
 
     #[inline]
-    fn word(&self, word: usize) -> u32 {
+    fn word(&self, word: usize) -> u64 {
         debug_assert!(word < WORDS);
-        // SAFETY: as for `head`: `word` is a bin number divided by 32, or comes from the summary.
+        // SAFETY: as for `head`: `word` is a bin number divided by 64, or comes from the summary.
         unsafe { *self.words.get_unchecked(word) }
     }
 
     #[inline]
-    fn word_mut(&mut self, word: usize) -> &mut u32 {
+    fn word_mut(&mut self, word: usize) -> &mut u64 {
         debug_assert!(word < WORDS);
         // SAFETY: as for `word`.
         unsafe { self.words.get_unchecked_mut(word) }
     }
 
     #[inline]
-    fn set_head(&mut self, bin: usize, run: *mut FreeRun) {
+    fn set_head(&mut self, bin: usize, run: usize) {
         debug_assert!(bin < BINS);
         // SAFETY: as for `head`.
         unsafe { *self.heads.get_unchecked_mut(bin) = run }
@@ -192,8 +185,8 @@ mod tests {
         let mut last = 0;
         let step = if cfg!(miri) { 997 } else { 1 };
         for len in (1..64)
-            .chain((64..1 << 22).step_by(step))
-            .chain([(1 << 22) - 1])
+            .chain((64..1 << 23).step_by(step))
+            .chain([(1 << 23) - 1])
         {
             let bin = first_bin(len);
             assert!(bin >= last && (cfg!(miri) || bin <= last + 2), "{len}");
@@ -204,11 +197,11 @@ mod tests {
 
     #[test]
     fn runs_that_hold_an_aligned_unit_have_bins_of_their_own() {
-        for at in 0..32 {
-            for len in 1..40 {
+        for at in 0..2 * UNIT {
+            for len in 1..3 * UNIT {
                 let bin = bin_of(at, len);
                 let holds = (at..=at + len).any(|unit| unit % UNIT == 0 && unit + UNIT <= at + len);
-                let serves = bin >= first_bin(ANY) || (bin < 32 && ALIGNED >> bin & 1 == 1);
+                let serves = bin >= first_bin(ANY) || (bin < 64 && ALIGNED >> bin & 1 == 1);
                 assert_eq!(holds, serves, "{len} granules at {at}");
                 assert!(bin >= first_bin(len) && bin < first_bin(len + 1).max(bin + 1));
             }
@@ -218,26 +211,23 @@ mod tests {
     #[test]
     fn search_finds_the_nearest_bin() {
         let mut bins = Bins::new();
-        let mut runs: [FreeRun; 3] = core::array::from_fn(|_| FreeRun {
-            next: null_mut(),
-            prev: null_mut(),
-        });
-        let runs: *mut FreeRun = runs.as_mut_ptr();
+        let mut words = [0_usize; 16];
+        let table = Table::new((&raw mut words).cast());
         assert_eq!(bins.at_or_after(0), NONE);
-        // SAFETY: three separate runs, each inserted once and removed once.
+        // SAFETY: three separate runs, each inserted once and removed once; the table has their words.
         unsafe {
-            bins.insert(31, runs);
-            bins.insert(310, runs.add(1));
-            bins.insert(31, runs.add(2));
+            bins.insert(table, 31, 4);
+            bins.insert(table, 310, 8);
+            bins.insert(table, 31, 12);
             assert_eq!(bins.at_or_after(0), 31);
             assert_eq!(bins.at_or_after(31), 31);
             assert_eq!(bins.at_or_after(32), 310);
             assert_eq!(bins.with_unit(), 31);
-            bins.remove(31, runs);
-            assert_eq!(bins.head(31), runs.add(2));
-            bins.remove(31, runs.add(2));
+            bins.remove(table, 31, 4);
+            assert_eq!(bins.head(31), 12);
+            bins.remove(table, 31, 12);
             assert_eq!(bins.at_or_after(0), 310);
-            bins.remove(310, runs.add(1));
+            bins.remove(table, 310, 8);
             assert_eq!(bins.at_or_after(0), NONE);
         }
     }

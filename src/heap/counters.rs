@@ -2,8 +2,9 @@
 
 use super::Heap;
 use super::class::{self, CLASSES};
-use super::runs::{GRANULE, Gauges, Run, SLAB_BYTES};
+use super::runs::{Gauges, Run, SLAB_BYTES};
 use super::slab::LIVE;
+use super::table::GRANULE;
 
 /// Number of size classes that slabs serve.
 pub const CLASS_COUNT: usize = CLASSES;

@@ -2,7 +2,8 @@
 
 use core::ptr::null_mut;
 
-use super::runs::{NOWHERE, granules};
+use super::runs::granules;
+use super::table::{GRANULE, NOWHERE};
 use super::{Heap, MAX_ALIGN};
 
 impl Heap {
@@ -11,7 +12,7 @@ impl Heap {
         if align > MAX_ALIGN {
             return null_mut();
         }
-        let (len, align) = (granules(size), granules(align));
+        let (len, align) = (granules(size), align.div_ceil(GRANULE));
         let mut at = self.runs.take_large(len, align);
         if at == NOWHERE {
             if !self.release_empty_slabs() {

@@ -5,44 +5,38 @@
 //!        0     first                                  top                              end
 //! ```
 //!
-//! The table has one word for each granule. Only the words of a run's first and last granule mean something, and
-//! none from `top` on, so the table is touched as the heap grows and never needs clearing:
+//! The table has one word for each granule. Those of a run's first and last granule mean something, those that link a free
+//! run, and none from `top` on: so the table is touched as the heap grows and never needs clearing.
 //!
-//! | run | first word | last word |
+//! | run | first words | last word |
 //! |---|---|---|
-//! | free | `len << 2 \| FREE` | the same |
+//! | free | `len << 2 \| FREE`, next, previous | as the first |
+//! | free, of fewer than four granules | `len << 2 \| FREE` | as the first |
 //! | large block | `len << 2 \| LARGE` | low bit clear |
-//! | slab | the eight words of a [`Slab`], all with both low bits clear | |
+//! | slab | the eight words of a [`Slab`], then zeros, all with both low bits clear | 0 |
 //!
-//! No two free runs touch each other, nor does one touch `top`.
+//! No two free runs touch each other, nor does one touch `top`. The shortest ones are in no list: they only wait for a
+//! neighbour to join.
 
 mod inspect;
 
 use core::ptr::{NonNull, null_mut};
 
-use super::bins::{Bins, FreeRun, NONE, UNIT, bin_of, first_bin};
+use super::bins::{Bins, NONE, bin_of, first_bin};
 use super::slab::Slab;
+use super::table::{FREE, GRANULE, KIND_BITS, LARGE, LEAST, NOWHERE, SHIFT, Table, UNIT, WORD};
 
-/// The page level's unit, in bytes.
-pub(super) const GRANULE: usize = 1 << SHIFT;
 /// Bytes of a slab, and their alignment.
 pub(super) const SLAB_BYTES: usize = UNIT * GRANULE;
 
-const SHIFT: u32 = 10;
-const WORD: usize = size_of::<usize>();
-/// A block's address, shifted by this much, is the place of its slab's words in the table.
-const SLAB_SHIFT: u32 = (GRANULE / WORD).ilog2();
+const SLAB_WORDS: usize = size_of::<Slab>() / WORD;
 
-const FREE: usize = 1;
-const LARGE: usize = 2;
-const KIND_BITS: u32 = 2;
-
-/// No granule: the table stands at granule 0, so no run does.
-pub(super) const NOWHERE: usize = 0;
+/// A block's address, shifted by this much, is the place of its granule's word in the table.
+const PLACE_SHIFT: u32 = (GRANULE / WORD).ilog2();
 
 const _: () = assert!(
-    size_of::<Slab>() == UNIT * WORD,
-    "a slab's words fill its granules' part of the table"
+    SLAB_WORDS < UNIT,
+    "a slab's words and the last one fit in its granules' part of the table"
 );
 
 /// What the first word of a run says.
@@ -66,6 +60,7 @@ impl Run {
 /// Lengths and places are in granules.
 pub(super) struct Runs {
     base: *mut u8,
+    table: Table,
     /// `base`, less the table's offset that address 0 would have.
     slabs: *mut u8,
     top: usize,
@@ -88,18 +83,19 @@ pub struct Gauges {
     pub peak_bytes: usize,
 }
 
-/// Granules that hold `bytes`.
+/// Granules of a large block of `bytes`.
 #[inline]
 pub(super) const fn granules(bytes: usize) -> usize {
     // Sizes are at most `isize::MAX`, so this does not overflow.
     let len = (bytes + (GRANULE - 1)) >> SHIFT;
-    if len == 0 { 1 } else { len }
+    if len < LEAST { LEAST } else { len }
 }
 
 impl Runs {
     pub(super) const fn new() -> Self {
         Self {
             base: null_mut(),
+            table: Table::none(),
             slabs: null_mut(),
             top: 0,
             end: 0,
@@ -123,7 +119,8 @@ impl Runs {
         let end = len >> SHIFT;
         let first = (end * WORD).div_ceil(GRANULE);
         self.base = base;
-        self.slabs = base.wrapping_sub(base.addr() >> SLAB_SHIFT);
+        self.table = Table::new(base);
+        self.slabs = base.wrapping_sub(base.addr() >> PLACE_SHIFT);
         self.first = first;
         self.top = first;
         self.highest = first;
@@ -132,7 +129,7 @@ impl Runs {
         if first > 0 {
             // The table itself counts as a used neighbour of the first run.
             // SAFETY: granule `first - 1` is in the span.
-            unsafe { self.set_word(first - 1, 0) };
+            unsafe { self.table.set(first - 1, 0) };
         }
     }
 
@@ -144,7 +141,7 @@ impl Runs {
     /// The words of the slab that `block` is in.
     #[inline]
     pub(super) fn slab_of(&self, block: *mut u8) -> *mut Slab {
-        let offset = (block.addr() >> SLAB_SHIFT) & !(size_of::<Slab>() - 1);
+        let offset = (block.addr() >> PLACE_SHIFT) & !(UNIT * WORD - 1);
         self.slabs.wrapping_add(offset).cast()
     }
 
@@ -163,7 +160,7 @@ impl Runs {
     /// The slab that stands at granule `at`.
     #[inline]
     pub(super) fn slab_at(&self, at: usize) -> *mut Slab {
-        self.table().wrapping_add(at).cast()
+        self.table.place(at).cast()
     }
 
     /// The granule at which `slab` stands.
@@ -178,7 +175,7 @@ impl Runs {
     /// A block that the heap handed out begins in granule `at`.
     pub(super) unsafe fn large_len(&self, at: usize) -> Option<usize> {
         // SAFETY: the granule is in use. Its word is a large block's first or one of a slab's.
-        let word = unsafe { self.word(at) };
+        let word = unsafe { self.table.word(at) };
         (word & LARGE != 0).then_some(word >> KIND_BITS)
     }
 
@@ -200,7 +197,16 @@ impl Runs {
     /// A run for a slab, or [`NOWHERE`]. The caller writes the slab's words.
     pub(super) fn take_unit(&mut self) -> usize {
         let bin = self.bins.with_unit();
-        self.take(bin, UNIT, UNIT)
+        let at = self.take(bin, UNIT, UNIT);
+        if at != NOWHERE {
+            // SAFETY: the run was just taken.
+            unsafe {
+                self.table
+                    .place(at + SLAB_WORDS)
+                    .write_bytes(0, UNIT - SLAB_WORDS)
+            };
+        }
+        at
     }
 
     /// Makes the large block of `old` granules at `at` one of `new` granules, in place. False if it cannot grow.
@@ -226,7 +232,7 @@ impl Runs {
                 }
                 self.advance(next + more);
             } else {
-                let word = self.word(next);
+                let word = self.table.word(next);
                 let len = word >> KIND_BITS;
                 if word & FREE == 0 || len < more {
                     return false;
@@ -254,14 +260,14 @@ impl Runs {
         // first of the run after, since it lies below `top`.
         unsafe {
             if end != self.top {
-                let word = self.word(end);
+                let word = self.table.word(end);
                 if word & FREE != 0 {
                     let len = word >> KIND_BITS;
                     self.unlink(end, len);
                     end += len;
                 }
             }
-            let word = self.word(at - 1);
+            let word = self.table.word(at - 1);
             if word & FREE != 0 {
                 let len = word >> KIND_BITS;
                 at -= len;
@@ -290,8 +296,8 @@ impl Runs {
         }
         let own = first_bin(len);
         let head = self.bins.head(own);
-        // SAFETY: a head is a free run.
-        if !head.is_null() && unsafe { self.len_of(head) } >= len {
+        // SAFETY: a head that is somewhere is a free run.
+        if head != NOWHERE && unsafe { self.len_of(head) } >= len {
             own
         } else {
             self.bins.at_or_after(own + 1)
@@ -308,10 +314,9 @@ impl Runs {
         // Each step goes to a later bin, and those from `len + align` on all serve: few steps.
         let mut bin = self.bins.at_or_after(first_bin(len));
         while bin != NONE {
-            let head = self.bins.head(bin);
-            let at = self.granule_of(head.cast());
-            // SAFETY: a head is a free run.
-            if at.next_multiple_of(align) + len <= at + unsafe { self.len_of(head) } {
+            let at = self.bins.head(bin);
+            // SAFETY: a bin that the search finds has a free run for its head.
+            if at.next_multiple_of(align) + len <= at + unsafe { self.len_of(at) } {
                 break;
             }
             bin = self.bins.at_or_after(bin + 1);
@@ -334,11 +339,10 @@ impl Runs {
                 to = at + len;
                 self.advance(to);
             } else {
-                let head = self.bins.head(bin);
-                from = self.granule_of(head.cast());
+                from = self.bins.head(bin);
                 at = (from + (align - 1)) & !(align - 1);
-                to = from + self.len_of(head);
-                self.bins.remove(bin, head);
+                to = from + self.len_of(from);
+                self.bins.remove(self.table, bin, from);
                 if to != at + len {
                     self.insert(at + len, to - (at + len));
                 }
@@ -369,61 +373,45 @@ impl Runs {
 
     /// # Safety
     /// The run is free and in no bin.
+    #[inline(never)]
     unsafe fn insert(&mut self, at: usize, len: usize) {
         let word = len << KIND_BITS | FREE;
-        // SAFETY: the run's words and memory are the page level's own.
+        // SAFETY: a free run's words are the page level's own.
         unsafe {
-            self.set_word(at, word);
-            self.set_word(at + len - 1, word);
-            self.bins.insert(bin_of(at, len), self.address(at).cast());
+            self.table.set(at, word);
+            self.table.set(at + len - 1, word);
+            if len >= LEAST {
+                self.bins.insert(self.table, bin_of(at, len), at);
+            }
         }
     }
 
     /// # Safety
-    /// The run is free and in its bin.
+    /// The run is free, and in its bin if it is long enough.
+    #[inline(never)]
     unsafe fn unlink(&mut self, at: usize, len: usize) {
-        let run = self.address(at).cast();
-        // SAFETY: as the caller says.
-        unsafe { self.bins.remove(bin_of(at, len), run) }
+        if len >= LEAST {
+            // SAFETY: as the caller says.
+            unsafe { self.bins.remove(self.table, bin_of(at, len), at) }
+        }
     }
 
     /// # Safety
     /// The run is taken, for a large block.
     #[inline]
     unsafe fn mark_large(&mut self, at: usize, len: usize) {
-        // SAFETY: the words are the run's own. In a run of one granule the second write is the one that counts.
+        // SAFETY: the words are the run's own.
         unsafe {
-            self.set_word(at + len - 1, 0);
-            self.set_word(at, len << KIND_BITS | LARGE);
+            self.table.set(at + len - 1, 0);
+            self.table.set(at, len << KIND_BITS | LARGE);
         }
     }
 
     /// # Safety
-    /// `run` is a free run.
+    /// A free run or a large block stands at `at`.
     #[inline]
-    unsafe fn len_of(&self, run: *mut FreeRun) -> usize {
+    unsafe fn len_of(&self, at: usize) -> usize {
         // SAFETY: its first word is set.
-        unsafe { self.word(self.granule_of(run.cast())) >> KIND_BITS }
-    }
-
-    #[inline]
-    fn table(&self) -> *mut usize {
-        self.base.cast()
-    }
-
-    /// # Safety
-    /// `at` lies in the span, and its word has been set.
-    #[inline]
-    unsafe fn word(&self, at: usize) -> usize {
-        // SAFETY: the table has a word for each granule of the span.
-        unsafe { self.table().add(at).read() }
-    }
-
-    /// # Safety
-    /// `at` lies in the span, and its word is not in use.
-    #[inline]
-    unsafe fn set_word(&mut self, at: usize, word: usize) {
-        // SAFETY: as for `word`.
-        unsafe { self.table().add(at).write(word) }
+        unsafe { self.table.word(at) >> KIND_BITS }
     }
 }

@@ -1,4 +1,4 @@
-//! Slabs: eight granules of blocks of one class.
+//! Slabs: eight kibibytes of blocks of one class.
 
 use core::ptr::null_mut;
 
@@ -13,7 +13,7 @@ pub(super) const LIVE: usize = 4;
 
 /// At most this many bytes (but always one block) are linked into the free list at a time, so that memory is touched
 /// little before it is used.
-const CARVE_BYTES: usize = 512;
+const CARVE_BYTES: usize = 1024;
 
 /// The words of a slab in the page level's table.
 #[repr(C)]

@@ -1,12 +1,12 @@
 //! Small blocks: the front slab of each class, and what happens when it is used up or empties.
 
-use core::ptr::null_mut;
+use core::ptr::{self, null_mut};
 
 use super::Heap;
-use super::bins::UNIT;
 use super::class::{self, CLASSES};
-use super::runs::{NOWHERE, SLAB_BYTES};
+use super::runs::SLAB_BYTES;
 use super::slab::{Block, LIVE, Slab};
+use super::table::{NOWHERE, UNIT};
 
 impl Heap {
     #[inline]
@@ -104,10 +104,29 @@ impl Heap {
             (*slab).free = block;
             let used = (*slab).used - LIVE;
             (*slab).used = used;
-            if next.is_null() || used == 0 {
+            // The last slab of a class stays, so that a program that takes and frees one block in turn is quick.
+            if next.is_null() || (used == 0 && (*slab).next != slab) {
                 self.settle(slab);
             }
         }
+    }
+
+    /// Moves the first `len` bytes of a small block into a new one of `class`, and takes the old one back. Null if no memory
+    /// can be had.
+    ///
+    /// # Safety
+    /// `ptr` is a live small block of this heap; the classes of both blocks hold `len` bytes.
+    #[inline(never)]
+    pub(super) unsafe fn move_small(&mut self, ptr: *mut u8, len: usize, class: usize) -> *mut u8 {
+        let block = self.alloc_small(class);
+        if !block.is_null() {
+            // SAFETY: both hold so many bytes, and they are apart.
+            unsafe {
+                ptr::copy_nonoverlapping(ptr, block, len);
+                self.free_small(ptr);
+            }
+        }
+        block
     }
 
     /// After a block came back to `slab`: lists it if it was full, and gives it back if it is empty.
@@ -123,7 +142,6 @@ impl Heap {
             if !(*slab).is_listed() {
                 Slab::push_back(slab, head);
             }
-            // The last one of a class stays, so that a program that takes and frees one block in turn is quick.
             if (*slab).used == 0 && (*slab).next != slab {
                 self.release(slab);
             }

@@ -1,14 +1,13 @@
 //! A walk over the heap's whole state.
 
-use core::ptr;
-
 use thiserror::Error;
 
 use super::Heap;
-use super::bins::{BINS, FreeRun, bin_of};
+use super::bins::{BINS, bin_of};
 use super::class::{self, CLASSES};
-use super::runs::{GRANULE, Run, SLAB_BYTES};
+use super::runs::{Run, SLAB_BYTES};
 use super::slab::{LIVE, Slab};
+use super::table::{GRANULE, LEAST, NOWHERE};
 
 /// The first thing found wrong with a heap's state: damaged by a write outside a block, a block given back twice, or
 /// given back with a layout that it was not allocated with. Offsets are in bytes from the span's start.
@@ -71,7 +70,7 @@ impl Heap {
                 return Err(HeapFault::NotJoined(offset));
             }
             if is_free {
-                free_runs += 1;
+                free_runs += usize::from(run.len() >= LEAST);
             } else {
                 held += run.len();
             }
@@ -100,27 +99,20 @@ impl Heap {
         let mut linked = 0;
         for bin in 0..BINS {
             let head = bins.head(bin);
-            if bins.is_marked(bin) == head.is_null() {
+            if bins.is_marked(bin) == (head == NOWHERE) {
                 return Err(HeapFault::FreeRunList(bin));
             }
-            let (mut run, mut prev) = (head, ptr::null_mut::<FreeRun>());
-            while !run.is_null() {
+            let (mut at, mut before) = (head, NOWHERE);
+            while at != NOWHERE {
                 linked += 1;
-                let at = self
-                    .runs
-                    .place_of_run(run)
-                    .ok_or(HeapFault::FreeRunList(bin))?;
-                let fault = HeapFault::FreeRunLinks(at * GRANULE);
-                match self.runs.run_at(at) {
-                    Run::Free { len } if bin_of(at, len) == bin => {}
-                    _ => return Err(fault),
+                match self.runs.linked_run(at) {
+                    Some((len, (next, prev)))
+                        if bin_of(at, len) == bin && prev == before && linked <= free_runs =>
+                    {
+                        (before, at) = (at, next);
+                    }
+                    _ => return Err(HeapFault::FreeRunLinks(at.saturating_mul(GRANULE))),
                 }
-                // SAFETY: the place is a free run's, in the span.
-                let FreeRun { next, prev: back } = unsafe { ptr::read(run) };
-                if back != prev || linked > free_runs {
-                    return Err(fault);
-                }
-                (prev, run) = (run, next);
             }
         }
         if linked == free_runs {

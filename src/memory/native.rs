@@ -31,12 +31,15 @@ fn with_arena<R>(f: impl FnOnce(&mut Arena) -> R) -> R {
 fn reserve() -> Arena {
     let mut pages = Bytes::mib(1536).get() / PAGE_BYTES;
     while pages > 0 {
-        let bytes = (pages * PAGE_BYTES) as usize;
-        if let Ok(layout) = Layout::from_size_align(bytes, PAGE_BYTES as usize) {
+        // Asked for with a page's alignment, it would be filled with zeros: the start is rounded up instead.
+        let bytes = ((pages + 1) * PAGE_BYTES) as usize;
+        if let Ok(layout) = Layout::from_size_align(bytes, align_of::<usize>()) {
             // SAFETY: the layout's size is not zero.
-            if let Some(start) = NonNull::new(unsafe { alloc_zeroed(layout) }) {
+            if let Some(block) = NonNull::new(unsafe { alloc_zeroed(layout) }) {
+                let skip = block.align_offset(PAGE_BYTES as usize);
                 return Arena {
-                    start,
+                    // SAFETY: less than the one page more that was asked for.
+                    start: unsafe { block.add(skip) },
                     reserved: Pages(pages as u32),
                     size: INITIAL,
                 };

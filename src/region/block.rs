@@ -1,6 +1,8 @@
 //! The pieces that the index and the arena consist of, as they lie in memory.
 
-use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes};
+use super::geometry::{
+    BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_HASHED_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes,
+};
 
 /// The block before this one is free, and its last four bytes tell its size.
 const PREVIOUS_FREE: u32 = 1 << 31;
@@ -16,7 +18,7 @@ const POOL_SHIFT: u32 = 14;
 ///
 /// Blocks begin at even offsets. Bit 0 of the first word is therefore clear in an entry; it is set in a free block, whose
 /// first word is its size.
-#[repr(C, packed(2))]
+#[repr(C, packed)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryHeader {
     /// The entry used next after this one.
@@ -66,6 +68,12 @@ impl EntryHeader {
         self.value = (self.value & !MAX_VALUE_BYTES) | (len & MAX_VALUE_BYTES);
     }
 
+    /// Where the hash stands, from the entry's start, if it keeps one.
+    pub fn hash_offset(&self) -> Option<u32> {
+        let end = ENTRY_HEADER_BYTES + self.key_len() + self.value_len();
+        (self.key_len() > MAX_HASHED_KEY_BYTES).then_some(end)
+    }
+
     pub fn previous_free(&self) -> bool {
         self.value & PREVIOUS_FREE != 0
     }
@@ -82,6 +90,13 @@ impl EntryHeader {
     #[inline]
     pub fn pool(&self) -> usize {
         usize::from(self.stamp >> POOL_SHIFT)
+    }
+
+    /// Whether the entry has a key of this length and is in the pool with this number.
+    #[inline]
+    pub fn is_like(&self, key_len: usize, pool: usize) -> bool {
+        let pool_bits = u32::from(self.stamp & !STAMP_MASK) << 16;
+        pool_bits | u32::from(self.key_len) == key_len as u32 | (pool as u32) << (16 + POOL_SHIFT)
     }
 
     pub fn stamp(&self) -> u16 {
@@ -102,14 +117,12 @@ impl EntryHeader {
 
 /// A bucket of the index: one cache line.
 #[repr(C, align(64))]
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
     /// Eight bits of each entry's hash, never 0; 0 for a vacant slot.
     pub tags: [u8; WAYS],
-    /// How many entries whose home is this bucket stand in their other one.
-    pub away: u16,
-    /// A bit for each slot whose entry has its home in another bucket.
-    guests: u16,
+    /// Not 0 once an entry whose home may be this bucket has been placed in its other one.
+    pub overflowed: u32,
     /// Offset of each slot's entry.
     pub offsets: [u32; WAYS],
 }
@@ -119,16 +132,13 @@ pub(crate) struct Bucket {
 pub(crate) struct Slot {
     pub tag: u8,
     pub offset: u32,
-    /// The entry's home is its other bucket.
-    pub guest: bool,
 }
 
 impl Bucket {
-    /// What a bucket on an index page holds that nobody has written yet.
+    /// What a bucket holds that nobody has written yet.
     pub const EMPTY: Bucket = Bucket {
         tags: [0; WAYS],
-        away: 0,
-        guests: 0,
+        overflowed: 0,
         offsets: [0; WAYS],
     };
 
@@ -136,28 +146,18 @@ impl Bucket {
         Slot {
             tag: self.tags[way],
             offset: self.offsets[way],
-            guest: self.guests & (1 << way) != 0,
         }
     }
 
     pub fn fill(&mut self, way: usize, slot: Slot) {
         self.tags[way] = slot.tag;
         self.offsets[way] = slot.offset;
-        self.guests = (self.guests & !(1 << way)) | (u16::from(slot.guest) << way);
     }
 
     pub fn vacate(&mut self, way: usize) {
-        self.fill(
-            way,
-            Slot {
-                tag: 0,
-                offset: 0,
-                guest: false,
-            },
-        );
+        self.fill(way, Slot { tag: 0, offset: 0 });
     }
 }
 
 const _: () = assert!(size_of::<EntryHeader>() == ENTRY_HEADER_BYTES as usize);
 const _: () = assert!(size_of::<Bucket>() == BUCKET_BYTES as usize);
-const _: () = assert!(WAYS <= 16, "the guest bits of a bucket are 16");

@@ -4,21 +4,28 @@ use core::ptr::NonNull;
 use core::slice;
 
 use super::block::{Bucket, EntryHeader};
-use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry};
+use super::geometry::{
+    BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES, MAX_KEY_BYTES,
+};
 use super::header::{HEADER_BYTES, Header};
 use super::{Growth, REGION_ALIGN, RegionParts};
 
 /// A region that has a header, at least two buckets and room for at least one entry.
 ///
-/// Invariants: `geometry.arena_start + ENTRY_HEADER_BYTES <= capacity`; the index of `geometry.buckets` buckets lies
+/// Invariants: `geometry.arena_start + ENTRY_HEADER_BYTES <= capacity`; the index of `geometry.max_buckets()` buckets lies
 /// between header and arena; the `capacity` bytes from `start` are valid, initialised and exclusively this value's.
 #[derive(Debug)]
 pub(crate) struct Formatted {
     start: NonNull<u8>,
     capacity: u32,
     geometry: Geometry,
+    /// `geometry.max_buckets()`.
+    buckets: u32,
     growth: Growth,
 }
+
+// SAFETY: the span is exclusively this value's, whichever thread uses it.
+unsafe impl Send for Formatted {}
 
 impl Formatted {
     /// Lays a cold header over the span: an empty cache, whatever the span holds. Writes the header alone.
@@ -37,18 +44,18 @@ impl Formatted {
             start,
             capacity,
             geometry,
+            buckets: geometry.max_buckets(),
             growth,
         };
         if parts.fresh_from > 0 {
             // SAFETY: the header lies within the span, which is exclusively ours.
             unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
         }
-        let page = 1 << geometry.index_page_shift;
         let stale_pages = parts
             .fresh_from
             .saturating_sub(HEADER_BYTES)
-            .div_ceil(page)
-            .min(geometry.index_pages());
+            .div_ceil(INDEX_PAGE_BYTES)
+            .min(geometry.first_pages());
         let header = region.header_mut();
         header.describe(
             &geometry,
@@ -81,10 +88,9 @@ impl Formatted {
     }
 
     /// A bucket of the index as it may be read: one on a page that nobody has cleared yet is empty.
+    #[inline]
     pub fn bucket(&self, number: u32) -> &Bucket {
-        if number >= self.geometry.buckets
-            || (self.header().stale_left != 0 && self.is_stale(number))
-        {
+        if number >= self.buckets || (self.header().stale_left != 0 && self.is_stale(number)) {
             return &Bucket::EMPTY;
         }
         // SAFETY: the bucket's number is below the number of buckets, so it lies within the index (invariant); header and
@@ -98,8 +104,9 @@ impl Formatted {
 
     /// A bucket of the index to be written; its page is cleared if nobody did so yet. A number that no bucket has
     /// gives the last one.
+    #[inline]
     pub fn bucket_mut(&mut self, number: u32) -> &mut Bucket {
-        let number = number.min(self.geometry.buckets - 1);
+        let number = number.min(self.buckets - 1);
         if self.header().stale_left != 0 && self.is_stale(number) {
             self.clear_page(self.geometry.page_of(number));
         }
@@ -114,7 +121,7 @@ impl Formatted {
     /// The header of the entry at an offset, or `None` if none can stand there. Checks that the header, not the key and
     /// value, lies within the arena.
     pub fn entry(&self, at: u32) -> Option<&EntryHeader> {
-        // SAFETY: `entry_at` has checked bounds and alignment; any bytes are an EntryHeader.
+        // SAFETY: `entry_at` has checked bounds; any bytes at any address are an EntryHeader.
         self.entry_at(at).map(|entry| unsafe { entry.as_ref() })
     }
 
@@ -122,6 +129,24 @@ impl Formatted {
     pub fn entry_mut(&mut self, at: u32) -> Option<&mut EntryHeader> {
         // SAFETY: as in `entry`, and the span is exclusively ours, as is `self`.
         self.entry_at(at).map(|mut entry| unsafe { entry.as_mut() })
+    }
+
+    /// The header of the entry at an offset, and so many bytes behind it, where its key should stand. `None` if they are
+    /// not all in the arena, or more than a key has.
+    #[inline]
+    pub fn entry_and_key(&self, at: u32, key_len: usize) -> Option<(&EntryHeader, &[u8])> {
+        if key_len > MAX_KEY_BYTES as usize {
+            return None;
+        }
+        let start = self.span(at, ENTRY_HEADER_BYTES + key_len as u32)?;
+        // SAFETY: `span` has checked that header and key lie within the arena; any bytes at any address are an EntryHeader.
+        unsafe {
+            let key = start.add(ENTRY_HEADER_BYTES as usize);
+            Some((
+                start.cast().as_ref(),
+                slice::from_raw_parts(key.as_ptr(), key_len),
+            ))
+        }
     }
 
     /// `len` bytes of the arena, or `None` if they are not all in it.
@@ -153,10 +178,10 @@ impl Formatted {
         }
     }
 
-    /// Forgets all entries. Constant cost: the index is cleared page by page when it is next written.
+    /// Forgets all entries. Constant cost: the index begins anew, and is cleared page by page when it is next written.
     pub fn empty(&mut self) {
-        let geometry = self.geometry;
-        self.header_mut().empty(&geometry, geometry.index_pages());
+        let (geometry, pages) = (self.geometry, self.geometry.first_pages());
+        self.header_mut().empty(&geometry, pages);
     }
 
     /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got any.
@@ -184,14 +209,14 @@ impl Formatted {
         true
     }
 
-    /// Whether an index page held unknown bytes when the cache was last emptied, and still does.
+    /// Whether a page of the index held unknown bytes when the cache was last emptied, and still does.
     pub fn page_is_stale(&self, page: u32) -> bool {
         let header = self.header();
         page < header.stale_pages
             && header
                 .ready
                 .get((page / 32) as usize)
-                .is_none_or(|word| word & (1 << (page % 32)) == 0)
+                .is_some_and(|word| word & (1 << (page % 32)) == 0)
     }
 
     #[cold]
@@ -201,9 +226,8 @@ impl Formatted {
 
     #[cold]
     fn clear_page(&mut self, page: u32) {
-        let page_bytes = 1 << self.geometry.index_page_shift;
-        let from = HEADER_BYTES + page * page_bytes;
-        let len = page_bytes.min(self.geometry.arena_start - from);
+        let from = HEADER_BYTES + page * INDEX_PAGE_BYTES;
+        let len = INDEX_PAGE_BYTES.min(self.geometry.arena_start - from);
         // SAFETY: the page is one of the index's, cut off at the arena, and the span is exclusively ours.
         unsafe { self.at(from).write_bytes(0, len as usize) };
         let header = self.header_mut();
@@ -213,18 +237,17 @@ impl Formatted {
         }
     }
 
+    #[inline]
     fn entry_at(&self, at: u32) -> Option<NonNull<EntryHeader>> {
-        if at % 2 != 0 {
-            return None;
-        }
         self.span(at, ENTRY_HEADER_BYTES).map(NonNull::cast)
     }
 
     /// The address of `len` bytes of the arena, if they are all in it.
+    #[inline]
     fn span(&self, at: u32, len: u32) -> Option<NonNull<u8>> {
-        if at < self.geometry.arena_start
-            || u64::from(at) + u64::from(len) > u64::from(self.capacity)
-        {
+        let arena_start = self.geometry.arena_start;
+        let left = (self.capacity - arena_start).checked_sub(len)?;
+        if at.wrapping_sub(arena_start) > left {
             return None;
         }
         // SAFETY: just checked.
@@ -240,5 +263,6 @@ impl Formatted {
     }
 }
 
+const _: () = assert!(align_of::<EntryHeader>() == 1);
 const _: () = assert!(align_of::<Header>() <= REGION_ALIGN && align_of::<Bucket>() <= REGION_ALIGN);
 const _: () = assert!(HEADER_BYTES % BUCKET_BYTES == 0);

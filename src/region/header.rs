@@ -4,7 +4,7 @@ use core::mem::offset_of;
 use thiserror::Error;
 
 use super::block::STAMP_MASK;
-use super::geometry::{BUCKET_BYTES, Geometry, MAX_INDEX_PAGES};
+use super::geometry::{Geometry, MAX_FIRST_PAGES};
 
 /// The version of the region's format that this crate writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -71,9 +71,10 @@ pub(crate) struct Header {
     capacity: u32,
     limit: u32,
     expected_entry: u32,
-    buckets: u32,
+    group_buckets: u32,
+    levels: u32,
+    first_level: u32,
     arena_start: u32,
-    index_page_shift: u32,
     stamp_shift: u32,
     state: u32,
     pub user_tag: [u8; USER_TAG_BYTES],
@@ -81,7 +82,17 @@ pub(crate) struct Header {
     pub frontier: u32,
     /// Bytes of the free blocks below the frontier.
     pub free_bytes: u32,
-    /// Index pages below this one held unknown bytes when the cache was last emptied...
+    /// Buckets in use.
+    pub buckets: u32,
+    /// Of those, how many there were when the number of groups was last a power of two: the others are split off them.
+    pub whole_buckets: u32,
+    /// Twice that number of groups, less one.
+    pub group_mask: u32,
+    /// Entries in the index.
+    pub indexed: u32,
+    /// Counts promotions and inserts.
+    clock: u32,
+    /// Pages of the index below this one held unknown bytes when the cache was last emptied...
     pub stale_pages: u32,
     /// ...and so many of them have not been cleared yet.
     pub stale_left: u32,
@@ -100,8 +111,8 @@ pub(crate) struct Header {
     pub bin_map: [u32; BIN_WORDS],
     /// The first free block of each bin; only meaningful where the bin's bit is set.
     pub bins: [u32; BINS],
-    /// A bit for each stale index page that has been cleared since.
-    pub ready: [u32; (MAX_INDEX_PAGES / 32) as usize],
+    /// A bit for each stale page of the index that has been cleared since.
+    pub ready: [u32; (MAX_FIRST_PAGES / 32) as usize],
 }
 
 impl Header {
@@ -120,12 +131,14 @@ impl Header {
         self.hash = hash;
         self.limit = geometry.limit;
         self.expected_entry = expected_entry;
-        self.buckets = geometry.buckets;
+        self.group_buckets = geometry.group_buckets;
+        self.levels = geometry.levels;
+        self.first_level = geometry.first_level;
         self.arena_start = geometry.arena_start;
-        self.index_page_shift = geometry.index_page_shift;
         self.stamp_shift = geometry.stamp_shift;
         self.state = STATE_OPEN;
         self.frontier = geometry.arena_start;
+        self.begin_index(geometry);
         for pool in &mut self.pools {
             pool.quota_bytes = u32::MAX;
         }
@@ -143,6 +156,14 @@ impl Header {
         &mut self.pools[number % POOLS]
     }
 
+    /// The index as it is when the cache is empty.
+    fn begin_index(&mut self, geometry: &Geometry) {
+        self.buckets = geometry.first_buckets();
+        self.whole_buckets = self.buckets;
+        self.group_mask = (2 << geometry.first_level) - 1;
+        self.indexed = 0;
+    }
+
     /// Forgets all entries. The first `stale_pages` pages of the index are cleared when they are next written.
     pub fn empty(&mut self, geometry: &Geometry, stale_pages: u32) {
         for pool in &mut self.pools {
@@ -152,7 +173,8 @@ impl Header {
         self.free_bytes = 0;
         self.bin_summary = 0;
         self.bin_map = [0; BIN_WORDS];
-        self.ready = [0; (MAX_INDEX_PAGES / 32) as usize];
+        self.begin_index(geometry);
+        self.ready = [0; (MAX_FIRST_PAGES / 32) as usize];
         self.stale_pages = stale_pages;
         self.stale_left = stale_pages;
     }
@@ -165,27 +187,33 @@ impl Header {
     pub fn describes(&self, geometry: &Geometry, capacity: u32) -> bool {
         let same = (
             self.limit,
-            self.buckets,
+            self.group_buckets,
+            self.levels,
+            self.first_level,
             self.arena_start,
-            self.index_page_shift,
             self.stamp_shift,
         ) == (
             geometry.limit,
-            geometry.buckets,
+            geometry.group_buckets,
+            geometry.levels,
+            geometry.first_level,
             geometry.arena_start,
-            geometry.index_page_shift,
             geometry.stamp_shift,
         );
         same && self.magic == MAGIC && self.format == FORMAT_VERSION && self.capacity == capacity
     }
 
-    /// The access stamp of now: a coarse clock of promotions and inserts.
+    /// The access stamp of now: the clock of promotions and inserts, coarser.
+    #[inline]
     pub fn stamp(&self, shift: u32) -> u16 {
-        let clock = self
-            .pools
-            .iter()
-            .fold(self.inserts, |sum, pool| sum.wrapping_add(pool.hits));
-        ((clock >> (shift & 63)) as u16) & STAMP_MASK
+        (self.clock.wrapping_shr(shift) as u16) & STAMP_MASK
+    }
+
+    /// Moves the clock on, and returns the access stamp of now.
+    #[inline]
+    pub fn tick(&mut self, shift: u32) -> u16 {
+        self.clock = self.clock.wrapping_add(1);
+        self.stamp(shift)
     }
 }
 
@@ -231,9 +259,9 @@ pub struct RegionInfo {
     pub limit: u32,
     /// The plan's expected entry.
     pub expected_entry: u32,
-    /// Buckets of the index.
+    /// Buckets of the index in use.
     pub buckets: u32,
-    /// Bytes of the index.
+    /// Bytes of the index, all of its buckets in use.
     pub index_bytes: u32,
     /// Offset of the arena.
     pub arena_start: u32,
@@ -333,7 +361,7 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
     }
     let pools = core::array::from_fn(|number| PoolInfo::at(bytes, number));
     let total = pools.into_iter().fold(PoolInfo::default(), PoolInfo::plus);
-    let info = RegionInfo {
+    let mut info = RegionInfo {
         format,
         header_bytes: u32_at(bytes, offset_of!(Header, header_bytes)),
         plan_fingerprint: u64_at(bytes, offset_of!(Header, plan_fingerprint)),
@@ -342,7 +370,7 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
         limit: u32_at(bytes, offset_of!(Header, limit)),
         expected_entry: u32_at(bytes, offset_of!(Header, expected_entry)),
         buckets: u32_at(bytes, offset_of!(Header, buckets)),
-        index_bytes: u32_at(bytes, offset_of!(Header, buckets)).wrapping_mul(BUCKET_BYTES),
+        index_bytes: 0,
         arena_start: u32_at(bytes, offset_of!(Header, arena_start)),
         frontier: u32_at(bytes, offset_of!(Header, frontier)),
         used_bytes: total.used_bytes,
@@ -361,16 +389,32 @@ pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
         pools,
     };
     let geometry = Geometry::new(info.limit, info.expected_entry).ok_or(FormatError::Damaged)?;
-    let sound = geometry.buckets == info.buckets
+    let grown = [
+        offset_of!(Header, buckets),
+        offset_of!(Header, whole_buckets),
+        offset_of!(Header, group_mask),
+    ];
+    let shape = [
+        offset_of!(Header, group_buckets),
+        offset_of!(Header, levels),
+        offset_of!(Header, first_level),
+    ];
+    let sound = shape.map(|at| u32_at(bytes, at))
+        == [
+            geometry.group_buckets,
+            geometry.levels,
+            geometry.first_level,
+        ]
         && geometry.arena_start == info.arena_start
+        && geometry.admits(grown.map(|at| u32_at(bytes, at)))
         && info.header_bytes == HEADER_BYTES
         && (info.arena_start..=info.capacity).contains(&info.frontier)
         && info.capacity <= info.limit;
-    if sound {
-        Ok(info)
-    } else {
-        Err(FormatError::Damaged)
+    if !sound {
+        return Err(FormatError::Damaged);
     }
+    info.index_bytes = geometry.index_bytes();
+    Ok(info)
 }
 
 fn take<const N: usize>(bytes: &[u8; HEADER_BYTES as usize], at: usize) -> [u8; N] {

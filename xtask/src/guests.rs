@@ -36,10 +36,12 @@ const SMALL: &str = "guest-small";
 const TESTS: Modules = Modules::EachOf("wasm-tests/guests/src/bin");
 const CONTROLS: Modules = Modules::EachOf("wasm-tests/controls/src/bin");
 const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
+const CACHE_BENCHES: Modules = Modules::EachOf("bench/cache-guests/src/bin");
+const HEAP_BENCHES: Modules = Modules::EachOf("bench/heap-guests/src/bin");
 const INDEXER_BENCHES: Modules = Modules::EachOf("bench/indexer-guests/src/bin");
 
 #[rustfmt::skip]
-const GUESTS: [Guests; 8] = [
+const GUESTS: [Guests; 10] = [
     Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
     Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
     Guests { package: "control-guests", target: WASI, profile: FAST, to: "", modules: CONTROLS },
@@ -47,6 +49,8 @@ const GUESTS: [Guests; 8] = [
     Guests { package: "wasm-test-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: TESTS },
     Guests { package: "bench-guests", target: BARE, profile: FAST, to: "bench", modules: BENCHES },
     Guests { package: "bench-guests", target: BARE, profile: SMALL, to: "bench-small", modules: BENCHES },
+    Guests { package: "bench-cache-guests", target: WASI, profile: FAST, to: "bench", modules: CACHE_BENCHES },
+    Guests { package: "bench-heap-guests", target: WASI, profile: FAST, to: "heap", modules: HEAP_BENCHES },
     Guests { package: "bench-indexer-guests", target: BARE, profile: FAST, to: "bench", modules: INDEXER_BENCHES },
 ];
 

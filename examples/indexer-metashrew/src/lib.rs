@@ -6,7 +6,7 @@
 use core::cell::RefCell;
 use indexer::metashrew as store;
 use steadfast::cache::Cache;
-use steadfast::metashrew;
+use steadfast::metashrew::host_interface;
 
 steadfast::plan!();
 
@@ -17,21 +17,21 @@ thread_local! {
 /// Indexes the host's block, and logs what it held.
 #[unsafe(no_mangle)]
 pub extern "C" fn _start() {
-    let input = metashrew::input();
+    let input = host_interface::input();
     let summary = CACHE.with_borrow_mut(|cache| store::index(&input, cache));
-    metashrew::log_line(format_args!("{summary}"));
+    host_interface::log_line(format_args!("{summary}"));
 }
 
 /// What a script holds.
 #[unsafe(no_mangle)]
 pub extern "C" fn balance() -> i32 {
-    let input = metashrew::input();
-    metashrew::export_bytes(CACHE.with_borrow_mut(|cache| store::balance(&input, cache)))
+    let input = host_interface::input();
+    host_interface::export_bytes(CACHE.with_borrow_mut(|cache| store::balance(&input, cache)))
 }
 
 /// The unspent output at an outpoint.
 #[unsafe(no_mangle)]
 pub extern "C" fn output() -> i32 {
-    let input = metashrew::input();
-    metashrew::export_bytes(CACHE.with_borrow_mut(|cache| store::output(&input, cache)))
+    let input = host_interface::input();
+    host_interface::export_bytes(CACHE.with_borrow_mut(|cache| store::output(&input, cache)))
 }

@@ -4,7 +4,7 @@
 //! imports. Logs what the block held if `INDEXER_LOG` is set to anything but `0`, `false`, `no`, `off` or nothing.
 
 use indexer::metashrew as store;
-use steadfast::metashrew;
+use steadfast::metashrew::host_interface;
 
 steadfast::plan!();
 
@@ -12,10 +12,10 @@ const INPUT: &str = "/input/block";
 
 fn main() {
     let input = std::fs::read(INPUT)
-        .unwrap_or_else(|error| metashrew::halt(format_args!("cannot read {INPUT}: {error}")));
+        .unwrap_or_else(|error| host_interface::halt(format_args!("cannot read {INPUT}: {error}")));
     let summary = store::index(&input, &mut store::open_cache());
     if wants_log() {
-        metashrew::log_line(format_args!("{summary}"));
+        host_interface::log_line(format_args!("{summary}"));
     }
 }
 

@@ -2,11 +2,11 @@
 
 use crate::{Cache, Error, Host, Summary};
 use alloc::vec::Vec;
-use steadfast::metashrew;
+use steadfast::metashrew::host_interface;
 
 /// Opens the module's one cache, or halts with the reason.
 pub fn open_cache() -> steadfast::cache::Cache {
-    steadfast::open_cache().unwrap_or_else(|error| metashrew::halt(format_args!("{error}")))
+    steadfast::open_cache().unwrap_or_else(|error| host_interface::halt(format_args!("{error}")))
 }
 
 /// The store behind the metashrew imports.
@@ -15,15 +15,15 @@ pub struct MetashrewHost;
 
 impl Host for MetashrewHost {
     fn value_len(&mut self, key: &[u8]) -> usize {
-        metashrew::value_len(key)
+        host_interface::value_len(key)
     }
 
     fn load(&mut self, key: &[u8], value: &mut [u8]) {
-        metashrew::load(key, value);
+        host_interface::load(key, value);
     }
 
     fn flush<'a>(&mut self, pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) {
-        metashrew::flush(pairs);
+        host_interface::flush(pairs);
     }
 }
 
@@ -43,5 +43,5 @@ pub fn output(input: &[u8], cache: &mut impl Cache) -> Vec<u8> {
 }
 
 fn or_halt<T>(result: Result<T, Error>) -> T {
-    result.unwrap_or_else(|error| metashrew::halt(format_args!("refused: {error}")))
+    result.unwrap_or_else(|error| host_interface::halt(format_args!("refused: {error}")))
 }

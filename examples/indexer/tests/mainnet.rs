@@ -16,7 +16,7 @@ fn a_block_through_the_metashrew_interface() {
         .expect("a block of the main network");
 
     stand_in::with(|host| host.input = input(702_861, mainnet_702861()));
-    let summary = metashrew::index(&steadfast::metashrew::input(), &mut NoCache);
+    let summary = metashrew::index(&steadfast::metashrew::host_interface::input(), &mut NoCache);
     assert_eq!(
         (summary.transactions, summary.inputs, summary.outputs),
         (2500, 6518, 6015)

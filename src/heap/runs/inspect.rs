@@ -1,6 +1,6 @@
 //! What counters and the check of the whole state read.
 
-use super::{Bins, FREE, FreeRun, GRANULE, Gauges, KIND_BITS, LARGE, Run, Runs, Slab, UNIT, WORD};
+use super::{Bins, FREE, Gauges, KIND_BITS, LARGE, LEAST, Run, Runs, Slab, UNIT, WORD};
 
 impl Runs {
     pub(in crate::heap) const fn first(&self) -> usize {
@@ -46,7 +46,7 @@ impl Runs {
     pub(in crate::heap) fn run_at(&self, at: usize) -> Run {
         debug_assert!(self.first <= at && at < self.top);
         // SAFETY: the granule lies below `top`.
-        let word = unsafe { self.word(at) };
+        let word = unsafe { self.table.word(at) };
         let len = word >> KIND_BITS;
         match word & (FREE | LARGE) {
             0 => Run::Slab,
@@ -58,26 +58,31 @@ impl Runs {
     /// Whether the last word of the run at `at` is what the run's kind asks for.
     pub(in crate::heap) fn end_agrees(&self, at: usize, run: Run) -> bool {
         // SAFETY: both granules lie below `top`.
-        let (head, last) = unsafe { (self.word(at), self.word(at + run.len() - 1)) };
+        let (head, last) = unsafe { (self.table.word(at), self.table.word(at + run.len() - 1)) };
         match run {
             Run::Free { .. } => last == head,
             Run::Large { .. } | Run::Slab => last & FREE == 0,
         }
     }
 
-    /// Where the free run whose memory begins at `run` stands, if one can.
-    pub(in crate::heap) fn place_of_run(&self, run: *mut FreeRun) -> Option<usize> {
-        self.place(run.addr().wrapping_sub(self.base.addr()), GRANULE)
+    /// Length of the free run at `at`, and what it is linked to, if one that is long enough for links stands there.
+    pub(in crate::heap) fn linked_run(&self, at: usize) -> Option<(usize, (usize, usize))> {
+        if at < self.first || at >= self.top {
+            return None;
+        }
+        match self.run_at(at) {
+            Run::Free { len } if len >= LEAST && len <= self.top - at => {
+                // SAFETY: the run's words lie below `top`.
+                Some((len, unsafe { self.table.links(at) }))
+            }
+            _ => None,
+        }
     }
 
     /// Where the slab whose words begin at `slab` stands, if one can.
     pub(in crate::heap) fn place_of_slab(&self, slab: *mut Slab) -> Option<usize> {
-        let at = self.place(slab.addr().wrapping_sub(self.base.addr()), WORD)?;
-        (at % UNIT == 0).then_some(at)
-    }
-
-    fn place(&self, offset: usize, step: usize) -> Option<usize> {
-        let at = offset / step;
-        (offset % step == 0 && self.first <= at && at < self.top).then_some(at)
+        let offset = slab.addr().wrapping_sub(self.base.addr());
+        let at = offset / WORD;
+        (offset % (UNIT * WORD) == 0 && self.first <= at && at < self.top).then_some(at)
     }
 }

@@ -1,8 +1,11 @@
 extern crate std;
 
 use super::stand_in;
-use crate::metashrew::*;
+use crate::metashrew::host_interface::*;
+use crate::metashrew::message;
 use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 fn flushed(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     flush(pairs.iter().copied());
@@ -43,16 +46,16 @@ fn an_empty_value_deletes() {
 }
 
 #[test]
-fn keys_up_to_the_limit_reach_the_host() {
-    let key = vec![b'k'; MAX_KEY_BYTES];
-    flushed(&[(&key, b"value")]);
-    assert_eq!(value_len(&key), 5);
-}
-
-#[test]
-#[should_panic(expected = "a key of 509 bytes is longer than the 508")]
-fn a_key_beyond_the_limit_halts() {
-    let _ = value_len(&[b'k'; MAX_KEY_BYTES + 1]);
+fn keys_of_any_length_reach_the_host() {
+    for len in [0, 1, MAX_STACK_KEY_BYTES, MAX_STACK_KEY_BYTES + 1, 100_000] {
+        let key = vec![b'k'; len];
+        flushed(&[(&key, b"value")]);
+        let on_host = HostKey::new(&key);
+        assert_eq!(on_host.value_len(), 5);
+        let mut value = [0; 5];
+        on_host.load(&mut value);
+        assert_eq!(&value, b"value", "a key of {len} bytes");
+    }
 }
 
 #[test]
@@ -61,7 +64,11 @@ fn a_long_text_is_logged_in_pieces_at_character_boundaries() {
     log(&text);
     let pieces = stand_in::with(|host| host.log.clone());
     assert!(pieces.len() > 1);
-    assert!(pieces.iter().all(|piece| piece.len() <= MAX_KEY_BYTES));
+    assert!(
+        pieces
+            .iter()
+            .all(|piece| piece.len() <= MAX_STACK_KEY_BYTES)
+    );
     assert_eq!(pieces.concat(), text);
 }
 
@@ -75,7 +82,7 @@ fn a_halt_logs_what_it_panics_with_even_when_the_line_is_cut() {
         .clone();
     assert_eq!(said, alloc::format!("no: {long}"));
     let logged = stand_in::with(|host| host.log.concat());
-    assert!(logged.len() > MAX_KEY_BYTES - 4 && said.starts_with(&logged));
+    assert!(logged.len() > MAX_STACK_KEY_BYTES - 4 && said.starts_with(&logged));
 }
 
 #[test]

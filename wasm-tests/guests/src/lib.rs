@@ -1,5 +1,7 @@
 //! What the test guests share: an entry point on both targets, and results that the host reads from memory.
 
+pub mod metashrew;
+
 use steadfast::exclusive::Exclusive;
 
 /// How many numbers a guest can report.

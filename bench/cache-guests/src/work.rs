@@ -1,0 +1,134 @@
+//! What the host asks for, and what it is told.
+
+use crate::Subject;
+use crate::entry::{Key, resemble, value};
+use crate::script::{self, Step};
+use steadfast::exclusive::Exclusive;
+
+/// Room for the host's numbers or script.
+pub const WORK_BYTES: usize = 64 << 10;
+
+/// Where the host writes them: numbers as little-endian `u32`, or a script.
+#[allow(non_upper_case_globals, reason = "the name is the module's export")]
+#[unsafe(no_mangle)]
+pub static bench_work: Exclusive<[u8; WORK_BYTES]> = Exclusive::new([0; WORK_BYTES]);
+
+/// What is done with each number, or with the script.
+#[derive(Clone, Copy, Debug)]
+pub enum Op {
+    /// Looks up.
+    Get,
+    /// Looks up, and stores what is not there.
+    GetOrInsert,
+    /// Stores.
+    Insert,
+    /// Drops.
+    Remove,
+    /// Carries a script out.
+    Script,
+}
+
+impl Op {
+    fn of(code: u32) -> Op {
+        match code {
+            0 => Op::Get,
+            1 => Op::GetOrInsert,
+            2 => Op::Insert,
+            3 => Op::Remove,
+            _ => Op::Script,
+        }
+    }
+}
+
+/// How the lookups went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    hits: u32,
+    wrong: u32,
+}
+
+impl Tally {
+    /// Hits in the low half, wrong values in the high one.
+    pub fn encode(self) -> u64 {
+        u64::from(self.wrong) << 32 | u64::from(self.hits)
+    }
+
+    #[inline(always)]
+    fn get(&mut self, cache: &mut impl Subject, key: &[u8], expected: &[u8]) -> bool {
+        let mut right = false;
+        let hit = cache.get(key, |value| right = resemble(value, expected));
+        self.hits += u32::from(hit);
+        self.wrong += u32::from(hit && !right);
+        hit
+    }
+
+    #[inline(always)]
+    fn get_or_insert(&mut self, cache: &mut impl Subject, key: &[u8], value: &[u8]) {
+        if !self.get(cache, key, value) {
+            cache.insert(key, value);
+        }
+    }
+}
+
+/// Does one thing with the first `count` numbers, or bytes of script, that the host wrote.
+pub fn run(cache: &mut impl Subject, op: u32, count: u32) -> Tally {
+    bench_work.with(|work| {
+        let mut tally = Tally::default();
+        let (numbers, _) = work.as_chunks::<4>();
+        // One loop for each, so that none chooses anew each time.
+        match Op::of(op) {
+            Op::Script => carry_out(cache, &work[..count as usize], &mut tally),
+            Op::Get => each(&numbers[..count as usize], |key, value| {
+                tally.get(cache, key, value);
+            }),
+            Op::GetOrInsert => each(&numbers[..count as usize], |key, value| {
+                tally.get_or_insert(cache, key, value);
+            }),
+            Op::Insert => each(&numbers[..count as usize], |key, value| {
+                cache.insert(key, value)
+            }),
+            Op::Remove => each(&numbers[..count as usize], |key, _| cache.remove(key)),
+        }
+        tally
+    })
+}
+
+#[inline(always)]
+fn each(numbers: &[[u8; 4]], mut body: impl FnMut(&[u8], &[u8])) {
+    for bytes in numbers {
+        let number = u32::from_le_bytes(*bytes);
+        body(Key::of(number).bytes(), value(number));
+    }
+}
+
+fn carry_out(cache: &mut impl Subject, mut script: &[u8], tally: &mut Tally) {
+    while let Some(Step { what, key, value }) = script::next(&mut script) {
+        match Op::of(u32::from(what)) {
+            Op::Get => {
+                tally.get(cache, key, value);
+            }
+            Op::GetOrInsert => tally.get_or_insert(cache, key, value),
+            Op::Insert | Op::Script => cache.insert(key, value),
+            Op::Remove => cache.remove(key),
+        }
+    }
+}
+
+/// The bytes of the value that a number makes.
+pub fn value_bytes(number: u32) -> u32 {
+    value(number).len() as u32
+}
+
+/// The bytes of all keys and values; with `check`, `u64::MAX` if one of the values is not what its key's number makes.
+pub fn payload(cache: &impl Subject, check: bool) -> u64 {
+    let mut bytes = 0;
+    let mut right = true;
+    cache.each(|key, held| {
+        bytes += (key.len() + held.len()) as u64;
+        if check {
+            let number = Key::number(key);
+            right &= key == Key::of(number).bytes() && held == value(number);
+        }
+    });
+    if right { bytes } else { u64::MAX }
+}

@@ -1,0 +1,11 @@
+//! Four exports over the crate `lol_alloc`.
+#![cfg_attr(target_family = "wasm", no_main)]
+
+#[cfg(target_family = "wasm")]
+#[path = "../../../heap-guests/src/allocator/lol_alloc.rs"]
+mod allocator;
+
+use bench_guests as _;
+
+#[cfg(not(target_family = "wasm"))]
+fn main() {}

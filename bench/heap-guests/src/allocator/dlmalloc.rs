@@ -1,0 +1,4 @@
+//! The crate `dlmalloc`.
+
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

@@ -1,0 +1,3 @@
+//! Steadfast with its default plan.
+
+steadfast::plan!();

@@ -1,0 +1,174 @@
+//! The same workloads over steadfast's heap and over the allocators that a guest could pick instead.
+
+mod code;
+mod document;
+mod row;
+mod subject;
+
+use anyhow::{Result, ensure};
+
+use crate::figures::{Figure, Figures, Value, median};
+use row::{ROWS, Row};
+use subject::{Instance, Stop, Subject};
+
+const BENCH: &str = "heap";
+
+/// Who is measured: a guest `heap-NAME` each.
+const SUBJECTS: [&str; 8] = [
+    "std",
+    "dlmalloc",
+    "talc",
+    "rlsf",
+    "lol-alloc",
+    "wee-alloc",
+    "floor",
+    "steadfast",
+];
+
+/// The subject that `ratio_to_std` is measured by.
+const STD: usize = 0;
+
+/// A subject that takes more than so many times std's fuel cannot finish.
+const PATIENCE: u64 = 20;
+
+/// What was measured of one subject in one row.
+#[derive(Default)]
+struct Measured {
+    cold: Vec<f64>,
+    warm: Vec<f64>,
+    fuel: u64,
+    pages: u32,
+}
+
+/// Measures every row: `trials` fresh instances of each subject, with `warm` more calls each, interleaved.
+///
+/// # Errors
+/// When a guest is missing, or two subjects come to different results.
+pub fn measure(only: &[String], trials: usize, warm: usize, figures: &mut Figures) -> Result<()> {
+    ensure!(trials > 0 && warm > 0, "at least one run is needed");
+    let subjects: Vec<Subject> = SUBJECTS
+        .into_iter()
+        .map(Subject::load)
+        .collect::<Result<_>>()?;
+    for row in ROWS {
+        if only.is_empty() || only.iter().any(|name| name == row.name) {
+            measure_row(&row, &subjects, trials, warm, figures)?;
+        }
+    }
+    if only.is_empty() || only.iter().any(|name| name == code::ROW) {
+        code::measure(&SUBJECTS, figures)?;
+    }
+    for metric in [
+        "ratio_to_std",
+        "warm_ns",
+        "cold_ns",
+        "fuel",
+        "pages",
+        "bytes_o3",
+        "bytes_oz",
+    ] {
+        figures.print_across(metric);
+    }
+    Ok(())
+}
+
+fn measure_row(
+    row: &Row,
+    subjects: &[Subject],
+    trials: usize,
+    warm: usize,
+    figures: &mut Figures,
+) -> Result<()> {
+    let input = row.input()?;
+    // Fuel first: it tells who finishes at all, and what the result is.
+    let (std_fuel, expected) = match subjects[STD].fuel(row, &input, u64::MAX)? {
+        Ok(counted) => counted,
+        Err(stop) => anyhow::bail!("std stops in {}: {stop}", row.name),
+    };
+    let mut measured: Vec<Result<Measured, Stop>> = Vec::new();
+    for subject in subjects {
+        let limit = std_fuel.saturating_mul(PATIENCE);
+        measured.push(match subject.fuel(row, &input, limit)? {
+            Ok((fuel, result)) => {
+                ensure!(
+                    result == expected,
+                    "{} comes to another result in {}",
+                    subject.name(),
+                    row.name
+                );
+                Ok(Measured {
+                    fuel,
+                    ..Measured::default()
+                })
+            }
+            Err(stop) => Err(stop),
+        });
+    }
+    for trial in 0..trials {
+        let order: Vec<usize> = (0..subjects.len())
+            .map(|at| (at + trial) % subjects.len())
+            .filter(|&at| measured[at].is_ok())
+            .collect();
+        let mut running: Vec<(usize, Instance<'_>)> = Vec::new();
+        for &at in &order {
+            running.push((at, subjects[at].start(row, &input)?));
+        }
+        for call in 0..=warm {
+            for (at, instance) in &mut running {
+                match instance.time(expected)? {
+                    Ok(ns) => {
+                        if let Ok(measured) = &mut measured[*at] {
+                            let times = if call == 0 {
+                                &mut measured.cold
+                            } else {
+                                &mut measured.warm
+                            };
+                            times.push(ns);
+                        }
+                    }
+                    Err(stop) => measured[*at] = Err(stop),
+                }
+            }
+            running.retain(|(at, _)| measured[*at].is_ok());
+            let next = 1.min(running.len());
+            running.rotate_left(next);
+        }
+        for (at, instance) in &running {
+            if let Ok(measured) = &mut measured[*at] {
+                measured.pages = instance.pages();
+            }
+        }
+    }
+    report(row, measured, figures);
+    Ok(())
+}
+
+fn report(row: &Row, measured: Vec<Result<Measured, Stop>>, figures: &mut Figures) {
+    let mut std_ns = f64::NAN;
+    for (subject, measured) in SUBJECTS.into_iter().zip(measured) {
+        let mut push = |metric, value, unit| {
+            figures.push(Figure {
+                bench: BENCH,
+                row: row.name.to_owned(),
+                subject: subject.to_owned(),
+                metric,
+                value,
+                unit,
+            });
+        };
+        match measured {
+            Ok(mut measured) => {
+                let warm = median(&mut measured.warm);
+                if subject == SUBJECTS[STD] {
+                    std_ns = warm;
+                }
+                push("ratio_to_std", Value::Number(warm / std_ns), "");
+                push("warm_ns", Value::Number(warm), "ns");
+                push("cold_ns", Value::Number(median(&mut measured.cold)), "ns");
+                push("fuel", Value::Number(measured.fuel as f64), "fuel");
+                push("pages", Value::Number(f64::from(measured.pages)), "pages");
+            }
+            Err(stop) => push("stopped", Value::Word(stop.to_string()), ""),
+        }
+    }
+}

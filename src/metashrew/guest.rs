@@ -1,0 +1,195 @@
+//! The names of metashrew-core.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::key_parser::{self, KeyParseConfig};
+use super::lru_cache::{self, CacheAllocationMode, CacheStats};
+use super::{host_interface, state};
+
+/// Opens the cache and tells the log what the host granted for it. Whatever needs the cache opens it too, without a word.
+///
+/// Costs the same whatever the cache's size; the first call of all reserves memory.
+pub fn initialize() {
+    lru_cache::initialize_lru_cache();
+}
+
+/// The module's whole input: the height's four little-endian bytes, then the block (or a view's argument).
+///
+/// Costs one heap allocation of exactly the input's length. In an instance that lives on from block to block, the cache drops what
+/// a block at this height may have to see otherwise: what was written from this height on, where the chain has been reorganised,
+/// and everything, where heights were left out. That takes time in proportion to the entries. It does not happen while a view's
+/// height is set, or in [`CacheAllocationMode::View`].
+///
+/// # Panics
+///
+/// Halts when the host gives a negative length.
+#[must_use]
+pub fn input() -> Vec<u8> {
+    let input = host_interface::input();
+    let height = input.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+    state::with(|state| state.begin_block(height));
+    input
+}
+
+/// The value of a key, empty if there is none: from the writes at hand, from the cache, from the host.
+///
+/// Makes one lookup in the cache, among the entries of the view's height if one is set. What it does to the heap does not depend
+/// on whether that finds the value: two blocks of the same sizes are allocated, and for a key longer than
+/// [`MAX_STACK_KEY_BYTES`](host_interface::MAX_STACK_KEY_BYTES) one more, before the lookup, which is given back.
+///
+/// # Panics
+///
+/// Halts, with a line in the log, when the host announces a length that no value can have, or when the heap has no room for the
+/// value. Nothing has been written then.
+#[must_use]
+pub fn get(key: Arc<Vec<u8>>) -> Arc<Vec<u8>> {
+    state::with(|state| state.get(&key))
+}
+
+/// Writes a value. [`get`] sees it from now on, the host from the next [`flush`] on. An empty value deletes the key.
+///
+/// While a view's height is set, the cache is left out.
+pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
+    state::with(|state| state.set(&key, value));
+}
+
+/// Hands all writes since the last flush to the host at once, each key with its last value, in the order in which the keys were
+/// first written.
+///
+/// A host takes exactly one flush for a block, even an empty one, and keeps none of its writes without it.
+///
+/// # Panics
+///
+/// Halts when the message exceeds 2 GiB less four bytes; nothing was written then.
+pub fn flush() {
+    state::with(|state| {
+        let pairs = state.pending.iter();
+        host_interface::flush(pairs.map(|(key, value)| (key.as_slice(), value.as_slice())));
+        state.pending.clear();
+    });
+}
+
+/// Has nothing left to do: what was written by [`set`] is in the cache already. It is here since metashrew's programs call it
+/// before [`flush`].
+pub fn flush_to_lru() {
+    lru_cache::flush_to_lru();
+}
+
+/// Forgets the writes that were not flushed.
+pub fn reset() {
+    state::with(state::State::discard);
+}
+
+/// Forgets the writes that were not flushed, and empties the cache.
+pub fn clear() {
+    reset();
+    lru_cache::clear_lru_cache();
+}
+
+/// Leaves `bytes` where the host finds them and returns the pointer that a view function returns.
+///
+/// The bytes are moved into one new heap allocation, with their length in the four bytes before the pointer, and never freed.
+///
+/// # Panics
+///
+/// Halts when `bytes` exceeds 2 GiB less four bytes.
+#[must_use]
+pub fn export_bytes(bytes: Vec<u8>) -> i32 {
+    host_interface::export_bytes(bytes)
+}
+
+/// As [`lru_cache::set_view_height`].
+pub fn set_view_for_height(height: u32) {
+    lru_cache::set_view_height(height);
+}
+
+/// Ends a view: no height is set any more, and what it has written is forgotten.
+pub fn clear_view_cache() {
+    if lru_cache::get_view_height().is_some() {
+        reset();
+    }
+    lru_cache::clear_view_height();
+}
+
+/// As [`lru_cache::get_actual_lru_cache_memory_limit`].
+#[must_use]
+pub fn get_actual_cache_memory_limit() -> usize {
+    lru_cache::get_actual_lru_cache_memory_limit()
+}
+
+/// As [`lru_cache::get_min_lru_cache_memory_limit`].
+#[must_use]
+pub fn get_min_cache_memory_limit() -> usize {
+    lru_cache::get_min_lru_cache_memory_limit()
+}
+
+/// As [`lru_cache::is_cache_below_recommended_minimum`].
+#[must_use]
+pub fn is_cache_below_minimum() -> bool {
+    lru_cache::is_cache_below_recommended_minimum()
+}
+
+/// As [`lru_cache::get_cache_stats`].
+#[must_use]
+pub fn lru_cache_stats() -> CacheStats {
+    lru_cache::get_cache_stats()
+}
+
+/// As [`lru_cache::get_total_memory_usage`].
+#[must_use]
+pub fn lru_cache_memory_usage() -> usize {
+    lru_cache::get_total_memory_usage()
+}
+
+/// As [`lru_cache::api_cache_set`].
+pub fn cache_set(key: String, value: Arc<Vec<u8>>) {
+    lru_cache::api_cache_set(key, value);
+}
+
+/// As [`lru_cache::api_cache_get`].
+#[must_use]
+pub fn cache_get(key: &str) -> Option<Arc<Vec<u8>>> {
+    lru_cache::api_cache_get(key)
+}
+
+/// As [`lru_cache::api_cache_remove`].
+pub fn cache_remove(key: &str) -> Option<Arc<Vec<u8>>> {
+    lru_cache::api_cache_remove(key)
+}
+
+/// As [`lru_cache::is_lru_cache_initialized`].
+#[must_use]
+pub fn is_lru_cache_available() -> bool {
+    lru_cache::is_lru_cache_initialized()
+}
+
+/// As [`lru_cache::set_cache_allocation_mode`].
+pub fn set_cache_mode(mode: CacheAllocationMode) {
+    lru_cache::set_cache_allocation_mode(mode);
+}
+
+/// As [`lru_cache::get_cache_allocation_mode`].
+#[must_use]
+pub fn get_cache_mode() -> CacheAllocationMode {
+    lru_cache::get_cache_allocation_mode()
+}
+
+/// As [`key_parser::parse_key_default`].
+#[must_use]
+pub fn parse_cache_key(key: &[u8]) -> String {
+    key_parser::parse_key_default(key)
+}
+
+/// As [`key_parser::parse_key_enhanced`], with the defaults.
+#[must_use]
+pub fn parse_cache_key_enhanced(key: &[u8]) -> String {
+    key_parser::parse_key_enhanced(key, &KeyParseConfig::default())
+}
+
+/// As [`key_parser::parse_key_readable`].
+#[must_use]
+pub fn parse_cache_key_with_config(key: &[u8], config: &KeyParseConfig) -> String {
+    key_parser::parse_key_readable(key, config)
+}

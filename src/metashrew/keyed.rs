@@ -1,0 +1,69 @@
+//! A map from byte strings that remembers the order of insertion.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use rapidhash::v3::rapidhash_v3;
+
+/// Values by key, in the order in which their keys came.
+///
+/// The table holds positions in the list, hashed with a fixed seed. What leaves here leaves in the list's order, so that
+/// nothing depends on the table's.
+#[derive(Debug)]
+pub struct Keyed<V> {
+    positions: HashTable<u32>,
+    items: Vec<(Arc<Vec<u8>>, V)>,
+}
+
+impl<V> Keyed<V> {
+    pub const fn new() -> Self {
+        Self {
+            positions: HashTable::new(),
+            items: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub fn get(&self, key: &[u8]) -> Option<&V> {
+        if self.items.is_empty() {
+            return None;
+        }
+        let is_it = |position: &u32| self.items[*position as usize].0.as_slice() == key;
+        let position = self.positions.find(rapidhash_v3(key), is_it)?;
+        Some(&self.items[*position as usize].1)
+    }
+
+    /// The value of a key, which is there afterwards if it was not before.
+    pub fn entry(&mut self, key: &Arc<Vec<u8>>, new: impl FnOnce() -> V) -> &mut V {
+        let next = u32::try_from(self.items.len()).expect("items are below 4 GiB");
+        let items = &mut self.items;
+        let entry = self.positions.entry(
+            rapidhash_v3(key),
+            |&position| items[position as usize].0 == *key,
+            |&position| rapidhash_v3(&items[position as usize].0),
+        );
+        let position = match entry {
+            Entry::Occupied(position) => *position.get(),
+            Entry::Vacant(vacant) => {
+                vacant.insert(next);
+                items.push((key.clone(), new()));
+                next
+            }
+        };
+        &mut items[position as usize].1
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<Vec<u8>>, &V)> + Clone {
+        self.items.iter().map(|(key, value)| (key, value))
+    }
+
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Forgets everything, and gives its memory back.
+    pub fn clear(&mut self) {
+        *self = Self::new();
+    }
+}

@@ -1,0 +1,241 @@
+//! What the metashrew surface keeps between calls: the cache, and the writes of the block at hand.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::debug::Debugging;
+use super::host_interface::HostKey;
+use super::keyed::Keyed;
+use super::logging::halt;
+use super::lru_cache::{CacheAllocationMode, CacheStats};
+use crate::cache::{Cache, Lookup, Pool, Scope, open_cache};
+use crate::exclusive::Exclusive;
+use crate::region::Region;
+
+/// What the pools that a mode does not serve may take, in bytes: a few small entries.
+const TOKEN_QUOTA_BYTES: u32 = 1024;
+
+static STATE: Exclusive<State> = Exclusive::new(State::new());
+
+/// Runs `f` with the state. Nothing that it calls may come back here.
+pub fn with<R>(f: impl FnOnce(&mut State) -> R) -> R {
+    STATE.with(f)
+}
+
+pub struct State {
+    cache: Option<Cache>,
+    /// The writes that are not flushed yet.
+    pub pending: Keyed<Arc<Vec<u8>>>,
+    mode: CacheAllocationMode,
+    pub view_height: Option<u32>,
+    /// The height of the last block that was taken in.
+    block_height: Option<u32>,
+    /// The counters when they were last reset.
+    counted_before: CacheStats,
+    pub debugging: Debugging,
+    /// Whether the log has been told of the cache's size, and of its memory.
+    pub announced: [bool; 2],
+    pub preallocated_allocator: bool,
+}
+
+impl State {
+    const fn new() -> State {
+        State {
+            cache: None,
+            pending: Keyed::new(),
+            mode: CacheAllocationMode::Indexer,
+            view_height: None,
+            block_height: None,
+            counted_before: CacheStats {
+                hits: 0,
+                misses: 0,
+                items: 0,
+                memory_usage: 0,
+                evictions: 0,
+            },
+            debugging: Debugging::new(),
+            announced: [false; 2],
+            preallocated_allocator: false,
+        }
+    }
+
+    /// The cache, opened at first use. Where the module has opened its one cache elsewhere, one that holds nothing.
+    #[inline]
+    pub fn cache(&mut self) -> &mut Cache {
+        if self.cache.is_none() {
+            self.open();
+        }
+        self.cache.get_or_insert_with(|| Cache::new(Region::none()))
+    }
+
+    #[cold]
+    fn open(&mut self) {
+        self.cache = open_cache().ok();
+        self.divide();
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.cache.is_some()
+    }
+
+    pub fn mode(&self) -> CacheAllocationMode {
+        self.mode
+    }
+
+    pub fn set_mode(&mut self, mode: CacheAllocationMode) {
+        self.mode = mode;
+        if self.is_open() {
+            self.divide();
+        }
+    }
+
+    /// Gives the region to the pools that the mode serves.
+    fn divide(&mut self) {
+        let mode = self.mode;
+        let cache = self.cache();
+        let half = cache.stats().max_arena_bytes / 2;
+        let (main, others) = match mode {
+            CacheAllocationMode::Indexer => (u32::MAX, TOKEN_QUOTA_BYTES),
+            CacheAllocationMode::View => (TOKEN_QUOTA_BYTES, half),
+        };
+        cache.set_quota(Pool::Main, main);
+        cache.set_quota(Pool::View, others);
+        cache.set_quota(Pool::Api, others);
+    }
+
+    /// Empties the cache and sets its statistics to zero.
+    pub fn clear_cache(&mut self) {
+        let counted = {
+            let cache = self.cache();
+            cache.clear();
+            counters(cache)
+        };
+        self.counted_before = counted;
+    }
+
+    /// The statistics since they were last reset.
+    pub fn stats(&mut self) -> CacheStats {
+        let now = counters(self.cache());
+        let before = &self.counted_before;
+        CacheStats {
+            hits: now.hits.wrapping_sub(before.hits),
+            misses: now.misses.wrapping_sub(before.misses),
+            evictions: now.evictions.wrapping_sub(before.evictions),
+            ..now
+        }
+    }
+
+    /// Whose entries a `get` finds.
+    fn scope(&self) -> Scope {
+        self.view_height.map_or(Scope::Main, Scope::View)
+    }
+
+    /// The value of a key: from the writes at hand, from the cache, from the host.
+    pub fn get(&mut self, key: &Arc<Vec<u8>>) -> Arc<Vec<u8>> {
+        if let Some(value) = self.pending.get(key) {
+            return value.clone();
+        }
+        // If it takes heap for a long key, it does so whether the cache has the value or not.
+        let host_key = HostKey::new(key);
+        let scope = self.scope();
+        let fetch = || {
+            let len = host_key.value_len();
+            let mut value = buffer(len);
+            value.resize(len, 0);
+            host_key.load(&mut value);
+            value
+        };
+        let (value, is_hit) = match self.cache().scope(scope).get_or_fetch(key, fetch) {
+            Lookup::Hit(held) => (copy(held), true),
+            Lookup::Miss(fetched) => (fetched, false),
+        };
+        if scope == Scope::Main {
+            self.debugging.track(key, is_hit);
+        }
+        Arc::new(value)
+    }
+
+    /// Notes a write. A view's is seen by that view alone.
+    pub fn set(&mut self, key: &Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
+        if self.view_height.is_none() {
+            self.store(Scope::Main, key, &value);
+        } else {
+            self.cache().remove(key);
+        }
+        let first = value.clone();
+        *self.pending.entry(key, || first) = value;
+    }
+
+    /// Forgets the writes that were not flushed, in the cache too.
+    pub fn discard(&mut self) {
+        let pending = core::mem::replace(&mut self.pending, Keyed::new());
+        let cache = self.cache();
+        for (key, _) in pending.iter() {
+            cache.remove(key);
+        }
+    }
+
+    /// Looks an entry up, and copies it out.
+    pub fn look_up(&mut self, scope: Scope, key: &[u8]) -> Option<Arc<Vec<u8>>> {
+        let held = self.cache().scope(scope).get(key);
+        held.map(|value| Arc::new(copy(value)))
+    }
+
+    /// Stores an entry. Where it does not fit, an older value does not stay either.
+    pub fn store(&mut self, scope: Scope, key: &[u8], value: &[u8]) {
+        let cache = self.cache();
+        if cache.scope(scope).insert(key, value).is_err() {
+            cache.scope(scope).remove(key);
+        }
+    }
+
+    /// Takes note that the host has handed in the block at a height; `None` for an input without one.
+    ///
+    /// The main pool holds the state as of the block before. Where this block is not the one after that, what could differ
+    /// is dropped: what was written from this height on if the chain has been reorganised, everything if blocks are missing.
+    pub fn begin_block(&mut self, height: Option<u32>) {
+        if self.view_height.is_some() || matches!(self.mode, CacheAllocationMode::View) {
+            return;
+        }
+        let last = core::mem::replace(&mut self.block_height, height);
+        let cache = self.cache();
+        match (last, height) {
+            (None, _) => {}
+            (Some(last), Some(height)) if last.checked_add(1) == Some(height) => {}
+            (Some(last), Some(height)) if height > 0 && height <= last => {
+                cache.invalidate_above(height - 1);
+            }
+            (Some(_), _) => cache.clear(),
+        }
+        cache.set_height(height.unwrap_or(0));
+    }
+}
+
+/// Every eviction is counted: of the oldest, for want of a slot, and for a large value.
+fn counters(cache: &Cache) -> CacheStats {
+    let stats = cache.stats();
+    CacheStats {
+        hits: stats.hits,
+        misses: stats.misses,
+        items: stats.entries as usize,
+        memory_usage: stats.used_bytes as usize,
+        evictions: stats.evictions + stats.displaced + stats.window_evictions,
+    }
+}
+
+/// Room for exactly so many bytes. A hit and a miss both ask the heap here, so they also fail alike.
+fn buffer(bytes: usize) -> Vec<u8> {
+    let mut value = Vec::new();
+    if value.try_reserve_exact(bytes).is_err() {
+        halt(format_args!(
+            "there is no room on the heap for a value of {bytes} bytes; use a plan with a larger budget"
+        ));
+    }
+    value
+}
+
+fn copy(bytes: &[u8]) -> Vec<u8> {
+    let mut value = buffer(bytes.len());
+    value.extend_from_slice(bytes);
+    value
+}

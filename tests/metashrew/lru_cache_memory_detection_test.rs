@@ -1,0 +1,185 @@
+//! Detection of memory, and the cache at what was detected.
+
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+use super::{bytes, turn};
+use steadfast::metashrew::host::stand_in;
+use steadfast::metashrew::lru_cache::*;
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn detection_is_reasonable_and_always_the_same() {
+    let _turn = turn();
+    let detected = detect_available_memory();
+    assert!((32 * MIB..=1024 * MIB).contains(&detected), "{detected}");
+    for _ in 0..5 {
+        assert_eq!(detect_available_memory(), detected);
+    }
+}
+
+#[test]
+fn the_actual_limit_is_what_was_detected() {
+    let _turn = turn();
+    let limit = get_actual_lru_cache_memory_limit();
+    assert_eq!(limit, detect_available_memory());
+    assert_eq!(get_min_lru_cache_memory_limit(), 64 * MIB);
+    assert_eq!(is_cache_below_recommended_minimum(), limit < 64 * MIB);
+}
+
+#[test]
+fn initialisation_and_preallocation_never_panic() {
+    let _turn = turn();
+    for mode in [CacheAllocationMode::Indexer, CacheAllocationMode::View] {
+        set_cache_allocation_mode(mode);
+        let calm = catch_unwind(|| {
+            initialize_lru_cache();
+            ensure_preallocated_memory();
+            force_reinitialize_caches();
+            initialize_lru_cache();
+        });
+        assert!(calm.is_ok() && is_lru_cache_initialized());
+    }
+}
+
+#[test]
+fn entries_can_be_read_back_after_initialisation() {
+    let _turn = turn();
+    force_reinitialize_caches();
+    initialize_lru_cache();
+    set_lru_cache(bytes("key"), bytes("value"));
+    assert_eq!(get_lru_cache(&bytes("key")), Some(bytes("value")));
+    assert_eq!(get_lru_cache(&bytes("other")), None);
+    let stats = get_cache_stats();
+    assert_eq!((stats.hits, stats.misses, stats.items), (1, 1, 1));
+    assert!(stats.memory_usage > 8 && stats.memory_usage == get_total_memory_usage());
+}
+
+#[test]
+fn the_limit_holds_whatever_is_written() {
+    let _turn = turn();
+    let limit = get_actual_lru_cache_memory_limit();
+    let hundredth = Arc::new(vec![42; limit / 100]);
+    for number in 0..130 {
+        set_lru_cache(bytes(&format!("key {number}")), hundredth.clone());
+        assert!(get_total_memory_usage() <= limit);
+    }
+    let stats = get_cache_stats();
+    assert!((90..100).contains(&stats.items), "{stats:?}");
+    assert_eq!(stats.items as u64 + stats.evictions, 130);
+    assert_eq!(get_lru_cache(&bytes("key 0")), None);
+    assert_eq!(get_lru_cache(&bytes("key 129")), Some(hundredth));
+}
+
+#[test]
+fn what_cannot_fit_is_not_stored_and_takes_its_older_value_along() {
+    let _turn = turn();
+    set_lru_cache(bytes("key"), bytes("old"));
+    set_lru_cache(
+        bytes("key"),
+        Arc::new(vec![0; get_actual_lru_cache_memory_limit()]),
+    );
+    assert_eq!(get_lru_cache(&bytes("key")), None);
+    assert_eq!(get_cache_stats().items, 0);
+}
+
+#[test]
+fn view_mode_splits_the_region_between_views_and_application() {
+    let _turn = turn();
+    let limit = get_actual_lru_cache_memory_limit();
+    set_lru_cache(bytes("main"), Arc::new(vec![1; 4096]));
+    set_cache_allocation_mode(CacheAllocationMode::View);
+    assert_eq!(
+        get_lru_cache(&bytes("main")),
+        None,
+        "the main pool has no room"
+    );
+    let share = Arc::new(vec![7; limit / 40]);
+    for number in 0..40 {
+        set_height_partitioned_cache(9, bytes(&number.to_string()), share.clone());
+    }
+    let views = get_total_memory_usage();
+    assert!(
+        views <= limit / 2 && views > limit / 2 - 2 * share.len(),
+        "{views}"
+    );
+    for number in 0..40 {
+        api_cache_set(number.to_string(), share.clone());
+    }
+    let both = get_total_memory_usage();
+    assert!(both <= limit && both > limit - 4 * share.len(), "{both}");
+    assert!(get_height_partitioned_cache(9, &bytes("39")).is_some());
+    assert!(api_cache_get("39").is_some() && api_cache_get("0").is_none());
+}
+
+#[test]
+fn clearing_leaves_nothing() {
+    let _turn = turn();
+    set_lru_cache(bytes("a"), bytes("1"));
+    api_cache_set("b".into(), bytes("2"));
+    set_height_partitioned_cache(3, bytes("c"), bytes("3"));
+    assert!(get_lru_cache(&bytes("a")).is_some());
+    assert_eq!(get_cache_stats().items, 3);
+    clear_lru_cache();
+    assert_eq!(get_cache_stats(), CacheStats::default());
+    assert_eq!(get_total_memory_usage(), 0);
+    assert_eq!(get_lru_cache(&bytes("a")), None);
+    assert_eq!(api_cache_get("b"), None);
+    assert_eq!(get_height_partitioned_cache(3, &bytes("c")), None);
+    assert_eq!(get_cache_stats().misses, 3);
+}
+
+#[test]
+fn evictions_are_counted_one_for_one() {
+    let _turn = turn();
+    for number in 0..100 {
+        set_lru_cache(bytes(&number.to_string()), Arc::new(vec![0; 1000]));
+    }
+    let before = get_total_memory_usage();
+    force_evict_to_target();
+    assert_eq!(
+        get_total_memory_usage(),
+        before,
+        "within the limit there is nothing to do"
+    );
+    force_evict_to_target_percentage(50);
+    let stats = get_cache_stats();
+    assert!(
+        stats.memory_usage <= before / 2 && stats.items >= 49,
+        "{stats:?}"
+    );
+    assert_eq!(stats.items as u64 + stats.evictions, 100);
+    assert!(get_lru_cache(&bytes("99")).is_some() && get_lru_cache(&bytes("0")).is_none());
+    force_evict_to_target_percentage(1_000);
+    assert_eq!(get_cache_stats().items, stats.items);
+    force_evict_to_target_percentage(0);
+    assert_eq!(get_total_memory_usage(), 0);
+}
+
+/// Whoever initialises first gets the lines, so this asks for them in a process of its own.
+#[test]
+fn the_log_is_told_once_what_was_detected_and_reserved() {
+    const CHILD: &str = "STEADFAST_TEST_CHILD";
+    const NAME: &str =
+        "lru_cache_memory_detection_test::the_log_is_told_once_what_was_detected_and_reserved";
+    if std::env::var_os(CHILD).is_none() {
+        let test = std::env::current_exe().unwrap();
+        let child = std::process::Command::new(test)
+            .args(["--exact", NAME])
+            .env(CHILD, "1")
+            .output();
+        let child = child.unwrap();
+        assert!(child.status.success(), "{child:?}");
+        return;
+    }
+    initialize_lru_cache();
+    initialize_lru_cache();
+    let bytes = detect_available_memory();
+    let size = format!("{bytes} bytes ({} MB)", bytes >> 20);
+    let expected = [
+        format!("Detected feasible LRU cache size: {size}"),
+        format!("Successfully preallocated {size}"),
+    ];
+    stand_in::with(|host| assert_eq!(host.log, expected));
+}
