@@ -2,6 +2,7 @@
 
 pub mod exec;
 pub mod run;
+pub mod verify;
 pub mod view;
 
 use std::fs;

@@ -1,6 +1,7 @@
 //! What a host grants to the guests that it runs.
 
 use crate::ceiling::machine_ceiling;
+use crate::engine::Compiler;
 use crate::limits::OnRefusal;
 use crate::wasi::Output;
 
@@ -21,6 +22,8 @@ pub struct RunConfig {
     pub on_refusal: OnRefusal,
     /// The whole environment of a WASI guest.
     pub env: Vec<(String, String)>,
+    /// What makes the guests' code run.
+    pub compiler: Compiler,
     /// Counts the instructions that guests run. It makes them somewhat slower.
     pub fuel: bool,
     /// Where guests' output and log lines go.
@@ -36,6 +39,7 @@ impl Default for RunConfig {
             refuse_grow: None,
             on_refusal: OnRefusal::default(),
             env: Vec::new(),
+            compiler: Compiler::default(),
             fuel: false,
             output: Output::default(),
         }

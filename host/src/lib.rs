@@ -28,11 +28,12 @@ pub mod run;
 pub mod state;
 pub mod table;
 pub mod trap;
+pub mod verify;
 pub mod wasi;
 
 pub use config::RunConfig;
 pub use digest::Digest;
-pub use engine::engine;
+pub use engine::{Compiler, engine};
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use input::{Input, InputError};

@@ -18,6 +18,7 @@ struct Arguments {
 enum Command {
     Run(cli::run::Arguments),
     View(cli::view::Arguments),
+    Verify(cli::verify::Arguments),
     Exec(cli::exec::Arguments),
 }
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => cli::run::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::View(arguments) => cli::view::view(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Verify(arguments) => return cli::verify::verify(&arguments),
         Command::Exec(arguments) => cli::exec::exec(&arguments),
     };
     result.unwrap_or_else(|error| {

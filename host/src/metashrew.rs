@@ -13,7 +13,7 @@ use std::ops::{AddAssign, Range};
 use std::sync::Arc;
 
 use serde::Serialize;
-use wasmtime::{Caller, Extern, Linker};
+use wasmtime::{Extern, FuncType, Linker, Val, ValType};
 
 pub use self::flush::{FlushError, decode as decode_flush};
 use crate::context::Context;
@@ -51,6 +51,15 @@ impl AddAssign for ImportCounts {
         self.flush_bytes += other.flush_bytes;
         self.logs += other.logs;
     }
+}
+
+/// A call of an import that a module makes whatever its cache holds: any but reads of the state and log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The function.
+    pub name: &'static str,
+    /// Bytes that it handed over.
+    pub bytes: usize,
 }
 
 /// A mistake that an import found. It fails the block.
@@ -94,6 +103,7 @@ pub struct Exchange {
     state: Box<dyn Snapshot>,
     writes: Vec<Pair>,
     counts: ImportCounts,
+    calls: Vec<Call>,
     log: Box<dyn FnMut(&str) + Send>,
 }
 
@@ -109,6 +119,7 @@ impl Exchange {
             state,
             writes: Vec::new(),
             counts: ImportCounts::default(),
+            calls: Vec::new(),
             log,
         }
     }
@@ -117,6 +128,7 @@ impl Exchange {
     pub fn turn_to(&mut self, input: Arc<[u8]>, state: Box<dyn Snapshot>) {
         (self.input, self.state) = (input, state);
         self.writes.clear();
+        self.calls.clear();
         self.counts = ImportCounts::default();
     }
 
@@ -125,12 +137,29 @@ impl Exchange {
         self.counts
     }
 
+    /// The calls so far, in order.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
     /// What all flushes wrote, in order; `None` if there was none.
     pub fn take_writes(&mut self) -> Option<Vec<Pair>> {
         (self.counts.flushes > 0).then(|| std::mem::take(&mut self.writes))
     }
 
-    fn load_input(&self, memory: &mut [u8], pointer: u32) -> Result<(), ImportError> {
+    fn note(&mut self, import: Import, bytes: usize) {
+        let name = import.name();
+        self.calls.push(Call { name, bytes });
+    }
+
+    fn host_len(&mut self) -> i32 {
+        self.note(Import::HostLen, size_of::<i32>());
+        // An input that a guest could not address would not have been accepted.
+        i32::try_from(self.input.len()).unwrap_or(i32::MAX)
+    }
+
+    fn load_input(&mut self, memory: &mut [u8], pointer: u32) -> Result<(), ImportError> {
+        self.note(Import::LoadInput, self.input.len());
         write("__load_input", memory, pointer, &self.input)
     }
 
@@ -157,6 +186,7 @@ impl Exchange {
 
     fn flush(&mut self, memory: &[u8], message: u32) -> Result<(), ImportError> {
         let message = &memory[readable("__flush", memory, message)?];
+        self.note(Import::Flush, message.len());
         self.writes.extend(flush::decode(message)?);
         self.counts.flushes += 1;
         self.counts.flush_bytes += message.len() as u64;
@@ -209,70 +239,102 @@ fn write(
     }
 }
 
-/// Runs an import on the caller's memory and its side of the interface.
-fn with<R>(
-    caller: &mut Caller<'_, Context>,
-    import: &'static str,
-    call: impl FnOnce(&mut Exchange, &mut [u8]) -> Result<R, ImportError>,
-) -> Result<R, wasmtime::Error> {
-    let Some(memory) = caller.get_export("memory").and_then(Extern::into_memory) else {
-        return Err(wasmtime::Error::new(ImportError::NoMemory { import }));
-    };
-    let (memory, context) = memory.data_and_store_mut(caller);
-    call(&mut context.exchange, memory).map_err(wasmtime::Error::new)
+/// The functions of the interface, for every engine that is to have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Import {
+    HostLen,
+    LoadInput,
+    GetLen,
+    Get,
+    Flush,
+    Log,
+}
+
+impl Import {
+    pub(crate) const ALL: [Import; 6] = [
+        Import::HostLen,
+        Import::LoadInput,
+        Import::GetLen,
+        Import::Get,
+        Import::Flush,
+        Import::Log,
+    ];
+
+    /// The function's name in [`MODULE`].
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Import::HostLen => "__host_len",
+            Import::LoadInput => "__load_input",
+            Import::GetLen => "__get_len",
+            Import::Get => "__get",
+            Import::Flush => "__flush",
+            Import::Log => "__log",
+        }
+    }
+
+    /// How many parameters it has, each an `i32`.
+    pub(crate) fn parameters(self) -> usize {
+        match self {
+            Import::HostLen => 0,
+            Import::LoadInput | Import::GetLen | Import::Flush | Import::Log => 1,
+            Import::Get => 2,
+        }
+    }
+
+    /// Whether it has a result, which is an `i32` then.
+    pub(crate) fn has_result(self) -> bool {
+        matches!(self, Import::HostLen | Import::GetLen)
+    }
+
+    /// Runs it on a caller's memory; `arguments` are as many as it has parameters.
+    pub(crate) fn call(
+        self,
+        exchange: &mut Exchange,
+        memory: &mut [u8],
+        arguments: &[u32],
+    ) -> Result<Option<i32>, ImportError> {
+        match (self, arguments) {
+            (Import::HostLen, []) => return Ok(Some(exchange.host_len())),
+            (Import::LoadInput, &[target]) => exchange.load_input(memory, target)?,
+            (Import::GetLen, &[key]) => return exchange.get_len(memory, key).map(Some),
+            (Import::Get, &[key, target]) => exchange.get(memory, key, target)?,
+            (Import::Flush, &[message]) => exchange.flush(memory, message)?,
+            (Import::Log, &[text]) => exchange.log(memory, text)?,
+            _ => unreachable!("an engine passes as many arguments as a function has parameters"),
+        }
+        Ok(None)
+    }
 }
 
 /// Defines the interface for every instance that `linker` makes.
 pub(crate) fn add_to_linker(linker: &mut Linker<Context>) -> Result<(), wasmtime::Error> {
-    linker.func_wrap(MODULE, "__host_len", |caller: Caller<'_, Context>| {
-        // An input that a guest could not address would not have been accepted.
-        i32::try_from(caller.data().exchange.input.len()).unwrap_or(i32::MAX)
-    })?;
-    linker.func_wrap(
-        MODULE,
-        "__load_input",
-        |mut caller: Caller<'_, Context>, pointer: u32| {
-            with(&mut caller, "__load_input", |exchange, memory| {
-                exchange.load_input(memory, pointer)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        MODULE,
-        "__get_len",
-        |mut caller: Caller<'_, Context>, key: u32| {
-            with(&mut caller, "__get_len", |exchange, memory| {
-                exchange.get_len(memory, key)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        MODULE,
-        "__get",
-        |mut caller: Caller<'_, Context>, key: u32, value: u32| {
-            with(&mut caller, "__get", |exchange, memory| {
-                exchange.get(memory, key, value)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        MODULE,
-        "__flush",
-        |mut caller: Caller<'_, Context>, message: u32| {
-            with(&mut caller, "__flush", |exchange, memory| {
-                exchange.flush(memory, message)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        MODULE,
-        "__log",
-        |mut caller: Caller<'_, Context>, text: u32| {
-            with(&mut caller, "__log", |exchange, memory| {
-                exchange.log(memory, text)
-            })
-        },
-    )?;
+    for import in Import::ALL {
+        let parameters = vec![ValType::I32; import.parameters()];
+        let results = vec![ValType::I32; usize::from(import.has_result())];
+        let signature = FuncType::new(linker.engine(), parameters, results);
+        linker.func_new(
+            MODULE,
+            import.name(),
+            signature,
+            move |mut caller, arguments, results| {
+                let Some(memory) = caller.get_export("memory").and_then(Extern::into_memory) else {
+                    let import = import.name();
+                    return Err(wasmtime::Error::new(ImportError::NoMemory { import }));
+                };
+                let (memory, context) = memory.data_and_store_mut(&mut caller);
+                let mut passed = [0; 2];
+                for (passed, argument) in passed.iter_mut().zip(arguments) {
+                    *passed = argument.unwrap_i32() as u32;
+                }
+                let passed = &passed[..arguments.len()];
+                let result = import.call(&mut context.exchange, memory, passed);
+                if let Some(value) = result.map_err(wasmtime::Error::new)? {
+                    results[0] = Val::I32(value);
+                }
+                Ok(())
+            },
+        )?;
+    }
     Ok(())
 }
 

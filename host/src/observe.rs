@@ -149,6 +149,16 @@ pub struct HeapTrace {
     pub digest: u64,
 }
 
+impl HeapTrace {
+    /// What a record tells; `None` of a guest that keeps no trace.
+    pub(crate) fn of(record: &Record) -> Option<Self> {
+        (record.trace_count > 0).then_some(HeapTrace {
+            count: record.trace_count,
+            digest: record.trace_digest,
+        })
+    }
+}
+
 /// What the record in a guest's memory tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Observed {
@@ -191,10 +201,7 @@ impl Observed {
             adopted_pages: record.adopted_pages,
             cache: cache(memory, record),
             heap_use: heap_use(memory, record.heap_gauges),
-            heap_trace: (record.trace_count > 0).then_some(HeapTrace {
-                count: record.trace_count,
-                digest: record.trace_digest,
-            }),
+            heap_trace: HeapTrace::of(record),
         }
     }
 }

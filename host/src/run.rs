@@ -10,11 +10,11 @@ use wasmtime_wasi::I32Exit;
 use crate::ceiling::PAGE_BYTES;
 use crate::config::RunConfig;
 use crate::context::Context;
-use crate::engine::engine;
+use crate::engine::engine_with;
 use crate::guest::{Guest, LoadError, one_line};
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::metashrew::{self, Exchange};
+use crate::metashrew::{self, Call, Exchange};
 use crate::observe::{self, Observed};
 use crate::report::BlockReport;
 use crate::state::{Pair, State};
@@ -54,7 +54,8 @@ impl Runner {
     /// imported that this one does not have, and when the module declares more memory than the
     /// ceiling.
     pub fn new(module: &[u8], config: RunConfig) -> Result<Self, LoadError> {
-        let engine = engine(config.fuel).map_err(|error| LoadError::Engine(one_line(&error)))?;
+        let engine = engine_with(config.compiler, config.fuel)
+            .map_err(|error| LoadError::Engine(one_line(&error)))?;
         let guest = Guest::load(&engine, module)?;
         guest.check_start()?;
         let instances = link(&guest)?;
@@ -66,16 +67,20 @@ impl Runner {
         .checked()
     }
 
-    /// The same compiled module, run in another way. Whether it counts fuel is compiled in, and
-    /// stays as it was.
+    /// The same compiled module, run in another way. The compiler, and whether fuel is counted, are
+    /// compiled in and stay as they were.
     ///
     /// # Errors
     ///
     /// When the module declares more memory than the ceiling.
     pub fn with_config(&self, config: RunConfig) -> Result<Self, LoadError> {
-        let fuel = self.config.fuel;
+        let RunConfig { compiler, fuel, .. } = self.config;
         Runner {
-            config: RunConfig { fuel, ..config },
+            config: RunConfig {
+                compiler,
+                fuel,
+                ..config
+            },
             ..self.clone()
         }
         .checked()
@@ -363,6 +368,11 @@ impl Finished {
     /// The figures of this run.
     pub fn report(&self) -> &BlockReport {
         &self.report
+    }
+
+    /// The metashrew imports that it called, in order, reads of the state and log lines apart.
+    pub fn calls(&self) -> &[Call] {
+        self.live.store.data().exchange.calls()
     }
 
     /// What the block flushed, or why it failed.

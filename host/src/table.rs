@@ -152,7 +152,7 @@ fn milliseconds(ns: u64) -> String {
 }
 
 /// A number of bytes: exact, in the largest unit that divides it or with the nearest behind it.
-fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let largest = UNITS.iter().find(|(_, shift)| bytes >> shift > 0);
     match largest {

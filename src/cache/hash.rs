@@ -1,43 +1,16 @@
-//! The hash of the index: fixed, the same on every platform, named in the region's header and part of its format.
+//! The hash of the index: XXH64 with seed 0, named in the region's header and part of its format.
 //!
-//! Published hashes that are quick in WebAssembly (`foldhash`, `rustc-hash`, rapidhash's in-memory one) give other values on
-//! 64-bit machines and may change with any release; those that are portable cost two to four times as much here, for want
-//! of a 128-bit product (`docs/architecture.md` has the figures). An index needs neither secrecy nor perfection, since its work is bounded whatever the keys.
-
-use super::words::words;
+//! It has a published specification and gives the same values on every platform, so that hosts can check an image.
+//! What it costs beside others stands in `docs/architecture.md`. An index needs no secrecy of it, since its work is bounded
+//! whatever the keys.
 
 /// The hash's name as the header has it. Another hash needs another name.
-pub const NAME: [u8; 16] = *b"steadfast-words1";
+pub const NAME: [u8; 16] = *b"xxh64\0\0\0\0\0\0\0\0\0\0\0";
 
-const ROTATION: u32 = 23;
-/// Odd, with no pattern in its bits: the golden ratio's.
-const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-/// Another one, for the last step.
-const LAST_FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
-
-/// The hash of a key. Words go into two lanes in turn, so that one product need not wait for the other. Each step is a
-/// permutation of what was in the lane for any word, and of the word for anything in the lane; the rotation takes the top
-/// bits, which a product does not spread, to where the next one does.
+/// The hash of a key.
 #[inline]
 pub fn hash(key: &[u8]) -> u64 {
-    let mut lanes = [0, (key.len() as u64).wrapping_mul(LAST_FACTOR)];
-    let mut step = |pair: [u64; 2]| {
-        for (lane, word) in lanes.iter_mut().zip(pair) {
-            *lane = mix(*lane, word);
-        }
-    };
-    let words = words(key);
-    words.full.for_each(&mut step);
-    step(words.last);
-    let state = mix(lanes[0], lanes[1]);
-    let state = (state ^ (state >> 32)).wrapping_mul(LAST_FACTOR);
-    let state = (state ^ (state >> 29)).wrapping_mul(FACTOR);
-    state ^ (state >> 32)
-}
-
-#[inline]
-fn mix(state: u64, word: u64) -> u64 {
-    (state.rotate_left(ROTATION) ^ word).wrapping_mul(FACTOR)
+    xxhash_rust::xxh64::xxh64(key, 0)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use rapidhash::v3::rapidhash_v3;
+use xxhash_rust::xxh64::xxh64;
 
 /// Values by key, in the order in which their keys came.
 ///
@@ -30,7 +30,7 @@ impl<V> Keyed<V> {
             return None;
         }
         let is_it = |position: &u32| self.items[*position as usize].0.as_slice() == key;
-        let position = self.positions.find(rapidhash_v3(key), is_it)?;
+        let position = self.positions.find(xxh64(key, 0), is_it)?;
         Some(&self.items[*position as usize].1)
     }
 
@@ -39,9 +39,9 @@ impl<V> Keyed<V> {
         let next = u32::try_from(self.items.len()).expect("items are below 4 GiB");
         let items = &mut self.items;
         let entry = self.positions.entry(
-            rapidhash_v3(key),
+            xxh64(key, 0),
             |&position| items[position as usize].0 == *key,
-            |&position| rapidhash_v3(&items[position as usize].0),
+            |&position| xxh64(&items[position as usize].0, 0),
         );
         let position = match entry {
             Entry::Occupied(position) => *position.get(),

@@ -34,6 +34,7 @@ const FAST: &str = "guest";
 const SMALL: &str = "guest-small";
 
 const TESTS: Modules = Modules::EachOf("wasm-tests/guests/src/bin");
+const CONTROLS: Modules = Modules::EachOf("wasm-tests/controls/src/bin");
 const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
 const CACHE_BENCHES: Modules = Modules::EachOf("bench/cache-guests/src/bin");
 const HEAP_BENCHES: Modules = Modules::EachOf("bench/heap-guests/src/bin");
@@ -41,10 +42,11 @@ const INDEXER_BENCHES: Modules = Modules::EachOf("bench/indexer-guests/src/bin")
 const METASHREW_BENCHES: Modules = Modules::EachOf("bench/metashrew-guests/src/bin");
 
 #[rustfmt::skip]
-const GUESTS: [Guests; 11] = [
+const GUESTS: [Guests; 12] = [
     Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
     Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
     Guests { package: "metashrew-port", target: BARE, profile: FAST, to: "", modules: Modules::One("metashrew_port") },
+    Guests { package: "control-guests", target: WASI, profile: FAST, to: "", modules: CONTROLS },
     Guests { package: "wasm-test-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: TESTS },
     Guests { package: "wasm-test-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: TESTS },
     Guests { package: "bench-guests", target: BARE, profile: FAST, to: "bench", modules: BENCHES },
@@ -60,9 +62,14 @@ pub fn all(project: &Project) -> Result<()> {
     build(project, &GUESTS)
 }
 
-/// Builds the indexers, which stand in `target/guests/` itself.
+/// Builds the indexers.
 pub fn indexers(project: &Project) -> Result<()> {
-    build(project, GUESTS.iter().filter(|guests| guests.to.is_empty()))
+    build(
+        project,
+        GUESTS
+            .iter()
+            .filter(|guests| matches!(guests.modules, Modules::One(_))),
+    )
 }
 
 fn build<'a>(project: &Project, guests: impl IntoIterator<Item = &'a Guests>) -> Result<()> {

@@ -1,0 +1,104 @@
+//! The engines that a module is run on.
+
+use steadfast::Plan;
+
+use super::node::Node;
+use super::observation::Observation;
+use super::scenario::Scenario;
+use super::wasmi::Wasmi;
+use super::wasmtime::Wasmtime;
+use crate::engine::Compiler;
+use crate::guest::{Guest, LoadError};
+use crate::input::Input;
+use crate::state::MemoryState;
+
+/// A module, and what is known of it before it runs.
+pub struct Subject {
+    bytes: Vec<u8>,
+    guest: Guest,
+}
+
+impl Subject {
+    /// Checks a module.
+    ///
+    /// # Errors
+    ///
+    /// When no host could run it.
+    pub fn new(module: &[u8]) -> Result<Self, LoadError> {
+        let engine = crate::engine::engine(false)
+            .map_err(|error| LoadError::Engine(crate::guest::one_line(&error)))?;
+        let guest = Guest::load(&engine, module)?;
+        guest.check_start()?;
+        Ok(Subject {
+            bytes: module.to_vec(),
+            guest,
+        })
+    }
+
+    /// The module's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.guest.plan()
+    }
+
+    pub(super) fn memory_needed(&self) -> u64 {
+        self.guest.memory_needed()
+    }
+
+    pub(super) fn has_record(&self) -> bool {
+        self.guest.has_record()
+    }
+
+    pub(super) fn uses_wasi(&self) -> bool {
+        self.guest.uses_wasi()
+    }
+}
+
+/// Why an engine could not run a block at all; nothing that the module did.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EngineError(pub String);
+
+/// Something that runs blocks, each in a fresh instance.
+pub trait Engine {
+    /// Runs one block in a scenario, on what earlier blocks wrote. What the module does wrong is part of the observation.
+    ///
+    /// # Errors
+    ///
+    /// When the engine could not run it.
+    fn run(
+        &mut self,
+        scenario: &Scenario,
+        input: &Input,
+        state: &MemoryState,
+    ) -> Result<Observation, EngineError>;
+}
+
+/// An engine ready to run, or why it cannot.
+pub type Ready = Result<Box<dyn Engine>, String>;
+
+/// Every engine that is known, by name.
+pub fn engines(subject: &Subject) -> Vec<(&'static str, Ready)> {
+    let mut engines: Vec<(&'static str, Ready)> = Vec::new();
+    for compiler in Compiler::ALL {
+        let ready = Wasmtime::new(compiler, subject);
+        engines.push((
+            compiler.name(),
+            ready.map(|engine| Box::new(engine) as Box<dyn Engine>),
+        ));
+    }
+    let wasmi = Wasmi::new(subject);
+    engines.push((
+        "wasmi, rewritten",
+        wasmi.map(|engine| Box::new(engine) as Box<dyn Engine>),
+    ));
+    let node = Node::new(subject);
+    engines.push((
+        "Node (V8), rewritten",
+        node.map(|engine| Box::new(engine) as Box<dyn Engine>),
+    ));
+    engines
+}

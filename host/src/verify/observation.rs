@@ -1,0 +1,341 @@
+//! What is seen of one block, and how two sights of it differ.
+
+use std::fmt;
+
+use steadfast::record::{Record, State as Reservation};
+
+use crate::metashrew::Call;
+use crate::observe::HeapTrace;
+use crate::state::Pair;
+use crate::trap::RunError;
+
+/// How a block ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It returned, and handed over what it wrote.
+    Finished,
+    /// It stopped, and this is why.
+    Stopped(String),
+    /// It stopped because its heap's budget was refused, as the crate defines.
+    BudgetRefused(String),
+}
+
+/// A request that the heap could not serve, as the record keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhaustion {
+    /// How many there were.
+    pub count: u32,
+    /// Bytes that the last one asked for.
+    pub request: u32,
+    /// Bytes in use then.
+    pub live: u32,
+}
+
+impl Exhaustion {
+    fn of(record: &Record) -> Option<Self> {
+        (record.exhausted_count > 0).then_some(Exhaustion {
+            count: record.exhausted_count,
+            request: record.exhausted_request,
+            live: record.exhausted_live,
+        })
+    }
+}
+
+/// What is seen of one block.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// How it ended.
+    pub ended: Ended,
+    /// What it wrote, in order.
+    pub writes: Vec<Pair>,
+    /// The imports that it called, reads of the state and log lines apart.
+    pub calls: Vec<Call>,
+    /// The digest of all allocations, of modules that keep one.
+    pub heap_trace: Option<HeapTrace>,
+    /// What the heap could not serve.
+    pub exhaustion: Option<Exhaustion>,
+    /// Calls of `memory.grow`, where the engine counts them. Not compared: they follow from what the host grants.
+    pub grows_asked: Option<u64>,
+    /// Bytes of the cache's region. Not compared: they follow from what the host grants.
+    pub capacity_bytes: Option<u32>,
+}
+
+/// The first thing in which a run differs from the one that was refused nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// One finished and the other did not.
+    Ended {
+        /// How this one ended.
+        here: String,
+    },
+    /// A pair that was written is another one.
+    Write {
+        /// Its place among the block's writes, from 0.
+        index: usize,
+        /// What the reference wrote there.
+        expected: Option<Pair>,
+        /// What this one wrote.
+        here: Option<Pair>,
+    },
+    /// An import that was called is another one.
+    Call {
+        /// Its place among the block's calls, from 0.
+        index: usize,
+        /// What the reference called there.
+        expected: Option<Call>,
+        /// What this one called.
+        here: Option<Call>,
+    },
+    /// The heap gave out other addresses.
+    Heap {
+        /// The reference's allocations.
+        expected: Option<HeapTrace>,
+        /// This one's.
+        here: Option<HeapTrace>,
+    },
+    /// The heap ran out at another request.
+    Exhaustion {
+        /// The reference's.
+        expected: Option<Exhaustion>,
+        /// This one's.
+        here: Option<Exhaustion>,
+    },
+}
+
+impl Observation {
+    /// What is seen of a block that stopped for a reason or ended by itself, wrote something or handed over nothing, and
+    /// left this record.
+    pub(super) fn new(
+        stopped: Option<String>,
+        written: Option<Vec<Pair>>,
+        calls: Vec<Call>,
+        record: Option<&Record>,
+    ) -> Self {
+        let state = record.and_then(|record| Reservation::from_code(record.state));
+        let (ended, writes) = match (stopped, written) {
+            (Some(reason), _) if state == Some(Reservation::BudgetRefused) => {
+                (Ended::BudgetRefused(reason), None)
+            }
+            (Some(reason), _) => (Ended::Stopped(reason), None),
+            (None, None) => (Ended::Stopped(RunError::NoFlush.to_string()), None),
+            (None, written) => (Ended::Finished, written),
+        };
+        Observation {
+            ended,
+            writes: writes.unwrap_or_default(),
+            calls,
+            heap_trace: record.and_then(HeapTrace::of),
+            exhaustion: record.and_then(Exhaustion::of),
+            grows_asked: None,
+            capacity_bytes: record.map(|record| record.region_len),
+        }
+    }
+
+    /// How `here` differs from this one, if it does: in what matters most first.
+    #[must_use]
+    pub fn difference(&self, here: &Observation) -> Option<Difference> {
+        match (&self.ended, &here.ended) {
+            (Ended::Finished, Ended::Stopped(reason) | Ended::BudgetRefused(reason)) => {
+                return Some(Difference::Ended {
+                    here: reason.clone(),
+                });
+            }
+            (Ended::Stopped(_) | Ended::BudgetRefused(_), Ended::Finished) => {
+                return Some(Difference::Ended {
+                    here: "it finished".into(),
+                });
+            }
+            _ => {}
+        }
+        if let Some(index) = first_unequal(&self.writes, &here.writes) {
+            return Some(Difference::Write {
+                index,
+                expected: self.writes.get(index).cloned(),
+                here: here.writes.get(index).cloned(),
+            });
+        }
+        if let Some(index) = first_unequal(&self.calls, &here.calls) {
+            return Some(Difference::Call {
+                index,
+                expected: self.calls.get(index).copied(),
+                here: here.calls.get(index).copied(),
+            });
+        }
+        if self.exhaustion != here.exhaustion {
+            return Some(Difference::Exhaustion {
+                expected: self.exhaustion,
+                here: here.exhaustion,
+            });
+        }
+        (self.heap_trace != here.heap_trace).then_some(Difference::Heap {
+            expected: self.heap_trace,
+            here: here.heap_trace,
+        })
+    }
+}
+
+fn first_unequal<T: PartialEq>(left: &[T], right: &[T]) -> Option<usize> {
+    let common = left.iter().zip(right).take_while(|(a, b)| a == b).count();
+    (common < left.len().max(right.len())).then_some(common)
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Difference::Ended { here } => write!(f, "the reference finished; here: {here}"),
+            Difference::Write {
+                index,
+                expected,
+                here,
+            } => write!(
+                f,
+                "write {index} is {}, and {} in the reference",
+                shown_pair(here.as_ref()),
+                shown_pair(expected.as_ref())
+            ),
+            Difference::Call {
+                index,
+                expected,
+                here,
+            } => write!(
+                f,
+                "import call {index} is {}, and {} in the reference",
+                shown_call(*here),
+                shown_call(*expected)
+            ),
+            Difference::Heap { expected, here } => write!(
+                f,
+                "the heap gave out other addresses: {}, and {} in the reference",
+                shown_trace(*here),
+                shown_trace(*expected)
+            ),
+            Difference::Exhaustion { expected, here } => write!(
+                f,
+                "{}; in the reference {}",
+                shown_exhaustion(*here),
+                shown_exhaustion(*expected)
+            ),
+        }
+    }
+}
+
+fn shown_pair(pair: Option<&Pair>) -> String {
+    pair.map_or("missing".into(), |(key, value)| {
+        format!("{} = {}", shown_bytes(key), shown_bytes(value))
+    })
+}
+
+/// Text as text, else hexadecimal; the first of many bytes.
+fn shown_bytes(bytes: &[u8]) -> String {
+    const SHOWN: usize = 32;
+    let text = std::str::from_utf8(bytes).ok();
+    match text.filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())) {
+        Some(text) if text.len() <= 2 * SHOWN => format!("`{text}`"),
+        _ => {
+            let hex: String = bytes
+                .iter()
+                .take(SHOWN)
+                .map(|b| format!("{b:02x}"))
+                .collect();
+            let more = if bytes.len() > SHOWN { "..." } else { "" };
+            format!("0x{hex}{more} ({} B)", bytes.len())
+        }
+    }
+}
+
+fn shown_call(call: Option<Call>) -> String {
+    call.map_or("missing".into(), |call| {
+        format!("{} with {} B", call.name, call.bytes)
+    })
+}
+
+fn shown_trace(trace: Option<HeapTrace>) -> String {
+    trace.map_or("none".into(), |trace| {
+        format!(
+            "{} allocations with digest {:016x}",
+            trace.count, trace.digest
+        )
+    })
+}
+
+fn shown_exhaustion(exhaustion: Option<Exhaustion>) -> String {
+    exhaustion.map_or("the heap served every request".into(), |exhaustion| {
+        format!(
+            "the heap refused {} requests, the last of {} B with {} B live",
+            exhaustion.count, exhaustion.request, exhaustion.live
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished() -> Observation {
+        Observation {
+            ended: Ended::Finished,
+            writes: vec![(b"key".to_vec(), vec![1])],
+            calls: vec![Call {
+                name: "__flush",
+                bytes: 8,
+            }],
+            heap_trace: Some(HeapTrace {
+                count: 3,
+                digest: 0xabc,
+            }),
+            exhaustion: None,
+            grows_asked: Some(2),
+            capacity_bytes: Some(1 << 30),
+        }
+    }
+
+    #[test]
+    fn what_the_host_grants_is_no_difference() {
+        let here = Observation {
+            grows_asked: Some(12),
+            capacity_bytes: None,
+            ..finished()
+        };
+        assert_eq!(finished().difference(&here), None);
+    }
+
+    #[test]
+    fn each_difference_is_named() {
+        type Change = fn(&mut Observation);
+        let changes: [(Change, &str); 6] = [
+            (
+                |here| here.ended = Ended::Stopped("trap".into()),
+                "here: trap",
+            ),
+            (
+                |here| here.writes[0].1 = vec![2],
+                "write 0 is `key` = 0x02 (1 B), and `key` = 0x01",
+            ),
+            (|here| here.writes.clear(), "write 0 is missing"),
+            (
+                |here| here.calls.push(here.calls[0]),
+                "import call 1 is __flush with 8 B, and missing",
+            ),
+            (
+                |here| here.heap_trace.as_mut().unwrap().digest = 1,
+                "digest 0000000000000001, and",
+            ),
+            (
+                |here| {
+                    here.exhaustion = Some(Exhaustion {
+                        count: 1,
+                        request: 64,
+                        live: 9,
+                    });
+                },
+                "refused 1 requests, the last of 64 B with 9 B live",
+            ),
+        ];
+        for (change, words) in changes {
+            let mut here = finished();
+            change(&mut here);
+            let difference = finished().difference(&here).expect(words).to_string();
+            assert!(difference.contains(words), "{difference}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What was compared, and what came of it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::observation::Difference;
+
+use crate::digest::Digest;
+use crate::table;
+
+/// What came of one engine and scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The same as in the reference.
+    Same {
+        /// The digest of the state after the last block.
+        state: Digest,
+        /// Bytes of the cache's region, of modules that have one.
+        capacity_bytes: Option<u32>,
+    },
+    /// The heap's budget was refused, and the module stopped as the crate defines, before it wrote anything.
+    RefusedAsDefined,
+    /// Something else than in the reference.
+    Different {
+        /// The block's height.
+        height: u32,
+        /// The first thing that differs.
+        difference: Difference,
+    },
+    /// The engine could not run it.
+    CouldNotRun(String),
+    /// The engine is not here.
+    Skipped(String),
+}
+
+/// The result for a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// No run differed from the reference.
+    Deterministic,
+    /// One did.
+    Different,
+    /// No run differed, but one that should have been made could not be.
+    Incomplete,
+}
+
+/// One engine in one scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The engine.
+    pub engine: String,
+    /// The scenario.
+    pub scenario: String,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Everything that was compared.
+#[derive(Clone, Debug)]
+pub struct VerifyReport {
+    /// The digest of the reference's state after the last block.
+    pub state: Digest,
+    /// The runs, in the order in which they were made.
+    pub rows: Vec<Row>,
+}
+
+impl VerifyReport {
+    pub(super) fn new(state: Digest) -> Self {
+        VerifyReport {
+            state,
+            rows: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, engine: &str, scenario: &str, outcome: Outcome) {
+        self.rows.push(Row {
+            engine: engine.to_string(),
+            scenario: scenario.to_string(),
+            outcome,
+        });
+    }
+
+    /// The result of all rows together. An engine that is not here takes nothing from it.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let any = |test: fn(&Outcome) -> bool| self.rows.iter().any(|row| test(&row.outcome));
+        if any(|outcome| matches!(outcome, Outcome::Different { .. })) {
+            Verdict::Different
+        } else if any(|outcome| matches!(outcome, Outcome::CouldNotRun(_))) {
+            Verdict::Incomplete
+        } else {
+            Verdict::Deterministic
+        }
+    }
+}
+
+impl Outcome {
+    fn words(&self) -> (&'static str, String) {
+        match self {
+            Outcome::Same {
+                capacity_bytes: Some(bytes),
+                ..
+            } => (
+                "same",
+                format!("with {} for the cache", table::bytes(u64::from(*bytes))),
+            ),
+            Outcome::Same { .. } => ("same", String::new()),
+            Outcome::RefusedAsDefined => (
+                "refused",
+                "the heap's budget, before anything was written".into(),
+            ),
+            Outcome::Different { height, difference } => {
+                ("DIFFERENT", format!("block {height}: {difference}"))
+            }
+            Outcome::CouldNotRun(reason) => ("could not run", reason.clone()),
+            Outcome::Skipped(reason) => ("skipped", reason.clone()),
+        }
+    }
+}
+
+impl Serialize for VerifyReport {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            engine: &'a str,
+            scenario: &'a str,
+            outcome: &'static str,
+            detail: String,
+        }
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            verdict: Verdict,
+            state_digest: &'a Digest,
+            rows: Vec<Line<'a>>,
+        }
+        let line = |row: &'_ Row| -> (&'static str, String) { row.outcome.words() };
+        let rows = self.rows.iter().map(|row| {
+            let (outcome, detail) = line(row);
+            Line {
+                engine: &row.engine,
+                scenario: &row.scenario,
+                outcome,
+                detail,
+            }
+        });
+        Whole {
+            verdict: self.verdict(),
+            state_digest: &self.state,
+            rows: rows.collect(),
+        }
+        .serialize(serializer)
+    }
+}
+
+/// One line for each run, aligned; then the verdict.
+impl fmt::Display for VerifyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |column: fn(&Row) -> usize| self.rows.iter().map(column).max().unwrap_or(0);
+        let engines = width(|row| row.engine.len());
+        let scenarios = width(|row| row.scenario.len());
+        for row in &self.rows {
+            let (outcome, detail) = row.outcome.words();
+            let (engine, scenario) = (&row.engine, &row.scenario);
+            let line = format!("{engine:engines$}  {scenario:scenarios$}  {outcome:9}  {detail}");
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        let compared = |row: &&Row| !matches!(row.outcome, Outcome::Skipped(_));
+        let runs = self.rows.iter().filter(compared).count();
+        match self.verdict() {
+            Verdict::Deterministic => writeln!(
+                f,
+                "deterministic under memory: {runs} runs, one state, {}",
+                self.state
+            ),
+            Verdict::Different => writeln!(
+                f,
+                "NOT deterministic under memory: see the first difference above"
+            ),
+            Verdict::Incomplete => writeln!(
+                f,
+                "no difference in what ran, but not everything could be run"
+            ),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! wasmi, an interpreter that commits memory when it grows.
+
+use std::fs;
+use std::sync::Arc;
+
+use steadfast::record::Record;
+use tempfile::TempDir;
+use wasmi::{Extern, FuncType, Instance, Linker, Memory, Module, Store, Val, ValType};
+use wasmi_wasi::{Dir, WasiCtx, WasiCtxBuilder, ambient_authority};
+
+use super::engine::{Engine, EngineError, Subject};
+use super::observation::Observation;
+use super::rewrite::rewritten;
+use super::scenario::Scenario;
+use super::wasmtime::environment;
+use crate::ceiling::PAGE_BYTES;
+use crate::input::Input;
+use crate::metashrew::{self, Exchange, Import};
+use crate::observe;
+use crate::state::{MemoryState, State as _};
+use crate::wasi::{INPUT_DIRECTORY, INPUT_FILE};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// A module, translated anew for each scenario: its limits are written into it, since this engine's own say nothing of
+/// the n-th growth.
+pub struct Wasmi {
+    engine: wasmi::Engine,
+    module: Vec<u8>,
+    linker: Linker<World>,
+    uses_wasi: bool,
+}
+
+/// What an instance's imports work on.
+struct World {
+    exchange: Exchange,
+    wasi: Option<WasiCtx>,
+}
+
+impl Wasmi {
+    /// Checks the module; or tells why it cannot be translated.
+    pub fn new(subject: &Subject) -> Result<Self, String> {
+        let engine = wasmi::Engine::default();
+        Module::new(&engine, subject.bytes()).map_err(|error| error.to_string())?;
+        let linker = linker(&engine).map_err(|error| error.to_string())?;
+        Ok(Wasmi {
+            engine,
+            module: subject.bytes().to_vec(),
+            linker,
+            uses_wasi: subject.uses_wasi(),
+        })
+    }
+
+    fn observe(
+        &self,
+        scenario: &Scenario,
+        input: &Input,
+        state: &MemoryState,
+    ) -> Result<Observation, Failure> {
+        let directory = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
+        let wasi = match self.uses_wasi {
+            true => Some(wasi(scenario, input, &directory)?),
+            false => None,
+        };
+        let world = World {
+            exchange: Exchange::new(
+                Arc::clone(input.bytes()),
+                state.snapshot()?,
+                Box::new(|_| ()),
+            ),
+            wasi,
+        };
+        let maximum = scenario.ceiling / PAGE_BYTES;
+        let module = rewritten(&self.module, maximum, scenario.refuse_grow)?;
+        let module = Module::new(&self.engine, module)?;
+        let mut store = Store::new(&self.engine, world);
+        let instance = self.linker.instantiate_and_start(&mut store, &module)?;
+        let memory = instance.get_memory(&store, "memory");
+        let memory = memory.ok_or("the module exports no memory")?;
+        pregrow(&mut store, memory, scenario)?;
+        let record_at = record_address(&store, &instance);
+        if let (Some(limit), Some(at)) = (scenario.cache, record_at) {
+            let field = at as usize + Record::CACHE_LIMIT_OFFSET;
+            memory.write(&mut store, field, &limit.to_le_bytes())?;
+        }
+        let start = instance.get_typed_func::<(), ()>(&store, "_start")?;
+        let stopped = start.call(&mut store, ()).err();
+        let stopped = stopped.filter(|error| error.i32_exit_status() != Some(0));
+        let record = record_at.and_then(|at| observe::record(memory.data(&store), at));
+        let exchange = &mut store.data_mut().exchange;
+        Ok(Observation::new(
+            stopped.map(|error| format!("the guest trapped: {error}")),
+            exchange.take_writes(),
+            exchange.calls().to_vec(),
+            record.as_ref(),
+        ))
+    }
+}
+
+impl Engine for Wasmi {
+    fn run(
+        &mut self,
+        scenario: &Scenario,
+        input: &Input,
+        state: &MemoryState,
+    ) -> Result<Observation, EngineError> {
+        self.observe(scenario, input, state)
+            .map_err(|error| EngineError(error.to_string()))
+    }
+}
+
+fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
+    let mut linker = Linker::new(engine);
+    wasmi_wasi::add_to_linker(&mut linker, |world: &mut World| {
+        let wasi = world.wasi.as_mut();
+        wasi.expect("a module that imports WASI is given a WASI context")
+    })?;
+    for import in Import::ALL {
+        let parameters = vec![ValType::I32; import.parameters()];
+        let results = vec![ValType::I32; usize::from(import.has_result())];
+        let signature = FuncType::new(parameters, results);
+        linker.func_new(
+            metashrew::MODULE,
+            import.name(),
+            signature,
+            move |mut caller, arguments, results| {
+                let Some(memory) = caller.get_export("memory").and_then(Extern::into_memory) else {
+                    return Err(wasmi::Error::new("the module exports no memory"));
+                };
+                let (memory, world) = memory.data_and_store_mut(&mut caller);
+                let mut passed = [0; 2];
+                for (passed, argument) in passed.iter_mut().zip(arguments) {
+                    *passed = argument.i32().unwrap_or_default() as u32;
+                }
+                let passed = &passed[..arguments.len()];
+                let result = import.call(&mut world.exchange, memory, passed);
+                if let Some(value) = result.map_err(|error| wasmi::Error::new(error.to_string()))? {
+                    results[0] = Val::I32(value);
+                }
+                Ok(())
+            },
+        )?;
+    }
+    Ok(linker)
+}
+
+/// The input in a directory, and the scenario's environment.
+fn wasi(scenario: &Scenario, input: &Input, directory: &TempDir) -> Result<WasiCtx, Failure> {
+    fs::write(directory.path().join(INPUT_FILE), input.bytes())?;
+    let opened = Dir::open_ambient_dir(directory.path(), ambient_authority())?;
+    let mut builder = WasiCtxBuilder::new();
+    builder.envs(&environment(scenario))?;
+    builder.preopened_dir(opened, INPUT_DIRECTORY)?;
+    Ok(builder.build())
+}
+
+fn pregrow(store: &mut Store<World>, memory: Memory, scenario: &Scenario) -> Result<(), Failure> {
+    let wanted = scenario.pregrow.unwrap_or(0);
+    let more = wanted.saturating_sub(memory.size(&*store));
+    if more > 0 {
+        memory.grow(&mut *store, more)?;
+    }
+    Ok(())
+}
+
+fn record_address(store: &Store<World>, instance: &Instance) -> Option<u32> {
+    let global = instance.get_global(store, Record::EXPORT)?;
+    Some(global.get(store).i32()? as u32)
+}
