@@ -1,6 +1,6 @@
 //! The indexer that was written for metashrew, on a real block and under every kind of memory.
 
-use steadfast_host::{Input, MemoryState, RunConfig, Runner, Snapshot, State, state_digest};
+use steadfast_host::{Input, MemoryState, RunConfig, Runner, State, state_digest};
 use steadfast_ops::reference::Indexer;
 use wasm_tests::indexer;
 
@@ -33,7 +33,7 @@ fn it_indexes_a_real_block_alike_whatever_is_granted() {
         let result = (state_digest(&state).unwrap(), report.heap_trace().unwrap());
         assert_eq!(
             &result,
-            seen.get_or_insert(result.clone()),
+            seen.get_or_insert(result),
             "{ceiling} MiB, {cache:?}"
         );
     }

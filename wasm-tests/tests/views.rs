@@ -39,5 +39,5 @@ fn views_agree_with_the_reference() {
     }
     assert!(outputs > 50, "only {outputs} outputs were asked for");
     assert_eq!(ask("balance", UNKNOWN), balance(UNKNOWN));
-    assert_eq!(ask("output", &[0; 36]), []);
+    assert!(ask("output", &[0; 36]).is_empty());
 }
