@@ -10,14 +10,26 @@ use crate::tally::Tally;
 use crate::{guests, licences, optional, shell, tools};
 
 /// The guest crate's features, in the combinations that must build.
-const FEATURES: [&str; 4] = ["", "trace", "metashrew", "trace,metashrew"];
+const FEATURES: [&str; 8] = [
+    "",
+    "trace",
+    "metashrew",
+    "log",
+    "trace,metashrew",
+    "trace,log",
+    "metashrew,log",
+    "trace,metashrew,log",
+];
 
 /// The packages that only a wasm target gives their meaning.
 const GUESTS: [(&str, &str); 2] = [
-    (WASI, "--package indexer-wasi --package wasm-test-guests"),
+    (
+        WASI,
+        "--package indexer-wasi --package wasm-test-guests --package control-guests --package bench-heap-guests --package bench-cache-guests",
+    ),
     (
         BARE,
-        "--package indexer-metashrew --package wasm-test-guests --package bench-guests",
+        "--package indexer-metashrew --package metashrew-port --package wasm-test-guests --package bench-guests --package bench-indexer-guests --package bench-metashrew-guests",
     ),
 ];
 
