@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::project::{BARE, Project, WASI};
 use crate::step::step;
@@ -56,6 +56,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
         "tests: native",
         "--package steadfast --package steadfast-ops --package indexer --package xtask --all-features",
     )?;
+    memory_detection(project)?;
     optional::miri(project, tally)?;
     tools::install(project)?;
     guests::all(project)?;
@@ -78,6 +79,25 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
         "tests: host and engines",
         "--release --package steadfast-host --package wasm-tests --package steadfast-bench",
     )
+}
+
+/// The tests that indexers know by name run under plain `cargo test`, all of them.
+fn memory_detection(project: &Project) -> Result<()> {
+    const MODULE: &str = "lru_cache_memory_detection_test";
+    const LEAST: u64 = 8;
+    let mut tally = Tally::default();
+    test(
+        project,
+        &mut tally,
+        MODULE,
+        &format!("--test metashrew {MODULE}"),
+    )?;
+    ensure!(
+        tally.passed >= LEAST,
+        "`cargo test {MODULE}` runs {} tests, where at least {LEAST} are wanted",
+        tally.passed
+    );
+    Ok(())
 }
 
 fn check(project: &Project, name: &str, arguments: &str) -> Result<()> {
