@@ -144,17 +144,14 @@ impl State {
         // If it takes heap for a long key, it does so whether the cache has the value or not.
         let host_key = HostKey::new(key);
         let scope = self.scope();
-        let fetch = || {
-            let len = host_key.value_len();
-            let mut value = buffer(len);
-            value.resize(len, 0);
-            host_key.load(&mut value);
-            value
-        };
         // Told apart here, so that a lookup in the main pool is compiled for it.
         let (value, is_hit) = match (scope, self.cache()) {
-            (Scope::Main, cache) => copied(cache.scope(Scope::Main).get_or_fetch(key, fetch)),
-            (scope, cache) => copied(cache.scope(scope).get_or_fetch(key, fetch)),
+            (Scope::Main, cache) => copied(
+                cache
+                    .scope(Scope::Main)
+                    .get_or_fetch(key, || fetched(&host_key)),
+            ),
+            (scope, cache) => copied(cache.scope(scope).get_or_fetch(key, || fetched(&host_key))),
         };
         if scope == Scope::Main {
             self.debugging.track(key, is_hit);
@@ -216,6 +213,16 @@ impl State {
         }
         cache.set_height(height.unwrap_or(0));
     }
+}
+
+/// The value that the host holds. Apart from the lookup, so that a hit does not pay for it.
+#[inline(never)]
+fn fetched(key: &HostKey<'_>) -> Vec<u8> {
+    let len = key.value_len();
+    let mut value = buffer(len);
+    value.resize(len, 0);
+    key.load(&mut value);
+    value
 }
 
 /// Every eviction is counted: of the oldest, for want of a slot, and for a large value.
