@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{env, fs};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use wasmparser::{Parser, Payload};
 
 /// Reads a module that `cargo xtask guests` built, by its path below `target/guests`.
@@ -32,4 +32,9 @@ pub fn code_and_data(module: &[u8]) -> Result<u64> {
         }
     }
     Ok(bytes)
+}
+
+/// The engine's error, for people.
+pub fn engine_error(error: wasmtime::Error) -> anyhow::Error {
+    anyhow!("{error:?}")
 }

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use wasmtime::{Caller, Engine, Linker, Module, Store};
 
 use crate::figures::{Figure, Figures, Value, median};
-use crate::guests;
+use crate::guests::{self, engine_error};
 
 const SUBJECTS: [&str; 2] = ["steadfast", "lru-mem"];
 
@@ -20,11 +20,6 @@ const LOOKUPS: f64 = 5_000.0;
 
 /// What the host holds for every key.
 const VALUE: [u8; 100] = [0x5A; 100];
-
-/// The engine's error, for people.
-fn engine_error(error: wasmtime::Error) -> anyhow::Error {
-    anyhow!("{error:?}")
-}
 
 /// A guest, and the engine that it is compiled for.
 struct Subject {

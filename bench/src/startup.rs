@@ -4,11 +4,11 @@ use std::process::Command;
 use std::time::Instant;
 use std::{env, fs};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use wasmtime::{Engine, Linker, Module, Store};
 
 use crate::figures::{Figure, Figures, Value, median};
-use crate::guests;
+use crate::guests::{self, engine_error};
 
 const BENCH: &str = "startup";
 
@@ -16,11 +16,6 @@ const BENCH: &str = "startup";
 const EMPTY: &str = "startup-empty";
 
 const SUBJECTS: [&str; 2] = ["steadfast", "vec-resize"];
-
-/// The engine's error, for people.
-fn engine_error(error: wasmtime::Error) -> anyhow::Error {
-    anyhow!("{error:?}")
-}
 
 fn load(engine: &Engine, guest: &str) -> Result<Module> {
     let bytes = guests::read(&format!("bench/{guest}.wasm"))?;

@@ -6,14 +6,19 @@ pub mod verify;
 pub mod view;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use steadfast_host::{MemoryState, RedbState, State};
+use steadfast_host::{Input, InputError, MemoryState, RedbState, State};
 
 /// Reads a module's bytes.
 fn read_module(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| path.display().to_string())
+}
+
+/// Reads blocks.
+fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
+    paths.iter().map(Input::read).collect()
 }
 
 /// The state in a file, or one that is forgotten at the end.

@@ -286,21 +286,22 @@ impl Import {
         matches!(self, Import::HostLen | Import::GetLen)
     }
 
-    /// Runs it on a caller's memory; `arguments` are as many as it has parameters.
+    /// Runs it on a caller's memory. An engine passes as many arguments as it has parameters.
     pub(crate) fn call(
         self,
         exchange: &mut Exchange,
         memory: &mut [u8],
-        arguments: &[u32],
+        arguments: impl Iterator<Item = i32>,
     ) -> Result<Option<i32>, ImportError> {
-        match (self, arguments) {
-            (Import::HostLen, []) => return Ok(Some(exchange.host_len())),
-            (Import::LoadInput, &[target]) => exchange.load_input(memory, target)?,
-            (Import::GetLen, &[key]) => return exchange.get_len(memory, key).map(Some),
-            (Import::Get, &[key, target]) => exchange.get(memory, key, target)?,
-            (Import::Flush, &[message]) => exchange.flush(memory, message)?,
-            (Import::Log, &[text]) => exchange.log(memory, text)?,
-            _ => unreachable!("an engine passes as many arguments as a function has parameters"),
+        let mut arguments = arguments.map(|argument| argument as u32);
+        let mut next = || arguments.next().expect("an argument for each parameter");
+        match self {
+            Import::HostLen => return Ok(Some(exchange.host_len())),
+            Import::LoadInput => exchange.load_input(memory, next())?,
+            Import::GetLen => return exchange.get_len(memory, next()).map(Some),
+            Import::Get => exchange.get(memory, next(), next())?,
+            Import::Flush => exchange.flush(memory, next())?,
+            Import::Log => exchange.log(memory, next())?,
         }
         Ok(None)
     }
@@ -322,12 +323,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Context>) -> Result<(), wasmtime
                     return Err(wasmtime::Error::new(ImportError::NoMemory { import }));
                 };
                 let (memory, context) = memory.data_and_store_mut(&mut caller);
-                let mut passed = [0; 2];
-                for (passed, argument) in passed.iter_mut().zip(arguments) {
-                    *passed = argument.unwrap_i32() as u32;
-                }
-                let passed = &passed[..arguments.len()];
-                let result = import.call(&mut context.exchange, memory, passed);
+                let arguments = arguments.iter().map(Val::unwrap_i32);
+                let result = import.call(&mut context.exchange, memory, arguments);
                 if let Some(value) = result.map_err(wasmtime::Error::new)? {
                     results[0] = Val::I32(value);
                 }

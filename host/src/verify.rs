@@ -65,7 +65,12 @@ pub fn verify(
             reason: "no engine is here".into(),
         });
     };
-    let reference = Run::of(reference_engine.as_mut(), &Scenario::reference(), inputs)?;
+    let reference = Run::of(
+        name,
+        reference_engine.as_mut(),
+        &Scenario::reference(),
+        inputs,
+    )?;
     if let Some(reason) = reference.failure() {
         return Err(VerifyError::Reference {
             engine: name,
@@ -103,6 +108,7 @@ struct Run {
 
 impl Run {
     fn of(
+        name: &'static str,
         engine: &mut dyn Engine,
         scenario: &Scenario,
         inputs: &[Input],
@@ -112,15 +118,11 @@ impl Run {
             state: MemoryState::default(),
         };
         for input in inputs {
-            let block = match engine.run(scenario, input, &run.state) {
-                Ok(block) => block,
-                Err(EngineError(reason)) => {
-                    return Err(VerifyError::Reference {
-                        engine: "the first engine",
-                        reason,
-                    });
-                }
-            };
+            let block = engine.run(scenario, input, &run.state);
+            let block = block.map_err(|EngineError(reason)| VerifyError::Reference {
+                engine: name,
+                reason,
+            })?;
             run.state.apply(&block.writes)?;
             run.blocks.push(block);
         }

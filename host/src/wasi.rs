@@ -55,6 +55,13 @@ pub(crate) struct World {
     _directory: TempDir,
 }
 
+/// A temporary directory with the input in it.
+pub(crate) fn input_directory(input: &[u8]) -> io::Result<TempDir> {
+    let directory = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
+    fs::write(directory.path().join(INPUT_FILE), input)?;
+    Ok(directory)
+}
+
 /// Makes the world in which one block is indexed: a read-only directory with the input in it, and
 /// nothing else of this machine but its clocks and random numbers.
 ///
@@ -66,9 +73,7 @@ pub(crate) fn world(
     env: &[(String, String)],
     output: Output,
 ) -> Result<(WasiP1Ctx, World), WorldError> {
-    let directory = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
-    fs::write(directory.path().join(INPUT_FILE), input)?;
-
+    let directory = input_directory(input)?;
     let mut builder = WasiCtxBuilder::new();
     builder
         .envs(env)

@@ -10,6 +10,8 @@ use wasmtime::{Linker, Memory, Module, Store, TypedFunc, Val};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{Deterministic, WasiCtxBuilder};
 
+use crate::guests::engine_error;
+
 /// How many numbers a guest takes at a time.
 const BATCH: usize = 16 << 10;
 
@@ -69,11 +71,6 @@ pub struct Instance {
     bytes_before: usize,
     /// The same once the cache was opened.
     bytes_opened: usize,
-}
-
-/// The engine's error, for people.
-fn engine_error(error: wasmtime::Error) -> anyhow::Error {
-    anyhow!("{error:?}")
 }
 
 impl Instance {

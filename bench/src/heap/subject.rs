@@ -3,14 +3,14 @@
 use std::fmt;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use steadfast::record::Record;
 use wasmtime::{
     Engine, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, TypedFunc,
 };
 
 use super::row::Row;
-use crate::guests;
+use crate::guests::{self, engine_error};
 
 const PAGE: usize = 64 * 1024;
 
@@ -61,10 +61,6 @@ pub struct Instance<'a> {
     /// The first byte of steadfast's heap and one past its last.
     heap: Option<(usize, usize)>,
     pages_before: u32,
-}
-
-fn engine_error(error: wasmtime::Error) -> anyhow::Error {
-    anyhow!("{error:?}")
 }
 
 fn compile(fuel: bool, bytes: &[u8]) -> Result<(Engine, Module)> {

@@ -76,11 +76,7 @@ fn parse_cache(text: &str) -> Result<u32, String> {
 
 /// Checks everything that can be checked before the first block, then indexes them all.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let inputs = arguments
-        .input
-        .iter()
-        .map(Input::read)
-        .collect::<Result<Vec<_>, _>>()?;
+    let inputs = super::read_inputs(&arguments.input)?;
     let module = super::read_module(&arguments.module)?;
     let progress = progress(inputs.len());
     let mut config = arguments.memory.config(arguments.fuel);

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use steadfast_host::Input;
 use steadfast_host::verify::{Extent, Verdict, verify as run_matrix};
 
 /// The module is not deterministic.
@@ -46,11 +45,7 @@ pub fn verify(arguments: &Arguments) -> ExitCode {
 }
 
 fn report(arguments: &Arguments) -> anyhow::Result<Verdict> {
-    let inputs = arguments
-        .input
-        .iter()
-        .map(Input::read)
-        .collect::<Result<Vec<_>, _>>()?;
+    let inputs = super::read_inputs(&arguments.input)?;
     let module = super::read_module(&arguments.module)?;
     let extent = if arguments.quick {
         Extent::Quick

@@ -1,6 +1,5 @@
 //! wasmi, an interpreter that commits memory when it grows.
 
-use std::fs;
 use std::sync::Arc;
 
 use steadfast::record::Record;
@@ -18,7 +17,7 @@ use crate::input::Input;
 use crate::metashrew::{self, Exchange, Import};
 use crate::observe;
 use crate::state::{MemoryState, State as _};
-use crate::wasi::{INPUT_DIRECTORY, INPUT_FILE};
+use crate::wasi::{INPUT_DIRECTORY, input_directory};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -57,10 +56,13 @@ impl Wasmi {
         input: &Input,
         state: &MemoryState,
     ) -> Result<Observation, Failure> {
-        let directory = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
-        let wasi = match self.uses_wasi {
-            true => Some(wasi(scenario, input, &directory)?),
+        let directory = match self.uses_wasi {
+            true => Some(input_directory(input.bytes())?),
             false => None,
+        };
+        let wasi = match &directory {
+            Some(directory) => Some(wasi(scenario, directory)?),
+            None => None,
         };
         let world = World {
             exchange: Exchange::new(
@@ -128,12 +130,10 @@ fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
                     return Err(wasmi::Error::new("the module exports no memory"));
                 };
                 let (memory, world) = memory.data_and_store_mut(&mut caller);
-                let mut passed = [0; 2];
-                for (passed, argument) in passed.iter_mut().zip(arguments) {
-                    *passed = argument.i32().unwrap_or_default() as u32;
-                }
-                let passed = &passed[..arguments.len()];
-                let result = import.call(&mut world.exchange, memory, passed);
+                let arguments = arguments
+                    .iter()
+                    .map(|value| value.i32().unwrap_or_default());
+                let result = import.call(&mut world.exchange, memory, arguments);
                 if let Some(value) = result.map_err(|error| wasmi::Error::new(error.to_string()))? {
                     results[0] = Val::I32(value);
                 }
@@ -144,9 +144,8 @@ fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
     Ok(linker)
 }
 
-/// The input in a directory, and the scenario's environment.
-fn wasi(scenario: &Scenario, input: &Input, directory: &TempDir) -> Result<WasiCtx, Failure> {
-    fs::write(directory.path().join(INPUT_FILE), input.bytes())?;
+/// The directory with the input, and the scenario's environment.
+fn wasi(scenario: &Scenario, directory: &TempDir) -> Result<WasiCtx, Failure> {
     let opened = Dir::open_ambient_dir(directory.path(), ambient_authority())?;
     let mut builder = WasiCtxBuilder::new();
     builder.envs(&environment(scenario))?;
