@@ -9,8 +9,10 @@
 //! ```text
 //! ceiling, digest, engine, input, limits, state
 //!   <- metashrew <- context <- wasi <- guest
-//!   <- observe, report, trap <- run, exec <- table
+//!   <- observe, report, share, trap <- run, exec <- table
 //! ```
+
+#![deny(unsafe_code)]
 
 pub mod ceiling;
 pub mod config;
@@ -25,6 +27,7 @@ pub mod metashrew;
 pub mod observe;
 pub mod report;
 pub mod run;
+pub mod share;
 pub mod state;
 pub mod table;
 pub mod trap;
@@ -40,7 +43,8 @@ pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span};
 pub use report::{BlockReport, PlanReport, Report};
-pub use run::{Finished, Runner};
+pub use run::{Finished, Runner, View};
+pub use share::SharedImage;
 pub use state::{
     MemoryState, Pair, RedbState, Snapshot, State, StateError, StateHasher, state_digest,
 };

@@ -250,11 +250,6 @@ impl Header {
         same && self.magic == MAGIC && self.format == FORMAT_VERSION
     }
 
-    /// The capacity that the header tells; it may have been another instance's.
-    pub fn capacity(&self) -> u32 {
-        self.capacity
-    }
-
     /// The geometry of the image that this header leads, where it is one that a region like this can take over.
     pub fn acceptable(&self, parts: &RegionParts, hash: [u8; 16]) -> Result<Geometry, Cold> {
         if self.magic != MAGIC {

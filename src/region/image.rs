@@ -163,11 +163,7 @@ impl Region {
                 let parts = self.parts;
                 // SAFETY: `examine` has checked that the geometry leaves room for an entry within the capacity, and `from_raw`
                 // vouches for the rest.
-                let mut region = unsafe { Formatted::over(parts, geometry) };
-                if start == Start::Shared {
-                    // The header cannot be told of another capacity without writing to it.
-                    region.keep_to(region.header().capacity());
-                }
+                let region = unsafe { Formatted::over(parts, geometry) };
                 let claim = Claim { parts, start };
                 if region.checksums_hold() {
                     Ok((region, claim))
@@ -195,9 +191,6 @@ impl Region {
             None => return Err(Cold::Damaged),
         };
         let least = geometry.least_capacity().max(header.frontier);
-        if start == Start::Shared && header.capacity() < least {
-            return Err(Cold::Damaged);
-        }
         // A smaller image keeps its geometry, and with it the capacity that its index is for.
         self.reach(least, geometry.limit);
         if self.parts.capacity < least {
@@ -230,7 +223,11 @@ impl Formatted {
     /// Notes that an operation is about to change the region: whoever copies it from now on has a torn image.
     #[inline]
     pub fn begin_change(&mut self) {
-        self.header_mut().set_status(Status::Changing);
+        let capacity = self.capacity();
+        let header = self.header_mut();
+        header.set_status(Status::Changing);
+        // A shared image's header was written for another capacity.
+        header.set_capacity(capacity);
         // Neither this nor what follows may be moved past the other: an instance can be stopped at any instruction.
         compiler_fence(Ordering::SeqCst);
     }
@@ -245,10 +242,7 @@ impl Formatted {
     /// Makes an image of the region: both checksums, and a status that says so. Linear in the bytes in use. The region is
     /// not to be used as a cache any more.
     pub fn close(mut self) {
-        let capacity = self.capacity();
-        let header = self.header_mut();
-        header.set_capacity(capacity);
-        header.reset_counters();
+        self.header_mut().reset_counters();
         let contents = self.sum_contents().unwrap_or(0);
         let header = self.header_mut();
         header.set_contents_checksum(contents);
