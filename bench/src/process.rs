@@ -17,7 +17,11 @@ pub fn bytes_of_mappings(part: &str, name: &str) -> Result<(f64, usize)> {
     let (mut sum, mut mappings, mut within) = (0.0, 0, false);
     for line in text.lines() {
         // A mapping begins with its addresses, its lines with a name and a colon.
-        if line.split_whitespace().next().is_some_and(|word| !word.ends_with(':')) {
+        if line
+            .split_whitespace()
+            .next()
+            .is_some_and(|word| !word.ends_with(':'))
+        {
             within = line.contains(part);
             mappings += usize::from(within);
         } else if within {
