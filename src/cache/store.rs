@@ -24,6 +24,8 @@ pub struct Store {
     pub height: u32,
     /// An invalidation that is not over yet.
     pub sweep: Option<Sweep>,
+    /// What inserts keep free below the frontier, so that blocks are found; see `evict`.
+    pub reserved_bytes: u32,
 }
 
 impl Store {
@@ -32,6 +34,7 @@ impl Store {
             region,
             height: 0,
             sweep: None,
+            reserved_bytes: 0,
         }
     }
 
@@ -188,6 +191,7 @@ impl Store {
     /// Forgets all entries.
     pub fn empty(&mut self) {
         self.sweep = None;
+        self.reserved_bytes = 0;
         self.region.empty();
     }
 
@@ -330,16 +334,28 @@ impl Store {
         self.promote(at, scope.number());
     }
 
-    /// Takes an entry out of index, list and accounts. If the index does not have it, or its block cannot be, the region is
+    /// Takes an entry with this header out of index, list and accounts. If it has no place in the index, the region is
     /// damaged: the cache starts over, and the answer is `None`. Otherwise the block, which is to be released.
-    pub fn detach(&mut self, at: u32, hash: u64) -> Option<Block> {
-        let entry = self.region.entry(at);
-        let sizes = entry.map(|entry| (entry.block_bytes(), entry.pool()));
-        let (true, Some((bytes, number))) = (self.unplace(at, hash), sizes) else {
-            self.start_over();
-            return None;
+    pub fn detach(&mut self, at: u32, entry: Option<EntryHeader>) -> Option<Block> {
+        let hash = entry.and_then(|entry| self.hash_of_entry(at, &entry));
+        self.detach_hashed(at, entry, hash)
+    }
+
+    fn detach_hashed(
+        &mut self,
+        at: u32,
+        entry: Option<EntryHeader>,
+        hash: Option<u64>,
+    ) -> Option<Block> {
+        let (Some(entry), Some(hash)) = (entry, hash) else {
+            return self.give_up();
         };
-        self.unlink(at, number);
+        if !self.unplace(at, hash) {
+            return self.give_up();
+        }
+        let number = entry.pool();
+        self.unlink(at, &entry);
+        let bytes = entry.block_bytes();
         let pool = self.region.header_mut().pool_mut(number);
         pool.entries = pool.entries.wrapping_sub(1);
         pool.used_bytes = pool.used_bytes.wrapping_sub(bytes);
@@ -347,10 +363,25 @@ impl Store {
     }
 
     /// As [`detach`](Self::detach), and releases the block.
-    pub fn drop_entry(&mut self, at: u32, hash: u64) -> Option<()> {
-        let block = self.detach(at, hash)?;
+    pub fn drop_known(&mut self, at: u32, entry: Option<EntryHeader>) -> Option<()> {
+        let block = self.detach(at, entry)?;
         self.release(block);
         Some(())
+    }
+
+    /// As [`drop_known`](Self::drop_known), of an entry with this hash.
+    fn drop_entry(&mut self, at: u32, hash: u64) -> Option<()> {
+        let entry = self.region.entry(at).copied();
+        let block = self.detach_hashed(at, entry, Some(hash))?;
+        self.release(block);
+        Some(())
+    }
+
+    /// Starts over, and has nothing to answer.
+    #[cold]
+    pub fn give_up<T>(&mut self) -> Option<T> {
+        self.start_over();
+        None
     }
 
     /// What is done when damage is found: all entries are forgotten.
