@@ -8,6 +8,7 @@ mod formatted;
 mod geometry;
 mod header;
 mod reserved;
+mod survey;
 
 use core::ptr::NonNull;
 
@@ -22,6 +23,7 @@ pub use header::{
     FORMAT_VERSION, FormatError, HEADER_BYTES, PoolInfo, RegionInfo, USER_TAG_BYTES, inspect,
 };
 pub use reserved::RegionTaken;
+pub use survey::{Block, Entry, Survey, empty};
 
 // Offsets, lengths and counters are stored as the machine has them; the format is little-endian.
 const _: () = assert!(

@@ -21,7 +21,7 @@ pub(crate) const BINS: usize = LINEAR_BINS + (32 - LINEAR_BIN_BYTES.ilog2() as u
 /// Words of the bitmap of bins that are not empty.
 pub(crate) const BIN_WORDS: usize = BINS.div_ceil(32);
 const MAGIC: [u8; 8] = *b"steadfst";
-const POOLS: usize = 4;
+pub(crate) const POOLS: usize = 4;
 /// Pools in use; the header has room for one more.
 const NAMED_POOLS: usize = 3;
 
@@ -91,7 +91,7 @@ pub(crate) struct Header {
     /// Entries in the index.
     pub indexed: u32,
     /// Counts promotions and inserts.
-    clock: u32,
+    pub clock: u32,
     /// Pages of the index below this one held unknown bytes when the cache was last emptied...
     pub stale_pages: u32,
     /// ...and so many of them have not been cleared yet.
