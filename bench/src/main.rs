@@ -8,9 +8,6 @@ mod heap;
 mod indexer;
 mod inputs;
 mod metashrew;
-// Bars are for the benches with many rows, which are to draw theirs.
-#[cfg_attr(not(test), allow(dead_code))]
-mod plot;
 mod policies;
 mod size;
 mod startup;

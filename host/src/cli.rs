@@ -2,6 +2,7 @@
 
 pub mod exec;
 pub mod run;
+pub mod size;
 pub mod verify;
 pub mod view;
 

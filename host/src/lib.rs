@@ -7,9 +7,9 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! ceiling, digest, engine, input, limits, state
+//! ceiling, digest, engine, input, limits, plot, state <- trace
 //!   <- metashrew <- context <- wasi <- guest
-//!   <- observe, report, trap <- run, exec <- table
+//!   <- observe, report, trap <- run, exec <- table, size
 //! ```
 
 pub mod ceiling;
@@ -23,10 +23,13 @@ pub mod input;
 pub mod limits;
 pub mod metashrew;
 pub mod observe;
+pub mod plot;
 pub mod report;
 pub mod run;
+pub mod size;
 pub mod state;
 pub mod table;
+pub mod trace;
 pub mod trap;
 pub mod verify;
 pub mod wasi;

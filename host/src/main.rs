@@ -19,6 +19,7 @@ enum Command {
     Run(cli::run::Arguments),
     View(cli::view::Arguments),
     Verify(cli::verify::Arguments),
+    Size(cli::size::Arguments),
     Exec(cli::exec::Arguments),
 }
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => cli::run::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::View(arguments) => cli::view::view(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Verify(arguments) => return cli::verify::verify(&arguments),
+        Command::Size(arguments) => cli::size::size(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Exec(arguments) => cli::exec::exec(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -152,7 +152,7 @@ fn milliseconds(ns: u64) -> String {
 }
 
 /// A number of bytes: exact, in the largest unit that divides it or with the nearest behind it.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let largest = UNITS.iter().find(|(_, shift)| bytes >> shift > 0);
     match largest {
@@ -168,7 +168,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
 }
 
 /// A number with its digits in groups of three.
-fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// A module that cannot get its heap's budget would start only to stop.
-fn check_budget(runner: &Runner) -> anyhow::Result<()> {
+pub fn check_budget(runner: &Runner) -> anyhow::Result<()> {
     let (need, ceiling) = (runner.guest().memory_needed(), runner.config().ceiling);
     if need > ceiling {
         bail!(
@@ -150,7 +150,7 @@ fn run_block(
 }
 
 /// A bar for many blocks on a terminal; otherwise nothing.
-fn progress(blocks: usize) -> ProgressBar {
+pub fn progress(blocks: usize) -> ProgressBar {
     if blocks < 2 || !stderr().is_terminal() {
         return ProgressBar::hidden();
     }
