@@ -401,7 +401,7 @@ mod tests {
         let mut exchange = exchange(&[("key", "value")]);
         let mut memory = with_string(8, b"nay");
         let before = memory.clone();
-        assert_eq!(exchange.get_len(&memory, 8).unwrap(), 0);
+        assert_eq!(exchange.get_len(&mut memory, 8).unwrap(), 0);
         exchange.get(&mut memory, 8, u32::MAX).unwrap();
         assert_eq!(memory, before);
     }
@@ -410,7 +410,7 @@ mod tests {
     fn a_value_is_written_where_it_was_asked_for() {
         let mut exchange = exchange(&[("key", "value")]);
         let mut memory = with_string(8, b"key");
-        assert_eq!(exchange.get_len(&memory, 8).unwrap(), 5);
+        assert_eq!(exchange.get_len(&mut memory, 8).unwrap(), 5);
         exchange.get(&mut memory, 8, 59).unwrap();
         assert_eq!(&memory[58..], b"\xeevalue");
         assert!(exchange.get(&mut memory, 8, 60).is_err());
@@ -423,9 +423,9 @@ mod tests {
     #[test]
     fn an_unreadable_key_has_the_length_that_metashrew_answers() {
         let mut exchange = exchange(&[]);
-        let memory = with_string(8, b"key");
+        let mut memory = with_string(8, b"key");
         for pointer in [0, 3, 65, 0x8000_0008] {
-            assert_eq!(exchange.get_len(&memory, pointer).unwrap(), UNREADABLE);
+            assert_eq!(exchange.get_len(&mut memory, pointer).unwrap(), UNREADABLE);
         }
     }
 
@@ -434,10 +434,10 @@ mod tests {
         let mut exchange = exchange(&[]);
         assert_eq!(exchange.take_writes(), None);
         exchange
-            .flush(&with_string(8, b"\x0a\x01k\x0a\x01v"), 8)
+            .flush(&mut with_string(8, b"\x0a\x01k\x0a\x01v"), 8)
             .unwrap();
-        assert!(exchange.flush(&with_string(8, b"\x0a\x01k"), 8).is_err());
-        exchange.flush(&with_string(8, b""), 8).unwrap();
+        assert!(exchange.flush(&mut with_string(8, b"\x0a\x01k"), 8).is_err());
+        exchange.flush(&mut with_string(8, b""), 8).unwrap();
         let written = vec![(b"k".to_vec(), b"v".to_vec())];
         assert_eq!(exchange.take_writes(), Some(written));
         assert_eq!(exchange.counts().flushes, 2);

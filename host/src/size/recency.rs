@@ -145,7 +145,7 @@ impl Recency {
     pub fn look_up(&mut self, key: usize, bytes: Option<u64>) {
         let held = self.held[key];
         if let Some(bytes) = held.map(|(_, bytes)| bytes).or(bytes) {
-            self.to_top(key, held.map(|(place, _)| place), bytes);
+            self.promote(key, held.map(|(place, _)| place), bytes);
         }
     }
 
@@ -155,7 +155,7 @@ impl Recency {
             self.remove(key);
         }
         let place = self.held[key].map(|(place, _)| place);
-        self.to_top(key, place, bytes);
+        self.promote(key, place, bytes);
     }
 
     /// Drops a key.
@@ -166,7 +166,7 @@ impl Recency {
         }
     }
 
-    fn to_top(&mut self, key: usize, from: Option<usize>, bytes: u64) {
+    fn promote(&mut self, key: usize, from: Option<usize>, bytes: u64) {
         let top = self.next;
         self.next += 1;
         self.bytes.move_to_top(from, top, bytes);
