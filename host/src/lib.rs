@@ -9,8 +9,10 @@
 //! ```text
 //! ceiling, digest, engine, input, limits, plot, state <- trace
 //!   <- metashrew <- context <- wasi <- guest
-//!   <- observe, report, trap <- run, exec <- table, size
+//!   <- observe, report, share, trap <- run, exec <- table, map, size
 //! ```
+
+#![deny(unsafe_code)]
 
 pub mod ceiling;
 pub mod config;
@@ -26,6 +28,7 @@ pub mod observe;
 pub mod plot;
 pub mod report;
 pub mod run;
+pub mod share;
 pub mod size;
 pub mod state;
 pub mod table;
@@ -43,7 +46,8 @@ pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span};
 pub use report::{BlockReport, PlanReport, Report};
-pub use run::{Finished, Runner};
+pub use run::{Finished, Runner, View};
+pub use share::SharedImage;
 pub use state::{
     MemoryState, Pair, RedbState, Snapshot, State, StateError, StateHasher, state_digest,
 };

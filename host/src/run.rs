@@ -1,5 +1,7 @@
 //! Runs a guest: a fresh instance for every block and every view, as metashrew does.
 
+mod view;
+
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -21,6 +23,8 @@ use crate::state::{Pair, State};
 use crate::trace::{Recorder, Trace};
 use crate::trap::{RunError, explain};
 use crate::wasi::{self, Output, World};
+
+pub use self::view::View;
 
 /// A module that is ready to run, and how it is run.
 ///
@@ -143,30 +147,6 @@ impl Runner {
         let exchange = &mut live.store.data_mut().exchange;
         exchange.record(Recorder::new(record_at, trace));
         live.start(input)
-    }
-
-    /// Calls a view: an export without parameters that reads its arguments where a block would
-    /// stand, and returns a pointer to a byte string. What it writes is dropped.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such export, the guest fails, or it returns a pointer to nothing readable.
-    pub fn view(&self, name: &str, input: &Input, state: &dyn State) -> Result<Vec<u8>, RunError> {
-        let mut live = self.instantiate(input, state)?;
-        let view = live
-            .instance
-            .get_typed_func::<(), u32>(&mut live.store, name)
-            .map_err(|_| RunError::NoView(name.to_string()))?;
-        match view.call(&mut live.store, ()) {
-            Ok(pointer) => {
-                let memory = live.memory.data(&live.store);
-                let bytes = metashrew::byte_string(memory, pointer);
-                bytes
-                    .map(|bytes| memory[bytes].to_vec())
-                    .ok_or(RunError::BadView(pointer))
-            }
-            Err(error) => Err(live.explain(error)),
-        }
     }
 
     /// Makes an instance and does what a host does before a guest's first instruction.
@@ -292,6 +272,14 @@ impl Live {
     }
 
     fn pregrow(&mut self, pages: u64) -> Result<(), RunError> {
+        let ceiling = self.ceiling;
+        self.grow_to(pages * PAGE_BYTES)
+            .map_err(|_| RunError::Pregrow { pages, ceiling })
+    }
+
+    /// Grows memory to so many bytes, in whole pages, unless it has them: the host's own growth, within the ceiling.
+    fn grow_to(&mut self, bytes: u64) -> Result<(), wasmtime::Error> {
+        let pages = bytes.div_ceil(PAGE_BYTES);
         let more = pages.saturating_sub(self.memory.size(&self.store));
         if more == 0 {
             return Ok(());
@@ -299,10 +287,7 @@ impl Live {
         self.store.data_mut().limits.set_host_grows(true);
         let grown = self.memory.grow(&mut self.store, more);
         self.store.data_mut().limits.set_host_grows(false);
-        let ceiling = self.ceiling;
-        grown
-            .map(drop)
-            .map_err(|_| RunError::Pregrow { pages, ceiling })
+        grown.map(drop)
     }
 
     fn limit_cache(&mut self, limit: u32) -> Result<(), RunError> {

@@ -3,6 +3,8 @@
 //! Each pool's list is walked from its oldest entry on. What is promoted or inserted meanwhile goes to the newest end, ahead of
 //! the walk, so nothing is passed over; and a lookup answers nothing from above the height until the walk is over.
 
+use core::num::NonZeroU32;
+
 use super::scope::Pool;
 use super::store::Store;
 use crate::region::ENTRY_HEADER_BYTES;
@@ -77,22 +79,23 @@ impl Store {
         }
     }
 
-    /// What a lookup found while a walk is not over: dropped if the walk would drop it.
+    /// What a lookup found while a walk is not over: dropped if the walk would drop it, else passed over.
     #[cold]
-    pub fn unless_invalid(&mut self, at: u32) -> Option<u32> {
-        if self.is_invalid(at) {
-            self.evict(at);
+    pub fn unless_invalid(&mut self, at: NonZeroU32) -> Option<NonZeroU32> {
+        if self.is_invalid(at.get()) {
+            self.evict(at.get());
             return None;
         }
+        self.pass_over(at.get());
         Some(at)
     }
 
-    /// Moves the walk on from an entry that is about to leave its place in the list for this newer one.
+    /// Moves the walk on from an entry that is about to leave its place in the list.
     #[inline]
-    pub fn sweep_past(&mut self, at: u32, newer: u32) {
-        if let Some(sweep) = &mut self.sweep {
+    pub fn pass_over(&mut self, at: u32) {
+        if let (Some(sweep), Some(entry)) = (&mut self.sweep, self.region.entry(at)) {
             if sweep.at == at {
-                sweep.at = newer;
+                sweep.at = entry.newer;
             }
         }
     }

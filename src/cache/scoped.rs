@@ -40,8 +40,8 @@ impl<'a> Scoped<'a> {
     #[inline]
     pub fn get(self, key: &[u8]) -> Option<&'a [u8]> {
         let store = self.store?;
-        let found = store.look_up(self.scope, key, self.scope.hash(key))?;
-        store.value(found)
+        let value = store.look_up(self.scope, key, self.scope.hash(key))?;
+        store.bytes(value)
     }
 
     /// The value of a key, in place, without promotion or counting.
@@ -74,11 +74,11 @@ impl<'a> Scoped<'a> {
     ) -> Result<&'a [u8], InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
         let hash = self.scope.hash(key);
-        let found = match store.look_up(self.scope, key, hash) {
-            Some(found) => found,
+        let value = match store.look_up(self.scope, key, hash) {
+            Some(value) => value,
             None => store.load(self.scope, key, len, hash, load)?,
         };
-        store.value(found).ok_or(InsertError::Damaged)
+        store.bytes(value).ok_or(InsertError::Damaged)
     }
 
     /// The value of a key, in place; on a miss, what `fetch` gives, which is also stored if it can be.
@@ -100,7 +100,7 @@ impl<'a> Scoped<'a> {
             let _ = store.insert_absent(self.scope, key, value.as_ref(), hash);
             return Lookup::Miss(value);
         };
-        match store.value(found) {
+        match store.bytes(found) {
             Some(value) => Lookup::Hit(value),
             None => Lookup::Miss(fetch()),
         }

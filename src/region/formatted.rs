@@ -4,9 +4,7 @@ use core::ptr::NonNull;
 use core::slice;
 
 use super::block::{Bucket, EntryHeader};
-use super::geometry::{
-    BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES, MAX_KEY_BYTES,
-};
+use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES};
 use super::header::{HEADER_BYTES, Header};
 use super::{Growth, REGION_ALIGN, RegionParts};
 
@@ -18,6 +16,8 @@ use super::{Growth, REGION_ALIGN, RegionParts};
 pub(crate) struct Formatted {
     start: NonNull<u8>,
     capacity: u32,
+    /// Bytes of the arena behind the first entry's header.
+    room: u32,
     geometry: Geometry,
     /// `geometry.max_buckets()`.
     buckets: u32,
@@ -43,6 +43,7 @@ impl Formatted {
         let mut region = Formatted {
             start,
             capacity,
+            room: capacity - geometry.least_capacity(),
             geometry,
             buckets: geometry.max_buckets(),
             growth,
@@ -95,11 +96,7 @@ impl Formatted {
         }
         // SAFETY: the bucket's number is below the number of buckets, so it lies within the index (invariant); header and
         // buckets are multiples of 64 bytes, so it is aligned; any bytes are a Bucket.
-        unsafe {
-            self.at(HEADER_BYTES + number * BUCKET_BYTES)
-                .cast()
-                .as_ref()
-        }
+        unsafe { self.bucket_at(number).as_ref() }
     }
 
     /// A bucket of the index to be written; its page is cleared if nobody did so yet. A number that no bucket has
@@ -111,11 +108,7 @@ impl Formatted {
             self.clear_page(self.geometry.page_of(number));
         }
         // SAFETY: as in `bucket`, and the span is exclusively ours, as is `self`.
-        unsafe {
-            self.at(HEADER_BYTES + number * BUCKET_BYTES)
-                .cast()
-                .as_mut()
-        }
+        unsafe { self.bucket_at(number).as_mut() }
     }
 
     /// The header of the entry at an offset, or `None` if none can stand there. Checks that the header, not the key and
@@ -132,19 +125,20 @@ impl Formatted {
     }
 
     /// The header of the entry at an offset, and so many bytes behind it, where its key should stand. `None` if they are
-    /// not all in the arena, or more than a key has.
-    #[inline]
-    pub fn entry_and_key(&self, at: u32, key_len: usize) -> Option<(&EntryHeader, &[u8])> {
-        if key_len > MAX_KEY_BYTES as usize {
+    /// not all in the arena.
+    #[inline(always)]
+    pub fn entry_and_key(&self, at: u32, key_len: u32) -> Option<(&EntryHeader, &[u8])> {
+        let before = at.wrapping_sub(self.geometry.arena_start);
+        if before > self.room || key_len > self.room - before {
             return None;
         }
-        let start = self.span(at, ENTRY_HEADER_BYTES + key_len as u32)?;
-        // SAFETY: `span` has checked that header and key lie within the arena; any bytes at any address are an EntryHeader.
+        // SAFETY: just checked that header and key lie within the arena; any bytes at any address are an EntryHeader.
         unsafe {
+            let start = self.at(at);
             let key = start.add(ENTRY_HEADER_BYTES as usize);
             Some((
                 start.cast().as_ref(),
-                slice::from_raw_parts(key.as_ptr(), key_len),
+                slice::from_raw_parts(key.as_ptr(), key_len as usize),
             ))
         }
     }
@@ -204,6 +198,7 @@ impl Formatted {
             return false;
         }
         self.capacity += got;
+        self.room += got;
         let capacity = self.capacity;
         self.header_mut().set_capacity(capacity);
         true
@@ -239,19 +234,33 @@ impl Formatted {
 
     #[inline]
     fn entry_at(&self, at: u32) -> Option<NonNull<EntryHeader>> {
-        self.span(at, ENTRY_HEADER_BYTES).map(NonNull::cast)
+        if at.wrapping_sub(self.geometry.arena_start) > self.room {
+            return None;
+        }
+        // SAFETY: just checked.
+        Some(unsafe { self.at(at).cast() })
     }
 
     /// The address of `len` bytes of the arena, if they are all in it.
     #[inline]
     fn span(&self, at: u32, len: u32) -> Option<NonNull<u8>> {
-        let arena_start = self.geometry.arena_start;
-        let left = (self.capacity - arena_start).checked_sub(len)?;
-        if at.wrapping_sub(arena_start) > left {
+        let left = (self.room + ENTRY_HEADER_BYTES).checked_sub(len)?;
+        if at.wrapping_sub(self.geometry.arena_start) > left {
             return None;
         }
         // SAFETY: just checked.
         Some(unsafe { self.at(at) })
+    }
+
+    /// # Safety
+    ///
+    /// `number` is below the number of buckets.
+    unsafe fn bucket_at(&self, number: u32) -> NonNull<Bucket> {
+        // SAFETY: the bucket lies within the span (invariant). The constant comes last, where a load takes it in.
+        unsafe {
+            let offset = (number * BUCKET_BYTES) as usize;
+            self.start.add(offset).add(HEADER_BYTES as usize).cast()
+        }
     }
 
     /// # Safety

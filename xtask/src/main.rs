@@ -1,6 +1,8 @@
 //! The project's tasks: set-up, guest modules, the demo, the benches and the whole test run.
 
+mod apt;
 mod bench;
+mod browser;
 mod debian;
 mod guests;
 mod licences;

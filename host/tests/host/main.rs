@@ -7,4 +7,5 @@ mod imports;
 mod input;
 mod load;
 mod memory;
+mod share;
 mod wasi;
