@@ -9,7 +9,7 @@
 //! ```text
 //! ceiling, digest, engine, input, limits, plot, state <- trace
 //!   <- metashrew <- context <- wasi <- guest
-//!   <- observe, report, share, trap <- run, exec <- table, map, size
+//!   <- observe, report, share, trap <- run, exec, prometheus <- table <- size
 //! ```
 
 #![deny(unsafe_code)]
@@ -26,6 +26,7 @@ pub mod limits;
 pub mod metashrew;
 pub mod observe;
 pub mod plot;
+pub mod prometheus;
 pub mod report;
 pub mod run;
 pub mod share;
@@ -44,7 +45,7 @@ pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
-pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span};
+pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span, find_record};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};
 pub use share::SharedImage;

@@ -436,7 +436,11 @@ mod tests {
         exchange
             .flush(&mut with_string(8, b"\x0a\x01k\x0a\x01v"), 8)
             .unwrap();
-        assert!(exchange.flush(&mut with_string(8, b"\x0a\x01k"), 8).is_err());
+        assert!(
+            exchange
+                .flush(&mut with_string(8, b"\x0a\x01k"), 8)
+                .is_err()
+        );
         exchange.flush(&mut with_string(8, b""), 8).unwrap();
         let written = vec![(b"k".to_vec(), b"v".to_vec())];
         assert_eq!(exchange.take_writes(), Some(written));

@@ -16,7 +16,7 @@ use crate::trace::Trace;
 use crate::trap::RunError;
 
 /// Shares of the best hit ratio, in hundredths, at whose capacities the curve is calibrated.
-const CALIBRATED_AT: [u32; 4] = [8, 30, 60, 88];
+const CALIBRATED_AT: [u32; 6] = [5, 20, 40, 60, 78, 92];
 /// By how much the capacity is raised, in hundredths, until nothing is evicted any more.
 const ROOM: [u64; 10] = [0, 1, 2, 4, 6, 8, 12, 16, 24, 50];
 
