@@ -6,7 +6,8 @@ use core::mem::offset_of;
 
 use super::block::{EntryHeader, STAMP_MASK};
 use super::geometry::{ENTRY_HEADER_BYTES, Geometry, MAX_FIRST_PAGES, WAYS};
-use super::header::{BIN_WORDS, FormatError, Header, POOLS, Pool, RegionInfo, inspect};
+use super::header::{BIN_WORDS, Header, POOLS, Pool};
+use super::inspect::{FormatError, RegionInfo, inspect};
 
 /// A block smaller than this cannot be.
 const LEAST_BLOCK_BYTES: u32 = 8;
@@ -206,6 +207,7 @@ pub fn empty(region: &mut [u8]) -> Result<(), FormatError> {
     set(region, offset_of!(Header, indexed), 0);
     set(region, offset_of!(Header, stale_pages), stale);
     set(region, offset_of!(Header, stale_left), stale);
+    set(region, offset_of!(Header, sweeping), 0);
     set(region, offset_of!(Header, bin_summary), 0);
     for word in 0..BIN_WORDS {
         set(region, offset_of!(Header, bin_map) + 4 * word, 0);
