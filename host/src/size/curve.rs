@@ -155,13 +155,22 @@ impl Curve {
         let low = self.within(97.0 * best.hit_ratio).capacity / 4 * 3;
         let low = low.max(16 * STEP_BYTES);
         let high = best.capacity.max(low);
-        let steps = count.saturating_sub(2).max(1) as f64;
-        let ratio = (high as f64 / low as f64).powf(1.0 / steps);
-        let mut capacities: BTreeSet<u64> = (0..count.saturating_sub(1))
-            .map(|step| low as f64 * ratio.powf(step as f64))
-            .map(|capacity| (capacity as u64).next_multiple_of(STEP_BYTES))
-            .collect();
-        capacities.insert(self.within(1.0).capacity);
+        let recommended = self.within(1.0).capacity;
+        let spread = |steps: usize| -> BTreeSet<u64> {
+            let ratio = (high as f64 / low as f64).powf(1.0 / steps as f64);
+            (0..=steps)
+                .map(|step| low as f64 * ratio.powf(step as f64))
+                .map(|capacity| (capacity as u64).next_multiple_of(STEP_BYTES))
+                .chain([recommended])
+                .collect()
+        };
+        // One more where the recommended capacity is one of them anyway.
+        let fewer = spread(count.saturating_sub(2).max(1));
+        let capacities = if fewer.len() < count {
+            spread(count.saturating_sub(1).max(1))
+        } else {
+            fewer
+        };
         capacities
             .into_iter()
             .map(|capacity| self.at(capacity))
