@@ -2,8 +2,11 @@
 
 pub mod exec;
 pub mod run;
+pub mod size;
+pub mod stats;
 pub mod verify;
 pub mod view;
+mod warm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
