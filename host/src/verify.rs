@@ -77,6 +77,20 @@ pub fn verify(
             reason,
         });
     }
+    // A block that is alone is run twice, so that there is one that can begin warm.
+    let twice = match inputs {
+        [one] if subject.has_record() => Some(vec![one.clone(), one.clone()]),
+        _ => None,
+    };
+    let twice_reference = twice.as_ref().map(|twice| {
+        Run::of(
+            name,
+            reference_engine.as_mut(),
+            &Scenario::reference(),
+            twice,
+        )
+    });
+    let twice_reference = twice_reference.transpose()?;
     let scenarios = Scenario::matrix(&subject, reference.grows(), extent);
     let mut report = VerifyReport::new(state_digest(&reference.state)?);
     let runs = engines.len() * scenarios.len();
@@ -93,7 +107,19 @@ pub fn verify(
                 continue;
             }
             progress(at * scenarios.len() + place, runs, name, &scenario.name);
-            let outcome = compare(engine.as_mut(), scenario, inputs, &reference)?;
+            let (inputs, reference) = match (&twice, &twice_reference) {
+                (Some(twice), Some(reference)) if scenario.warm => (&twice[..], reference),
+                _ => (inputs, &reference),
+            };
+            let outcome = match engine.lacks(scenario) {
+                Some(reason) => Outcome::Skipped(reason.into()),
+                None => match reference.failure() {
+                    Some(reason) => {
+                        Outcome::Skipped(format!("a second time, the block fails: {reason}"))
+                    }
+                    None => compare(engine.as_mut(), scenario, inputs, reference)?,
+                },
+            };
             report.push(name, &scenario.name, outcome);
         }
     }
@@ -118,7 +144,7 @@ impl Run {
             state: MemoryState::default(),
         };
         for input in inputs {
-            let block = engine.run(scenario, input, &run.state);
+            let block = engine.run(scenario, input, &run.state, None);
             let block = block.map_err(|EngineError(reason)| VerifyError::Reference {
                 engine: name,
                 reason,
@@ -151,9 +177,10 @@ fn compare(
     reference: &Run,
 ) -> Result<Outcome, VerifyError> {
     let mut state = MemoryState::default();
-    let mut last = None;
+    let mut last: Option<Observation> = None;
     for (input, expected) in inputs.iter().zip(&reference.blocks) {
-        let seen = match engine.run(scenario, input, &state) {
+        let image = last.as_ref().and_then(|last| last.image.as_ref());
+        let seen = match engine.run(scenario, input, &state, image) {
             Ok(seen) => seen,
             Err(EngineError(reason)) => return Ok(Outcome::CouldNotRun(reason)),
         };

@@ -9,6 +9,7 @@ use super::wasmi::Wasmi;
 use super::wasmtime::Wasmtime;
 use crate::engine::Compiler;
 use crate::guest::{Guest, LoadError};
+use crate::image::RegionImage;
 use crate::input::Input;
 use crate::state::MemoryState;
 
@@ -64,7 +65,13 @@ pub struct EngineError(pub String);
 
 /// Something that runs blocks, each in a fresh instance.
 pub trait Engine {
-    /// Runs one block in a scenario, on what earlier blocks wrote. What the module does wrong is part of the observation.
+    /// Why it cannot run a scenario that others can.
+    fn lacks(&self, _scenario: &Scenario) -> Option<&'static str> {
+        None
+    }
+
+    /// Runs one block in a scenario, on what earlier blocks wrote, with the cache that the last one left, if it is given one. What the
+    /// module does wrong is part of the observation.
     ///
     /// # Errors
     ///
@@ -74,6 +81,7 @@ pub trait Engine {
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
+        image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError>;
 }
 

@@ -16,6 +16,7 @@ use super::rewrite::rewritten;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
+use crate::image::RegionImage;
 use crate::input::Input;
 use crate::metashrew::{Call, Import, decode_flush};
 use crate::state::{MemoryState, Pair};
@@ -126,11 +127,19 @@ impl Node {
 }
 
 impl Engine for Node {
+    fn lacks(&self, scenario: &Scenario) -> Option<&'static str> {
+        // Each block has a process of its own.
+        scenario
+            .warm
+            .then_some("no images of caches are taken on this engine")
+    }
+
     fn run(
         &mut self,
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
+        _image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError> {
         let failed = |error: &dyn std::fmt::Display| EngineError(error.to_string());
         match self.answer(scenario, input, state) {

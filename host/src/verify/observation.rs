@@ -4,6 +4,7 @@ use std::fmt;
 
 use steadfast::record::{Record, State as Reservation};
 
+use crate::image::RegionImage;
 use crate::metashrew::Call;
 use crate::observe::HeapTrace;
 use crate::state::Pair;
@@ -56,6 +57,8 @@ pub struct Observation {
     pub exhaustion: Option<Exhaustion>,
     /// Calls of `memory.grow`, where the engine counts them. Not compared: they follow from what the host grants.
     pub grows_asked: Option<u64>,
+    /// The cache that it left, where the next block is to have it. Not compared.
+    pub image: Option<RegionImage>,
     /// Bytes of the cache's region. Not compared: they follow from what the host grants.
     pub capacity_bytes: Option<u32>,
 }
@@ -124,6 +127,7 @@ impl Observation {
             ended,
             writes: writes.unwrap_or_default(),
             calls,
+            image: None,
             heap_trace: record.and_then(HeapTrace::of),
             exhaustion: record.and_then(Exhaustion::of),
             grows_asked: None,
@@ -285,6 +289,7 @@ mod tests {
             }),
             exhaustion: None,
             grows_asked: Some(2),
+            image: None,
             capacity_bytes: Some(1 << 30),
         }
     }

@@ -36,6 +36,8 @@ pub struct Scenario {
     pub cache: Option<u32>,
     /// Bytes of a variable in the environment that the module does not read; 0 is none.
     pub environment_bytes: usize,
+    /// Each block but the first begins with the cache that the one before left.
+    pub warm: bool,
     /// The refusal may be that of the heap's budget: then a defined abort is as good as the same result.
     pub may_refuse_budget: bool,
     quick: bool,
@@ -51,6 +53,7 @@ impl Scenario {
             refuse_grow: None,
             cache: None,
             environment_bytes: 0,
+            warm: false,
             may_refuse_budget: false,
             quick: true,
         }
@@ -96,6 +99,10 @@ impl Scenario {
             scenarios.push(environment(100_000).quick());
         }
         if subject.has_record() {
+            scenarios.push(Scenario {
+                warm: true,
+                ..Scenario::named("warm cache")
+            });
             scenarios.push(Scenario {
                 cache: Some(ONE_ENTRY_BYTES),
                 ..Scenario::named("cache of one entry")

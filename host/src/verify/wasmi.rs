@@ -13,6 +13,7 @@ use super::rewrite::rewritten;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
+use crate::image::{RegionImage, module_digest};
 use crate::input::Input;
 use crate::metashrew::{self, Exchange, Import};
 use crate::observe;
@@ -55,6 +56,7 @@ impl Wasmi {
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
+        image: Option<&RegionImage>,
     ) -> Result<Observation, Failure> {
         let directory = match self.uses_wasi {
             true => Some(input_directory(input.bytes())?),
@@ -79,7 +81,11 @@ impl Wasmi {
         let instance = self.linker.instantiate_and_start(&mut store, &module)?;
         let memory = instance.get_memory(&store, "memory");
         let memory = memory.ok_or("the module exports no memory")?;
-        pregrow(&mut store, memory, scenario)?;
+        grow_to(&mut store, memory, scenario.pregrow.unwrap_or(0))?;
+        if let Some(image) = image {
+            grow_to(&mut store, memory, image.memory_needed() / PAGE_BYTES)?;
+            image.restore(memory.data_mut(&mut store))?;
+        }
         let record_at = record_address(&store, &instance);
         if let (Some(limit), Some(at)) = (scenario.cache, record_at) {
             let field = at as usize + Record::CACHE_LIMIT_OFFSET;
@@ -89,13 +95,21 @@ impl Wasmi {
         let stopped = start.call(&mut store, ()).err();
         let stopped = stopped.filter(|error| error.i32_exit_status() != Some(0));
         let record = record_at.and_then(|at| observe::record(memory.data(&store), at));
+        let image = record.filter(|_| scenario.warm && stopped.is_none());
+        let image = image.and_then(|record| {
+            let module = module_digest(&self.module);
+            RegionImage::capture(memory.data(&store), record.region_start, module).ok()
+        });
         let exchange = &mut store.data_mut().exchange;
-        Ok(Observation::new(
-            stopped.map(|error| format!("the guest trapped: {error}")),
-            exchange.take_writes(),
-            exchange.calls().to_vec(),
-            record.as_ref(),
-        ))
+        Ok(Observation {
+            image,
+            ..Observation::new(
+                stopped.map(|error| format!("the guest trapped: {error}")),
+                exchange.take_writes(),
+                exchange.calls().to_vec(),
+                record.as_ref(),
+            )
+        })
     }
 }
 
@@ -105,8 +119,9 @@ impl Engine for Wasmi {
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
+        image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError> {
-        self.observe(scenario, input, state)
+        self.observe(scenario, input, state, image)
             .map_err(|error| EngineError(error.to_string()))
     }
 }
@@ -153,9 +168,8 @@ fn wasi(scenario: &Scenario, directory: &TempDir) -> Result<WasiCtx, Failure> {
     Ok(builder.build())
 }
 
-fn pregrow(store: &mut Store<World>, memory: Memory, scenario: &Scenario) -> Result<(), Failure> {
-    let wanted = scenario.pregrow.unwrap_or(0);
-    let more = wanted.saturating_sub(memory.size(&*store));
+fn grow_to(store: &mut Store<World>, memory: Memory, pages: u64) -> Result<(), Failure> {
+    let more = pages.saturating_sub(memory.size(&*store));
     if more > 0 {
         memory.grow(&mut *store, more)?;
     }

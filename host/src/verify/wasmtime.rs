@@ -5,6 +5,7 @@ use super::observation::Observation;
 use super::scenario::{Scenario, UNREAD_VARIABLE};
 use crate::config::RunConfig;
 use crate::engine::Compiler;
+use crate::image::RegionImage;
 use crate::input::Input;
 use crate::limits::OnRefusal;
 use crate::run::{Finished, Runner};
@@ -35,6 +36,7 @@ impl Engine for Wasmtime {
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
+        image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError> {
         let failed = |error: &dyn std::fmt::Display| EngineError(error.to_string());
         let config = RunConfig {
@@ -49,8 +51,12 @@ impl Engine for Wasmtime {
         };
         let runner = self.runner.with_config(config);
         let runner = runner.map_err(|error| failed(&error))?;
-        let finished = runner.start(input, state).map_err(|error| failed(&error))?;
-        Ok(observe(&finished))
+        let finished = runner.start_warm(input, state, image);
+        let finished = finished.map_err(|error| failed(&error))?;
+        Ok(Observation {
+            image: scenario.warm.then(|| finished.image().ok()).flatten(),
+            ..observe(&finished)
+        })
     }
 }
 
