@@ -7,6 +7,7 @@ pub mod size;
 pub mod stats;
 pub mod verify;
 pub mod view;
+mod warm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
