@@ -2,6 +2,9 @@
 //!
 //! Under Miri the regions' memory is leaked on purpose: pass `-Zmiri-ignore-leaks`.
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use steadfast::cache::{Cache, InsertError};
 use steadfast_ops::cache::{Checks, Grants, Script, Spec, Summary, noise, region, run};
 

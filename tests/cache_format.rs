@@ -1,5 +1,8 @@
 //! The region's format: what a host reads, what an entry costs, and what damage does.
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{FormatError, HEADER_BYTES, RegionInfo, block_bytes, inspect};
 use steadfast_ops::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};

@@ -1,5 +1,8 @@
 //! The index grows with what the cache holds, and loses nothing on the way.
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use steadfast::cache::Cache;
 use steadfast::region::{HEADER_BYTES, RegionInfo, inspect};
 use steadfast_ops::cache::{Bytes, Spec, region_with_bytes};

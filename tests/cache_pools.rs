@@ -1,5 +1,8 @@
 //! Pools, their quotas, and heights.
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use steadfast::cache::{Cache, InsertError, Pool, Scope};
 use steadfast::region::{HEADER_BYTES, block_bytes, inspect};
 use steadfast_ops::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};

@@ -1,5 +1,8 @@
 //! Random operations on a heap, against an oracle.
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use steadfast_ops::heap::{Op, Ops, Player, Span, seeded};
 
 /// Operations under Miri are slow: it gets a part of each run.

@@ -1,5 +1,8 @@
 //! Exhaustion, requests that no heap can serve, and damage.
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
@@ -28,7 +31,7 @@ fn an_empty_span_is_a_budget_of_nothing() {
     // SAFETY: no byte of the span is used, since it has none.
     unsafe {
         heap.adopt(
-            NonNull::without_provenance(PAGE.try_into().expect("not zero")),
+            NonNull::new(core::ptr::without_provenance_mut(PAGE)).expect("not zero"),
             0,
             0,
         )

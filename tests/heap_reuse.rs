@@ -1,5 +1,8 @@
 //! What was given back serves again: in place, across sizes, and without a ratchet.
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use core::alloc::Layout;
 
 use steadfast::heap::Heap;

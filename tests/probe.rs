@@ -1,5 +1,8 @@
 //! Every refusal and interference that a host can script leads to a defined outcome at the same addresses.
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use steadfast::memory::StaticEnd;
 use steadfast::memory::host::{HostMemory, Script};
 use steadfast::probe::{Ownership, Refusal, reserve};

@@ -1,9 +1,13 @@
 //! The subcommands.
 
 pub mod exec;
+pub mod map;
 pub mod run;
+pub mod size;
+pub mod stats;
 pub mod verify;
 pub mod view;
+mod warm;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! How guest code is compiled.
 
-use wasmtime::{Config, Engine, Strategy};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, Strategy};
 
 /// What makes a module's code run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub fn engine(fuel: bool) -> Result<Engine, wasmtime::Error> {
 pub fn engine_with(compiler: Compiler, fuel: bool) -> Result<Engine, wasmtime::Error> {
     let mut config = Config::new();
     config.consume_fuel(fuel);
+    // Shared images are mapped into memories that no other instance takes over.
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     match compiler {
         Compiler::Cranelift => {}
         Compiler::Winch => {

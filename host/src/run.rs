@@ -1,5 +1,8 @@
 //! Runs a guest: a fresh instance for every block and every view, as metashrew does.
 
+mod view;
+mod warm;
+
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -10,16 +13,21 @@ use wasmtime_wasi::I32Exit;
 use crate::ceiling::PAGE_BYTES;
 use crate::config::RunConfig;
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::engine::engine_with;
 use crate::guest::{Guest, LoadError, one_line};
+use crate::image::module_tag;
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::metashrew::{self, Call, Exchange};
 use crate::observe::{self, Observed};
 use crate::report::BlockReport;
 use crate::state::{Pair, State};
+use crate::trace::{Recorder, Trace};
 use crate::trap::{RunError, explain};
 use crate::wasi::{self, Output, World};
+
+pub use self::view::View;
 
 /// A module that is ready to run, and how it is run.
 ///
@@ -125,28 +133,23 @@ impl Runner {
         self.instantiate(input, state)?.start(input)
     }
 
-    /// Calls a view: an export without parameters that reads its arguments where a block would
-    /// stand, and returns a pointer to a byte string. What it writes is dropped.
+    /// As [`start`](Runner::start), and appends to `trace` what the module's cache is asked and told, in this block and in those
+    /// that follow in the same instance. The cache finds nothing meanwhile; its outputs are the same.
     ///
     /// # Errors
     ///
-    /// When there is no such export, the guest fails, or it returns a pointer to nothing readable.
-    pub fn view(&self, name: &str, input: &Input, state: &dyn State) -> Result<Vec<u8>, RunError> {
+    /// When the guest could not be started at all, or is not built on steadfast.
+    pub fn start_recorded(
+        &self,
+        input: &Input,
+        state: &dyn State,
+        trace: Trace,
+    ) -> Result<Finished, RunError> {
         let mut live = self.instantiate(input, state)?;
-        let view = live
-            .instance
-            .get_typed_func::<(), u32>(&mut live.store, name)
-            .map_err(|_| RunError::NoView(name.to_string()))?;
-        match view.call(&mut live.store, ()) {
-            Ok(pointer) => {
-                let memory = live.memory.data(&live.store);
-                let bytes = metashrew::byte_string(memory, pointer);
-                bytes
-                    .map(|bytes| memory[bytes].to_vec())
-                    .ok_or(RunError::BadView(pointer))
-            }
-            Err(error) => Err(live.explain(error)),
-        }
+        let record_at = live.record_at.ok_or(RunError::NoRecord)?;
+        let exchange = &mut live.store.data_mut().exchange;
+        exchange.record(Recorder::new(record_at, trace));
+        live.start(input)
     }
 
     /// Makes an instance and does what a host does before a guest's first instruction.
@@ -191,9 +194,11 @@ impl Runner {
             memory,
             record_at,
             ceiling: config.ceiling,
+            module: self.guest.digest(),
             logged,
             world,
         };
+        live.name_module();
         if let Some(pages) = config.pregrow {
             live.pregrow(pages)?;
         }
@@ -247,6 +252,7 @@ struct Live {
     memory: Memory,
     record_at: Option<u32>,
     ceiling: u64,
+    module: Digest,
     logged: Arc<Mutex<String>>,
     world: Option<World>,
 }
@@ -260,6 +266,10 @@ impl Live {
         let before = Instant::now();
         let returned = start.call(&mut self.store, ());
         let guest_ns = before.elapsed().as_nanos() as u64;
+        let (memory, context) = self.memory.data_and_store_mut(&mut self.store);
+        if let Some(recorder) = context.exchange.recorder() {
+            recorder.end_block(memory);
+        }
         let outcome = match returned {
             Err(error) if exit_status(&error) != Some(0) => Err(self.explain(error)),
             _ => self.take_writes(),
@@ -268,6 +278,14 @@ impl Live {
     }
 
     fn pregrow(&mut self, pages: u64) -> Result<(), RunError> {
+        let ceiling = self.ceiling;
+        self.grow_to(pages * PAGE_BYTES)
+            .map_err(|_| RunError::Pregrow { pages, ceiling })
+    }
+
+    /// Grows memory to so many bytes, in whole pages, unless it has them: the host's own growth, within the ceiling.
+    fn grow_to(&mut self, bytes: u64) -> Result<(), wasmtime::Error> {
+        let pages = bytes.div_ceil(PAGE_BYTES);
         let more = pages.saturating_sub(self.memory.size(&self.store));
         if more == 0 {
             return Ok(());
@@ -275,19 +293,29 @@ impl Live {
         self.store.data_mut().limits.set_host_grows(true);
         let grown = self.memory.grow(&mut self.store, more);
         self.store.data_mut().limits.set_host_grows(false);
-        let ceiling = self.ceiling;
-        grown
-            .map(drop)
-            .map_err(|_| RunError::Pregrow { pages, ceiling })
+        grown.map(drop)
     }
 
     fn limit_cache(&mut self, limit: u32) -> Result<(), RunError> {
-        let at = self.record_at.ok_or(RunError::NoRecord)?;
+        self.tell(Record::CACHE_LIMIT_OFFSET, &limit.to_le_bytes())
+            .ok_or(RunError::NoRecord)
+    }
+
+    /// Tells a guest that is built on steadfast which module it is, so that it refuses another one's image.
+    fn name_module(&mut self) {
+        let tag = module_tag(&self.module);
+        // Other guests have no record.
+        let _ = self.tell(Record::MODULE_TAG_OFFSET, &tag.to_le_bytes());
+    }
+
+    /// Writes a field of the guest's record, if it has one.
+    fn tell(&mut self, offset: usize, bytes: &[u8]) -> Option<()> {
+        let at = self.record_at?;
         let memory = self.memory.data_mut(&mut self.store);
-        observe::record(memory, at).ok_or(RunError::NoRecord)?;
-        let field = at as usize + Record::CACHE_LIMIT_OFFSET;
-        memory[field..field + 4].copy_from_slice(&limit.to_le_bytes());
-        Ok(())
+        observe::record(memory, at)?;
+        let field = at as usize + offset;
+        memory[field..field + bytes.len()].copy_from_slice(bytes);
+        Some(())
     }
 
     fn record(&self) -> Option<Record> {
@@ -375,9 +403,25 @@ impl Finished {
         self.live.store.data().exchange.calls()
     }
 
+    /// What was recorded so far, of an instance that [records](Runner::start_recorded); it ends with this.
+    pub fn take_trace(&mut self) -> Option<Trace> {
+        let exchange = &mut self.live.store.data_mut().exchange;
+        exchange.recorder().take().map(Recorder::into_trace)
+    }
+
     /// What the block flushed, or why it failed.
     pub fn outcome(&self) -> &Result<Vec<Pair>, RunError> {
         &self.outcome
+    }
+
+    /// The same, of a block that did not fail.
+    ///
+    /// # Errors
+    ///
+    /// Why it failed.
+    pub fn succeeded(self) -> Result<Finished, RunError> {
+        let outcome = Ok(self.outcome?);
+        Ok(Finished { outcome, ..self })
     }
 
     /// Writes what the block flushed, all of it or nothing.

@@ -102,6 +102,19 @@ pub enum RunError {
         /// Bytes that the instance may have.
         ceiling: u64,
     },
+    /// An image to be mapped does not fit in the memory that the instance may have.
+    #[error(
+        "the image needs {need} bytes of memory, and the ceiling is {ceiling}: raise the ceiling to at least {need}, unless the module itself declares a lower maximum"
+    )]
+    ImageTooLarge {
+        /// Bytes of memory that the image needs.
+        need: u64,
+        /// Bytes that the instance may have.
+        ceiling: u64,
+    },
+    /// An image could not be mapped.
+    #[error("cannot map the image: {0}")]
+    Map(std::io::Error),
     /// A limit on the cache was asked for, and the module has no record to write it in.
     #[error("the module exports no `{export}`, so its cache cannot be limited: build it on steadfast", export = Record::EXPORT)]
     NoRecord,

@@ -13,8 +13,8 @@ use core::num::NonZeroU32;
 
 use super::scope::Scope;
 use super::store::Store;
-use super::tags::matches;
-use crate::region::{Bucket, EntryHeader, STAMP_MASK, Slot, WAYS};
+use super::tags::{among_first, among_last, matches};
+use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, STAMP_MASK, Slot, WAYS};
 
 /// A bucket is split when there are more entries than this for each, until there are as many buckets as there can be. One
 /// that is still to be split may then hold up to twice as many.
@@ -91,13 +91,22 @@ impl Store {
         }
     }
 
-    /// The entry of a scope with this key.
+    /// The entry of a scope with this key, which may be too long for any.
     #[inline(always)]
     pub fn find(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
+        if key.len() > MAX_KEY_BYTES as usize {
+            return None;
+        }
         let candidates = self.candidates(hash);
         let home = self.bucket_at(candidates.place, candidates.group);
         let bucket = self.region.bucket(home);
-        for way in matches(&bucket.tags, candidates.tag) {
+        // One loop after the other: where one of the first ways has the key, the last are not looked at.
+        for way in among_first(&bucket.tags, candidates.tag) {
+            if self.has_key(bucket.offsets[way], scope, key) {
+                return NonZeroU32::new(bucket.offsets[way]);
+            }
+        }
+        for way in among_last(&bucket.tags, candidates.tag) {
             if self.has_key(bucket.offsets[way], scope, key) {
                 return NonZeroU32::new(bucket.offsets[way]);
             }
@@ -303,12 +312,12 @@ impl Store {
     }
 
     /// An entry's hash, from its scope and key or, where that is long, from behind its value.
-    fn hash_of_entry(&self, at: u32, entry: &EntryHeader) -> Option<u64> {
+    pub fn hash_of_entry(&self, at: u32, entry: &EntryHeader) -> Option<u64> {
         if let Some(hash_at) = entry.hash_offset() {
             let bytes = self.region.bytes(at.wrapping_add(hash_at), 8)?;
             return bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
         }
-        let (_, key) = self.region.entry_and_key(at, usize::from(entry.key_len))?;
+        let (_, key) = self.region.entry_and_key(at, entry.key_len())?;
         Some(Scope::of(entry)?.hash(key))
     }
 }

@@ -1,6 +1,7 @@
 //! The recency lists, one for each pool: doubly linked through the entries, newest to oldest.
 
 use super::store::Store;
+use crate::region::EntryHeader;
 
 impl Store {
     /// Makes an entry that is in no list the newest of its pool.
@@ -23,13 +24,10 @@ impl Store {
         }
     }
 
-    /// Takes an entry out of its pool's list. Its own links keep their values.
-    pub fn unlink(&mut self, at: u32, pool: usize) {
-        let Some(entry) = self.region.entry(at) else {
-            return;
-        };
-        let (newer, older) = (entry.newer, entry.older);
-        self.sweep_past(at, newer);
+    /// Takes an entry with this header out of its pool's list. Its own links keep their values.
+    pub fn unlink(&mut self, at: u32, entry: &EntryHeader) {
+        let (newer, older, pool) = (entry.newer, entry.older, entry.pool());
+        self.pass_over(at);
         match self.region.entry_mut(newer) {
             Some(entry) => entry.older = older,
             None => self.region.header_mut().pool_mut(pool).newest = older,
@@ -40,18 +38,13 @@ impl Store {
         }
     }
 
-    /// Makes an entry that is in its pool's list the newest of it.
+    /// Makes an entry that is in its pool's list the newest of it. No walk over the list is at it.
     #[inline]
     pub fn promote(&mut self, at: u32, pool: usize) {
         let second = self.region.header().pool(pool).newest;
-        if second != at {
-            self.splice(at, pool, second);
+        if second == at {
+            return;
         }
-    }
-
-    /// Makes an entry that is in its pool's list, and not its newest, the newest in front of `second`.
-    #[inline]
-    fn splice(&mut self, at: u32, pool: usize, second: u32) {
         let shift = self.region.geometry().stamp_shift;
         let stamp = self.region.header_mut().tick(shift);
         let Some(entry) = self.region.entry_mut(at) else {
@@ -60,7 +53,6 @@ impl Store {
         let (newer, older) = (entry.newer, entry.older);
         (entry.newer, entry.older) = (0, second);
         entry.set_stamp(stamp);
-        self.sweep_past(at, newer);
         if let Some(entry) = self.region.entry_mut(newer) {
             entry.older = older;
         }

@@ -40,8 +40,8 @@ impl<'a> Scoped<'a> {
     #[inline]
     pub fn get(self, key: &[u8]) -> Option<&'a [u8]> {
         let store = self.store?;
-        let found = store.look_up(self.scope, key, self.scope.hash(key))?;
-        store.value(found)
+        let value = store.look_up(self.scope, key, self.scope.hash(key))?;
+        store.bytes(value)
     }
 
     /// The value of a key, in place, without promotion or counting.
@@ -58,7 +58,7 @@ impl<'a> Scoped<'a> {
     /// The entry cannot fit, however much is evicted; the cache is then as it was.
     pub fn insert(self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
-        store.insert(self.scope, key, value)
+        store.change(|store| store.insert(self.scope, key, value))
     }
 
     /// The value of a key; on a miss, `load` writes a value of `len` bytes straight into the region.
@@ -74,11 +74,11 @@ impl<'a> Scoped<'a> {
     ) -> Result<&'a [u8], InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
         let hash = self.scope.hash(key);
-        let found = match store.look_up(self.scope, key, hash) {
-            Some(found) => found,
-            None => store.load(self.scope, key, len, hash, load)?,
+        let value = match store.look_up(self.scope, key, hash) {
+            Some(value) => value,
+            None => store.change(|store| store.load(self.scope, key, len, hash, load))?,
         };
-        store.value(found).ok_or(InsertError::Damaged)
+        store.bytes(value).ok_or(InsertError::Damaged)
     }
 
     /// The value of a key, in place; on a miss, what `fetch` gives, which is also stored if it can be.
@@ -97,10 +97,11 @@ impl<'a> Scoped<'a> {
         let Some(found) = store.look_up(self.scope, key, hash) else {
             let value = fetch();
             // What does not fit is fetched again next time.
-            let _ = store.insert_absent(self.scope, key, value.as_ref(), hash);
+            let _ =
+                store.change(|store| store.insert_absent(self.scope, key, value.as_ref(), hash));
             return Lookup::Miss(value);
         };
-        match store.value(found) {
+        match store.bytes(found) {
             Some(value) => Lookup::Hit(value),
             None => Lookup::Miss(fetch()),
         }
@@ -109,6 +110,6 @@ impl<'a> Scoped<'a> {
     /// Drops the entry with this key. Says whether there was one.
     pub fn remove(self, key: &[u8]) -> bool {
         self.store
-            .is_some_and(|store| store.remove(self.scope, key))
+            .is_some_and(|store| store.change(|store| store.remove(self.scope, key)))
     }
 }

@@ -7,46 +7,84 @@ use super::invalidate::Sweep;
 use super::scope::Scope;
 use super::space::{Block, SLACK_BYTES};
 use super::words::equal;
-use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, block_bytes};
+use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, Start, block_bytes};
+
+/// A part of the arena, which may not lie in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub at: u32,
+    pub len: u32,
+}
 
 /// An enabled cache.
 #[derive(Debug)]
 pub struct Store {
     pub region: Formatted,
-    /// The height that entries of the main and API pools are written at.
-    pub height: u32,
-    /// An invalidation that is not over yet.
-    pub sweep: Option<Sweep>,
+    pub reading: Reading,
+    /// What inserts keep free below the frontier, so that blocks are found; see `evict`.
+    pub reserved_bytes: u32,
+}
+
+/// What a lookup does besides finding an entry.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading {
+    /// Counts and promotes.
+    Plain,
+    /// So it does, but for what an invalidation that is not over yet will drop.
+    Sweeping(Sweep),
+    /// Nothing: other instances read the same memory.
+    Frozen,
 }
 
 impl Store {
     pub fn new(region: Formatted) -> Store {
         Store {
             region,
-            height: 0,
-            sweep: None,
+            reading: Reading::Plain,
+            reserved_bytes: 0,
         }
     }
 
-    /// Offset and length of an entry's value.
+    /// Goes on where the instance stopped that left the image.
+    pub fn resume(&mut self, start: Start) {
+        match self.region.header().sweep_above() {
+            Some(height) => self.reading = Reading::Sweeping(self.sweep_above(height)),
+            None if start == Start::Shared => self.reading = Reading::Frozen,
+            None => {}
+        }
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        matches!(self.reading, Reading::Frozen)
+    }
+
+    /// Runs an operation that changes what the region holds. An image that is taken before it is over is torn.
     #[inline]
-    fn value_span(&self, at: u32) -> (u32, u32) {
-        self.region.entry(at).map_or((0, 0), |entry| {
-            let value_at = at.wrapping_add(ENTRY_HEADER_BYTES + entry.key_len());
-            (value_at, entry.value_len())
+    pub fn change<R>(&mut self, operation: impl FnOnce(&mut Store) -> R) -> R {
+        self.region.begin_change();
+        let result = operation(self);
+        self.region.end_change();
+        result
+    }
+
+    /// Where an entry's value stands.
+    #[inline]
+    pub fn value_span(&self, at: u32) -> Span {
+        let entry = self.region.entry(at);
+        entry.map_or(Span { at: 0, len: 0 }, |entry| Span {
+            at: at.wrapping_add(ENTRY_HEADER_BYTES + entry.key_len()),
+            len: entry.value_len(),
         })
     }
 
-    /// The value of the entry at an offset.
     #[inline]
-    pub fn value(&self, at: u32) -> Option<&[u8]> {
-        let (value_at, len) = self.value_span(at);
-        self.region.bytes(value_at, len)
+    pub fn bytes(&self, span: Span) -> Option<&[u8]> {
+        self.region.bytes(span.at, span.len)
     }
 
     fn value_mut(&mut self, at: u32) -> Option<&mut [u8]> {
-        let (value_at, len) = self.value_span(at);
-        self.region.bytes_mut(value_at, len)
+        let span = self.value_span(at);
+        self.region.bytes_mut(span.at, span.len)
     }
 
     /// Key and value of the entry at an offset, if they lie within the arena.
@@ -56,26 +94,29 @@ impl Store {
             at.wrapping_add(ENTRY_HEADER_BYTES),
             entry.key_len() + entry.value_len(),
         )?;
-        bytes.split_at_checked(entry.key_len as usize)
+        bytes.split_at_checked(entry.key_len() as usize)
     }
 
-    /// Whether the entry at an offset is this scope's and has this key.
+    /// Whether the entry at an offset is this scope's and has this key, which is not too long for one.
     #[inline(always)]
     pub fn has_key(&self, at: u32, scope: Scope, key: &[u8]) -> bool {
-        match self.region.entry_and_key(at, key.len()) {
+        let key_len = key.len() as u32;
+        match self.region.entry_and_key(at, key_len) {
             Some((entry, own)) => {
-                entry.is_like(key.len(), scope.number()) && scope.holds(entry) && equal(own, key)
+                entry.is_like(key_len, scope.number()) && scope.holds(entry) && equal(own, key)
             }
             None => false,
         }
     }
 
-    /// Finds a key, promotes and counts.
+    /// Finds a key, promotes and counts. Where the value stands.
     #[inline]
-    pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<u32> {
-        let mut found = self.find(scope, key, hash).map(NonZeroU32::get);
-        if self.sweep.is_some() {
-            found = found.and_then(|at| self.unless_invalid(at));
+    pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<Span> {
+        let mut found = self.find(scope, key, hash);
+        match self.reading {
+            Reading::Plain => {}
+            Reading::Sweeping(_) => found = found.and_then(|at| self.unless_invalid(at)),
+            Reading::Frozen => return found.map(|at| self.value_span(at.get())),
         }
         let pool = self.region.header_mut().pool_mut(scope.number());
         let Some(at) = found else {
@@ -83,8 +124,9 @@ impl Store {
             return None;
         };
         pool.hits = pool.hits.wrapping_add(1);
-        self.promote(at, scope.number());
-        Some(at)
+        let value = self.value_span(at.get());
+        self.promote(at.get(), scope.number());
+        Some(value)
     }
 
     /// The value of a key, without promotion or counting.
@@ -93,15 +135,15 @@ impl Store {
         if self.is_invalid(at) {
             return None;
         }
-        self.value(at)
+        self.bytes(self.value_span(at))
     }
 
     pub fn insert(&mut self, scope: Scope, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
         let size = self.size_that_fits(scope, key, value.len())?;
         let hash = scope.hash(key);
         if let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) {
-            let (_, held_len) = self.value_span(at);
-            if block_bytes(key.len(), held_len as usize) == Some(size) {
+            let held = self.value_span(at);
+            if block_bytes(key.len(), held.len as usize) == Some(size) {
                 self.overwrite(scope, at, value);
                 self.keep_hash(at, hash);
                 return Ok(());
@@ -139,7 +181,7 @@ impl Store {
         self.commit(at, hash, held)
     }
 
-    /// Makes an entry whose value `load` writes. The key is not there.
+    /// Makes an entry whose value `load` writes, and tells where that stands. The key is not there.
     pub fn load(
         &mut self,
         scope: Scope,
@@ -147,7 +189,7 @@ impl Store {
         len: usize,
         hash: u64,
         load: impl FnOnce(&mut [u8]),
-    ) -> Result<u32, InsertError> {
+    ) -> Result<Span, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
         let held = self.region.header().indexed;
         let at = self.write(scope, key, len, size)?;
@@ -164,7 +206,7 @@ impl Store {
             pending.done = true;
         }
         self.commit(at, hash, held)?;
-        Ok(at)
+        Ok(self.value_span(at))
     }
 
     pub fn remove(&mut self, scope: Scope, key: &[u8]) -> bool {
@@ -179,7 +221,8 @@ impl Store {
 
     /// Forgets all entries.
     pub fn empty(&mut self) {
-        self.sweep = None;
+        self.end_sweep();
+        self.reserved_bytes = 0;
         self.region.empty();
     }
 
@@ -193,7 +236,7 @@ impl Store {
     fn height_in(&self, scope: Scope) -> u32 {
         match scope {
             Scope::View(height) => height,
-            Scope::Main | Scope::Api => self.height,
+            Scope::Main | Scope::Api => self.region.header().height,
         }
     }
 
@@ -318,19 +361,32 @@ impl Store {
         }
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
+        self.pass_over(at);
         self.promote(at, scope.number());
     }
 
-    /// Takes an entry out of index, list and accounts. If the index does not have it, or its block cannot be, the region is
+    /// Takes an entry with this header out of index, list and accounts. If it has no place in the index, the region is
     /// damaged: the cache starts over, and the answer is `None`. Otherwise the block, which is to be released.
-    pub fn detach(&mut self, at: u32, hash: u64) -> Option<Block> {
-        let entry = self.region.entry(at);
-        let sizes = entry.map(|entry| (entry.block_bytes(), entry.pool()));
-        let (true, Some((bytes, number))) = (self.unplace(at, hash), sizes) else {
-            self.start_over();
-            return None;
+    pub fn detach(&mut self, at: u32, entry: Option<EntryHeader>) -> Option<Block> {
+        let hash = entry.and_then(|entry| self.hash_of_entry(at, &entry));
+        self.detach_hashed(at, entry, hash)
+    }
+
+    fn detach_hashed(
+        &mut self,
+        at: u32,
+        entry: Option<EntryHeader>,
+        hash: Option<u64>,
+    ) -> Option<Block> {
+        let (Some(entry), Some(hash)) = (entry, hash) else {
+            return self.give_up();
         };
-        self.unlink(at, number);
+        if !self.unplace(at, hash) {
+            return self.give_up();
+        }
+        let number = entry.pool();
+        self.unlink(at, &entry);
+        let bytes = entry.block_bytes();
         let pool = self.region.header_mut().pool_mut(number);
         pool.entries = pool.entries.wrapping_sub(1);
         pool.used_bytes = pool.used_bytes.wrapping_sub(bytes);
@@ -338,10 +394,25 @@ impl Store {
     }
 
     /// As [`detach`](Self::detach), and releases the block.
-    pub fn drop_entry(&mut self, at: u32, hash: u64) -> Option<()> {
-        let block = self.detach(at, hash)?;
+    pub fn drop_known(&mut self, at: u32, entry: Option<EntryHeader>) -> Option<()> {
+        let block = self.detach(at, entry)?;
         self.release(block);
         Some(())
+    }
+
+    /// As [`drop_known`](Self::drop_known), of an entry with this hash.
+    fn drop_entry(&mut self, at: u32, hash: u64) -> Option<()> {
+        let entry = self.region.entry(at).copied();
+        let block = self.detach_hashed(at, entry, Some(hash))?;
+        self.release(block);
+        Some(())
+    }
+
+    /// Starts over, and has nothing to answer.
+    #[cold]
+    pub fn give_up<T>(&mut self) -> Option<T> {
+        self.start_over();
+        None
     }
 
     /// What is done when damage is found: all entries are forgotten.

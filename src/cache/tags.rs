@@ -1,26 +1,45 @@
-//! Finding tags in a bucket, eight at a time in an ordinary word.
+//! Finding tags in a bucket, eight at a time in ordinary words.
 
 use crate::region::WAYS;
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// The ways of a bucket whose tag may equal the one looked for. The first is sure; one that follows may be off by one
-/// bit, so what it leads to is compared anyway.
-///
-/// Of bits `8 * i + 3` and `8 * i + 7`, the first stands for way `i`, the second for way `8 + i`.
-pub struct Matches(u64);
+/// Ways whose tag may equal the one looked for. The first is sure; one that follows may be off by one bit, so what it
+/// leads to is compared anyway.
+pub struct Matches {
+    /// The highest bit of each way's byte.
+    left: u64,
+    /// The way that the lowest byte stands for.
+    first: usize,
+}
 
-/// The ways that may have this tag; with tag 0, the vacant ones.
+/// Those of the first eight ways that may have this tag; with tag 0, the vacant ones.
 #[inline]
-pub fn matches(tags: &[u8; WAYS], tag: u8) -> Matches {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *tags;
-    let everywhere = LOW * u64::from(tag);
-    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ everywhere;
-    let high = u32::from_le_bytes([i, j, k, l]) ^ everywhere as u32;
-    let low = low.wrapping_sub(LOW) & !low & HIGH;
-    let high = high.wrapping_sub(LOW as u32) & !high & HIGH as u32;
-    Matches((low >> 4) | u64::from(high))
+pub fn among_first(tags: &[u8; WAYS], tag: u8) -> Matches {
+    let [a, b, c, d, e, f, g, h, ..] = *tags;
+    let differs = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ (LOW * u64::from(tag));
+    Matches {
+        left: differs.wrapping_sub(LOW) & !differs & HIGH,
+        first: 0,
+    }
+}
+
+/// The same among the last four ways.
+#[inline]
+pub fn among_last(tags: &[u8; WAYS], tag: u8) -> Matches {
+    let [.., i, j, k, l] = *tags;
+    let differs = u32::from_le_bytes([i, j, k, l]) ^ (LOW as u32 * u32::from(tag));
+    Matches {
+        left: u64::from(differs.wrapping_sub(LOW as u32) & !differs & HIGH as u32),
+        first: 8,
+    }
+}
+
+/// The same among all ways.
+#[inline]
+pub fn matches(tags: &[u8; WAYS], tag: u8) -> impl Iterator<Item = usize> {
+    among_first(tags, tag).chain(among_last(tags, tag))
 }
 
 impl Iterator for Matches {
@@ -28,12 +47,12 @@ impl Iterator for Matches {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
+        if self.left == 0 {
             return None;
         }
-        let bit = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
-        Some((bit >> 3) + ((bit & 4) << 1))
+        let way = self.first + (self.left.trailing_zeros() >> 3) as usize;
+        self.left &= self.left - 1;
+        Some(way)
     }
 }
 

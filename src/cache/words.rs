@@ -1,66 +1,63 @@
-//! Reading keys a word at a time: a byte-wise `memcmp` is what a lookup in wasm spends most of its time on.
-
-/// Two words of eight bytes.
-type Pair = [u64; 2];
-
-/// A byte string as pairs of words.
-pub struct Words<F> {
-    /// The pairs that are not the last.
-    pub full: F,
-    /// The last sixteen bytes, which overlap the pair before them; all bytes of a shorter string.
-    pub last: Pair,
-}
-
-#[inline]
-pub fn words(bytes: &[u8]) -> Words<impl Iterator<Item = Pair> + '_> {
-    let (inner, last) = match bytes.last_chunk::<16>() {
-        Some(last) => (&bytes[..bytes.len() - 1], pair(last)),
-        None => (&[][..], short(bytes)),
-    };
-    Words {
-        full: inner.chunks_exact(16).map(pair),
-        last,
-    }
-}
-
-#[inline]
-fn pair(bytes: &[u8]) -> Pair {
-    match (bytes.first_chunk(), bytes.last_chunk()) {
-        (Some(first), Some(last)) => [u64::from_le_bytes(*first), u64::from_le_bytes(*last)],
-        _ => [0; 2],
-    }
-}
-
-/// Less than sixteen bytes as a pair; it tells strings of the same length apart.
-#[inline]
-fn short(bytes: &[u8]) -> Pair {
-    if bytes.len() >= 8 {
-        return pair(bytes);
-    }
-    match (bytes.first_chunk(), bytes.last_chunk()) {
-        (Some(first), Some(last)) => {
-            [*first, *last].map(|bytes| u64::from(u32::from_le_bytes(bytes)))
-        }
-        _ => {
-            let fold = |word, byte: &u8| (word << 8) | u64::from(*byte);
-            [bytes.iter().fold(0, fold), 0]
-        }
-    }
-}
+//! Comparing keys a word at a time: a byte-wise `memcmp` is what a lookup in wasm spends most of its time on.
 
 /// Whether two byte strings are equal.
-#[inline]
+///
+/// From 16 to 64 bytes, as most keys have, it takes neither loop nor call: both ends are compared, which overlap where there is
+/// less between them.
+#[inline(always)]
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let (a, b) = (words(a), words(b));
-    same((a.last, b.last)) && a.full.zip(b.full).all(same)
+    if a.len() > 64 {
+        return long_equal(a, b);
+    }
+    match (ends::<32>(a), ends::<32>(b)) {
+        (Some(a), Some(b)) => same(a, b),
+        _ => match (ends::<16>(a), ends::<16>(b)) {
+            (Some(a), Some(b)) => same(a, b),
+            _ => short_equal(a, b),
+        },
+    }
 }
 
-#[inline]
-fn same((a, b): (Pair, Pair)) -> bool {
-    (a[0] ^ b[0]) | (a[1] ^ b[1]) == 0
+/// The last bytes, where keys differ most, and the first.
+#[inline(always)]
+fn ends<const N: usize>(bytes: &[u8]) -> Option<[&[u8; N]; 2]> {
+    Some([bytes.last_chunk()?, bytes.first_chunk()?])
+}
+
+/// Whether both ends are equal; they consist of whole words.
+#[inline(always)]
+fn same<const N: usize>(
+    [a_last, a_first]: [&[u8; N]; 2],
+    [b_last, b_first]: [&[u8; N]; 2],
+) -> bool {
+    let equal = |a: &[u8; N], b: &[u8; N]| {
+        let mut words = a.chunks_exact(8).zip(b.chunks_exact(8));
+        words.all(|(a, b)| word(a) == word(b))
+    };
+    equal(a_last, b_last) && equal(a_first, b_first)
+}
+
+#[inline(always)]
+fn word(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+#[inline(never)]
+fn long_equal(a: &[u8], b: &[u8]) -> bool {
+    let mut pieces = a.chunks_exact(32).zip(b.chunks_exact(32));
+    pieces.all(|(a, b)| ends::<16>(a).zip(ends(b)).is_some_and(|(a, b)| same(a, b)))
+        && ends::<32>(a).zip(ends(b)).is_some_and(|(a, b)| same(a, b))
+}
+
+#[inline(never)]
+fn short_equal(a: &[u8], b: &[u8]) -> bool {
+    match (ends::<8>(a), ends::<8>(b)) {
+        (Some(a), Some(b)) => same(a, b),
+        _ => a == b,
+    }
 }
 
 #[cfg(test)]

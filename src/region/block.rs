@@ -1,7 +1,10 @@
 //! The pieces that the index and the arena consist of, as they lie in memory.
 
+use bytemuck::{Pod, Zeroable};
+
 use super::geometry::{
-    BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_HASHED_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes,
+    BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_HASHED_KEY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS,
+    block_bytes,
 };
 
 /// The block before this one is free, and its last four bytes tell its size.
@@ -9,17 +12,21 @@ const PREVIOUS_FREE: u32 = 1 << 31;
 /// How much longer than its lengths say the block is, in steps of two bytes.
 const SLACK_SHIFT: u32 = 29;
 const SLACK: u32 = 3 << SLACK_SHIFT;
+const KEY_LEN: u32 = MAX_KEY_BYTES;
+/// The access stamp stands above the key's length...
+const STAMP_SHIFT: u32 = 16;
+const STAMP: u32 = (STAMP_MASK as u32) << STAMP_SHIFT;
+/// ...and the pool's number above the stamp.
+const POOL_SHIFT: u32 = 30;
 /// Bits of the access stamp.
-pub(crate) const STAMP_MASK: u16 = (1 << POOL_SHIFT) - 1;
-/// The pool's number stands above the stamp.
-const POOL_SHIFT: u32 = 14;
+pub(crate) const STAMP_MASK: u16 = (1 << (POOL_SHIFT - STAMP_SHIFT)) - 1;
 
 /// What stands in front of an entry's key and value. Links are offsets of other entries, 0 for none.
 ///
 /// Blocks begin at even offsets. Bit 0 of the first word is therefore clear in an entry; it is set in a free block, whose
 /// first word is its size.
 #[repr(C, packed)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct EntryHeader {
     /// The entry used next after this one.
     pub newer: u32,
@@ -29,10 +36,8 @@ pub(crate) struct EntryHeader {
     pub height: u32,
     /// Bits 0..29 the value's length; then `SLACK` and `PREVIOUS_FREE`.
     value: u32,
-    /// The key's length.
-    pub key_len: u16,
-    /// Bits 0..14 the access stamp, 14..16 the pool.
-    stamp: u16,
+    /// Bits 0..16 the key's length, 16..30 the access stamp, 30..32 the pool.
+    key: u32,
 }
 
 impl EntryHeader {
@@ -51,13 +56,18 @@ impl EntryHeader {
             older: 0,
             height,
             value,
-            key_len: key_len as u16,
-            stamp: (pool as u16) << POOL_SHIFT,
+            key: (key_len as u32 & KEY_LEN) | ((pool as u32) << POOL_SHIFT),
         }
     }
 
+    /// The header that bytes begin with.
+    pub fn read(bytes: &[u8]) -> Option<EntryHeader> {
+        let bytes = bytes.get(..size_of::<EntryHeader>())?;
+        Some(bytemuck::pod_read_unaligned(bytes))
+    }
+
     pub fn key_len(&self) -> u32 {
-        u32::from(self.key_len)
+        self.key & KEY_LEN
     }
 
     pub fn value_len(&self) -> u32 {
@@ -89,29 +99,28 @@ impl EntryHeader {
     /// The number of the entry's pool, below four.
     #[inline]
     pub fn pool(&self) -> usize {
-        usize::from(self.stamp >> POOL_SHIFT)
+        (self.key >> POOL_SHIFT) as usize
     }
 
-    /// Whether the entry has a key of this length and is in the pool with this number.
+    /// Whether the entry has a key of this length, which a key can have, and is in the pool with this number.
     #[inline]
-    pub fn is_like(&self, key_len: usize, pool: usize) -> bool {
-        let pool_bits = u32::from(self.stamp & !STAMP_MASK) << 16;
-        pool_bits | u32::from(self.key_len) == key_len as u32 | (pool as u32) << (16 + POOL_SHIFT)
+    pub fn is_like(&self, key_len: u32, pool: usize) -> bool {
+        self.key & !STAMP == key_len | ((pool as u32) << POOL_SHIFT)
     }
 
     pub fn stamp(&self) -> u16 {
-        self.stamp & STAMP_MASK
+        (self.key >> STAMP_SHIFT) as u16 & STAMP_MASK
     }
 
     pub fn set_stamp(&mut self, stamp: u16) {
-        self.stamp = (self.stamp & !STAMP_MASK) | (stamp & STAMP_MASK);
+        self.key = (self.key & !STAMP) | (u32::from(stamp & STAMP_MASK) << STAMP_SHIFT);
     }
 
     /// The bytes of the whole block.
     pub fn block_bytes(&self) -> u32 {
         let slack = 2 * ((self.value & SLACK) >> SLACK_SHIFT);
         // Both lengths are within the format's limits by their width.
-        block_bytes(self.key_len as usize, self.value_len() as usize).unwrap_or(0) + slack
+        block_bytes(self.key_len() as usize, self.value_len() as usize).unwrap_or(0) + slack
     }
 }
 

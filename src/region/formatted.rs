@@ -1,12 +1,11 @@
 //! A region with header, index and arena in place: the accessors that everything above is built on.
 
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
 
 use super::block::{Bucket, EntryHeader};
-use super::geometry::{
-    BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES, MAX_KEY_BYTES,
-};
+use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES};
 use super::header::{HEADER_BYTES, Header};
 use super::{Growth, REGION_ALIGN, RegionParts};
 
@@ -18,6 +17,8 @@ use super::{Growth, REGION_ALIGN, RegionParts};
 pub(crate) struct Formatted {
     start: NonNull<u8>,
     capacity: u32,
+    /// Bytes of the arena behind the first entry's header.
+    room: u32,
     geometry: Geometry,
     /// `geometry.max_buckets()`.
     buckets: u32,
@@ -35,18 +36,10 @@ impl Formatted {
     /// As for `Region::from_raw`, and the geometry leaves room for an entry within the capacity.
     pub unsafe fn cold(parts: RegionParts, geometry: Geometry, hash: [u8; 16]) -> Formatted {
         let RegionParts {
-            start,
-            capacity,
-            growth,
-            ..
+            start, capacity, ..
         } = parts;
-        let mut region = Formatted {
-            start,
-            capacity,
-            geometry,
-            buckets: geometry.max_buckets(),
-            growth,
-        };
+        // SAFETY: the caller's duty.
+        let mut region = unsafe { Formatted::over(parts, geometry) };
         if parts.fresh_from > 0 {
             // SAFETY: the header lies within the span, which is exclusively ours.
             unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
@@ -61,11 +54,30 @@ impl Formatted {
             &geometry,
             parts.expected_entry,
             parts.plan_fingerprint,
+            parts.module_tag,
             hash,
         );
         header.set_capacity(capacity);
         (header.stale_pages, header.stale_left) = (stale_pages, stale_pages);
         region
+    }
+
+    /// Takes the span as it is.
+    ///
+    /// # Safety
+    ///
+    /// As for [`cold`](Self::cold).
+    pub unsafe fn over(parts: RegionParts, geometry: Geometry) -> Formatted {
+        // What is above it, the index has no room for.
+        let capacity = parts.capacity.min(geometry.limit);
+        Formatted {
+            start: parts.start,
+            capacity,
+            room: capacity - geometry.least_capacity(),
+            geometry,
+            buckets: geometry.max_buckets(),
+            growth: parts.growth.up_to(geometry.limit),
+        }
     }
 
     pub fn geometry(&self) -> &Geometry {
@@ -87,6 +99,22 @@ impl Formatted {
         unsafe { self.start.cast().as_mut() }
     }
 
+    /// The header as bytes.
+    pub fn header_bytes(&self) -> &[u8; HEADER_BYTES as usize] {
+        // SAFETY: the header lies within the span (invariant), which is initialised; a Header has no padding.
+        unsafe { self.start.cast().as_ref() }
+    }
+
+    /// Bytes of the region, wherever they stand; `None` if they are not all in it.
+    pub fn raw(&self, range: Range<u32>) -> Option<&[u8]> {
+        let len = range.end.checked_sub(range.start)?;
+        if range.end > self.capacity {
+            return None;
+        }
+        // SAFETY: just checked that the bytes lie within the span, which is initialised.
+        Some(unsafe { slice::from_raw_parts(self.at(range.start).as_ptr(), len as usize) })
+    }
+
     /// A bucket of the index as it may be read: one on a page that nobody has cleared yet is empty.
     #[inline]
     pub fn bucket(&self, number: u32) -> &Bucket {
@@ -95,11 +123,7 @@ impl Formatted {
         }
         // SAFETY: the bucket's number is below the number of buckets, so it lies within the index (invariant); header and
         // buckets are multiples of 64 bytes, so it is aligned; any bytes are a Bucket.
-        unsafe {
-            self.at(HEADER_BYTES + number * BUCKET_BYTES)
-                .cast()
-                .as_ref()
-        }
+        unsafe { self.bucket_at(number).as_ref() }
     }
 
     /// A bucket of the index to be written; its page is cleared if nobody did so yet. A number that no bucket has
@@ -111,11 +135,7 @@ impl Formatted {
             self.clear_page(self.geometry.page_of(number));
         }
         // SAFETY: as in `bucket`, and the span is exclusively ours, as is `self`.
-        unsafe {
-            self.at(HEADER_BYTES + number * BUCKET_BYTES)
-                .cast()
-                .as_mut()
-        }
+        unsafe { self.bucket_at(number).as_mut() }
     }
 
     /// The header of the entry at an offset, or `None` if none can stand there. Checks that the header, not the key and
@@ -132,19 +152,20 @@ impl Formatted {
     }
 
     /// The header of the entry at an offset, and so many bytes behind it, where its key should stand. `None` if they are
-    /// not all in the arena, or more than a key has.
-    #[inline]
-    pub fn entry_and_key(&self, at: u32, key_len: usize) -> Option<(&EntryHeader, &[u8])> {
-        if key_len > MAX_KEY_BYTES as usize {
+    /// not all in the arena.
+    #[inline(always)]
+    pub fn entry_and_key(&self, at: u32, key_len: u32) -> Option<(&EntryHeader, &[u8])> {
+        let before = at.wrapping_sub(self.geometry.arena_start);
+        if before > self.room || key_len > self.room - before {
             return None;
         }
-        let start = self.span(at, ENTRY_HEADER_BYTES + key_len as u32)?;
-        // SAFETY: `span` has checked that header and key lie within the arena; any bytes at any address are an EntryHeader.
+        // SAFETY: just checked that header and key lie within the arena; any bytes at any address are an EntryHeader.
         unsafe {
+            let start = self.at(at);
             let key = start.add(ENTRY_HEADER_BYTES as usize);
             Some((
                 start.cast().as_ref(),
-                slice::from_raw_parts(key.as_ptr(), key_len),
+                slice::from_raw_parts(key.as_ptr(), key_len as usize),
             ))
         }
     }
@@ -186,24 +207,12 @@ impl Formatted {
 
     /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got any.
     pub fn grow(&mut self, wanted: u32) -> bool {
-        let Growth::OnDemand {
-            step,
-            limit,
-            extend,
-        } = self.growth
-        else {
-            return false;
-        };
-        let room = limit.saturating_sub(self.capacity);
-        if room == 0 {
-            return false;
-        }
-        let got = extend(wanted.max(step).min(room)).min(room);
+        let got = self.growth.extend(self.capacity, wanted);
         if got == 0 {
-            self.growth = Growth::Fixed;
             return false;
         }
         self.capacity += got;
+        self.room += got;
         let capacity = self.capacity;
         self.header_mut().set_capacity(capacity);
         true
@@ -239,19 +248,33 @@ impl Formatted {
 
     #[inline]
     fn entry_at(&self, at: u32) -> Option<NonNull<EntryHeader>> {
-        self.span(at, ENTRY_HEADER_BYTES).map(NonNull::cast)
+        if at.wrapping_sub(self.geometry.arena_start) > self.room {
+            return None;
+        }
+        // SAFETY: just checked.
+        Some(unsafe { self.at(at).cast() })
     }
 
     /// The address of `len` bytes of the arena, if they are all in it.
     #[inline]
     fn span(&self, at: u32, len: u32) -> Option<NonNull<u8>> {
-        let arena_start = self.geometry.arena_start;
-        let left = (self.capacity - arena_start).checked_sub(len)?;
-        if at.wrapping_sub(arena_start) > left {
+        let left = (self.room + ENTRY_HEADER_BYTES).checked_sub(len)?;
+        if at.wrapping_sub(self.geometry.arena_start) > left {
             return None;
         }
         // SAFETY: just checked.
         Some(unsafe { self.at(at) })
+    }
+
+    /// # Safety
+    ///
+    /// `number` is below the number of buckets.
+    unsafe fn bucket_at(&self, number: u32) -> NonNull<Bucket> {
+        // SAFETY: the bucket lies within the span (invariant). The constant comes last, where a load takes it in.
+        unsafe {
+            let offset = (number * BUCKET_BYTES) as usize;
+            self.start.add(offset).add(HEADER_BYTES as usize).cast()
+        }
     }
 
     /// # Safety

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::project::{BARE, Project, WASI};
 use crate::step::step;
 use crate::tally::Tally;
-use crate::{guests, licences, optional, shell, tools};
+use crate::{browser, guests, licences, optional, shell, tools};
 
 /// The guest crate's features, in the combinations that must build.
 const FEATURES: [&str; 8] = [
@@ -49,6 +49,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     lint(project)?;
     features(project)?;
     docs(project)?;
+    packages(project)?;
     optional::msrv(project)?;
     test(
         project,
@@ -66,12 +67,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
         "tests: wasm32-wasip1",
         &format!("--package steadfast --all-features --target {WASI}"),
     )?;
-    test(
-        project,
-        tally,
-        "tests: wasm32-unknown-unknown",
-        &format!("--package steadfast --all-features --target {BARE}"),
-    )?;
+    in_javascript(project, tally)?;
     // Optimised, as the tools are, so that the engine is built once.
     test(
         project,
@@ -79,6 +75,31 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
         "tests: host and engines",
         "--release --package steadfast-host --package wasm-tests --package steadfast-bench",
     )
+}
+
+/// The same tests in Node and in Chromium: optimised, since the two take minutes otherwise.
+fn in_javascript(project: &Project, tally: &mut Tally) -> Result<()> {
+    let arguments = format!(
+        "test --tests --release --package steadfast --package web-tests --features steadfast/metashrew,steadfast/trace,steadfast/log --target {BARE}"
+    );
+    let tests = || project.cargo(arguments.split(' '));
+    step("tests: wasm32-unknown-unknown in Node", || {
+        tally.run(&mut tests())
+    })?;
+    let name = "tests: wasm32-unknown-unknown in Chromium";
+    if !browser::to_be_had(name) {
+        return Ok(());
+    }
+    step(name, || {
+        // The flags for Chromium are in `webdriver.json`. The limit is that of one file, in seconds.
+        let webdriver = project.root().join("webdriver.json");
+        tally.run(
+            tests()
+                .env("WASM_BINDGEN_USE_BROWSER", "1")
+                .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", webdriver)
+                .env("WASM_BINDGEN_TEST_TIMEOUT", "300"),
+        )
+    })
 }
 
 /// The tests that indexers know by name run under plain `cargo test`, all of them.
@@ -130,6 +151,10 @@ fn lint(project: &Project) -> Result<()> {
             &format!("{guests} --target {target}"),
         )?;
     }
+    lint(
+        "clippy: tests in JavaScript engines",
+        &format!("--package web-tests --all-targets --target {BARE}"),
+    )?;
     Ok(())
 }
 
@@ -150,6 +175,17 @@ fn features(project: &Project) -> Result<()> {
             }
         }
         Ok(())
+    })
+}
+
+/// Both crates can be published, and what is published builds. The host is not built once more from its package: that takes as long
+/// as wasmtime does.
+fn packages(project: &Project) -> Result<()> {
+    step("packages", || {
+        let both = "package --quiet --allow-dirty --no-verify --package steadfast --package steadfast-host";
+        shell::run(&mut project.cargo(both.split(' ')))?;
+        let verified = "package --quiet --allow-dirty --package steadfast";
+        shell::run(&mut project.cargo(verified.split(' ')))
     })
 }
 

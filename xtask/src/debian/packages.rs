@@ -1,11 +1,10 @@
 //! The packages that the toolchain is made of.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::shell;
+use crate::apt;
 use crate::step::step;
 
 /// All but the linker, whose name carries the version of LLVM.
@@ -19,12 +18,9 @@ const PACKAGES: [&str; 7] = [
     "wasi-libc",
 ];
 
-/// How apt-get is called: it must not remove anything that is there, rustup's own package above all.
-const INSTALL: &str = "apt-get install --yes --quiet=2 --no-install-recommends --no-remove";
-
 /// Installs what is missing. Needs root for that alone.
 pub fn install() -> Result<()> {
-    if !Path::new("/usr/bin/apt-get").exists() {
+    if !apt::is_here() {
         bail!(
             "the wasm targets are missing, rustup cannot add them, and this is no Debian: \
              install a Rust toolchain with the targets wasm32-wasip1 and wasm32-unknown-unknown"
@@ -33,25 +29,9 @@ pub fn install() -> Result<()> {
     if all_installed() {
         return Ok(());
     }
-    if !is_root()? {
-        let names = names().join(" ");
-        bail!(
-            "root is needed once, for packages. Run this as root, then try again:\n    apt-get update && {INSTALL} {names}"
-        );
-    }
     step(
         "apt-get: Debian's Rust compiler, its source, its linker and wasi-libc",
-        || {
-            shell::run(Command::new("apt-get").args(["update", "--quiet=2"]))?;
-            let mut words = INSTALL.split(' ');
-            let mut install = Command::new(words.next().unwrap_or_default());
-            shell::run(
-                install
-                    .args(words)
-                    .args(names())
-                    .env("DEBIAN_FRONTEND", "noninteractive"),
-            )
-        },
+        || apt::install(&names()),
     )
 }
 
@@ -89,8 +69,4 @@ fn all_installed() -> bool {
         && String::from_utf8_lossy(&output.stdout)
             .lines()
             .all(|status| status == "installed")
-}
-
-fn is_root() -> Result<bool> {
-    Ok(shell::output(Command::new("id").arg("-u"))?.trim() == "0")
 }

@@ -1,0 +1,116 @@
+//! Views: an instance that answers a question about the state.
+
+use super::{Live, Runner};
+use crate::input::Input;
+use crate::metashrew;
+use crate::share::SharedImage;
+use crate::state::State;
+use crate::trap::RunError;
+
+impl Runner {
+    /// Calls a view: an export without parameters that reads its arguments where a block would
+    /// stand, and returns a pointer to a byte string. What it writes is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such export, the guest fails, or it returns a pointer to nothing readable.
+    pub fn view(&self, name: &str, input: &Input, state: &dyn State) -> Result<Vec<u8>, RunError> {
+        self.open_view(input, state, None)?.call(name)
+    }
+
+    /// Makes an instance that answers one question. With an image, it maps that: its cache is warm, and
+    /// pages that it only reads are shared with all the others that map it. A server makes an instance for
+    /// each request, from as many threads as it likes.
+    ///
+    /// The image must be of this state: what stands in its cache is believed, as what an instance has written itself.
+    ///
+    /// The memory grows to hold the image, within the ceiling; the guest's own growth goes on from there.
+    ///
+    /// ```no_run
+    /// use steadfast_host::{Input, MemoryState, RunConfig, Runner, SharedImage};
+    ///
+    /// let runner = Runner::new(&std::fs::read("indexer.wasm")?, RunConfig::default())?;
+    /// let state = MemoryState::default();
+    /// # let (region_base, bytes) = (0x0800_0000, Vec::new());
+    /// let image = SharedImage::of_bytes(region_base, &bytes)?;
+    /// for script in [&b"one"[..], b"another"] {
+    ///     let question = Input::new(702_861, script);
+    ///     let balance = runner.open_view(&question, &state, Some(&image))?.call("balance")?;
+    ///     println!("{balance:?}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the guest could not be started, when the image does not fit under the ceiling or the module's own
+    /// maximum, and when it cannot be mapped.
+    pub fn open_view(
+        &self,
+        input: &Input,
+        state: &dyn State,
+        image: Option<&SharedImage>,
+    ) -> Result<View, RunError> {
+        let mut live = self.instantiate(input, state)?;
+        if let Some(image) = image {
+            live.map(image)?;
+        }
+        Ok(View(live))
+    }
+}
+
+impl Live {
+    fn map(&mut self, image: &SharedImage) -> Result<(), RunError> {
+        let need = image.memory_needed();
+        self.grow_to(need).map_err(|_| RunError::ImageTooLarge {
+            need,
+            ceiling: self.ceiling,
+        })?;
+        image
+            .map_into(&mut self.store, self.memory)
+            .map_err(RunError::Map)
+    }
+}
+
+/// An instance that answers views.
+pub struct View(Live);
+
+impl View {
+    /// Calls a view by its name.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such export, the guest fails, or it returns a pointer to nothing readable.
+    pub fn call(&mut self, name: &str) -> Result<Vec<u8>, RunError> {
+        let live = &mut self.0;
+        let view = live
+            .instance
+            .get_typed_func::<(), u32>(&mut live.store, name)
+            .map_err(|_| RunError::NoView(name.to_string()))?;
+        match view.call(&mut live.store, ()) {
+            Ok(pointer) => {
+                let memory = live.memory.data(&live.store);
+                let bytes = metashrew::byte_string(memory, pointer);
+                bytes
+                    .map(|bytes| memory[bytes].to_vec())
+                    .ok_or(RunError::BadView(pointer))
+            }
+            Err(error) => Err(live.explain(error)),
+        }
+    }
+
+    /// The whole of the guest's memory.
+    pub fn memory(&self) -> &[u8] {
+        self.0.memory.data(&self.0.store)
+    }
+
+    /// The whole of the guest's memory, for a host that puts something there before it calls.
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        self.0.memory.data_mut(&mut self.0.store)
+    }
+
+    /// Calls of the metashrew imports so far.
+    pub fn imports(&self) -> metashrew::ImportCounts {
+        self.0.store.data().exchange.counts()
+    }
+}

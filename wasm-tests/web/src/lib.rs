@@ -1,0 +1,3 @@
+//! What the test modules declare.
+
+include!("maximum.rs");
