@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! ceiling, digest, engine, input, limits, state
-//!   <- metashrew <- context <- wasi <- guest
+//!   <- image <- metashrew <- context <- wasi <- guest
 //!   <- observe, report, share, trap <- run, exec <- table
 //! ```
 
@@ -21,6 +21,7 @@ mod digest;
 pub mod engine;
 pub mod exec;
 pub mod guest;
+pub mod image;
 pub mod input;
 pub mod limits;
 pub mod metashrew;
@@ -39,6 +40,7 @@ pub use digest::Digest;
 pub use engine::{Compiler, engine};
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
+pub use image::{Compression, ImageError, RegionImage};
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span};

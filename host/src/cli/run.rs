@@ -1,13 +1,14 @@
 //! `steadfast run`: indexes blocks and tells what became of memory.
 
 use std::io::{IsTerminal, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::ceiling::{machine_ceiling, parse_bytes};
 use steadfast_host::{
-    BlockReport, Input, Output, Report, RunConfig, RunError, Runner, State, Table, state_digest,
+    BlockReport, Compression, Guest, ImageError, Input, Output, RegionImage, Report, RunConfig,
+    RunError, Runner, State, Table, state_digest,
 };
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
@@ -21,6 +22,12 @@ pub struct Arguments {
     /// Keeps the state in this database; without it, it is forgotten at the end
     #[arg(long, value_name = "PATH")]
     db: Option<PathBuf>,
+    /// Keeps the module's cache from one block to the next and, in this file, to the next run with the same database: every block but the first begins warm
+    #[arg(long, value_name = "FILE")]
+    warm: Option<PathBuf>,
+    /// Compresses that file
+    #[arg(long, requires = "warm")]
+    compress: bool,
     #[command(flatten)]
     memory: Memory,
     /// Counts the instructions that the module runs
@@ -89,7 +96,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_budget(&runner).with_context(|| arguments.module.display().to_string())?;
     let mut state = super::open_state(arguments.db.as_deref())?;
 
-    let report = index(&runner, &inputs, &mut *state, &progress)?;
+    let mut cache = arguments
+        .warm
+        .as_deref()
+        .map(|path| Warm::open(path, arguments.compress, runner.guest(), &*state));
+    let indexed = index(&runner, &inputs, &mut *state, &progress, cache.as_mut());
+    if let Some(cache) = &cache {
+        cache.keep(&*state)?;
+    }
+    let report = indexed?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -115,17 +130,19 @@ fn index(
     inputs: &[Input],
     state: &mut dyn State,
     progress: &ProgressBar,
+    mut cache: Option<&mut Warm>,
 ) -> anyhow::Result<Report> {
     let mut report = Report::new(runner.guest(), runner.config().ceiling);
     for (done, input) in inputs.iter().enumerate() {
-        let block = run_block(runner, input, state, progress).with_context(|| {
-            format!(
-                "{}: block {} failed, after {done} of {} blocks were written",
-                input.name(),
-                input.height(),
-                inputs.len()
-            )
-        })?;
+        let block =
+            run_block(runner, input, state, progress, cache.as_deref_mut()).with_context(|| {
+                format!(
+                    "{}: block {} failed, after {done} of {} blocks were written",
+                    input.name(),
+                    input.height(),
+                    inputs.len()
+                )
+            })?;
         progress.set_message(format!("height {}", input.height()));
         progress.inc(1);
         report.add(block);
@@ -141,12 +158,72 @@ fn run_block(
     input: &Input,
     state: &mut dyn State,
     progress: &ProgressBar,
+    cache: Option<&mut Warm>,
 ) -> Result<BlockReport, RunError> {
-    let finished = runner.start(input, state)?;
+    let image = cache.as_ref().and_then(|cache| cache.image.as_ref());
+    let finished = runner.start_warm(input, state, image)?;
     for line in finished.report().output.lines() {
         progress.println(line);
     }
-    finished.commit(state)
+    let image = cache.is_some().then(|| finished.image());
+    let report = finished.commit(state)?;
+    if let (Some(cache), Some(image)) = (cache, image) {
+        // Now that the state has what the block wrote, the image is as of it. A block that left none is followed by a cold one.
+        cache.image = image.ok();
+    }
+    Ok(report)
+}
+
+/// The cache between blocks, and its file.
+struct Warm {
+    image: Option<RegionImage>,
+    path: PathBuf,
+    compression: Compression,
+}
+
+impl Warm {
+    /// Reads the file, if there is one that belongs to this module and state. Says why it is not used otherwise: the
+    /// first block then begins cold.
+    fn open(path: &Path, compress: bool, guest: &Guest, state: &dyn State) -> Warm {
+        let image = match path.exists() {
+            true => read_image(path, guest, state)
+                .inspect_err(|reason| eprintln!("the cache begins cold: {reason:#}"))
+                .ok(),
+            false => None,
+        };
+        Warm {
+            image,
+            path: path.to_path_buf(),
+            compression: if compress {
+                Compression::Lz4
+            } else {
+                Compression::None
+            },
+        }
+    }
+
+    /// Writes the file for the state as it is now; removes it where there is no image as of that.
+    fn keep(&self, state: &dyn State) -> anyhow::Result<()> {
+        match &self.image {
+            Some(image) => image.write(&self.path, state_digest(state)?, self.compression)?,
+            None if self.path.exists() => std::fs::remove_file(&self.path)?,
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Result<RegionImage> {
+    let (image, found) = RegionImage::read(path)?;
+    if image.module() != guest.digest() {
+        let (expected, found) = (guest.digest(), image.module());
+        bail!(ImageError::Module { expected, found });
+    }
+    let expected = state_digest(state)?;
+    if found != expected {
+        bail!(ImageError::State { expected, found });
+    }
+    Ok(image)
 }
 
 /// A bar for many blocks on a terminal; otherwise nothing.

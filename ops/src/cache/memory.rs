@@ -153,8 +153,7 @@ pub fn run_once<S: Iterator<Item = u8>>(
 ) -> Result<Summary, Mismatch> {
     let (region, bytes) = region_with_bytes(spec);
     let result = run(&mut Cache::new(region), script, limit, checks);
-    // SAFETY: the region was the cache's, which is gone with its statement, and it was allocated with this layout.
-    unsafe { dealloc(bytes.start.as_ptr(), layout(bytes.len)) };
+    bytes.free();
     result
 }
 
@@ -191,6 +190,18 @@ impl Bytes {
         let header = self.read(0, HEADER_BYTES as usize);
         let info = inspect(&header).expect("a region stands there");
         self.read(0, info.frontier as usize)
+    }
+
+    /// Where a part of the region stands, as offsets from its start.
+    pub fn place_of(&self, part: &[u8]) -> std::ops::Range<usize> {
+        let at = part.as_ptr().addr() - self.start.as_ptr().addr();
+        at..at + part.len()
+    }
+
+    /// Frees the memory. The region's cache is not to be used any more.
+    pub(super) fn free(self) {
+        // SAFETY: it was allocated with this layout; the caller's duty is the crate's own.
+        unsafe { dealloc(self.start.as_ptr(), layout(self.len)) };
     }
 
     /// Writes a byte.
