@@ -8,8 +8,10 @@ pub mod view;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use steadfast_host::{Input, InputError, MemoryState, RedbState, State};
+use anyhow::{Context, bail};
+use steadfast_host::{
+    Guest, ImageError, Input, InputError, MemoryState, RedbState, RegionImage, State, state_digest,
+};
 
 /// Reads a module's bytes.
 fn read_module(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -35,4 +37,18 @@ fn parse_env(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
         _ => Err(format!("`{text}` is not NAME=VALUE")),
     }
+}
+
+/// Reads an image that belongs to this module, at this state.
+fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Result<RegionImage> {
+    let (image, found) = RegionImage::read(path)?;
+    if image.module() != guest.digest() {
+        let (expected, found) = (guest.digest(), image.module());
+        bail!(ImageError::Module { expected, found });
+    }
+    let expected = state_digest(state)?;
+    if found != expected {
+        bail!(ImageError::State { expected, found });
+    }
+    Ok(image)
 }

@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::ceiling::{machine_ceiling, parse_bytes};
 use steadfast_host::{
-    BlockReport, Compression, Guest, ImageError, Input, Output, RegionImage, Report, RunConfig,
-    RunError, Runner, State, Table, state_digest,
+    BlockReport, Compression, Guest, Input, Output, RegionImage, Report, RunConfig, RunError,
+    Runner, State, Table, state_digest,
 };
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
@@ -186,7 +186,7 @@ impl Warm {
     /// first block then begins cold.
     fn open(path: &Path, compress: bool, guest: &Guest, state: &dyn State) -> Warm {
         let image = match path.exists() {
-            true => read_image(path, guest, state)
+            true => super::read_image(path, guest, state)
                 .inspect_err(|reason| eprintln!("the cache begins cold: {reason:#}"))
                 .ok(),
             false => None,
@@ -211,19 +211,6 @@ impl Warm {
         }
         Ok(())
     }
-}
-
-fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Result<RegionImage> {
-    let (image, found) = RegionImage::read(path)?;
-    if image.module() != guest.digest() {
-        let (expected, found) = (guest.digest(), image.module());
-        bail!(ImageError::Module { expected, found });
-    }
-    let expected = state_digest(state)?;
-    if found != expected {
-        bail!(ImageError::State { expected, found });
-    }
-    Ok(image)
 }
 
 /// A bar for many blocks on a terminal; otherwise nothing.
