@@ -10,9 +10,6 @@ mod indexer;
 mod inputs;
 mod load;
 mod metashrew;
-// Bars are for the benches with many rows, which are to draw theirs.
-#[cfg_attr(not(test), allow(dead_code))]
-mod plot;
 mod policies;
 mod process;
 mod replay;

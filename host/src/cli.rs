@@ -2,16 +2,17 @@
 
 pub mod exec;
 pub mod run;
+pub mod size;
+pub mod stats;
 pub mod verify;
 pub mod view;
+mod warm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use steadfast_host::{
-    Guest, ImageError, Input, InputError, MemoryState, RedbState, RegionImage, State, state_digest,
-};
+use anyhow::Context;
+use steadfast_host::{Input, InputError, MemoryState, RedbState, State};
 
 /// Reads a module's bytes.
 fn read_module(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -37,18 +38,4 @@ fn parse_env(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
         _ => Err(format!("`{text}` is not NAME=VALUE")),
     }
-}
-
-/// Reads an image that belongs to this module, at this state.
-fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Result<RegionImage> {
-    let (image, found) = RegionImage::read(path)?;
-    if image.module() != guest.digest() {
-        let (expected, found) = (guest.digest(), image.module());
-        bail!(ImageError::Module { expected, found });
-    }
-    let expected = state_digest(state)?;
-    if found != expected {
-        bail!(ImageError::State { expected, found });
-    }
-    Ok(image)
 }

@@ -6,13 +6,17 @@ mod memory;
 mod mix;
 mod op;
 mod oracle;
+mod plain;
 
 pub use chosen::{chosen_key, colliding_keys};
 pub use hostile::{Fate, Fates, Victim, soak};
-pub use memory::{Bytes, Grants, Spec, region, region_holding, region_with_bytes, run_once};
+pub use memory::{
+    Bytes, Grants, Spec, open_once, region, region_holding, region_with_bytes, run_once,
+};
 pub use mix::Mix;
 pub use op::{Op, Script, noise};
 pub use oracle::Oracle;
+pub use plain::apply;
 
 use std::fmt;
 use steadfast::cache::{Cache, InsertError, Pool, Scope, Stats};

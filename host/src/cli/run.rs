@@ -1,15 +1,17 @@
 //! `steadfast run`: indexes blocks and tells what became of memory.
 
 use std::io::{IsTerminal, stderr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::ceiling::{machine_ceiling, parse_bytes};
 use steadfast_host::{
-    BlockReport, Compression, Guest, Input, Output, RegionImage, Report, RunConfig, RunError,
-    Runner, State, Table, state_digest,
+    BlockReport, Finished, Input, MemoryState, Output, Report, RunConfig, RunError, Runner, State,
+    Table, state_digest,
 };
+
+use super::warm::Warm;
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
 #[derive(clap::Args)]
@@ -114,7 +116,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// A module that cannot get its heap's budget would start only to stop.
-fn check_budget(runner: &Runner) -> anyhow::Result<()> {
+pub fn check_budget(runner: &Runner) -> anyhow::Result<()> {
     let (need, ceiling) = (runner.guest().memory_needed(), runner.config().ceiling);
     if need > ceiling {
         bail!(
@@ -160,7 +162,7 @@ fn run_block(
     progress: &ProgressBar,
     cache: Option<&mut Warm>,
 ) -> Result<BlockReport, RunError> {
-    let image = cache.as_ref().and_then(|cache| cache.image.as_ref());
+    let image = cache.as_ref().and_then(|cache| cache.image());
     let finished = runner.start_warm(input, state, image)?;
     for line in finished.report().output.lines() {
         progress.println(line);
@@ -169,52 +171,40 @@ fn run_block(
     let report = finished.commit(state)?;
     if let (Some(cache), Some(image)) = (cache, image) {
         // Now that the state has what the block wrote, the image is as of it. A block that left none is followed by a cold one.
-        cache.image = image.ok();
+        cache.turn_to(image.ok());
     }
     Ok(report)
 }
 
-/// The cache between blocks, and its file.
-struct Warm {
-    image: Option<RegionImage>,
-    path: PathBuf,
-    compression: Compression,
-}
-
-impl Warm {
-    /// Reads the file, if there is one that belongs to this module and state. Says why it is not used otherwise: the
-    /// first block then begins cold.
-    fn open(path: &Path, compress: bool, guest: &Guest, state: &dyn State) -> Warm {
-        let image = match path.exists() {
-            true => super::read_image(path, guest, state)
-                .inspect_err(|reason| eprintln!("the cache begins cold: {reason:#}"))
-                .ok(),
-            false => None,
+/// Indexes blocks in one instance that is kept, with a state that is forgotten, and looks at it after each; a WASI command, which
+/// starts only once, has a fresh instance for each.
+pub fn in_sequence(
+    runner: &Runner,
+    inputs: &[Input],
+    mut look: impl FnMut(&Finished, &Input) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut state = MemoryState::default();
+    let mut kept: Option<Finished> = None;
+    for input in inputs {
+        let finished = match kept.take() {
+            Some(last) if !runner.guest().uses_wasi() => last.next(input, &mut state),
+            Some(last) => {
+                last.commit(&mut state)?;
+                runner.start(input, &state)
+            }
+            None => runner.start(input, &state),
         };
-        Warm {
-            image,
-            path: path.to_path_buf(),
-            compression: if compress {
-                Compression::Lz4
-            } else {
-                Compression::None
-            },
-        }
+        let finished = finished.and_then(Finished::succeeded);
+        let finished = finished
+            .with_context(|| format!("{}: block {} failed", input.name(), input.height()))?;
+        look(&finished, input)?;
+        kept = Some(finished);
     }
-
-    /// Writes the file for the state as it is now; removes it where there is no image as of that.
-    fn keep(&self, state: &dyn State) -> anyhow::Result<()> {
-        match &self.image {
-            Some(image) => image.write(&self.path, state_digest(state)?, self.compression)?,
-            None if self.path.exists() => std::fs::remove_file(&self.path)?,
-            None => {}
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// A bar for many blocks on a terminal; otherwise nothing.
-fn progress(blocks: usize) -> ProgressBar {
+pub fn progress(blocks: usize) -> ProgressBar {
     if blocks < 2 || !stderr().is_terminal() {
         return ProgressBar::hidden();
     }

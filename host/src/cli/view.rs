@@ -41,7 +41,7 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
     let state = super::open_state(arguments.db.as_deref())?;
     let image = match &arguments.warm {
         Some(path) => {
-            let image = super::read_image(path, runner.guest(), &*state)?;
+            let image = super::warm::read_image(path, runner.guest(), &*state)?;
             Some(SharedImage::new(&image)?)
         }
         None => None,

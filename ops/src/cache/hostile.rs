@@ -1,6 +1,6 @@
 //! Images that were damaged, by chance or by somebody who knows the format.
 
-use super::{Spec, region_holding, region_with_bytes};
+use super::{Spec, open_once, region_with_bytes};
 use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{HEADER_BYTES, RegionInfo, Status, inspect, vouch};
 
@@ -83,37 +83,33 @@ impl Victim {
     /// The bits of the image that belong to a value, as byte and mask.
     #[must_use]
     pub fn value_bits(&self) -> Vec<(usize, u8)> {
-        let (cache, bytes) = self.open(&self.image);
-        let all = Pool::ALL.into_iter().flat_map(|pool| cache.entries(pool));
-        let places = all.flat_map(|(_, _, value)| bytes.place_of(value));
-        places
-            .flat_map(|at| (0..8).map(move |bit| (at, 1 << bit)))
-            .collect()
-    }
-
-    fn open(&self, image: &[u8]) -> (Cache, super::Bytes) {
-        let (region, bytes) = region_holding(&self.spec, image);
-        (Cache::open(region), bytes)
+        open_once(&self.spec, &self.image, |cache, bytes| {
+            let all = Pool::ALL.into_iter().flat_map(|pool| cache.entries(pool));
+            let places = all.flat_map(|(_, _, value)| bytes.place_of(value));
+            places
+                .flat_map(|at| (0..8).map(move |bit| (at, 1 << bit)))
+                .collect()
+        })
     }
 
     /// Attaches to what is left of the image, reads every entry, and uses the cache for a while. That this ends, without a
     /// panic, is the first thing that is tested.
     #[must_use]
     pub fn fate(&self, damaged: &[u8]) -> Fate {
-        let (mut cache, bytes) = self.open(damaged);
-        let mut fate = Fate::Cold;
-        if cache.start().is_warm() {
-            fate = Fate::Warm;
+        open_once(&self.spec, damaged, |cache, _| {
+            if !cache.start().is_warm() {
+                return Fate::Cold;
+            }
+            let mut fate = Fate::Warm;
             for (scope, key, value) in &self.entries {
                 let found = cache.scope(*scope).peek(key);
                 if found.is_some_and(|found| found != value) {
                     fate = Fate::Wrong;
                 }
             }
-            self.exercise(&mut cache);
-        }
-        bytes.free();
-        fate
+            self.exercise(cache);
+            fate
+        })
     }
 
     fn exercise(&self, cache: &mut Cache) {
@@ -162,7 +158,7 @@ impl Victim {
                 // A field of an entry's header.
                 4 | 5 => self.some_entry(&mut next) + next() % 5 * 4,
                 6 => next() % len,
-                _ if next() % 8 == 0 => {
+                _ if next().is_multiple_of(8) => {
                     image.truncate((next() % len) as usize);
                     continue;
                 }

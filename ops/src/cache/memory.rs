@@ -153,8 +153,22 @@ pub fn run_once<S: Iterator<Item = u8>>(
 ) -> Result<Summary, Mismatch> {
     let (region, bytes) = region_with_bytes(spec);
     let result = run(&mut Cache::new(region), script, limit, checks);
-    bytes.free();
+    free(bytes);
     result
+}
+
+/// Opens a cache over an image, as [`region_holding`] places it, for as long as `work` runs; the memory is freed afterwards.
+pub fn open_once<R>(spec: &Spec, image: &[u8], work: impl FnOnce(&mut Cache, &Bytes) -> R) -> R {
+    let (region, bytes) = region_holding(spec, image);
+    let result = work(&mut Cache::open(region), &bytes);
+    free(bytes);
+    result
+}
+
+/// Frees a region's memory, whose cache is gone.
+fn free(bytes: Bytes) {
+    // SAFETY: nothing uses the region any more, as the callers see to, and it was allocated with this layout.
+    unsafe { dealloc(bytes.start.as_ptr(), layout(bytes.len)) };
 }
 
 fn layout(len: usize) -> Layout {
@@ -196,12 +210,6 @@ impl Bytes {
     pub fn place_of(&self, part: &[u8]) -> std::ops::Range<usize> {
         let at = part.as_ptr().addr() - self.start.as_ptr().addr();
         at..at + part.len()
-    }
-
-    /// Frees the memory. The region's cache is not to be used any more.
-    pub(super) fn free(self) {
-        // SAFETY: it was allocated with this layout; the caller's duty is the crate's own.
-        unsafe { dealloc(self.start.as_ptr(), layout(self.len)) };
     }
 
     /// Writes a byte.
