@@ -1,6 +1,7 @@
 //! The subcommands.
 
 pub mod exec;
+pub mod map;
 pub mod run;
 pub mod size;
 pub mod stats;

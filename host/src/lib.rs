@@ -9,7 +9,7 @@
 //! ```text
 //! ceiling, digest, engine, input, limits, plot, state <- trace
 //!   <- image <- metashrew <- context <- wasi <- guest
-//!   <- observe, report, share, trap <- run, exec, prometheus <- table <- size
+//!   <- observe, report, share, trap <- run, exec, prometheus <- table <- map, size
 //! ```
 
 #![deny(unsafe_code)]
@@ -24,6 +24,7 @@ pub mod guest;
 pub mod image;
 pub mod input;
 pub mod limits;
+pub mod map;
 pub mod metashrew;
 pub mod observe;
 pub mod plot;
@@ -47,6 +48,7 @@ pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use image::{Compression, ImageError, RegionImage};
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
+pub use map::MemoryMap;
 pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span, find_record};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};
@@ -57,3 +59,8 @@ pub use state::{
 pub use table::Table;
 pub use trap::{RunError, Stack};
 pub use wasi::{CommandWorld, INPUT_DIRECTORY, INPUT_FILE, Output, WorldError};
+
+/// The examples of the page for embedders compile, and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;
