@@ -7,11 +7,14 @@ mod guests;
 mod heap;
 mod indexer;
 mod inputs;
+mod load;
 mod metashrew;
 // Bars are for the benches with many rows, which are to draw theirs.
 #[cfg_attr(not(test), allow(dead_code))]
 mod plot;
 mod policies;
+mod process;
+mod replay;
 mod size;
 mod startup;
 
@@ -54,6 +57,8 @@ enum Bench {
         #[arg(long, default_value_t = 31)]
         runs: usize,
     },
+    /// Thousands of blocks on one state: fails if memory grows, or if the state is not the reference's.
+    Load(load::Options),
     /// `metashrew::get` against the same over lru-mem, as metashrew used it.
     Metashrew {
         /// Runs of each subject.
@@ -98,6 +103,7 @@ fn run(arguments: Arguments) -> Result<()> {
             return write(&figures, arguments.json.as_deref());
         }
         Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
+        Bench::Load(options) => load::measure(&options, &mut figures)?,
         Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
         Bench::Policies => policies::measure(&mut figures)?,

@@ -39,19 +39,32 @@ impl SharedImage {
     /// When `address` is not at the beginning of a page of 64 KiB, when the bytes do not fit in the 4 GiB from there on, or
     /// when the system has no room for them.
     pub fn of_bytes(address: u32, bytes: &[u8]) -> io::Result<Self> {
-        let end = u64::from(address) + bytes.len() as u64;
+        Self::of_parts(address, &[(0, bytes)])
+    }
+
+    /// As [`of_bytes`](Self::of_bytes), of parts that begin so many bytes behind `address`, in order. What is between them is
+    /// zero, and takes no memory but in the pages that they share.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_bytes`](Self::of_bytes), and when parts overlap.
+    pub fn of_parts(address: u32, parts: &[(u32, &[u8])]) -> io::Result<Self> {
+        let mut len = 0;
+        for (at, bytes) in parts {
+            if u64::from(*at) < len {
+                return Err(invalid("the parts of the image overlap".into()));
+            }
+            len = u64::from(*at) + bytes.len() as u64;
+        }
+        let end = u64::from(address) + len;
         if !u64::from(address).is_multiple_of(PAGE_BYTES) || end > 1 << 32 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!(
-                    "an image of {} bytes cannot stand at {address:#x}: it begins at a multiple of {PAGE_BYTES} and ends within 4 GiB",
-                    bytes.len()
-                ),
-            ));
+            return Err(invalid(format!(
+                "an image of {len} bytes cannot stand at {address:#x}: it begins at a multiple of {PAGE_BYTES} and ends within 4 GiB"
+            )));
         }
         Ok(SharedImage {
             address,
-            pages: Arc::new(Pages::new(bytes)?),
+            pages: Arc::new(Pages::new(parts, len as usize)?),
         })
     }
 
@@ -100,13 +113,10 @@ impl SharedImage {
         let at = self.address as usize..self.memory_needed() as usize;
         let have = memory.len();
         let Some(memory) = memory.get_mut(at) else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!(
-                    "the memory has {have} bytes, and the image needs {}: grow it first",
-                    self.memory_needed()
-                ),
-            ));
+            return Err(invalid(format!(
+                "the memory has {have} bytes, and the image needs {}: grow it first",
+                self.memory_needed()
+            )));
         };
         // SAFETY: the caller vouches for the pages under the memory.
         unsafe { self.pages.place(memory) }
@@ -121,13 +131,18 @@ impl SharedImage {
     }
 }
 
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
 #[cfg(target_os = "linux")]
 use linux::Pages;
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs::File;
-    use std::io::{self, Write};
+    use std::io;
+    use std::os::unix::fs::FileExt;
 
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
     use rustix::mm::{MapFlags, ProtFlags, mmap};
@@ -141,13 +156,15 @@ mod linux {
     }
 
     impl Pages {
-        pub fn new(bytes: &[u8]) -> io::Result<Self> {
+        pub fn new(parts: &[(u32, &[u8])], len: usize) -> io::Result<Self> {
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-            let mut file = File::from(memfd_create("steadfast-image", flags)?);
-            file.write_all(bytes)?;
+            let file = File::from(memfd_create("steadfast-image", flags)?);
+            file.set_len(len as u64)?;
+            for (at, bytes) in parts {
+                file.write_all_at(bytes, u64::from(*at))?;
+            }
             let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
             fcntl_add_seals(&file, seals)?;
-            let len = bytes.len();
             Ok(Pages { file, len })
         }
 
@@ -199,8 +216,12 @@ mod elsewhere {
     pub struct Pages(Box<[u8]>);
 
     impl Pages {
-        pub fn new(bytes: &[u8]) -> io::Result<Self> {
-            Ok(Pages(bytes.into()))
+        pub fn new(parts: &[(u32, &[u8])], len: usize) -> io::Result<Self> {
+            let mut all = vec![0; len].into_boxed_slice();
+            for (at, bytes) in parts {
+                all[*at as usize..][..bytes.len()].copy_from_slice(bytes);
+            }
+            Ok(Pages(all))
         }
 
         pub fn len(&self) -> usize {

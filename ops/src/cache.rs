@@ -7,7 +7,7 @@ mod op;
 mod oracle;
 
 pub use chosen::{chosen_key, colliding_keys};
-pub use memory::{Bytes, Grants, Spec, region, region_with_bytes, run_once};
+pub use memory::{Bytes, Grants, Spec, region, region_holding, region_with_bytes, run_once};
 pub use mix::Mix;
 pub use op::{Op, Script, noise};
 pub use oracle::Oracle;
@@ -80,7 +80,21 @@ pub fn run<S: Iterator<Item = u8>>(
     limit: u64,
     checks: Checks,
 ) -> Result<Summary, Mismatch> {
-    let mut oracle = Oracle::default();
+    run_on(cache, &mut Oracle::default(), script, limit, checks)
+}
+
+/// As [`run`], with a cache that has what the oracle says.
+///
+/// # Errors
+///
+/// The first difference between cache and oracle.
+pub fn run_on<S: Iterator<Item = u8>>(
+    cache: &mut Cache,
+    oracle: &mut Oracle,
+    script: &mut Script<S>,
+    limit: u64,
+    checks: Checks,
+) -> Result<Summary, Mismatch> {
     let mut scope = Scope::Main;
     let mut digest = Digest(0);
     let mut steps = 0;
@@ -89,8 +103,8 @@ pub fn run<S: Iterator<Item = u8>>(
         if let Op::Enter(entered) = op {
             scope = entered;
         }
-        let checked = step(cache, &mut oracle, scope, &op, &mut digest)
-            .and_then(|()| check(cache, &oracle, steps, checks));
+        let checked = step(cache, oracle, scope, &op, &mut digest)
+            .and_then(|()| check(cache, oracle, steps, checks));
         checked.map_err(|what| Mismatch {
             step: steps,
             op: op.to_string(),
@@ -98,7 +112,7 @@ pub fn run<S: Iterator<Item = u8>>(
         })?;
         steps += 1;
     }
-    check(cache, &oracle, 0, Checks::FULL).map_err(|what| Mismatch {
+    check(cache, oracle, 0, Checks::FULL).map_err(|what| Mismatch {
         step: steps,
         op: "the end".into(),
         what,

@@ -312,7 +312,7 @@ impl Store {
     }
 
     /// An entry's hash, from its scope and key or, where that is long, from behind its value.
-    fn hash_of_entry(&self, at: u32, entry: &EntryHeader) -> Option<u64> {
+    pub fn hash_of_entry(&self, at: u32, entry: &EntryHeader) -> Option<u64> {
         if let Some(hash_at) = entry.hash_offset() {
             let bytes = self.region.bytes(at.wrapping_add(hash_at), 8)?;
             return bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));

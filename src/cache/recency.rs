@@ -1,6 +1,7 @@
 //! The recency lists, one for each pool: doubly linked through the entries, newest to oldest.
 
 use super::store::Store;
+use crate::region::EntryHeader;
 
 impl Store {
     /// Makes an entry that is in no list the newest of its pool.
@@ -23,12 +24,9 @@ impl Store {
         }
     }
 
-    /// Takes an entry out of its pool's list. Its own links keep their values.
-    pub fn unlink(&mut self, at: u32, pool: usize) {
-        let Some(entry) = self.region.entry(at) else {
-            return;
-        };
-        let (newer, older) = (entry.newer, entry.older);
+    /// Takes an entry with this header out of its pool's list. Its own links keep their values.
+    pub fn unlink(&mut self, at: u32, entry: &EntryHeader) {
+        let (newer, older, pool) = (entry.newer, entry.older, entry.pool());
         self.pass_over(at);
         match self.region.entry_mut(newer) {
             Some(entry) => entry.older = older,

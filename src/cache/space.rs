@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// Cuts what is asked for off a free block that is in no bin; the rest becomes a free block if it can be one.
-    fn carve(&mut self, block: Block, bytes: u32) -> Block {
+    pub fn carve(&mut self, block: Block, bytes: u32) -> Block {
         let end = block.at.wrapping_add(block.bytes);
         let rest = block.bytes.wrapping_sub(bytes);
         self.set_previous_free(end, rest > SLACK_BYTES);
@@ -94,33 +94,10 @@ impl Store {
 
     /// Gives a block back: joins it with its free neighbours, or with the frontier. Its header must still be there.
     pub fn release(&mut self, block: Block) {
-        if let Some(block) = self.join(block) {
-            self.put(block);
-        }
-    }
-
-    /// As [`release`](Self::release), and takes so many bytes of what has become free, if there are as many.
-    pub fn exchange(&mut self, block: Block, bytes: u32) -> Option<Block> {
-        let Some(block) = self.join(block) else {
-            return self.take_frontier(bytes);
-        };
-        if block.bytes >= bytes {
-            return Some(self.carve(block, bytes));
-        }
-        self.put(block);
-        None
-    }
-
-    /// Joins a block that is given back with its free neighbours. The result is in no bin; `None` where it has become part of what is
-    /// above the frontier.
-    fn join(&mut self, block: Block) -> Option<Block> {
         let Block { mut at, bytes } = block;
         let mut end = at.wrapping_add(bytes);
-        if self
-            .region
-            .entry(at)
-            .is_some_and(|entry| entry.previous_free())
-        {
+        let entry = self.region.entry(at);
+        if entry.is_some_and(|entry| entry.previous_free()) {
             let bytes = self.size_before(at);
             at = at.wrapping_sub(bytes);
             self.unbin(Block { at, bytes });
@@ -133,18 +110,13 @@ impl Store {
         }
         if end >= frontier {
             self.region.header_mut().frontier = at;
-            return None;
+            return;
         }
-        Some(Block {
+        self.bin(Block {
             at,
             bytes: end.wrapping_sub(at),
-        })
-    }
-
-    /// Makes a free block of one that is in no bin.
-    fn put(&mut self, block: Block) {
-        self.bin(block);
-        self.set_previous_free(block.at.wrapping_add(block.bytes), true);
+        });
+        self.set_previous_free(end, true);
     }
 
     pub fn is_free(&self, at: u32) -> bool {
@@ -220,7 +192,7 @@ impl Store {
     }
 
     /// Takes a free block out of its bin.
-    fn unbin(&mut self, Block { at, bytes }: Block) {
+    pub fn unbin(&mut self, Block { at, bytes }: Block) {
         let header = self.region.header_mut();
         header.free_bytes = header.free_bytes.wrapping_sub(bytes);
         if is_binned(bytes) {

@@ -7,7 +7,7 @@ use super::invalidate::Sweep;
 use super::scope::Scope;
 use super::space::{Block, SLACK_BYTES};
 use super::words::equal;
-use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, block_bytes};
+use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, Start, block_bytes};
 
 /// A part of the arena, which may not lie in it.
 #[derive(Clone, Copy, Debug)]
@@ -20,19 +20,51 @@ pub struct Span {
 #[derive(Debug)]
 pub struct Store {
     pub region: Formatted,
-    /// The height that entries of the main and API pools are written at.
-    pub height: u32,
-    /// An invalidation that is not over yet.
-    pub sweep: Option<Sweep>,
+    pub reading: Reading,
+    /// What inserts keep free below the frontier, so that blocks are found; see `evict`.
+    pub reserved_bytes: u32,
+}
+
+/// What a lookup does besides finding an entry.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading {
+    /// Counts and promotes.
+    Plain,
+    /// So it does, but for what an invalidation that is not over yet will drop.
+    Sweeping(Sweep),
+    /// Nothing: other instances read the same memory.
+    Frozen,
 }
 
 impl Store {
     pub fn new(region: Formatted) -> Store {
         Store {
             region,
-            height: 0,
-            sweep: None,
+            reading: Reading::Plain,
+            reserved_bytes: 0,
         }
+    }
+
+    /// Goes on where the instance stopped that left the image.
+    pub fn resume(&mut self, start: Start) {
+        match self.region.header().sweep_above() {
+            Some(height) => self.reading = Reading::Sweeping(self.sweep_above(height)),
+            None if start == Start::Shared => self.reading = Reading::Frozen,
+            None => {}
+        }
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        matches!(self.reading, Reading::Frozen)
+    }
+
+    /// Runs an operation that changes what the region holds. An image that is taken before it is over is torn.
+    #[inline]
+    pub fn change<R>(&mut self, operation: impl FnOnce(&mut Store) -> R) -> R {
+        self.region.begin_change();
+        let result = operation(self);
+        self.region.end_change();
+        result
     }
 
     /// Where an entry's value stands.
@@ -81,8 +113,10 @@ impl Store {
     #[inline]
     pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<Span> {
         let mut found = self.find(scope, key, hash);
-        if self.sweep.is_some() {
-            found = found.and_then(|at| self.unless_invalid(at));
+        match self.reading {
+            Reading::Plain => {}
+            Reading::Sweeping(_) => found = found.and_then(|at| self.unless_invalid(at)),
+            Reading::Frozen => return found.map(|at| self.value_span(at.get())),
         }
         let pool = self.region.header_mut().pool_mut(scope.number());
         let Some(at) = found else {
@@ -187,7 +221,8 @@ impl Store {
 
     /// Forgets all entries.
     pub fn empty(&mut self) {
-        self.sweep = None;
+        self.end_sweep();
+        self.reserved_bytes = 0;
         self.region.empty();
     }
 
@@ -201,7 +236,7 @@ impl Store {
     fn height_in(&self, scope: Scope) -> u32 {
         match scope {
             Scope::View(height) => height,
-            Scope::Main | Scope::Api => self.height,
+            Scope::Main | Scope::Api => self.region.header().height,
         }
     }
 
@@ -330,16 +365,28 @@ impl Store {
         self.promote(at, scope.number());
     }
 
-    /// Takes an entry out of index, list and accounts. If the index does not have it, or its block cannot be, the region is
+    /// Takes an entry with this header out of index, list and accounts. If it has no place in the index, the region is
     /// damaged: the cache starts over, and the answer is `None`. Otherwise the block, which is to be released.
-    pub fn detach(&mut self, at: u32, hash: u64) -> Option<Block> {
-        let entry = self.region.entry(at);
-        let sizes = entry.map(|entry| (entry.block_bytes(), entry.pool()));
-        let (true, Some((bytes, number))) = (self.unplace(at, hash), sizes) else {
-            self.start_over();
-            return None;
+    pub fn detach(&mut self, at: u32, entry: Option<EntryHeader>) -> Option<Block> {
+        let hash = entry.and_then(|entry| self.hash_of_entry(at, &entry));
+        self.detach_hashed(at, entry, hash)
+    }
+
+    fn detach_hashed(
+        &mut self,
+        at: u32,
+        entry: Option<EntryHeader>,
+        hash: Option<u64>,
+    ) -> Option<Block> {
+        let (Some(entry), Some(hash)) = (entry, hash) else {
+            return self.give_up();
         };
-        self.unlink(at, number);
+        if !self.unplace(at, hash) {
+            return self.give_up();
+        }
+        let number = entry.pool();
+        self.unlink(at, &entry);
+        let bytes = entry.block_bytes();
         let pool = self.region.header_mut().pool_mut(number);
         pool.entries = pool.entries.wrapping_sub(1);
         pool.used_bytes = pool.used_bytes.wrapping_sub(bytes);
@@ -347,10 +394,25 @@ impl Store {
     }
 
     /// As [`detach`](Self::detach), and releases the block.
-    pub fn drop_entry(&mut self, at: u32, hash: u64) -> Option<()> {
-        let block = self.detach(at, hash)?;
+    pub fn drop_known(&mut self, at: u32, entry: Option<EntryHeader>) -> Option<()> {
+        let block = self.detach(at, entry)?;
         self.release(block);
         Some(())
+    }
+
+    /// As [`drop_known`](Self::drop_known), of an entry with this hash.
+    fn drop_entry(&mut self, at: u32, hash: u64) -> Option<()> {
+        let entry = self.region.entry(at).copied();
+        let block = self.detach_hashed(at, entry, Some(hash))?;
+        self.release(block);
+        Some(())
+    }
+
+    /// Starts over, and has nothing to answer.
+    #[cold]
+    pub fn give_up<T>(&mut self) -> Option<T> {
+        self.start_over();
+        None
     }
 
     /// What is done when damage is found: all entries are forgotten.

@@ -102,6 +102,11 @@ impl View {
         self.0.memory.data(&self.0.store)
     }
 
+    /// The whole of the guest's memory, for a host that puts something there before it calls.
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        self.0.memory.data_mut(&mut self.0.store)
+    }
+
     /// Calls of the metashrew imports so far.
     pub fn imports(&self) -> metashrew::ImportCounts {
         self.0.store.data().exchange.counts()
