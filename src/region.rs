@@ -10,6 +10,7 @@ mod header;
 mod image;
 mod inspect;
 mod reserved;
+mod survey;
 
 use core::ptr::NonNull;
 
@@ -24,6 +25,7 @@ pub use header::{FORMAT_VERSION, HEADER_BYTES, USER_TAG_BYTES};
 pub use image::{Cold, Start, Status, vouch};
 pub use inspect::{FormatError, PoolInfo, RegionInfo, inspect};
 pub use reserved::RegionTaken;
+pub use survey::{Block, Entry, Survey, empty};
 
 // Offsets, lengths and counters are stored as the machine has them; the format is little-endian.
 const _: () = assert!(

@@ -5,13 +5,11 @@ mod demo;
 mod figures;
 mod guests;
 mod heap;
+mod images;
 mod indexer;
 mod inputs;
 mod load;
 mod metashrew;
-// Bars are for the benches with many rows, which are to draw theirs.
-#[cfg_attr(not(test), allow(dead_code))]
-mod plot;
 mod policies;
 mod process;
 mod replay;
@@ -48,6 +46,8 @@ enum Bench {
     Cache(cache::Options),
     /// The heap against the allocators that a guest could pick instead, on the same workloads.
     Heap(heap::Options),
+    /// Instances that map one image of a cache, against copying it into each.
+    Images(images::Options),
     /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over `hashbrown`.
     Indexer {
         /// Blocks to index in this order, as for the demo.
@@ -102,6 +102,7 @@ fn run(arguments: Arguments) -> Result<()> {
             heap::measure(&options, &mut figures)?;
             return write(&figures, arguments.json.as_deref());
         }
+        Bench::Images(options) => images::measure(&options, &mut figures)?,
         Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
         Bench::Load(options) => load::measure(&options, &mut figures)?,
         Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,

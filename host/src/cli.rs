@@ -2,6 +2,8 @@
 
 pub mod exec;
 pub mod run;
+pub mod size;
+pub mod stats;
 pub mod verify;
 pub mod view;
 

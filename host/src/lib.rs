@@ -7,9 +7,9 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! ceiling, digest, engine, input, limits, state
+//! ceiling, digest, engine, input, limits, plot, state <- trace
 //!   <- metashrew <- context <- wasi <- guest
-//!   <- observe, report, share, trap <- run, exec <- table
+//!   <- observe, report, share, trap <- run, exec, prometheus <- table <- size
 //! ```
 
 #![deny(unsafe_code)]
@@ -25,11 +25,15 @@ pub mod input;
 pub mod limits;
 pub mod metashrew;
 pub mod observe;
+pub mod plot;
+pub mod prometheus;
 pub mod report;
 pub mod run;
 pub mod share;
+pub mod size;
 pub mod state;
 pub mod table;
+pub mod trace;
 pub mod trap;
 pub mod verify;
 pub mod wasi;
@@ -41,7 +45,7 @@ pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
-pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span};
+pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span, find_record};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};
 pub use share::SharedImage;

@@ -19,6 +19,8 @@ enum Command {
     Run(cli::run::Arguments),
     View(cli::view::Arguments),
     Verify(cli::verify::Arguments),
+    Stats(cli::stats::Arguments),
+    Size(cli::size::Arguments),
     Exec(cli::exec::Arguments),
 }
 
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => cli::run::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::View(arguments) => cli::view::view(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Verify(arguments) => return cli::verify::verify(&arguments),
+        Command::Stats(arguments) => cli::stats::stats(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Size(arguments) => cli::size::size(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Exec(arguments) => cli::exec::exec(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -20,6 +20,7 @@ use crate::metashrew::{self, Call, Exchange};
 use crate::observe::{self, Observed};
 use crate::report::BlockReport;
 use crate::state::{Pair, State};
+use crate::trace::{Recorder, Trace};
 use crate::trap::{RunError, explain};
 use crate::wasi::{self, Output, World};
 
@@ -127,6 +128,25 @@ impl Runner {
     /// When the guest could not be started at all. What became of it is in [`Finished::outcome`].
     pub fn start(&self, input: &Input, state: &dyn State) -> Result<Finished, RunError> {
         self.instantiate(input, state)?.start(input)
+    }
+
+    /// As [`start`](Runner::start), and appends to `trace` what the module's cache is asked and told, in this block and in those
+    /// that follow in the same instance. The cache finds nothing meanwhile; its outputs are the same.
+    ///
+    /// # Errors
+    ///
+    /// When the guest could not be started at all, or is not built on steadfast.
+    pub fn start_recorded(
+        &self,
+        input: &Input,
+        state: &dyn State,
+        trace: Trace,
+    ) -> Result<Finished, RunError> {
+        let mut live = self.instantiate(input, state)?;
+        let record_at = live.record_at.ok_or(RunError::NoRecord)?;
+        let exchange = &mut live.store.data_mut().exchange;
+        exchange.record(Recorder::new(record_at, trace));
+        live.start(input)
     }
 
     /// Makes an instance and does what a host does before a guest's first instruction.
@@ -240,6 +260,10 @@ impl Live {
         let before = Instant::now();
         let returned = start.call(&mut self.store, ());
         let guest_ns = before.elapsed().as_nanos() as u64;
+        let (memory, context) = self.memory.data_and_store_mut(&mut self.store);
+        if let Some(recorder) = context.exchange.recorder() {
+            recorder.end_block(memory);
+        }
         let outcome = match returned {
             Err(error) if exit_status(&error) != Some(0) => Err(self.explain(error)),
             _ => self.take_writes(),
@@ -360,9 +384,25 @@ impl Finished {
         self.live.store.data().exchange.calls()
     }
 
+    /// What was recorded so far, of an instance that [records](Runner::start_recorded); it ends with this.
+    pub fn take_trace(&mut self) -> Option<Trace> {
+        let exchange = &mut self.live.store.data_mut().exchange;
+        exchange.recorder().take().map(Recorder::into_trace)
+    }
+
     /// What the block flushed, or why it failed.
     pub fn outcome(&self) -> &Result<Vec<Pair>, RunError> {
         &self.outcome
+    }
+
+    /// The same, of a block that did not fail.
+    ///
+    /// # Errors
+    ///
+    /// Why it failed.
+    pub fn succeeded(self) -> Result<Finished, RunError> {
+        let outcome = Ok(self.outcome?);
+        Ok(Finished { outcome, ..self })
     }
 
     /// Writes what the block flushed, all of it or nothing.

@@ -24,7 +24,7 @@ pub(crate) const BINS: usize = LINEAR_BINS + (32 - LINEAR_BIN_BYTES.ilog2() as u
 /// Words of the bitmap of bins that are not empty.
 pub(crate) const BIN_WORDS: usize = BINS.div_ceil(32);
 pub(super) const MAGIC: [u8; 8] = *b"steadfst";
-const POOLS: usize = 4;
+pub(super) const POOLS: usize = 4;
 /// Pools in use; the header has room for one more.
 pub(super) const NAMED_POOLS: usize = 3;
 /// Tells bytes that were written in another order than they are read in.

@@ -7,7 +7,8 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::ceiling::{machine_ceiling, parse_bytes};
 use steadfast_host::{
-    BlockReport, Input, Output, Report, RunConfig, RunError, Runner, State, Table, state_digest,
+    BlockReport, Finished, Input, MemoryState, Output, Report, RunConfig, RunError, Runner, State,
+    Table, state_digest,
 };
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
@@ -99,7 +100,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// A module that cannot get its heap's budget would start only to stop.
-fn check_budget(runner: &Runner) -> anyhow::Result<()> {
+pub fn check_budget(runner: &Runner) -> anyhow::Result<()> {
     let (need, ceiling) = (runner.guest().memory_needed(), runner.config().ceiling);
     if need > ceiling {
         bail!(
@@ -149,8 +150,35 @@ fn run_block(
     finished.commit(state)
 }
 
+/// Indexes blocks in one instance that is kept, with a state that is forgotten, and looks at it after each; a WASI command, which
+/// starts only once, has a fresh instance for each.
+pub fn in_sequence(
+    runner: &Runner,
+    inputs: &[Input],
+    mut look: impl FnMut(&Finished, &Input) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut state = MemoryState::default();
+    let mut kept: Option<Finished> = None;
+    for input in inputs {
+        let finished = match kept.take() {
+            Some(last) if !runner.guest().uses_wasi() => last.next(input, &mut state),
+            Some(last) => {
+                last.commit(&mut state)?;
+                runner.start(input, &state)
+            }
+            None => runner.start(input, &state),
+        };
+        let finished = finished.and_then(Finished::succeeded);
+        let finished = finished
+            .with_context(|| format!("{}: block {} failed", input.name(), input.height()))?;
+        look(&finished, input)?;
+        kept = Some(finished);
+    }
+    Ok(())
+}
+
 /// A bar for many blocks on a terminal; otherwise nothing.
-fn progress(blocks: usize) -> ProgressBar {
+pub fn progress(blocks: usize) -> ProgressBar {
     if blocks < 2 || !stderr().is_terminal() {
         return ProgressBar::hidden();
     }

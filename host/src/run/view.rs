@@ -22,6 +22,8 @@ impl Runner {
     /// pages that it only reads are shared with all the others that map it. A server makes an instance for
     /// each request, from as many threads as it likes.
     ///
+    /// The image must be of this state: what stands in its cache is believed, as what an instance has written itself.
+    ///
     /// The memory grows to hold the image, within the ceiling; the guest's own growth goes on from there.
     ///
     /// ```no_run
