@@ -10,6 +10,7 @@ mod indexer;
 mod inputs;
 mod load;
 mod metashrew;
+mod pictures;
 mod policies;
 mod process;
 mod replay;
@@ -75,6 +76,11 @@ enum Bench {
     Policies,
     /// Bytes that the crate adds to a small module.
     Size,
+    /// Draws the pictures of the documentation that show a run of the indexer.
+    Pictures {
+        /// Where they go.
+        directory: PathBuf,
+    },
     /// Resident bytes of this process after one run of a guest; what `startup` starts in a process of its own.
     #[command(hide = true)]
     Resident {
@@ -109,6 +115,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
         Bench::Policies => policies::measure(&mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
+        Bench::Pictures { directory } => return pictures::draw_all(&directory),
         Bench::Resident { guest } => return startup::print_resident(&guest),
     }
     figures.print();

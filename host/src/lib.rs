@@ -8,8 +8,8 @@
 //!
 //! ```text
 //! ceiling, digest, engine, input, limits, plot, state <- trace
-//!   <- metashrew <- context <- wasi <- guest
-//!   <- observe, report, share, trap <- run, exec, prometheus <- table <- size
+//!   <- image <- metashrew <- context <- wasi <- guest
+//!   <- observe, report, share, trap <- run, exec, prometheus <- table <- map, size
 //! ```
 
 #![deny(unsafe_code)]
@@ -21,8 +21,10 @@ mod digest;
 pub mod engine;
 pub mod exec;
 pub mod guest;
+pub mod image;
 pub mod input;
 pub mod limits;
+pub mod map;
 pub mod metashrew;
 pub mod observe;
 pub mod plot;
@@ -43,8 +45,10 @@ pub use digest::Digest;
 pub use engine::{Compiler, engine};
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
+pub use image::{Compression, ImageError, RegionImage};
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
+pub use map::MemoryMap;
 pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span, find_record};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};
@@ -55,3 +59,8 @@ pub use state::{
 pub use table::Table;
 pub use trap::{RunError, Stack};
 pub use wasi::{CommandWorld, INPUT_DIRECTORY, INPUT_FILE, Output, WorldError};
+
+/// The examples of the page for embedders compile, and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;

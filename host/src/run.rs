@@ -1,6 +1,7 @@
 //! Runs a guest: a fresh instance for every block and every view, as metashrew does.
 
 mod view;
+mod warm;
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -12,8 +13,10 @@ use wasmtime_wasi::I32Exit;
 use crate::ceiling::PAGE_BYTES;
 use crate::config::RunConfig;
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::engine::engine_with;
 use crate::guest::{Guest, LoadError, one_line};
+use crate::image::module_tag;
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::metashrew::{self, Call, Exchange};
@@ -191,9 +194,11 @@ impl Runner {
             memory,
             record_at,
             ceiling: config.ceiling,
+            module: self.guest.digest(),
             logged,
             world,
         };
+        live.name_module();
         if let Some(pages) = config.pregrow {
             live.pregrow(pages)?;
         }
@@ -247,6 +252,7 @@ struct Live {
     memory: Memory,
     record_at: Option<u32>,
     ceiling: u64,
+    module: Digest,
     logged: Arc<Mutex<String>>,
     world: Option<World>,
 }
@@ -291,12 +297,25 @@ impl Live {
     }
 
     fn limit_cache(&mut self, limit: u32) -> Result<(), RunError> {
-        let at = self.record_at.ok_or(RunError::NoRecord)?;
+        self.tell(Record::CACHE_LIMIT_OFFSET, &limit.to_le_bytes())
+            .ok_or(RunError::NoRecord)
+    }
+
+    /// Tells a guest that is built on steadfast which module it is, so that it refuses another one's image.
+    fn name_module(&mut self) {
+        let tag = module_tag(&self.module);
+        // Other guests have no record.
+        let _ = self.tell(Record::MODULE_TAG_OFFSET, &tag.to_le_bytes());
+    }
+
+    /// Writes a field of the guest's record, if it has one.
+    fn tell(&mut self, offset: usize, bytes: &[u8]) -> Option<()> {
+        let at = self.record_at?;
         let memory = self.memory.data_mut(&mut self.store);
-        observe::record(memory, at).ok_or(RunError::NoRecord)?;
-        let field = at as usize + Record::CACHE_LIMIT_OFFSET;
-        memory[field..field + 4].copy_from_slice(&limit.to_le_bytes());
-        Ok(())
+        observe::record(memory, at)?;
+        let field = at as usize + offset;
+        memory[field..field + bytes.len()].copy_from_slice(bytes);
+        Some(())
     }
 
     fn record(&self) -> Option<Record> {

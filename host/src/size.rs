@@ -3,9 +3,11 @@
 //! Blocks are indexed in one instance that is kept, so that its cache is warm from the second block on, as it is with images.
 
 mod curve;
+mod picture;
 mod recency;
 
 pub use curve::{Calibration, Curve, Point, STEP_BYTES};
+pub use picture::draw;
 
 use crate::config::RunConfig;
 use crate::guest::LoadError;

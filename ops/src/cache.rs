@@ -1,16 +1,22 @@
 //! Drives a cache with operations decoded from a stream of bytes, beside an oracle that says what it must do.
 
 mod chosen;
+mod hostile;
 mod memory;
 mod mix;
 mod op;
 mod oracle;
+mod plain;
 
 pub use chosen::{chosen_key, colliding_keys};
-pub use memory::{Bytes, Grants, Spec, region, region_holding, region_with_bytes, run_once};
+pub use hostile::{Fate, Fates, Victim, soak};
+pub use memory::{
+    Bytes, Grants, Spec, open_once, region, region_holding, region_with_bytes, run_once,
+};
 pub use mix::Mix;
 pub use op::{Op, Script, noise};
 pub use oracle::Oracle;
+pub use plain::apply;
 
 use std::fmt;
 use steadfast::cache::{Cache, InsertError, Pool, Scope, Stats};

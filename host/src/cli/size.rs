@@ -6,17 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use steadfast_host::size::{Curve, Point, calibrate, measure, record};
+use steadfast_host::size::{Curve, Point, calibrate, draw, measure, record};
 use steadfast_host::table::{bytes, grouped};
 use steadfast_host::trace::Trace;
-use steadfast_host::{Input, Output, RunConfig, Runner, plot};
+use steadfast_host::{Input, Output, RunConfig, Runner};
 
 use super::run::Memory;
 
 /// Capacities in the table, and tried with `--check`.
 const POINTS: usize = 10;
-/// Points of the plotted curve.
-const PLOTTED: usize = 200;
 /// What the prediction and a real run may differ by, in points of the hit ratio.
 const TOLERATED: f64 = 0.5;
 
@@ -49,6 +47,9 @@ pub struct Arguments {
     #[command(flatten)]
     memory: Memory,
 }
+
+/// Fewer keys than these do not tell what a typical entry is.
+const TELLING_KEYS: usize = 100;
 
 /// One figure, as the benches write theirs.
 #[derive(Serialize)]
@@ -106,17 +107,15 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
         Vec::new()
     };
 
-    print!(
-        "{}",
-        text(
-            &trace,
-            expected,
-            &curve,
-            &predicted,
-            &measured,
-            inputs.len()
-        )
+    let told = text(
+        &trace,
+        expected,
+        &curve,
+        &predicted,
+        &measured,
+        inputs.len(),
     );
+    super::print(&told)?;
     if let Some(path) = &arguments.svg {
         draw(path, &curve, &measured)?;
     }
@@ -211,6 +210,9 @@ fn text(
 /// What is wrong with a plan whose entries are not what it expects.
 fn misfit(trace: &Trace, expected: u32) -> Option<String> {
     let mean = trace.mean_entry();
+    if trace.keys() < TELLING_KEYS {
+        return None;
+    }
     if mean < expected - expected / 8 {
         return Some(format!(
             "entries of {mean} B fill the index before the region, where {expected} B are expected"
@@ -230,29 +232,6 @@ fn percent(point: &Point) -> f64 {
 /// All capacities are whole numbers of 4 KiB.
 fn kib(bytes: u64) -> String {
     format!("{} KiB", grouped(bytes >> 10))
-}
-
-fn draw(path: &Path, curve: &Curve, measured: &[Point]) -> anyhow::Result<()> {
-    let drawn = |points: &[Point]| {
-        let point = |point: &Point| (point.capacity as f64 / 1024.0, percent(point));
-        points.iter().map(point).collect()
-    };
-    let mut series = vec![plot::Series {
-        subject: "predicted",
-        points: drawn(&curve.points(PLOTTED)),
-    }];
-    if !measured.is_empty() {
-        series.push(plot::Series {
-            subject: "measured",
-            points: drawn(measured),
-        });
-    }
-    let labels = plot::Labels {
-        title: "Hit ratio of the cache by the region's size",
-        x: "region in KiB",
-        y: "hits of lookups in %",
-    };
-    Ok(plot::lines(path, &labels, &series)?)
 }
 
 fn write_figures(path: &Path, predicted: &[Point], measured: &[Point]) -> anyhow::Result<()> {

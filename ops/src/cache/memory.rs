@@ -153,9 +153,22 @@ pub fn run_once<S: Iterator<Item = u8>>(
 ) -> Result<Summary, Mismatch> {
     let (region, bytes) = region_with_bytes(spec);
     let result = run(&mut Cache::new(region), script, limit, checks);
-    // SAFETY: the region was the cache's, which is gone with its statement, and it was allocated with this layout.
-    unsafe { dealloc(bytes.start.as_ptr(), layout(bytes.len)) };
+    free(bytes);
     result
+}
+
+/// Opens a cache over an image, as [`region_holding`] places it, for as long as `work` runs; the memory is freed afterwards.
+pub fn open_once<R>(spec: &Spec, image: &[u8], work: impl FnOnce(&mut Cache, &Bytes) -> R) -> R {
+    let (region, bytes) = region_holding(spec, image);
+    let result = work(&mut Cache::open(region), &bytes);
+    free(bytes);
+    result
+}
+
+/// Frees a region's memory, whose cache is gone.
+fn free(bytes: Bytes) {
+    // SAFETY: nothing uses the region any more, as the callers see to, and it was allocated with this layout.
+    unsafe { dealloc(bytes.start.as_ptr(), layout(bytes.len)) };
 }
 
 fn layout(len: usize) -> Layout {
@@ -191,6 +204,12 @@ impl Bytes {
         let header = self.read(0, HEADER_BYTES as usize);
         let info = inspect(&header).expect("a region stands there");
         self.read(0, info.frontier as usize)
+    }
+
+    /// Where a part of the region stands, as offsets from its start.
+    pub fn place_of(&self, part: &[u8]) -> std::ops::Range<usize> {
+        let at = part.as_ptr().addr() - self.start.as_ptr().addr();
+        at..at + part.len()
     }
 
     /// Writes a byte.
