@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::RGBColor;
 
@@ -65,7 +66,10 @@ pub fn bars(
     drawn(path, || draw_bars(&canvas, labels, rows, top, series))
 }
 
-/// Draws a line for each subject through its (x, y) points, over a logarithmic x axis.
+/// Values that lie further apart than this, as a ratio, stand on a logarithmic axis.
+const FAR: f64 = 20.0;
+
+/// Draws a line for each subject through its (x, y) points, over an x axis that is logarithmic where the values are far apart.
 ///
 /// # Errors
 /// When there are no points, one is not positive, or the file cannot be written.
@@ -80,7 +84,13 @@ pub fn lines(path: &Path, labels: &Labels<'_>, series: &[Series<'_, (f64, f64)>]
     let x = bounds(points().map(|point| point.0));
     let top = points().map(|point| point.1).fold(0.0, f64::max) * 1.05;
     let canvas = SVGBackend::new(path, SIZE).into_drawing_area();
-    drawn(path, || draw_lines(&canvas, labels, x, top, series))
+    if x.end > FAR * x.start {
+        drawn(path, || {
+            draw_lines(&canvas, labels, x.log_scale(), top, series)
+        })
+    } else {
+        drawn(path, || draw_lines(&canvas, labels, x, top, series))
+    }
 }
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -150,20 +160,24 @@ fn draw_bars<'a>(
     canvas.present()
 }
 
-fn draw_lines<'a>(
+fn draw_lines<'a, X>(
     canvas: &Canvas<'a>,
     labels: &Labels<'_>,
-    x: Range<f64>,
+    x: X,
     top: f64,
     series: &[Series<'_, (f64, f64)>],
-) -> DrawResult<'a> {
+) -> DrawResult<'a>
+where
+    X: AsRangedCoord<Value = f64>,
+    X::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
     canvas.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(canvas)
         .caption(labels.title, (FONT, 20))
         .margin(12)
         .x_label_area_size(48)
         .y_label_area_size(60)
-        .build_cartesian_2d(x.log_scale(), 0.0..top)?;
+        .build_cartesian_2d(x, 0.0..top)?;
     chart
         .configure_mesh()
         .x_desc(labels.x)

@@ -9,22 +9,17 @@
 use std::io;
 use std::sync::Arc;
 
+use steadfast::region::{Status, vouch};
 use wasmtime::{AsContextMut, Memory};
 
 use crate::ceiling::PAGE_BYTES;
+use crate::image::RegionImage;
 
 /// The used prefix of a region, for any number of instances to map at its address.
 ///
 /// A clone is another handle to the same bytes; they go when the last handle and the last instance that maps them are gone.
 ///
-/// ```
-/// use steadfast_host::SharedImage;
-///
-/// let image = SharedImage::of_bytes(0x0800_0000, b"what stood in the region")?;
-/// // An instance that maps it has at least 2049 pages of memory.
-/// assert_eq!(image.memory_needed(), 2049 * 65536);
-/// # Ok::<(), std::io::Error>(())
-/// ```
+/// [`Runner::open_view`](crate::Runner::open_view) maps it, and has an example.
 #[derive(Clone, Debug)]
 pub struct SharedImage {
     address: u32,
@@ -32,7 +27,35 @@ pub struct SharedImage {
 }
 
 impl SharedImage {
-    /// An image of `bytes` that stood at `address` in linear memory. Copies them once.
+    /// A verified image, its header marked as shared: guests attach to it at constant cost, and their lookups neither promote
+    /// nor count, so that reading writes nothing. Copies it once.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no room for it.
+    pub fn new(image: &RegionImage) -> io::Result<Self> {
+        let bytes = image.bytes();
+        let parts = image.info().image_parts();
+        let [front, arena] = parts.map(|part| part.start as usize..part.end as usize);
+        let mut front = bytes[front].to_vec();
+        vouch(&mut front, Status::Shared).map_err(|error| invalid(error.to_string()))?;
+        let arena_start = arena.start as u32;
+        Self::of_parts(
+            image.address(),
+            &[(0, &front), (arena_start, &bytes[arena])],
+        )
+    }
+
+    /// As [`new`](Self::new), of any bytes, for a module that knows what to make of them at `address` in its linear memory.
+    ///
+    /// ```
+    /// use steadfast_host::SharedImage;
+    ///
+    /// let image = SharedImage::of_bytes(0x0800_0000, b"what the module expects there")?;
+    /// // An instance that maps it has at least 2049 pages of memory.
+    /// assert_eq!(image.memory_needed(), 2049 * 65536);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -2,10 +2,8 @@
 //! writing to a page of the image.
 
 use std::fs;
-use std::ops::Range;
 
-use steadfast::region::{Status, inspect, vouch};
-use steadfast_host::{Finished, Input, MemoryState, Output, RunConfig, Runner, SharedImage, View};
+use steadfast_host::{Input, MemoryState, Output, RunConfig, Runner, SharedImage, View};
 use wasm_tests::indexer;
 
 /// One in so many of the state's keys is asked for.
@@ -18,16 +16,6 @@ fn runner() -> Runner {
         ..RunConfig::default()
     };
     Runner::new(&indexer("indexer_metashrew"), config).unwrap()
-}
-
-/// The region that a block has left, to be shared.
-fn share(finished: &Finished) -> SharedImage {
-    let address = finished.record().unwrap().region_start;
-    let mut region = finished.memory()[address as usize..].to_vec();
-    let [index, arena]: [Range<u32>; 2] = inspect(&region).unwrap().image_parts();
-    vouch(&mut region, Status::Shared).unwrap();
-    let part = |part: Range<u32>| (part.start, &region[part.start as usize..part.end as usize]);
-    SharedImage::of_parts(address, &[part(index), part(arena)]).unwrap()
 }
 
 /// The questions that the views can be asked about a state.
@@ -71,7 +59,7 @@ fn views_answer_the_same_from_a_shared_image() {
     let input = Input::parse("mainnet block 702861", block).unwrap();
     let mut state = MemoryState::default();
     let finished = runner.start(&input, &state).unwrap();
-    let image = share(&finished);
+    let image = SharedImage::new(&finished.image().unwrap()).unwrap();
     finished.commit(&mut state).unwrap();
 
     let questions = questions(&state, input.height());

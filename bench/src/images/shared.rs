@@ -1,10 +1,11 @@
 //! One image that many instances map, against a copy for each.
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
-use steadfast::region::{Status, inspect, vouch};
+use anyhow::{Result, anyhow, ensure};
+use steadfast::region::{Status, vouch};
 use steadfast_host::ceiling::{MAX_CEILING, PAGE_BYTES};
 use steadfast_host::{Input, MemoryState, Output, RunConfig, Runner, SharedImage, View};
 
@@ -95,6 +96,8 @@ struct Bench {
 struct Filled {
     address: u32,
     bytes: Vec<u8>,
+    /// Where something stands in them.
+    parts: [Range<usize>; 2],
     shared: SharedImage,
     entries: u64,
 }
@@ -110,24 +113,23 @@ impl Bench {
         if let Err(error) = finished.outcome() {
             return Err(anyhow!("{error}"));
         }
-        let record = finished.record().context("the guest has a record")?;
-        let region = &finished.memory()[record.region_start as usize..];
-        let info = inspect(region)?;
-        ensure!(u64::from(info.entries) == entries, "the cache is too small");
-        let mut bytes = vec![0; info.frontier as usize];
-        for part in info.image_parts() {
-            let part = part.start as usize..part.end as usize;
-            bytes[part.clone()].copy_from_slice(&region[part]);
-        }
-        // It comes from an instance of our own that ended well.
+        let image = finished.image()?;
+        let held = u64::from(image.info().entries);
+        ensure!(
+            held == entries,
+            "the cache holds {held} of {entries} entries"
+        );
+        let mut bytes = image.bytes().to_vec();
+        // Both subjects are to read the same way.
         vouch(&mut bytes, Status::Shared)?;
-        let parts = info.image_parts();
-        let parts = parts.map(|part| (part.start, &bytes[part.start as usize..part.end as usize]));
-        let shared = SharedImage::of_parts(record.region_start, &parts)?;
         Ok(Filled {
-            address: record.region_start,
+            address: image.address(),
             bytes,
-            shared,
+            parts: image
+                .info()
+                .image_parts()
+                .map(|part| part.start as usize..part.end as usize),
+            shared: SharedImage::new(&image)?,
             entries,
         })
     }
@@ -149,7 +151,9 @@ impl Bench {
         let began = Instant::now();
         let mut view = runner.open_view(input, &self.state, None)?;
         let memory = &mut view.memory_mut()[filled.address as usize..];
-        memory[..filled.bytes.len()].copy_from_slice(&filled.bytes);
+        for part in &filled.parts {
+            memory[part.clone()].copy_from_slice(&filled.bytes[part.clone()]);
+        }
         Ok((began.elapsed().as_nanos() as f64, view))
     }
 

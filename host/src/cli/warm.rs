@@ -1,4 +1,4 @@
-//! The cache between the blocks of `steadfast run`, and between runs.
+//! The cache between the blocks of `steadfast run`, between runs, and for `steadfast view`.
 
 use std::path::{Path, PathBuf};
 
@@ -54,7 +54,8 @@ impl Warm {
     }
 }
 
-fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Result<RegionImage> {
+/// Reads an image that belongs to this module, at this state.
+pub fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Result<RegionImage> {
     let (image, found) = RegionImage::read(path)?;
     if image.module() != guest.digest() {
         let (expected, found) = (guest.digest(), image.module());

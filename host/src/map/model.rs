@@ -296,5 +296,8 @@ fn ages(survey: &Survey<'_>) -> Vec<AgeRow> {
             row.bytes += u64::from(bytes);
         }
     }
+    // Ages are told apart in steps, so that the oldest part may be none.
+    let last = rows.iter().rposition(|row| row.entries > 0);
+    rows.truncate(last.map_or(0, |last| last + 1));
     rows
 }
