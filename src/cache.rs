@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attach;
 mod error;
 mod evict;
 mod hash;
@@ -31,7 +32,7 @@ pub use scoped::{Lookup, Scoped};
 pub use stats::Stats;
 pub use validate::CacheFault;
 
-use crate::region::{PoolInfo, Region, USER_TAG_BYTES};
+use crate::region::{Cold, PoolInfo, Region, Start, USER_TAG_BYTES};
 use store::Store;
 
 /// A cache of byte strings, least recently used first out, in at most the bytes of its region.
@@ -52,6 +53,7 @@ use store::Store;
 #[derive(Debug)]
 pub struct Cache {
     store: Option<Store>,
+    start: Start,
 }
 
 impl Cache {
@@ -60,7 +62,50 @@ impl Cache {
     #[must_use]
     pub fn new(region: Region) -> Cache {
         Cache {
-            store: region.format(hash::NAME).ok().map(Store::new),
+            store: attach::cold(region),
+            start: Start::Cold(Cold::NotAsked),
+        }
+    }
+
+    /// A cache over a region, with the entries of the image that stands there if one does and it is acceptable, or empty;
+    /// [`start`](Self::start) tells which.
+    ///
+    /// On new memory, or where no image stands, it costs what [`new`](Self::new) costs. An image that the host has sealed is
+    /// attached to by its header, at constant cost. Any other one is walked whole first, in time proportional to its entries and, where it has
+    /// checksums, to its bytes. Nothing that stands in a region leads outside of it, or makes an operation panic.
+    ///
+    /// The cache goes on with the image's geometry, pools, quotas, height and tag; it counts anew.
+    ///
+    /// ```
+    /// use steadfast::{cache::Cache, region::{Cold, Region, Start}};
+    ///
+    /// let cache = Cache::open(Region::none());
+    /// assert_eq!(cache.start(), Start::Cold(Cold::Disabled));
+    /// ```
+    #[must_use]
+    pub fn open(region: Region) -> Cache {
+        let (store, start) = attach::attach(region);
+        Cache { store, start }
+    }
+
+    /// How the cache began. It depends on the host: a program whose outputs must not depend on that does not ask.
+    #[must_use]
+    pub fn start(&self) -> Start {
+        self.start
+    }
+
+    /// Whether other instances read the same memory. Lookups neither count nor promote then, so that they write nothing;
+    /// what this instance writes, it alone sees.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.store.as_ref().is_some_and(Store::is_frozen)
+    }
+
+    /// Ends the cache, and makes a closed image of its region: one with checksums, which an instance with
+    /// the same bytes at the same place verifies and attaches to. Takes time in proportion to the bytes in use.
+    pub fn close(self) {
+        if let Some(store) = self.store {
+            store.region.close();
         }
     }
 
@@ -133,7 +178,7 @@ impl Cache {
     /// Drops all entries of every pool, at constant cost. Counters keep counting, quotas stay.
     pub fn clear(&mut self) {
         if let Some(store) = &mut self.store {
-            store.empty();
+            store.change(Store::empty);
         }
     }
 
@@ -147,7 +192,9 @@ impl Cache {
     /// Returns how many it evicted, and takes time in proportion to that.
     pub fn evict_pool_to(&mut self, pool: Pool, bytes: usize, steps: usize) -> usize {
         let store = self.store.as_mut();
-        store.map_or(0, |store| store.evict_to(pool.number(), bytes, steps))
+        store.map_or(0, |store| {
+            store.change(|store| store.evict_to(pool.number(), bytes, steps))
+        })
     }
 
     /// Bounds the blocks of a pool's entries, and evicts its oldest ones until they keep to that. `u32::MAX`, which every
@@ -156,13 +203,18 @@ impl Cache {
     ///
     /// An insert makes room within its pool first. It takes other pools' entries only where the arena itself is short,
     /// because quotas promise more than there is, or too fragmented for a large value.
+    ///
+    /// A cache that [is frozen](Self::is_frozen) keeps the quotas that it has.
     pub fn set_quota(&mut self, pool: Pool, bytes: u32) -> usize {
-        if let Some(store) = &mut self.store {
-            store
-                .region
-                .header_mut()
-                .pool_mut(pool.number())
-                .quota_bytes = bytes;
+        match &mut self.store {
+            Some(store) if !store.is_frozen() => {
+                store
+                    .region
+                    .header_mut()
+                    .pool_mut(pool.number())
+                    .quota_bytes = bytes;
+            }
+            _ => return 0,
         }
         self.evict_pool_to(pool, bytes as usize, usize::MAX)
     }
@@ -171,8 +223,15 @@ impl Cache {
     /// [`Pool::View`] are written at their own.
     pub fn set_height(&mut self, height: u32) {
         if let Some(store) = &mut self.store {
-            store.height = height;
+            store.region.header_mut().height = height;
         }
+    }
+
+    /// The height that was set last, in this instance or in the one that left the image; 0 at first, and without a region.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        let store = self.store.as_ref();
+        store.map_or(0, |store| store.region.header().height)
     }
 
     /// Drops the entries of every pool that were written above a height, as after a reorganisation. Returns how many.
@@ -180,7 +239,9 @@ impl Cache {
     /// Takes time in proportion to the number of all entries.
     pub fn invalidate_above(&mut self, height: u32) -> usize {
         let store = self.store.as_mut();
-        store.map_or(0, |store| store.invalidate_all_above(height))
+        store.map_or(0, |store| {
+            store.change(|store| store.invalidate_all_above(height))
+        })
     }
 
     /// As [`invalidate_above`](Self::invalidate_above), but looks at no more than `steps` entries. To be called until it
@@ -190,7 +251,7 @@ impl Cache {
     /// be dropped too.
     pub fn invalidate_above_in_steps(&mut self, height: u32, steps: usize) -> Invalidated {
         match &mut self.store {
-            Some(store) => store.invalidate_above(height, steps),
+            Some(store) => store.change(|store| store.invalidate_above(height, steps)),
             None => Invalidated {
                 dropped: 0,
                 done: true,
@@ -271,7 +332,7 @@ impl Cache {
     /// Sets the tag in the region's header, say chain and block hash.
     pub fn set_user_tag(&mut self, tag: &[u8; USER_TAG_BYTES]) {
         if let Some(store) = &mut self.store {
-            store.region.header_mut().user_tag = *tag;
+            store.change(|store| store.region.header_mut().user_tag = *tag);
         }
     }
 

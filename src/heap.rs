@@ -13,6 +13,7 @@ mod class;
 mod counters;
 mod gauges;
 mod large;
+mod map;
 mod runs;
 mod slab;
 mod small;
@@ -29,6 +30,7 @@ use table::GRANULE;
 
 pub use counters::{ClassCounters, Counters};
 pub use gauges::Gauges;
+pub use map::{HeapMap, MapFault, Part, PartKind};
 pub use validate::HeapFault;
 
 /// Greatest alignment served, in bytes.

@@ -1,4 +1,4 @@
-//! The record that a host reads from linear memory, and the one field that it may write.
+//! The record that a host reads from linear memory, and the two fields that it may write.
 //!
 //! The module exports `steadfast_record`, a constant whose value is the record's address. Fields are little-endian, at fixed
 //! offsets, without gaps; a later version appends and never moves.
@@ -102,6 +102,13 @@ pub struct Record {
     pub trace_count: u64,
     /// Digest of every address, size and alignment handed out. 0 without the feature `trace`.
     pub trace_digest: u64,
+    /// What the host calls the module; 0 if it does not say. A host writes it before `_start`: an image of a module with
+    /// another name is not attached to.
+    pub module_tag: u64,
+    /// How the cache began: the [code](crate::region::Start::code) of it. 0 before it is opened.
+    pub cache_start: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 /// The encoded plan that was used follows the record; all zero before the reservation.
@@ -127,6 +134,9 @@ impl Record {
 
     /// Where in the record the host writes the limit on the region, as a little-endian `u32`.
     pub const CACHE_LIMIT_OFFSET: usize = core::mem::offset_of!(Self, cache_limit);
+
+    /// Where in the record the host writes what it calls the module, as a little-endian `u64`.
+    pub const MODULE_TAG_OFFSET: usize = core::mem::offset_of!(Self, module_tag);
 
     /// The name of the export whose value is the record's address.
     pub const EXPORT: &'static str = "steadfast_record";
@@ -161,6 +171,9 @@ impl Record {
         exhausted_budget: 0,
         trace_count: 0,
         trace_digest: 0,
+        module_tag: 0,
+        cache_start: 0,
+        reserved: 0,
     };
 
     /// Reads a record from a copy of the bytes at its address.
@@ -211,9 +224,10 @@ impl Record {
 }
 
 const _: () = {
-    assert!(Record::LEN == 128);
+    assert!(Record::LEN == 144);
     assert!(Record::EXPORTED_LEN == Record::LEN + Plan::ENCODED_LEN);
     assert!(Record::CACHE_LIMIT_OFFSET == 16);
+    assert!(Record::MODULE_TAG_OFFSET == 128);
 };
 
 /// Why bytes are not a record.
@@ -248,6 +262,11 @@ pub(crate) fn note_plan(encoded: &[u8; Plan::ENCODED_LEN]) {
     steadfast_record.with(|exported| exported.plan = *encoded);
 }
 
+/// Notes how the cache began.
+pub(crate) fn note_cache_start(code: u32) {
+    with_record(|record| record.cache_start = code);
+}
+
 /// The fingerprint of the plan that memory was reserved with; 0 before.
 pub(crate) fn plan_fingerprint() -> u64 {
     steadfast_record.with(|exported| Plan::fingerprint_of(&exported.plan))
@@ -268,12 +287,12 @@ mod tests {
         bytes[..8].copy_from_slice(b"stdfrcrd");
         bytes[8] = 1;
         bytes[12] = Record::LEN as u8;
-        bytes[Record::LEN - 1] = 0x80;
+        bytes[Record::MODULE_TAG_OFFSET - 1] = 0x80;
         bytes[Record::CACHE_LIMIT_OFFSET] = 7;
         let record = Record::decode(&bytes).unwrap();
         assert_eq!(record.cache_limit, 7);
         assert_eq!(record.trace_digest, 1 << 63);
-        assert_eq!(Record::decode(&bytes[1..]), Err(RecordError::Length(127)));
+        assert_eq!(Record::decode(&bytes[1..]), Err(RecordError::Length(143)));
         bytes[8] = 2;
         assert_eq!(Record::decode(&bytes), Err(RecordError::Version(2)));
         bytes[0] = 0;

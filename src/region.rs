@@ -7,7 +7,10 @@ mod block;
 mod formatted;
 mod geometry;
 mod header;
+mod image;
+mod inspect;
 mod reserved;
+mod survey;
 
 use core::ptr::NonNull;
 
@@ -18,10 +21,11 @@ pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
 pub use geometry::{
     BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes,
 };
-pub use header::{
-    FORMAT_VERSION, FormatError, HEADER_BYTES, PoolInfo, RegionInfo, USER_TAG_BYTES, inspect,
-};
+pub use header::{FORMAT_VERSION, HEADER_BYTES, USER_TAG_BYTES};
+pub use image::{Cold, Start, Status, vouch};
+pub use inspect::{FormatError, PoolInfo, RegionInfo, inspect};
 pub use reserved::RegionTaken;
+pub use survey::{Block, Entry, Survey, empty};
 
 // Offsets, lengths and counters are stored as the machine has them; the format is little-endian.
 const _: () = assert!(
@@ -49,6 +53,45 @@ pub enum Growth {
     },
 }
 
+impl Growth {
+    /// Asks for at least `wanted` bytes beyond the capacity, once, if there may be more. Returns what it got.
+    fn extend(&mut self, capacity: u32, wanted: u32) -> u32 {
+        let Growth::OnDemand {
+            step,
+            limit,
+            extend,
+        } = *self
+        else {
+            return 0;
+        };
+        let room = limit.saturating_sub(capacity);
+        if room == 0 {
+            return 0;
+        }
+        let got = extend(wanted.max(step).min(room)).min(room);
+        if got == 0 {
+            *self = Growth::Fixed;
+        }
+        got
+    }
+
+    /// The same, but up to a capacity at the most.
+    fn up_to(self, most: u32) -> Growth {
+        match self {
+            Growth::Fixed => Growth::Fixed,
+            Growth::OnDemand {
+                step,
+                limit,
+                extend,
+            } => Growth::OnDemand {
+                step,
+                limit: limit.min(most),
+                extend,
+            },
+        }
+    }
+}
+
 /// What a region is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct RegionParts {
@@ -62,6 +105,8 @@ pub struct RegionParts {
     pub expected_entry: u32,
     /// Identifies the plan that the region belongs to; kept in the header.
     pub plan_fingerprint: u64,
+    /// What the host calls the module, so that an image of another one is refused; 0 if it does not say.
+    pub module_tag: u64,
     /// Whether the span may be extended.
     pub growth: Growth,
 }
@@ -86,6 +131,7 @@ impl Region {
                 fresh_from: 0,
                 expected_entry: Region::DEFAULT_EXPECTED_ENTRY,
                 plan_fingerprint: 0,
+                module_tag: 0,
                 growth: Growth::Fixed,
             },
         }
@@ -126,27 +172,25 @@ impl Region {
     /// The geometry for the limit, or, where the span cannot be extended far enough, for what there is.
     fn fit(&mut self) -> Option<Geometry> {
         let expected = self.parts.expected_entry;
-        if let Growth::OnDemand {
-            step,
-            limit,
-            extend,
-        } = self.parts.growth
-        {
+        if let Growth::OnDemand { limit, .. } = self.parts.growth {
             let limit = limit.max(self.parts.capacity);
             let geometry = Geometry::new(limit, expected)?;
-            let short = geometry
-                .least_capacity()
-                .saturating_sub(self.parts.capacity);
-            if short > 0 {
-                let wanted = short.max(step).min(limit - self.parts.capacity);
-                let got = extend(wanted).min(limit - self.parts.capacity);
-                self.parts.capacity += got;
-            }
+            self.reach(geometry.least_capacity(), limit);
             if self.parts.capacity >= geometry.least_capacity() {
                 return Some(geometry);
             }
             self.parts.growth = Growth::Fixed;
         }
         Geometry::new(self.parts.capacity, expected)
+    }
+
+    /// Extends the span to so many bytes, if it is shorter and may be, with one request of at most up to `limit`.
+    fn reach(&mut self, bytes: u32, limit: u32) {
+        let parts = &mut self.parts;
+        let short = bytes.saturating_sub(parts.capacity);
+        if short > 0 {
+            let mut growth = parts.growth.up_to(limit);
+            parts.capacity += growth.extend(parts.capacity, short);
+        }
     }
 }

@@ -11,8 +11,8 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 
 use crate::figures::{Figure, Figures, Value, median};
-use crate::plot::{self, Labels, Series};
 use row::{ROWS, Row};
+use steadfast_host::plot::{self, Labels, Series};
 use subject::{Instance, Stop, Subject};
 
 const BENCH: &str = "heap";
@@ -122,7 +122,7 @@ fn draw(path: &Path, figures: &Figures) -> Result<()> {
         x: "workload",
         y: "time / std's time",
     };
-    plot::bars(path, &labels, &rows, 2.0, &series)
+    Ok(plot::bars(path, &labels, &rows, 2.0, &series)?)
 }
 
 fn measure_row(

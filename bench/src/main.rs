@@ -5,13 +5,15 @@ mod demo;
 mod figures;
 mod guests;
 mod heap;
+mod images;
 mod indexer;
 mod inputs;
+mod load;
 mod metashrew;
-// Bars are for the benches with many rows, which are to draw theirs.
-#[cfg_attr(not(test), allow(dead_code))]
-mod plot;
+mod pictures;
 mod policies;
+mod process;
+mod replay;
 mod size;
 mod startup;
 
@@ -45,6 +47,8 @@ enum Bench {
     Cache(cache::Options),
     /// The heap against the allocators that a guest could pick instead, on the same workloads.
     Heap(heap::Options),
+    /// Instances that map one image of a cache, against copying it into each.
+    Images(images::Options),
     /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over `hashbrown`.
     Indexer {
         /// Blocks to index in this order, as for the demo.
@@ -54,6 +58,8 @@ enum Bench {
         #[arg(long, default_value_t = 31)]
         runs: usize,
     },
+    /// Thousands of blocks on one state: fails if memory grows, or if the state is not the reference's.
+    Load(load::Options),
     /// `metashrew::get` against the same over lru-mem, as metashrew used it.
     Metashrew {
         /// Runs of each subject.
@@ -70,6 +76,11 @@ enum Bench {
     Policies,
     /// Bytes that the crate adds to a small module.
     Size,
+    /// Draws the pictures of the documentation that show a run of the indexer.
+    Pictures {
+        /// Where they go.
+        directory: PathBuf,
+    },
     /// Resident bytes of this process after one run of a guest; what `startup` starts in a process of its own.
     #[command(hide = true)]
     Resident {
@@ -97,11 +108,14 @@ fn run(arguments: Arguments) -> Result<()> {
             heap::measure(&options, &mut figures)?;
             return write(&figures, arguments.json.as_deref());
         }
+        Bench::Images(options) => images::measure(&options, &mut figures)?,
         Bench::Indexer { input, runs } => indexer::measure(&input, runs, &mut figures)?,
+        Bench::Load(options) => load::measure(&options, &mut figures)?,
         Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
         Bench::Policies => policies::measure(&mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
+        Bench::Pictures { directory } => return pictures::draw_all(&directory),
         Bench::Resident { guest } => return startup::print_resident(&guest),
     }
     figures.print();

@@ -1,14 +1,15 @@
 //! What it costs to start with a region of 1 GiB, against writing 1 GiB of zeros.
 
+use std::env;
 use std::process::Command;
 use std::time::Instant;
-use std::{env, fs};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use wasmtime::{Engine, Linker, Module, Store};
 
 use crate::figures::{Figure, Figures, Value, median};
 use crate::guests::{self, engine_error};
+use crate::process;
 
 const BENCH: &str = "startup";
 
@@ -114,14 +115,7 @@ pub fn print_resident(guest: &str) -> Result<()> {
     let engine = steadfast_host::engine::engine(false).map_err(engine_error)?;
     let module = load(&engine, guest)?;
     let (_, _, store) = run(&engine, &module, false)?;
-    let status = fs::read_to_string("/proc/self/status")?;
-    let kib: u64 = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.trim().strip_suffix(" kB"))
-        .context("the system does not tell this process's resident memory")?
-        .parse()?;
-    println!("{}", kib * 1024);
+    println!("{}", process::bytes("status", "VmRSS")?);
     drop(store);
     Ok(())
 }

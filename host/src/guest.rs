@@ -6,6 +6,8 @@ use steadfast::record::Record;
 use wasmtime::{Engine, ExternType, Module};
 
 use crate::ceiling::PAGE_BYTES;
+use crate::digest::Digest;
+use crate::image::module_digest;
 use crate::{metashrew, wasi};
 
 /// Why a module cannot be run.
@@ -76,6 +78,7 @@ pub struct Guest {
     plan: Option<Plan>,
     has_record: bool,
     uses_wasi: bool,
+    digest: Digest,
 }
 
 impl Guest {
@@ -94,6 +97,7 @@ impl Guest {
             plan: plan(bytes)?,
             has_record: module.get_export(Record::EXPORT).is_some(),
             uses_wasi: wasi::is_imported_by(&module),
+            digest: module_digest(bytes),
             module,
         })
     }
@@ -139,6 +143,11 @@ impl Guest {
     /// Whether the module imports WASI preview 1.
     pub fn uses_wasi(&self) -> bool {
         self.uses_wasi
+    }
+
+    /// The SHA-256 digest of the module's bytes, by which images of caches tell modules apart.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     pub(crate) fn module(&self) -> &Module {

@@ -151,6 +151,16 @@ impl Input {
         u32::from_le_bytes(height.expect("every constructor puts the height in front"))
     }
 
+    /// The same block at another height.
+    #[must_use]
+    pub fn at_height(&self, height: u32) -> Self {
+        let block = &self.bytes[HEIGHT_BYTES..];
+        Input {
+            name: self.name.clone(),
+            bytes: [&height.to_le_bytes()[..], block].concat().into(),
+        }
+    }
+
     /// The height, and then the block.
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes

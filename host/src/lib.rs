@@ -7,9 +7,9 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! ceiling, digest, engine, input, limits, state
-//!   <- metashrew <- context <- wasi <- guest
-//!   <- observe, report, share, trap <- run, exec <- table
+//! ceiling, digest, engine, input, limits, plot, state <- trace
+//!   <- image <- metashrew <- context <- wasi <- guest
+//!   <- observe, report, share, trap <- run, exec, prometheus <- table <- map, size
 //! ```
 
 #![deny(unsafe_code)]
@@ -21,15 +21,21 @@ mod digest;
 pub mod engine;
 pub mod exec;
 pub mod guest;
+pub mod image;
 pub mod input;
 pub mod limits;
+pub mod map;
 pub mod metashrew;
 pub mod observe;
+pub mod plot;
+pub mod prometheus;
 pub mod report;
 pub mod run;
 pub mod share;
+pub mod size;
 pub mod state;
 pub mod table;
+pub mod trace;
 pub mod trap;
 pub mod verify;
 pub mod wasi;
@@ -39,9 +45,11 @@ pub use digest::Digest;
 pub use engine::{Compiler, engine};
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
+pub use image::{Compression, ImageError, RegionImage};
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
-pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span};
+pub use map::MemoryMap;
+pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span, find_record};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};
 pub use share::SharedImage;
@@ -51,3 +59,8 @@ pub use state::{
 pub use table::Table;
 pub use trap::{RunError, Stack};
 pub use wasi::{CommandWorld, INPUT_DIRECTORY, INPUT_FILE, Output, WorldError};
+
+/// The examples of the page for embedders compile, and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;

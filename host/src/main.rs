@@ -19,6 +19,9 @@ enum Command {
     Run(cli::run::Arguments),
     View(cli::view::Arguments),
     Verify(cli::verify::Arguments),
+    Map(cli::map::Arguments),
+    Stats(cli::stats::Arguments),
+    Size(cli::size::Arguments),
     Exec(cli::exec::Arguments),
 }
 
@@ -27,6 +30,9 @@ fn main() -> ExitCode {
         Command::Run(arguments) => cli::run::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::View(arguments) => cli::view::view(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Verify(arguments) => return cli::verify::verify(&arguments),
+        Command::Map(arguments) => cli::map::map(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Stats(arguments) => cli::stats::stats(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Size(arguments) => cli::size::size(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Exec(arguments) => cli::exec::exec(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -18,6 +18,7 @@ use wasmtime::{Extern, FuncType, Linker, Val, ValType};
 pub use self::flush::{FlushError, decode as decode_flush};
 use crate::context::Context;
 use crate::state::{Pair, Snapshot, StateError};
+use crate::trace::Recorder;
 
 /// The module under which the functions are imported.
 pub const MODULE: &str = "env";
@@ -105,6 +106,7 @@ pub struct Exchange {
     counts: ImportCounts,
     calls: Vec<Call>,
     log: Box<dyn FnMut(&str) + Send>,
+    recorder: Option<Recorder>,
 }
 
 impl Exchange {
@@ -121,6 +123,7 @@ impl Exchange {
             counts: ImportCounts::default(),
             calls: Vec::new(),
             log,
+            recorder: None,
         }
     }
 
@@ -130,6 +133,16 @@ impl Exchange {
         self.writes.clear();
         self.calls.clear();
         self.counts = ImportCounts::default();
+    }
+
+    /// Records what the guest's cache is asked and told from now on.
+    pub(crate) fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
+    /// What records, if anything does.
+    pub(crate) fn recorder(&mut self) -> &mut Option<Recorder> {
+        &mut self.recorder
     }
 
     /// What the guest called so far.
@@ -163,13 +176,17 @@ impl Exchange {
         write("__load_input", memory, pointer, &self.input)
     }
 
-    fn get_len(&mut self, memory: &[u8], key: u32) -> Result<i32, ImportError> {
+    fn get_len(&mut self, memory: &mut [u8], key: u32) -> Result<i32, ImportError> {
         self.counts.get_lens += 1;
         let Some(key) = byte_string(memory, key) else {
             return Ok(UNREADABLE);
         };
-        let value = self.state.get(&memory[key])?;
+        let value = self.state.get(&memory[key.clone()])?;
         let length = value.map_or(0, |value| value.len());
+        if let Some(recorder) = &mut self.recorder {
+            let key = memory[key].to_vec();
+            recorder.read(&key, length, memory);
+        }
         // A value longer than a guest can be told of is as good as unreadable.
         Ok(i32::try_from(length).unwrap_or(UNREADABLE))
     }
@@ -184,12 +201,17 @@ impl Exchange {
         Ok(())
     }
 
-    fn flush(&mut self, memory: &[u8], message: u32) -> Result<(), ImportError> {
+    fn flush(&mut self, memory: &mut [u8], message: u32) -> Result<(), ImportError> {
         let message = &memory[readable("__flush", memory, message)?];
-        self.note(Import::Flush, message.len());
-        self.writes.extend(flush::decode(message)?);
+        let bytes = message.len();
+        self.note(Import::Flush, bytes);
+        let pairs = flush::decode(message)?;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.flush(&pairs, memory);
+        }
+        self.writes.extend(pairs);
         self.counts.flushes += 1;
-        self.counts.flush_bytes += message.len() as u64;
+        self.counts.flush_bytes += bytes as u64;
         Ok(())
     }
 
@@ -379,7 +401,7 @@ mod tests {
         let mut exchange = exchange(&[("key", "value")]);
         let mut memory = with_string(8, b"nay");
         let before = memory.clone();
-        assert_eq!(exchange.get_len(&memory, 8).unwrap(), 0);
+        assert_eq!(exchange.get_len(&mut memory, 8).unwrap(), 0);
         exchange.get(&mut memory, 8, u32::MAX).unwrap();
         assert_eq!(memory, before);
     }
@@ -388,7 +410,7 @@ mod tests {
     fn a_value_is_written_where_it_was_asked_for() {
         let mut exchange = exchange(&[("key", "value")]);
         let mut memory = with_string(8, b"key");
-        assert_eq!(exchange.get_len(&memory, 8).unwrap(), 5);
+        assert_eq!(exchange.get_len(&mut memory, 8).unwrap(), 5);
         exchange.get(&mut memory, 8, 59).unwrap();
         assert_eq!(&memory[58..], b"\xeevalue");
         assert!(exchange.get(&mut memory, 8, 60).is_err());
@@ -401,9 +423,9 @@ mod tests {
     #[test]
     fn an_unreadable_key_has_the_length_that_metashrew_answers() {
         let mut exchange = exchange(&[]);
-        let memory = with_string(8, b"key");
+        let mut memory = with_string(8, b"key");
         for pointer in [0, 3, 65, 0x8000_0008] {
-            assert_eq!(exchange.get_len(&memory, pointer).unwrap(), UNREADABLE);
+            assert_eq!(exchange.get_len(&mut memory, pointer).unwrap(), UNREADABLE);
         }
     }
 
@@ -412,10 +434,14 @@ mod tests {
         let mut exchange = exchange(&[]);
         assert_eq!(exchange.take_writes(), None);
         exchange
-            .flush(&with_string(8, b"\x0a\x01k\x0a\x01v"), 8)
+            .flush(&mut with_string(8, b"\x0a\x01k\x0a\x01v"), 8)
             .unwrap();
-        assert!(exchange.flush(&with_string(8, b"\x0a\x01k"), 8).is_err());
-        exchange.flush(&with_string(8, b""), 8).unwrap();
+        assert!(
+            exchange
+                .flush(&mut with_string(8, b"\x0a\x01k"), 8)
+                .is_err()
+        );
+        exchange.flush(&mut with_string(8, b""), 8).unwrap();
         let written = vec![(b"k".to_vec(), b"v".to_vec())];
         assert_eq!(exchange.take_writes(), Some(written));
         assert_eq!(exchange.counts().flushes, 2);

@@ -187,8 +187,29 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Reads what `record` and the header of the region that it names tell.
-    pub(crate) fn read(memory: &[u8], record: &Record) -> Self {
+    /// What is known where there is no more than a region: nothing of the heap, and no address.
+    pub fn of_region(cache: CacheUse) -> Self {
+        let nothing = Span { start: 0, bytes: 0 };
+        Observed {
+            heap: nothing,
+            c_heap: nothing,
+            region: Span {
+                start: 0,
+                bytes: cache.capacity_bytes,
+            },
+            cache_limit_bytes: cache.capacity_bytes,
+            region_outcome: "unknown",
+            grows_asked: 0,
+            grows_refused: 0,
+            adopted_pages: 0,
+            cache: Some(cache),
+            heap_use: None,
+            heap_trace: None,
+        }
+    }
+
+    /// Reads from a guest's memory what `record`, and the header of the region that it names, tell. Constant cost.
+    pub fn read(memory: &[u8], record: &Record) -> Self {
         let span = |start, bytes| Span { start, bytes };
         Observed {
             heap: span(record.heap_start, record.heap_len),
@@ -206,12 +227,23 @@ impl Observed {
     }
 }
 
+/// The record in a copy of a guest's memory, wherever it stands: the one that tells of a reservation, if there are more. Linear in
+/// the bytes; a host that runs the guest has its address from the export [`Record::EXPORT`].
+pub fn find_record(memory: &[u8]) -> Option<Record> {
+    let magic = Record::MAGIC.to_le_bytes();
+    let mut found = memchr::memmem::find_iter(memory, &magic)
+        .filter_map(|at| Record::decode(memory.get(at..)?).ok())
+        .collect::<Vec<_>>();
+    found.sort_by_key(|record| record.heap_len);
+    found.pop()
+}
+
 /// The record at an address, where one stands.
 pub(crate) fn record(memory: &[u8], address: u32) -> Option<Record> {
     Record::decode(memory.get(address as usize..)?).ok()
 }
 
-fn outcome(record: &Record) -> &'static str {
+pub(crate) fn outcome(record: &Record) -> &'static str {
     match RegionOutcome::from_code(record.region_outcome) {
         Some(RegionOutcome::Full) => "full",
         Some(RegionOutcome::Partial) => "partial",

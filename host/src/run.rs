@@ -1,6 +1,7 @@
 //! Runs a guest: a fresh instance for every block and every view, as metashrew does.
 
 mod view;
+mod warm;
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -12,14 +13,17 @@ use wasmtime_wasi::I32Exit;
 use crate::ceiling::PAGE_BYTES;
 use crate::config::RunConfig;
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::engine::engine_with;
 use crate::guest::{Guest, LoadError, one_line};
+use crate::image::module_tag;
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::metashrew::{self, Call, Exchange};
 use crate::observe::{self, Observed};
 use crate::report::BlockReport;
 use crate::state::{Pair, State};
+use crate::trace::{Recorder, Trace};
 use crate::trap::{RunError, explain};
 use crate::wasi::{self, Output, World};
 
@@ -129,6 +133,25 @@ impl Runner {
         self.instantiate(input, state)?.start(input)
     }
 
+    /// As [`start`](Runner::start), and appends to `trace` what the module's cache is asked and told, in this block and in those
+    /// that follow in the same instance. The cache finds nothing meanwhile; its outputs are the same.
+    ///
+    /// # Errors
+    ///
+    /// When the guest could not be started at all, or is not built on steadfast.
+    pub fn start_recorded(
+        &self,
+        input: &Input,
+        state: &dyn State,
+        trace: Trace,
+    ) -> Result<Finished, RunError> {
+        let mut live = self.instantiate(input, state)?;
+        let record_at = live.record_at.ok_or(RunError::NoRecord)?;
+        let exchange = &mut live.store.data_mut().exchange;
+        exchange.record(Recorder::new(record_at, trace));
+        live.start(input)
+    }
+
     /// Makes an instance and does what a host does before a guest's first instruction.
     fn instantiate(&self, input: &Input, state: &dyn State) -> Result<Live, RunError> {
         let config = &self.config;
@@ -171,9 +194,11 @@ impl Runner {
             memory,
             record_at,
             ceiling: config.ceiling,
+            module: self.guest.digest(),
             logged,
             world,
         };
+        live.name_module();
         if let Some(pages) = config.pregrow {
             live.pregrow(pages)?;
         }
@@ -227,6 +252,7 @@ struct Live {
     memory: Memory,
     record_at: Option<u32>,
     ceiling: u64,
+    module: Digest,
     logged: Arc<Mutex<String>>,
     world: Option<World>,
 }
@@ -240,6 +266,10 @@ impl Live {
         let before = Instant::now();
         let returned = start.call(&mut self.store, ());
         let guest_ns = before.elapsed().as_nanos() as u64;
+        let (memory, context) = self.memory.data_and_store_mut(&mut self.store);
+        if let Some(recorder) = context.exchange.recorder() {
+            recorder.end_block(memory);
+        }
         let outcome = match returned {
             Err(error) if exit_status(&error) != Some(0) => Err(self.explain(error)),
             _ => self.take_writes(),
@@ -267,12 +297,25 @@ impl Live {
     }
 
     fn limit_cache(&mut self, limit: u32) -> Result<(), RunError> {
-        let at = self.record_at.ok_or(RunError::NoRecord)?;
+        self.tell(Record::CACHE_LIMIT_OFFSET, &limit.to_le_bytes())
+            .ok_or(RunError::NoRecord)
+    }
+
+    /// Tells a guest that is built on steadfast which module it is, so that it refuses another one's image.
+    fn name_module(&mut self) {
+        let tag = module_tag(&self.module);
+        // Other guests have no record.
+        let _ = self.tell(Record::MODULE_TAG_OFFSET, &tag.to_le_bytes());
+    }
+
+    /// Writes a field of the guest's record, if it has one.
+    fn tell(&mut self, offset: usize, bytes: &[u8]) -> Option<()> {
+        let at = self.record_at?;
         let memory = self.memory.data_mut(&mut self.store);
-        observe::record(memory, at).ok_or(RunError::NoRecord)?;
-        let field = at as usize + Record::CACHE_LIMIT_OFFSET;
-        memory[field..field + 4].copy_from_slice(&limit.to_le_bytes());
-        Ok(())
+        observe::record(memory, at)?;
+        let field = at as usize + offset;
+        memory[field..field + bytes.len()].copy_from_slice(bytes);
+        Some(())
     }
 
     fn record(&self) -> Option<Record> {
@@ -360,9 +403,25 @@ impl Finished {
         self.live.store.data().exchange.calls()
     }
 
+    /// What was recorded so far, of an instance that [records](Runner::start_recorded); it ends with this.
+    pub fn take_trace(&mut self) -> Option<Trace> {
+        let exchange = &mut self.live.store.data_mut().exchange;
+        exchange.recorder().take().map(Recorder::into_trace)
+    }
+
     /// What the block flushed, or why it failed.
     pub fn outcome(&self) -> &Result<Vec<Pair>, RunError> {
         &self.outcome
+    }
+
+    /// The same, of a block that did not fail.
+    ///
+    /// # Errors
+    ///
+    /// Why it failed.
+    pub fn succeeded(self) -> Result<Finished, RunError> {
+        let outcome = Ok(self.outcome?);
+        Ok(Finished { outcome, ..self })
     }
 
     /// Writes what the block flushed, all of it or nothing.

@@ -3,28 +3,23 @@
 //! The bytes stand once in memory, in an anonymous file that nobody can change any more. Mapping it into an instance costs
 //! the same whatever its length; a page that the instance reads is the shared one, a page that it writes becomes its own.
 //!
-//! This is the only file of the crate with `unsafe` code.
+//! This and `image/buffer.rs` are the only files of the crate with `unsafe` code.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::sync::Arc;
 
+use steadfast::region::{Status, vouch};
 use wasmtime::{AsContextMut, Memory};
 
 use crate::ceiling::PAGE_BYTES;
+use crate::image::RegionImage;
 
 /// The used prefix of a region, for any number of instances to map at its address.
 ///
 /// A clone is another handle to the same bytes; they go when the last handle and the last instance that maps them are gone.
 ///
-/// ```
-/// use steadfast_host::SharedImage;
-///
-/// let image = SharedImage::of_bytes(0x0800_0000, b"what stood in the region")?;
-/// // An instance that maps it has at least 2049 pages of memory.
-/// assert_eq!(image.memory_needed(), 2049 * 65536);
-/// # Ok::<(), std::io::Error>(())
-/// ```
+/// [`Runner::open_view`](crate::Runner::open_view) maps it, and has an example.
 #[derive(Clone, Debug)]
 pub struct SharedImage {
     address: u32,
@@ -32,26 +27,67 @@ pub struct SharedImage {
 }
 
 impl SharedImage {
-    /// An image of `bytes` that stood at `address` in linear memory. Copies them once.
+    /// A verified image, its header marked as shared: guests attach to it at constant cost, and their lookups neither promote
+    /// nor count, so that reading writes nothing. Copies it once.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no room for it.
+    pub fn new(image: &RegionImage) -> io::Result<Self> {
+        let bytes = image.bytes();
+        let parts = image.info().image_parts();
+        let [front, arena] = parts.map(|part| part.start as usize..part.end as usize);
+        let mut front = bytes[front].to_vec();
+        vouch(&mut front, Status::Shared).map_err(|error| invalid(error.to_string()))?;
+        let arena_start = arena.start as u32;
+        Self::of_parts(
+            image.address(),
+            &[(0, &front), (arena_start, &bytes[arena])],
+        )
+    }
+
+    /// As [`new`](Self::new), of any bytes, for a module that knows what to make of them at `address` in its linear memory.
+    ///
+    /// ```
+    /// use steadfast_host::SharedImage;
+    ///
+    /// let image = SharedImage::of_bytes(0x0800_0000, b"what the module expects there")?;
+    /// // An instance that maps it has at least 2049 pages of memory.
+    /// assert_eq!(image.memory_needed(), 2049 * 65536);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// When `address` is not at the beginning of a page of 64 KiB, when the bytes do not fit in the 4 GiB from there on, or
     /// when the system has no room for them.
     pub fn of_bytes(address: u32, bytes: &[u8]) -> io::Result<Self> {
-        let end = u64::from(address) + bytes.len() as u64;
+        Self::of_parts(address, &[(0, bytes)])
+    }
+
+    /// As [`of_bytes`](Self::of_bytes), of parts that begin so many bytes behind `address`, in order. What is between them is
+    /// zero, and takes no memory but in the pages that they share.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_bytes`](Self::of_bytes), and when parts overlap.
+    pub fn of_parts(address: u32, parts: &[(u32, &[u8])]) -> io::Result<Self> {
+        let mut len = 0;
+        for (at, bytes) in parts {
+            if u64::from(*at) < len {
+                return Err(invalid("the parts of the image overlap".into()));
+            }
+            len = u64::from(*at) + bytes.len() as u64;
+        }
+        let end = u64::from(address) + len;
         if !u64::from(address).is_multiple_of(PAGE_BYTES) || end > 1 << 32 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!(
-                    "an image of {} bytes cannot stand at {address:#x}: it begins at a multiple of {PAGE_BYTES} and ends within 4 GiB",
-                    bytes.len()
-                ),
-            ));
+            return Err(invalid(format!(
+                "an image of {len} bytes cannot stand at {address:#x}: it begins at a multiple of {PAGE_BYTES} and ends within 4 GiB"
+            )));
         }
         Ok(SharedImage {
             address,
-            pages: Arc::new(Pages::new(bytes)?),
+            pages: Arc::new(Pages::new(parts, len as usize)?),
         })
     }
 
@@ -100,13 +136,10 @@ impl SharedImage {
         let at = self.address as usize..self.memory_needed() as usize;
         let have = memory.len();
         let Some(memory) = memory.get_mut(at) else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!(
-                    "the memory has {have} bytes, and the image needs {}: grow it first",
-                    self.memory_needed()
-                ),
-            ));
+            return Err(invalid(format!(
+                "the memory has {have} bytes, and the image needs {}: grow it first",
+                self.memory_needed()
+            )));
         };
         // SAFETY: the caller vouches for the pages under the memory.
         unsafe { self.pages.place(memory) }
@@ -121,13 +154,18 @@ impl SharedImage {
     }
 }
 
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
 #[cfg(target_os = "linux")]
 use linux::Pages;
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs::File;
-    use std::io::{self, Write};
+    use std::io;
+    use std::os::unix::fs::FileExt;
 
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
     use rustix::mm::{MapFlags, ProtFlags, mmap};
@@ -141,13 +179,15 @@ mod linux {
     }
 
     impl Pages {
-        pub fn new(bytes: &[u8]) -> io::Result<Self> {
+        pub fn new(parts: &[(u32, &[u8])], len: usize) -> io::Result<Self> {
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-            let mut file = File::from(memfd_create("steadfast-image", flags)?);
-            file.write_all(bytes)?;
+            let file = File::from(memfd_create("steadfast-image", flags)?);
+            file.set_len(len as u64)?;
+            for (at, bytes) in parts {
+                file.write_all_at(bytes, u64::from(*at))?;
+            }
             let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
             fcntl_add_seals(&file, seals)?;
-            let len = bytes.len();
             Ok(Pages { file, len })
         }
 
@@ -199,8 +239,12 @@ mod elsewhere {
     pub struct Pages(Box<[u8]>);
 
     impl Pages {
-        pub fn new(bytes: &[u8]) -> io::Result<Self> {
-            Ok(Pages(bytes.into()))
+        pub fn new(parts: &[(u32, &[u8])], len: usize) -> io::Result<Self> {
+            let mut all = vec![0; len].into_boxed_slice();
+            for (at, bytes) in parts {
+                all[*at as usize..][..bytes.len()].copy_from_slice(bytes);
+            }
+            Ok(Pages(all))
         }
 
         pub fn len(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::observe::CacheUse;
+use crate::observe::{CacheUse, Observed};
 use crate::report::Report;
 
 /// Shows a report as lines of a name and a figure, in two columns.
@@ -11,14 +11,70 @@ pub struct Table<'a>(pub &'a Report);
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = rows(self.0);
-        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        rows.iter()
-            .try_for_each(|(name, figure)| writeln!(f, "{name:<width$}  {figure}"))
+        f.write_str(&write_rows(&rows(self.0)))
     }
 }
 
-type Row = (&'static str, String);
+/// A name and a figure.
+pub type Row = (&'static str, String);
+
+/// Rows as aligned lines.
+pub fn write_rows(rows: &[Row]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter()
+        .map(|(name, figure)| format!("{name:<width$}  {figure}\n"))
+        .collect()
+}
+
+/// What the record and the region of one instance tell: heap, region, and each of the cache's counters.
+pub fn observed_rows(seen: &Observed) -> Vec<Row> {
+    let mut rows = map_rows(seen);
+    if let Some(heap) = seen.heap_use {
+        rows.push(("heap held", bytes(heap.held_bytes.into())));
+        rows.push(("heap peak", bytes(heap.peak_bytes.into())));
+    }
+    rows.push((
+        "memory.grow",
+        format!(
+            "{} asked, {} refused",
+            grouped(seen.grows_asked.into()),
+            grouped(seen.grows_refused.into())
+        ),
+    ));
+    let Some(cache) = &seen.cache else {
+        rows.push(("cache", "none was opened in the region".to_string()));
+        return rows;
+    };
+    rows.extend(cache_rows(Some(cache)));
+    for (name, pool) in ["main pool", "views' pool", "application's pool"]
+        .into_iter()
+        .zip(&cache.pools)
+    {
+        let quota = pool
+            .quota_bytes
+            .map(|quota| format!(" of {}", bytes(quota.into())));
+        let figure = format!(
+            "{} entries in {}{}, {} hits, {} misses, {} evicted",
+            grouped(pool.entries.into()),
+            bytes(pool.used_bytes.into()),
+            quota.unwrap_or_default(),
+            grouped(pool.hits),
+            grouped(pool.misses),
+            grouped(pool.evictions)
+        );
+        rows.push((name, figure));
+    }
+    rows.push((
+        "cache inserts",
+        format!(
+            "{}, {} refused",
+            grouped(cache.inserts),
+            grouped(cache.refused)
+        ),
+    ));
+    rows.push(("cache faults", grouped(cache.faults)));
+    rows
+}
 
 fn rows(report: &Report) -> Vec<Row> {
     let mut rows = vec![
@@ -77,25 +133,28 @@ fn memory_rows(report: &Report) -> Vec<Row> {
     let Some(last) = &report.last else {
         return Vec::new();
     };
-    let mut rows = Vec::new();
-    if let Some(seen) = &last.observed {
-        rows.push(("heap", span(seen.heap.start, seen.heap.bytes)));
-        if seen.c_heap.bytes > 0 {
-            rows.push(("heap of C", span(seen.c_heap.start, seen.c_heap.bytes)));
-        }
-        let granted = format!(
-            "{}, {}",
-            span(seen.region.start, seen.region.bytes),
-            seen.region_outcome
-        );
-        rows.push(("region", granted));
-        rows.push(("cache limit", bytes(seen.cache_limit_bytes.into())));
-        rows.push((
-            "adopted",
-            format!("{} pages", grouped(seen.adopted_pages.into())),
-        ));
-    }
+    let mut rows = last.observed.as_ref().map_or_else(Vec::new, map_rows);
     rows.push(("memory", bytes(last.memory_bytes)));
+    rows
+}
+
+/// Heap and region, by address.
+fn map_rows(seen: &Observed) -> Vec<Row> {
+    let mut rows = vec![("heap", span(seen.heap.start, seen.heap.bytes))];
+    if seen.c_heap.bytes > 0 {
+        rows.push(("heap of C", span(seen.c_heap.start, seen.c_heap.bytes)));
+    }
+    let granted = format!(
+        "{}, {}",
+        span(seen.region.start, seen.region.bytes),
+        seen.region_outcome
+    );
+    rows.push(("region", granted));
+    rows.push(("cache limit", bytes(seen.cache_limit_bytes.into())));
+    rows.push((
+        "adopted",
+        format!("{} pages", grouped(seen.adopted_pages.into())),
+    ));
     rows
 }
 
@@ -152,7 +211,7 @@ fn milliseconds(ns: u64) -> String {
 }
 
 /// A number of bytes: exact, in the largest unit that divides it or with the nearest behind it.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let largest = UNITS.iter().find(|(_, shift)| bytes >> shift > 0);
     match largest {
@@ -168,7 +227,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
 }
 
 /// A number with its digits in groups of three.
-fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

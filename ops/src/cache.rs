@@ -1,16 +1,22 @@
 //! Drives a cache with operations decoded from a stream of bytes, beside an oracle that says what it must do.
 
 mod chosen;
+mod hostile;
 mod memory;
 mod mix;
 mod op;
 mod oracle;
+mod plain;
 
 pub use chosen::{chosen_key, colliding_keys};
-pub use memory::{Bytes, Grants, Spec, region, region_with_bytes, run_once};
+pub use hostile::{Fate, Fates, Victim, soak};
+pub use memory::{
+    Bytes, Grants, Spec, open_once, region, region_holding, region_with_bytes, run_once,
+};
 pub use mix::Mix;
 pub use op::{Op, Script, noise};
 pub use oracle::Oracle;
+pub use plain::apply;
 
 use std::fmt;
 use steadfast::cache::{Cache, InsertError, Pool, Scope, Stats};
@@ -80,7 +86,21 @@ pub fn run<S: Iterator<Item = u8>>(
     limit: u64,
     checks: Checks,
 ) -> Result<Summary, Mismatch> {
-    let mut oracle = Oracle::default();
+    run_on(cache, &mut Oracle::default(), script, limit, checks)
+}
+
+/// As [`run`], with a cache that has what the oracle says.
+///
+/// # Errors
+///
+/// The first difference between cache and oracle.
+pub fn run_on<S: Iterator<Item = u8>>(
+    cache: &mut Cache,
+    oracle: &mut Oracle,
+    script: &mut Script<S>,
+    limit: u64,
+    checks: Checks,
+) -> Result<Summary, Mismatch> {
     let mut scope = Scope::Main;
     let mut digest = Digest(0);
     let mut steps = 0;
@@ -89,8 +109,8 @@ pub fn run<S: Iterator<Item = u8>>(
         if let Op::Enter(entered) = op {
             scope = entered;
         }
-        let checked = step(cache, &mut oracle, scope, &op, &mut digest)
-            .and_then(|()| check(cache, &oracle, steps, checks));
+        let checked = step(cache, oracle, scope, &op, &mut digest)
+            .and_then(|()| check(cache, oracle, steps, checks));
         checked.map_err(|what| Mismatch {
             step: steps,
             op: op.to_string(),
@@ -98,7 +118,7 @@ pub fn run<S: Iterator<Item = u8>>(
         })?;
         steps += 1;
     }
-    check(cache, &oracle, 0, Checks::FULL).map_err(|what| Mismatch {
+    check(cache, oracle, 0, Checks::FULL).map_err(|what| Mismatch {
         step: steps,
         op: "the end".into(),
         what,

@@ -6,7 +6,7 @@
 use core::num::NonZeroU32;
 
 use super::scope::Pool;
-use super::store::Store;
+use super::store::{Reading, Store};
 use crate::region::ENTRY_HEADER_BYTES;
 
 /// A walk that is not over yet.
@@ -32,8 +32,9 @@ pub struct Invalidated {
 impl Store {
     /// Looks at up to `steps` entries and drops those written above the height; goes on where the last call stopped.
     pub fn invalidate_above(&mut self, height: u32, steps: usize) -> Invalidated {
-        let begun = self.sweep.take().filter(|sweep| sweep.height <= height);
-        let first = begun.unwrap_or_else(|| self.sweep_from(height, Pool::Main));
+        let begun = self.sweep().filter(|sweep| sweep.height <= height);
+        let first = begun.unwrap_or_else(|| self.sweep_above(height));
+        self.end_sweep();
         let mut next = self.skip_ends(first);
         let mut dropped = 0;
         for _ in 0..steps {
@@ -53,10 +54,14 @@ impl Store {
             next = next.and_then(|sweep| self.skip_ends(sweep));
         }
         // After a fault there is nothing left to look at.
-        self.sweep = next.filter(|_| !self.is_empty());
+        let left = next.filter(|_| !self.is_empty());
+        if let Some(sweep) = left {
+            self.reading = Reading::Sweeping(sweep);
+            self.region.header_mut().set_sweep(Some(sweep.height));
+        }
         Invalidated {
             dropped,
-            done: self.sweep.is_none(),
+            done: left.is_none(),
         }
     }
 
@@ -73,8 +78,8 @@ impl Store {
 
     /// Whether a walk that is not over yet will drop the entry at an offset.
     pub fn is_invalid(&self, at: u32) -> bool {
-        match (&self.sweep, self.region.entry(at)) {
-            (Some(sweep), Some(entry)) => entry.height > sweep.height,
+        match (&self.reading, self.region.entry(at)) {
+            (Reading::Sweeping(sweep), Some(entry)) => entry.height > sweep.height,
             _ => false,
         }
     }
@@ -83,7 +88,7 @@ impl Store {
     #[cold]
     pub fn unless_invalid(&mut self, at: NonZeroU32) -> Option<NonZeroU32> {
         if self.is_invalid(at.get()) {
-            self.evict(at.get());
+            self.change(|store| store.evict(at.get()));
             return None;
         }
         self.pass_over(at.get());
@@ -93,10 +98,31 @@ impl Store {
     /// Moves the walk on from an entry that is about to leave its place in the list.
     #[inline]
     pub fn pass_over(&mut self, at: u32) {
-        if let (Some(sweep), Some(entry)) = (&mut self.sweep, self.region.entry(at)) {
+        if let (Reading::Sweeping(sweep), Some(entry)) = (&mut self.reading, self.region.entry(at))
+        {
             if sweep.at == at {
                 sweep.at = entry.newer;
             }
+        }
+    }
+
+    /// A walk over every pool, from its beginning.
+    pub fn sweep_above(&self, height: u32) -> Sweep {
+        self.sweep_from(height, Pool::Main)
+    }
+
+    fn sweep(&self) -> Option<Sweep> {
+        match self.reading {
+            Reading::Sweeping(sweep) => Some(sweep),
+            Reading::Plain | Reading::Frozen => None,
+        }
+    }
+
+    /// Forgets a walk that is not over yet. A cache that is frozen stays so.
+    pub fn end_sweep(&mut self) {
+        if let Reading::Sweeping(_) = self.reading {
+            self.reading = Reading::Plain;
+            self.region.header_mut().set_sweep(None);
         }
     }
 

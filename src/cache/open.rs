@@ -1,11 +1,14 @@
 //! The module's one cache.
 
 use super::Cache;
+use crate::record;
 use crate::region::{Region, RegionTaken};
 
 /// Opens the cache over the module's region, reserving memory first if that is still to be done.
 ///
-/// Costs the same whatever the region's size. On a host that grants no region the cache is there and always misses.
+/// Begins with the entries of the image that stands in the region, if the host put an acceptable one there; see
+/// [`Cache::open`] for what that costs. Otherwise it costs the same whatever the region's size. On a host that grants no
+/// region the cache is there and always misses.
 ///
 /// # Errors
 ///
@@ -18,5 +21,7 @@ use crate::region::{Region, RegionTaken};
 /// assert!(steadfast::open_cache().is_err());
 /// ```
 pub fn open_cache() -> Result<Cache, RegionTaken> {
-    Region::reserved().map(Cache::new)
+    let cache = Cache::open(Region::reserved()?);
+    record::note_cache_start(cache.start().code());
+    Ok(cache)
 }

@@ -58,7 +58,7 @@ impl<'a> Scoped<'a> {
     /// The entry cannot fit, however much is evicted; the cache is then as it was.
     pub fn insert(self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
-        store.insert(self.scope, key, value)
+        store.change(|store| store.insert(self.scope, key, value))
     }
 
     /// The value of a key; on a miss, `load` writes a value of `len` bytes straight into the region.
@@ -76,7 +76,7 @@ impl<'a> Scoped<'a> {
         let hash = self.scope.hash(key);
         let value = match store.look_up(self.scope, key, hash) {
             Some(value) => value,
-            None => store.load(self.scope, key, len, hash, load)?,
+            None => store.change(|store| store.load(self.scope, key, len, hash, load))?,
         };
         store.bytes(value).ok_or(InsertError::Damaged)
     }
@@ -97,7 +97,8 @@ impl<'a> Scoped<'a> {
         let Some(found) = store.look_up(self.scope, key, hash) else {
             let value = fetch();
             // What does not fit is fetched again next time.
-            let _ = store.insert_absent(self.scope, key, value.as_ref(), hash);
+            let _ =
+                store.change(|store| store.insert_absent(self.scope, key, value.as_ref(), hash));
             return Lookup::Miss(value);
         };
         match store.bytes(found) {
@@ -109,6 +110,6 @@ impl<'a> Scoped<'a> {
     /// Drops the entry with this key. Says whether there was one.
     pub fn remove(self, key: &[u8]) -> bool {
         self.store
-            .is_some_and(|store| store.remove(self.scope, key))
+            .is_some_and(|store| store.change(|store| store.remove(self.scope, key)))
     }
 }

@@ -7,7 +7,7 @@ use super::invalidate::Sweep;
 use super::scope::Scope;
 use super::space::{Block, SLACK_BYTES};
 use super::words::equal;
-use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, block_bytes};
+use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, Start, block_bytes};
 
 /// A part of the arena, which may not lie in it.
 #[derive(Clone, Copy, Debug)]
@@ -20,22 +20,51 @@ pub struct Span {
 #[derive(Debug)]
 pub struct Store {
     pub region: Formatted,
-    /// The height that entries of the main and API pools are written at.
-    pub height: u32,
-    /// An invalidation that is not over yet.
-    pub sweep: Option<Sweep>,
+    pub reading: Reading,
     /// What inserts keep free below the frontier, so that blocks are found; see `evict`.
     pub reserved_bytes: u32,
+}
+
+/// What a lookup does besides finding an entry.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading {
+    /// Counts and promotes.
+    Plain,
+    /// So it does, but for what an invalidation that is not over yet will drop.
+    Sweeping(Sweep),
+    /// Nothing: other instances read the same memory.
+    Frozen,
 }
 
 impl Store {
     pub fn new(region: Formatted) -> Store {
         Store {
             region,
-            height: 0,
-            sweep: None,
+            reading: Reading::Plain,
             reserved_bytes: 0,
         }
+    }
+
+    /// Goes on where the instance stopped that left the image.
+    pub fn resume(&mut self, start: Start) {
+        match self.region.header().sweep_above() {
+            Some(height) => self.reading = Reading::Sweeping(self.sweep_above(height)),
+            None if start == Start::Shared => self.reading = Reading::Frozen,
+            None => {}
+        }
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        matches!(self.reading, Reading::Frozen)
+    }
+
+    /// Runs an operation that changes what the region holds. An image that is taken before it is over is torn.
+    #[inline]
+    pub fn change<R>(&mut self, operation: impl FnOnce(&mut Store) -> R) -> R {
+        self.region.begin_change();
+        let result = operation(self);
+        self.region.end_change();
+        result
     }
 
     /// Where an entry's value stands.
@@ -84,8 +113,10 @@ impl Store {
     #[inline]
     pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<Span> {
         let mut found = self.find(scope, key, hash);
-        if self.sweep.is_some() {
-            found = found.and_then(|at| self.unless_invalid(at));
+        match self.reading {
+            Reading::Plain => {}
+            Reading::Sweeping(_) => found = found.and_then(|at| self.unless_invalid(at)),
+            Reading::Frozen => return found.map(|at| self.value_span(at.get())),
         }
         let pool = self.region.header_mut().pool_mut(scope.number());
         let Some(at) = found else {
@@ -190,7 +221,7 @@ impl Store {
 
     /// Forgets all entries.
     pub fn empty(&mut self) {
-        self.sweep = None;
+        self.end_sweep();
         self.reserved_bytes = 0;
         self.region.empty();
     }
@@ -205,7 +236,7 @@ impl Store {
     fn height_in(&self, scope: Scope) -> u32 {
         match scope {
             Scope::View(height) => height,
-            Scope::Main | Scope::Api => self.height,
+            Scope::Main | Scope::Api => self.region.header().height,
         }
     }
 

@@ -119,7 +119,7 @@ struct Blocks {
 pub fn validate(store: &Store) -> Result<(), CacheFault> {
     let header = store.region.header();
     let geometry = store.region.geometry();
-    if !header.describes(geometry, store.region.capacity())
+    if !header.describes(geometry)
         || !geometry.admits([header.buckets, header.whole_buckets, header.group_mask])
         || header.stale_pages > geometry.first_pages()
     {

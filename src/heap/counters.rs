@@ -3,6 +3,7 @@
 use super::Heap;
 use super::class::{self, CLASSES};
 use super::gauges::Gauges;
+use super::map::PartKind;
 use super::runs::{Run, SLAB_BYTES};
 use super::slab::LIVE;
 use super::table::GRANULE;
@@ -43,6 +44,42 @@ impl Counters {
         let scattered = (self.free_bytes - self.largest_free_bytes) as u64;
         (scattered * 1000 / self.free_bytes as u64) as usize
     }
+
+    /// Those of a heap over `end` granules of which no part has been counted.
+    pub(super) const fn before_parts(gauges: &Gauges, end: usize) -> Self {
+        Self {
+            budget_bytes: end * GRANULE,
+            live_bytes: 0,
+            held_bytes: gauges.held_bytes,
+            peak_bytes: gauges.peak_bytes,
+            free_bytes: 0,
+            largest_free_bytes: 0,
+            high_water_bytes: gauges.highest_granules * GRANULE,
+            slabs: 0,
+            large_blocks: 0,
+        }
+    }
+
+    pub(super) fn count(&mut self, bytes: usize, kind: PartKind) {
+        match kind {
+            PartKind::Table => {}
+            PartKind::Free | PartKind::Unused => {
+                self.free_bytes += bytes;
+                self.largest_free_bytes = self.largest_free_bytes.max(bytes);
+            }
+            PartKind::Large => {
+                self.large_blocks += 1;
+                self.live_bytes += bytes;
+            }
+            PartKind::Slab {
+                block_bytes,
+                live_blocks,
+            } => {
+                self.slabs += 1;
+                self.live_bytes += live_blocks * block_bytes;
+            }
+        }
+    }
 }
 
 /// The state of one size class.
@@ -58,6 +95,31 @@ pub struct ClassCounters {
     pub capacity_blocks: usize,
 }
 
+impl ClassCounters {
+    /// Those of each class, ascending, before any slab is counted.
+    pub(super) fn none() -> [Self; CLASS_COUNT] {
+        core::array::from_fn(|class| Self {
+            block_bytes: class::size(class),
+            ..Self::default()
+        })
+    }
+
+    pub(super) fn count(classes: &mut [Self; CLASS_COUNT], kind: PartKind) {
+        let PartKind::Slab {
+            block_bytes,
+            live_blocks,
+        } = kind
+        else {
+            return;
+        };
+        if let Some(class) = classes.get_mut(class::of(block_bytes)) {
+            class.slabs += 1;
+            class.live_blocks += live_blocks;
+            class.capacity_blocks += SLAB_BYTES / block_bytes;
+        }
+    }
+}
+
 impl Heap {
     /// What the heap keeps up to date by itself. Constant cost.
     pub const fn gauges(&self) -> &Gauges {
@@ -66,61 +128,36 @@ impl Heap {
 
     /// The state of the heap. Linear in the number of its runs.
     pub fn counters(&self) -> Counters {
-        let tail = (self.runs.end() - self.runs.top()) * GRANULE;
-        let mut counters = Counters {
-            budget_bytes: self.runs.end() * GRANULE,
-            held_bytes: self.runs.gauges().held_bytes,
-            peak_bytes: self.runs.gauges().peak_bytes,
-            free_bytes: tail,
-            largest_free_bytes: tail,
-            high_water_bytes: self.runs.highest() * GRANULE,
-            ..Counters::default()
-        };
-        for (at, run) in self.runs.walk() {
-            let bytes = run.len() * GRANULE;
-            match run {
-                Run::Free { .. } => {
-                    counters.free_bytes += bytes;
-                    counters.largest_free_bytes = counters.largest_free_bytes.max(bytes);
-                }
-                Run::Large { .. } => {
-                    counters.large_blocks += 1;
-                    counters.live_bytes += bytes;
-                }
-                Run::Slab => {
-                    let (class, live) = self.slab_use(at);
-                    counters.slabs += 1;
-                    counters.live_bytes += live * class::size(class);
-                }
-            }
-        }
+        let mut counters = Counters::before_parts(self.gauges(), self.runs.end());
+        self.each_part(|bytes, kind| counters.count(bytes, kind));
+        let unused = (self.runs.end() - self.runs.top()) * GRANULE;
+        counters.count(unused, PartKind::Unused);
         counters
     }
 
     /// The state of each size class, ascending. Linear in the number of runs.
     pub fn class_counters(&self) -> [ClassCounters; CLASS_COUNT] {
-        let mut classes: [ClassCounters; CLASS_COUNT] =
-            core::array::from_fn(|class| ClassCounters {
-                block_bytes: class::size(class),
-                ..ClassCounters::default()
-            });
-        for (at, run) in self.runs.walk() {
-            if run == Run::Slab {
-                let (class, live) = self.slab_use(at);
-                if let Some(counters) = classes.get_mut(class) {
-                    counters.slabs += 1;
-                    counters.live_blocks += live;
-                    counters.capacity_blocks += SLAB_BYTES / counters.block_bytes;
-                }
-            }
-        }
+        let mut classes = ClassCounters::none();
+        self.each_part(|_, kind| ClassCounters::count(&mut classes, kind));
         classes
     }
 
-    /// The class of the slab at granule `at`, and how many of its blocks are in use.
-    fn slab_use(&self, at: usize) -> (usize, usize) {
-        let slab = self.runs.slab_at(at);
-        // SAFETY: a slab stands there.
-        unsafe { ((*slab).class(), (*slab).used / LIVE) }
+    fn each_part(&self, mut see: impl FnMut(usize, PartKind)) {
+        for (at, run) in self.runs.walk() {
+            let kind = match run {
+                Run::Free { .. } => PartKind::Free,
+                Run::Large { .. } => PartKind::Large,
+                Run::Slab => {
+                    let slab = self.runs.slab_at(at);
+                    // SAFETY: a slab stands there.
+                    let (class, live) = unsafe { ((*slab).class(), (*slab).used / LIVE) };
+                    PartKind::Slab {
+                        block_bytes: class::size(class),
+                        live_blocks: live,
+                    }
+                }
+            };
+            see(run.len() * GRANULE, kind);
+        }
     }
 }

@@ -8,6 +8,11 @@ pub struct Gauges {
     pub held_bytes: usize,
     /// The greatest `held_bytes` so far.
     pub peak_bytes: usize,
+    /// Granules of 512 bytes from the span's start to the end of the last slab or large block: so far reaches the
+    /// table's meaning.
+    pub used_granules: usize,
+    /// The greatest `used_granules` so far.
+    pub highest_granules: usize,
 }
 
 impl Gauges {
@@ -15,6 +20,8 @@ impl Gauges {
         Self {
             held_bytes: 0,
             peak_bytes: 0,
+            used_granules: 0,
+            highest_granules: 0,
         }
     }
 

@@ -64,12 +64,10 @@ pub(super) struct Runs {
     table: Table,
     /// `base`, less the table's offset that address 0 would have.
     slabs: *mut u8,
-    top: usize,
     end: usize,
     first: usize,
     /// Offset in bytes from which on the span is zero.
     fresh: usize,
-    highest: usize,
     gauges: Gauges,
     bins: Bins,
 }
@@ -88,11 +86,9 @@ impl Runs {
             base: null_mut(),
             table: Table::none(),
             slabs: null_mut(),
-            top: 0,
             end: 0,
             first: 0,
             fresh: 0,
-            highest: 0,
             gauges: Gauges::none(),
             bins: Bins::new(),
         }
@@ -110,8 +106,8 @@ impl Runs {
         self.table = Table::new(base);
         self.slabs = base.wrapping_sub(base.addr() >> PLACE_SHIFT);
         self.first = first;
-        self.top = first;
-        self.highest = first;
+        self.gauges.used_granules = first;
+        self.gauges.highest_granules = first;
         self.end = end;
         self.fresh = fresh_from.max(first << SHIFT).min(len);
         if first > 0 {
@@ -214,8 +210,8 @@ impl Runs {
             }
             let next = at + old;
             let more = new - old;
-            if next == self.top {
-                if self.end - self.top < more {
+            if next == self.top() {
+                if self.end - self.top() < more {
                     return false;
                 }
                 self.advance(next + more);
@@ -247,7 +243,7 @@ impl Runs {
         // SAFETY: the word before `at` is the last of the run before, or the table's own; the word at `end` is the
         // first of the run after, since it lies below `top`.
         unsafe {
-            if end != self.top {
+            if end != self.top() {
                 let word = self.table.word(end);
                 if word & FREE != 0 {
                     let len = word >> KIND_BITS;
@@ -261,8 +257,8 @@ impl Runs {
                 at -= len;
                 self.unlink(at, len);
             }
-            if end == self.top {
-                self.top = at;
+            if end == self.top() {
+                self.gauges.used_granules = at;
             } else {
                 self.insert(at, end - at);
             }
@@ -319,7 +315,7 @@ impl Runs {
         // in use.
         unsafe {
             if bin == NONE {
-                from = self.top;
+                from = self.top();
                 at = (from + (align - 1)) & !(align - 1);
                 if at > self.end || self.end - at < len {
                     return NOWHERE;
@@ -345,9 +341,9 @@ impl Runs {
 
     #[inline]
     fn advance(&mut self, top: usize) {
-        self.top = top;
-        if top > self.highest {
-            self.highest = top;
+        self.gauges.used_granules = top;
+        if top > self.gauges.highest_granules {
+            self.gauges.highest_granules = top;
             self.fresh = self.fresh.max(top << SHIFT);
         }
     }

@@ -77,6 +77,10 @@ impl State {
             );
             Cache::new(Region::none())
         }));
+        let cache = self.cache();
+        if cache.start().is_warm() {
+            self.block_height = Some(cache.height());
+        }
         self.divide();
     }
 
@@ -131,9 +135,16 @@ impl State {
         }
     }
 
-    /// Whose entries a `get` finds.
-    fn scope(&self) -> Scope {
-        self.view_height.map_or(Scope::Main, Scope::View)
+    /// Whose entries a `get` finds. A view of the block that a shared image is as of reads the indexer's.
+    fn scope(&mut self) -> Scope {
+        let Some(height) = self.view_height else {
+            return Scope::Main;
+        };
+        let cache = self.cache();
+        if cache.is_frozen() && cache.height() == height {
+            return Scope::Main;
+        }
+        Scope::View(height)
     }
 
     /// The value of a key: from the writes at hand, from the cache, from the host.
@@ -201,6 +212,8 @@ impl State {
         if self.view_height.is_some() || matches!(self.mode, CacheAllocationMode::View) {
             return;
         }
+        // An image tells which block its entries are as of.
+        self.cache();
         let last = core::mem::replace(&mut self.block_height, height);
         let cache = self.cache();
         match (last, height) {

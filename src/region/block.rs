@@ -1,5 +1,7 @@
 //! The pieces that the index and the arena consist of, as they lie in memory.
 
+use bytemuck::{Pod, Zeroable};
+
 use super::geometry::{
     BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_HASHED_KEY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS,
     block_bytes,
@@ -24,7 +26,7 @@ pub(crate) const STAMP_MASK: u16 = (1 << (POOL_SHIFT - STAMP_SHIFT)) - 1;
 /// Blocks begin at even offsets. Bit 0 of the first word is therefore clear in an entry; it is set in a free block, whose
 /// first word is its size.
 #[repr(C, packed)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct EntryHeader {
     /// The entry used next after this one.
     pub newer: u32,
@@ -56,6 +58,12 @@ impl EntryHeader {
             value,
             key: (key_len as u32 & KEY_LEN) | ((pool as u32) << POOL_SHIFT),
         }
+    }
+
+    /// The header that bytes begin with.
+    pub fn read(bytes: &[u8]) -> Option<EntryHeader> {
+        let bytes = bytes.get(..size_of::<EntryHeader>())?;
+        Some(bytemuck::pod_read_unaligned(bytes))
     }
 
     pub fn key_len(&self) -> u32 {

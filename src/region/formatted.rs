@@ -1,5 +1,6 @@
 //! A region with header, index and arena in place: the accessors that everything above is built on.
 
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
 
@@ -35,19 +36,10 @@ impl Formatted {
     /// As for `Region::from_raw`, and the geometry leaves room for an entry within the capacity.
     pub unsafe fn cold(parts: RegionParts, geometry: Geometry, hash: [u8; 16]) -> Formatted {
         let RegionParts {
-            start,
-            capacity,
-            growth,
-            ..
+            start, capacity, ..
         } = parts;
-        let mut region = Formatted {
-            start,
-            capacity,
-            room: capacity - geometry.least_capacity(),
-            geometry,
-            buckets: geometry.max_buckets(),
-            growth,
-        };
+        // SAFETY: the caller's duty.
+        let mut region = unsafe { Formatted::over(parts, geometry) };
         if parts.fresh_from > 0 {
             // SAFETY: the header lies within the span, which is exclusively ours.
             unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
@@ -62,11 +54,30 @@ impl Formatted {
             &geometry,
             parts.expected_entry,
             parts.plan_fingerprint,
+            parts.module_tag,
             hash,
         );
         header.set_capacity(capacity);
         (header.stale_pages, header.stale_left) = (stale_pages, stale_pages);
         region
+    }
+
+    /// Takes the span as it is.
+    ///
+    /// # Safety
+    ///
+    /// As for [`cold`](Self::cold).
+    pub unsafe fn over(parts: RegionParts, geometry: Geometry) -> Formatted {
+        // What is above it, the index has no room for.
+        let capacity = parts.capacity.min(geometry.limit);
+        Formatted {
+            start: parts.start,
+            capacity,
+            room: capacity - geometry.least_capacity(),
+            geometry,
+            buckets: geometry.max_buckets(),
+            growth: parts.growth.up_to(geometry.limit),
+        }
     }
 
     pub fn geometry(&self) -> &Geometry {
@@ -86,6 +97,22 @@ impl Formatted {
     pub fn header_mut(&mut self) -> &mut Header {
         // SAFETY: as above, and the span is exclusively ours, as is `self`.
         unsafe { self.start.cast().as_mut() }
+    }
+
+    /// The header as bytes.
+    pub fn header_bytes(&self) -> &[u8; HEADER_BYTES as usize] {
+        // SAFETY: the header lies within the span (invariant), which is initialised; a Header has no padding.
+        unsafe { self.start.cast().as_ref() }
+    }
+
+    /// Bytes of the region, wherever they stand; `None` if they are not all in it.
+    pub fn raw(&self, range: Range<u32>) -> Option<&[u8]> {
+        let len = range.end.checked_sub(range.start)?;
+        if range.end > self.capacity {
+            return None;
+        }
+        // SAFETY: just checked that the bytes lie within the span, which is initialised.
+        Some(unsafe { slice::from_raw_parts(self.at(range.start).as_ptr(), len as usize) })
     }
 
     /// A bucket of the index as it may be read: one on a page that nobody has cleared yet is empty.
@@ -180,21 +207,8 @@ impl Formatted {
 
     /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got any.
     pub fn grow(&mut self, wanted: u32) -> bool {
-        let Growth::OnDemand {
-            step,
-            limit,
-            extend,
-        } = self.growth
-        else {
-            return false;
-        };
-        let room = limit.saturating_sub(self.capacity);
-        if room == 0 {
-            return false;
-        }
-        let got = extend(wanted.max(step).min(room)).min(room);
+        let got = self.growth.extend(self.capacity, wanted);
         if got == 0 {
-            self.growth = Growth::Fixed;
             return false;
         }
         self.capacity += got;

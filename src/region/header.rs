@@ -1,10 +1,13 @@
-//! The header at the region's start, as the cache keeps it and as a host reads it.
+//! The header at the region's start.
 
 use core::mem::offset_of;
-use thiserror::Error;
+use xxhash_rust::xxh64::xxh64;
 
+use super::RegionParts;
 use super::block::STAMP_MASK;
 use super::geometry::{Geometry, MAX_FIRST_PAGES};
+use super::image::{Cold, Status};
+use super::inspect::PoolInfo;
 
 /// The version of the region's format that this crate writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -20,13 +23,12 @@ const LINEAR_BINS: usize = (LINEAR_BIN_BYTES / 4) as usize;
 pub(crate) const BINS: usize = LINEAR_BINS + (32 - LINEAR_BIN_BYTES.ilog2() as usize) * 8;
 /// Words of the bitmap of bins that are not empty.
 pub(crate) const BIN_WORDS: usize = BINS.div_ceil(32);
-const MAGIC: [u8; 8] = *b"steadfst";
-const POOLS: usize = 4;
+pub(super) const MAGIC: [u8; 8] = *b"steadfst";
+pub(super) const POOLS: usize = 4;
 /// Pools in use; the header has room for one more.
-const NAMED_POOLS: usize = 3;
-
-/// The region's state: in use, so that a copy of it may be torn.
-const STATE_OPEN: u32 = 1;
+pub(super) const NAMED_POOLS: usize = 3;
+/// Tells bytes that were written in another order than they are read in.
+const BYTE_ORDER: u32 = 0x0403_0201;
 
 /// The accounts of one pool: a recency list with a quota.
 #[repr(C)]
@@ -63,20 +65,21 @@ impl Pool {
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub(crate) struct Header {
-    magic: [u8; 8],
-    format: u32,
-    header_bytes: u32,
-    plan_fingerprint: u64,
-    hash: [u8; 16],
-    capacity: u32,
-    limit: u32,
-    expected_entry: u32,
-    group_buckets: u32,
-    levels: u32,
-    first_level: u32,
-    arena_start: u32,
-    stamp_shift: u32,
-    state: u32,
+    pub(super) magic: [u8; 8],
+    pub(super) format: u32,
+    pub(super) header_bytes: u32,
+    pub(super) plan_fingerprint: u64,
+    pub(super) hash: [u8; 16],
+    pub(super) capacity: u32,
+    pub(super) limit: u32,
+    pub(super) expected_entry: u32,
+    pub(super) group_buckets: u32,
+    pub(super) levels: u32,
+    pub(super) first_level: u32,
+    pub(super) arena_start: u32,
+    pub(super) stamp_shift: u32,
+    /// A [`Status`].
+    pub(super) status: u32,
     pub user_tag: [u8; USER_TAG_BYTES],
     /// Offset of the first byte of the arena that no block has taken.
     pub frontier: u32,
@@ -91,7 +94,7 @@ pub(crate) struct Header {
     /// Entries in the index.
     pub indexed: u32,
     /// Counts promotions and inserts.
-    clock: u32,
+    pub(super) clock: u32,
     /// Pages of the index below this one held unknown bytes when the cache was last emptied...
     pub stale_pages: u32,
     /// ...and so many of them have not been cleared yet.
@@ -102,8 +105,15 @@ pub(crate) struct Header {
     pub relocated: u64,
     pub faults: u64,
     pub refused: u64,
-    /// Reserved for the seal of an image.
-    seal: [u64; 4],
+    /// What the host calls the module; 0 where it does not say.
+    pub(super) module_tag: u64,
+    /// Of an image: covers the index and the arena.
+    pub(super) contents_checksum: u64,
+    /// Of an image: covers the header but for this field.
+    pub(super) header_checksum: u64,
+    pub(super) byte_order: u32,
+    /// The height that entries of the main and API pools are written at.
+    pub height: u32,
     pub pools: [Pool; POOLS],
     /// A bit for each word of `bin_map` that is not zero.
     pub bin_summary: u32,
@@ -113,6 +123,11 @@ pub(crate) struct Header {
     pub bins: [u32; BINS],
     /// A bit for each stale page of the index that has been cleared since.
     pub ready: [u32; (MAX_FIRST_PAGES / 32) as usize],
+    /// Not 0 while an invalidation is not over yet...
+    pub(super) sweeping: u32,
+    /// ...of what was written above this height.
+    pub(super) sweep_above: u32,
+    pub(super) reserved: [u32; 9],
 }
 
 impl Header {
@@ -122,12 +137,15 @@ impl Header {
         geometry: &Geometry,
         expected_entry: u32,
         plan_fingerprint: u64,
+        module_tag: u64,
         hash: [u8; 16],
     ) {
         self.magic = MAGIC;
+        self.byte_order = BYTE_ORDER;
         self.format = FORMAT_VERSION;
         self.header_bytes = HEADER_BYTES;
         self.plan_fingerprint = plan_fingerprint;
+        self.module_tag = module_tag;
         self.hash = hash;
         self.limit = geometry.limit;
         self.expected_entry = expected_entry;
@@ -136,7 +154,7 @@ impl Header {
         self.first_level = geometry.first_level;
         self.arena_start = geometry.arena_start;
         self.stamp_shift = geometry.stamp_shift;
-        self.state = STATE_OPEN;
+        self.status = Status::Open as u32;
         self.frontier = geometry.arena_start;
         self.begin_index(geometry);
         for pool in &mut self.pools {
@@ -177,6 +195,35 @@ impl Header {
         self.ready = [0; (MAX_FIRST_PAGES / 32) as usize];
         self.stale_pages = stale_pages;
         self.stale_left = stale_pages;
+        self.sweeping = 0;
+    }
+
+    /// Begins to count anew.
+    pub fn reset_counters(&mut self) {
+        for pool in &mut self.pools {
+            (pool.hits, pool.misses, pool.evictions) = (0, 0, 0);
+        }
+        (self.inserts, self.displaced, self.window_evictions) = (0, 0, 0);
+        (self.relocated, self.faults, self.refused) = (0, 0, 0);
+    }
+
+    pub fn status(&self) -> Option<Status> {
+        Status::from_code(self.status)
+    }
+
+    pub fn set_status(&mut self, status: Status) {
+        self.status = status as u32;
+    }
+
+    /// The height above which entries are still to be dropped, if any are.
+    pub fn sweep_above(&self) -> Option<u32> {
+        (self.sweeping != 0).then_some(self.sweep_above)
+    }
+
+    /// Notes that entries above a height are still to be dropped, or that none are.
+    pub fn set_sweep(&mut self, above: Option<u32>) {
+        self.sweeping = u32::from(above.is_some());
+        self.sweep_above = above.unwrap_or(0);
     }
 
     pub fn set_capacity(&mut self, capacity: u32) {
@@ -184,7 +231,7 @@ impl Header {
     }
 
     /// Whether identity and geometry still read as they were written.
-    pub fn describes(&self, geometry: &Geometry, capacity: u32) -> bool {
+    pub fn describes(&self, geometry: &Geometry) -> bool {
         let same = (
             self.limit,
             self.group_buckets,
@@ -200,7 +247,56 @@ impl Header {
             geometry.arena_start,
             geometry.stamp_shift,
         );
-        same && self.magic == MAGIC && self.format == FORMAT_VERSION && self.capacity == capacity
+        same && self.magic == MAGIC && self.format == FORMAT_VERSION
+    }
+
+    /// The geometry of the image that this header leads, where it is one that a region like this can take over.
+    pub fn acceptable(&self, parts: &RegionParts, hash: [u8; 16]) -> Result<Geometry, Cold> {
+        if self.magic != MAGIC {
+            return Err(Cold::NoImage);
+        }
+        if (self.format, self.byte_order, self.header_bytes, self.hash)
+            != (FORMAT_VERSION, BYTE_ORDER, HEADER_BYTES, hash)
+        {
+            return Err(Cold::Format);
+        }
+        if (self.plan_fingerprint, self.expected_entry)
+            != (parts.plan_fingerprint, parts.expected_entry)
+        {
+            return Err(Cold::Plan);
+        }
+        if self.module_tag != parts.module_tag {
+            return Err(Cold::Module);
+        }
+        let geometry = Geometry::new(self.limit, self.expected_entry).ok_or(Cold::Damaged)?;
+        let is_sound = self.describes(&geometry)
+            && geometry.admits([self.buckets, self.whole_buckets, self.group_mask])
+            && self.stale_pages <= geometry.first_pages()
+            && (geometry.arena_start..=self.capacity).contains(&self.frontier)
+            && self.capacity <= geometry.limit;
+        if is_sound {
+            Ok(geometry)
+        } else {
+            Err(Cold::Damaged)
+        }
+    }
+
+    /// Whether the checksum over the header is right.
+    pub fn is_checked(&self, bytes: &[u8; HEADER_BYTES as usize]) -> bool {
+        self.header_checksum == header_checksum(bytes)
+    }
+
+    /// The checksum over index and arena.
+    pub fn contents_checksum(&self) -> u64 {
+        self.contents_checksum
+    }
+
+    pub fn set_contents_checksum(&mut self, checksum: u64) {
+        self.contents_checksum = checksum;
+    }
+
+    pub fn set_header_checksum(&mut self, checksum: u64) {
+        self.header_checksum = checksum;
     }
 
     /// The access stamp of now: the clock of promotions and inserts, coarser.
@@ -217,216 +313,18 @@ impl Header {
     }
 }
 
-/// Why a copy of a region's first bytes cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum FormatError {
-    /// Fewer bytes than a header has.
-    #[error("{given} bytes are too few for a region's header, which takes {HEADER_BYTES}")]
-    Truncated {
-        /// The bytes that were given.
-        given: usize,
-    },
-    /// No cache has been set up at this address.
-    #[error(
-        "no region header here: the magic number is missing (is the cache off, or the base address another one?)"
-    )]
-    NotARegion,
-    /// Written by another version of the format.
-    #[error("the region has format version {found}, this tool reads version {FORMAT_VERSION}")]
-    Version {
-        /// The version that was found.
-        found: u32,
-    },
-    /// The geometry contradicts itself.
-    #[error("the region's header is damaged: its geometry contradicts itself")]
-    Damaged,
+/// The checksum over a header, its own field left out.
+pub(super) fn header_checksum(bytes: &[u8; HEADER_BYTES as usize]) -> u64 {
+    const AT: usize = offset_of!(Header, header_checksum);
+    let (before, rest) = bytes.split_at(AT);
+    xxh64(&rest[size_of::<u64>()..], xxh64(before, 0))
 }
 
-/// What a region's header tells, for a host that reads it from linear memory. Sizes in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RegionInfo {
-    /// The version of the format.
-    pub format: u32,
-    /// Bytes of the header.
-    pub header_bytes: u32,
-    /// The plan that the region was made for.
-    pub plan_fingerprint: u64,
-    /// The name of the hash, padded with zeros.
-    pub hash: [u8; 16],
-    /// Bytes of the whole region.
-    pub capacity: u32,
-    /// The capacity that the index is sized for.
-    pub limit: u32,
-    /// The plan's expected entry.
-    pub expected_entry: u32,
-    /// Buckets of the index in use.
-    pub buckets: u32,
-    /// Bytes of the index, all of its buckets in use.
-    pub index_bytes: u32,
-    /// Offset of the arena.
-    pub arena_start: u32,
-    /// Offset of the first byte of the arena that has never been used since the cache was last empty.
-    pub frontier: u32,
-    /// Bytes of entries' blocks.
-    pub used_bytes: u32,
-    /// Bytes of free blocks below the frontier.
-    pub free_bytes: u32,
-    /// Entries held.
-    pub entries: u32,
-    /// Lookups that found their key.
-    pub hits: u64,
-    /// Lookups that did not.
-    pub misses: u64,
-    /// Entries written.
-    pub inserts: u64,
-    /// Entries evicted because they were the oldest.
-    pub evictions: u64,
-    /// Entries evicted because both buckets of a new key were full.
-    pub displaced: u64,
-    /// Entries evicted to clear a contiguous window for a large value.
-    pub window_evictions: u64,
-    /// Entries moved to their other bucket to make place.
-    pub relocated: u64,
-    /// Times that damage was found and the cache started over.
-    pub faults: u64,
-    /// Inserts refused because the entry cannot fit.
-    pub refused: u64,
-    /// The tag that the user has set.
-    pub user_tag: [u8; USER_TAG_BYTES],
-    /// The pools: main, views, application. Entries, bytes, lookups and evictions above are their sums.
-    pub pools: [PoolInfo; NAMED_POOLS],
-}
-
-/// What a region's header tells of one pool. Sizes in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PoolInfo {
-    /// Entries held.
-    pub entries: u32,
-    /// Bytes of their blocks.
-    pub used_bytes: u32,
-    /// What their blocks may take; `u32::MAX` is no limit.
-    pub quota_bytes: u32,
-    /// Lookups that found their key.
-    pub hits: u64,
-    /// Lookups that did not.
-    pub misses: u64,
-    /// Entries evicted because they were the oldest.
-    pub evictions: u64,
-}
-
-impl PoolInfo {
-    /// The sum of two pools. Counters wrap, as a region's bytes may be anything.
-    pub(crate) fn plus(self, other: PoolInfo) -> PoolInfo {
-        PoolInfo {
-            entries: self.entries.wrapping_add(other.entries),
-            used_bytes: self.used_bytes.wrapping_add(other.used_bytes),
-            quota_bytes: self.quota_bytes.saturating_add(other.quota_bytes),
-            hits: self.hits.wrapping_add(other.hits),
-            misses: self.misses.wrapping_add(other.misses),
-            evictions: self.evictions.wrapping_add(other.evictions),
-        }
-    }
-
-    fn at(bytes: &[u8; HEADER_BYTES as usize], number: usize) -> PoolInfo {
-        let pool = offset_of!(Header, pools) + number * size_of::<Pool>();
-        PoolInfo {
-            entries: u32_at(bytes, pool + offset_of!(Pool, entries)),
-            used_bytes: u32_at(bytes, pool + offset_of!(Pool, used_bytes)),
-            quota_bytes: u32_at(bytes, pool + offset_of!(Pool, quota_bytes)),
-            hits: u64_at(bytes, pool + offset_of!(Pool, hits)),
-            misses: u64_at(bytes, pool + offset_of!(Pool, misses)),
-            evictions: u64_at(bytes, pool + offset_of!(Pool, evictions)),
-        }
-    }
-}
-
-/// Reads a region's header from a copy of the region's first bytes, [`HEADER_BYTES`] or more of them.
-///
-/// Constant cost. Nothing is trusted: what cannot be a header is an error.
-///
-/// # Errors
-///
-/// See [`FormatError`].
-pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
-    let bytes = region_prefix.first_chunk::<{ HEADER_BYTES as usize }>();
-    let bytes = bytes.ok_or(FormatError::Truncated {
-        given: region_prefix.len(),
-    })?;
-    if take::<8>(bytes, offset_of!(Header, magic)) != MAGIC {
-        return Err(FormatError::NotARegion);
-    }
-    let format = u32_at(bytes, offset_of!(Header, format));
-    if format != FORMAT_VERSION {
-        return Err(FormatError::Version { found: format });
-    }
-    let pools = core::array::from_fn(|number| PoolInfo::at(bytes, number));
-    let total = pools.into_iter().fold(PoolInfo::default(), PoolInfo::plus);
-    let mut info = RegionInfo {
-        format,
-        header_bytes: u32_at(bytes, offset_of!(Header, header_bytes)),
-        plan_fingerprint: u64_at(bytes, offset_of!(Header, plan_fingerprint)),
-        hash: take(bytes, offset_of!(Header, hash)),
-        capacity: u32_at(bytes, offset_of!(Header, capacity)),
-        limit: u32_at(bytes, offset_of!(Header, limit)),
-        expected_entry: u32_at(bytes, offset_of!(Header, expected_entry)),
-        buckets: u32_at(bytes, offset_of!(Header, buckets)),
-        index_bytes: 0,
-        arena_start: u32_at(bytes, offset_of!(Header, arena_start)),
-        frontier: u32_at(bytes, offset_of!(Header, frontier)),
-        used_bytes: total.used_bytes,
-        free_bytes: u32_at(bytes, offset_of!(Header, free_bytes)),
-        entries: total.entries,
-        hits: total.hits,
-        misses: total.misses,
-        inserts: u64_at(bytes, offset_of!(Header, inserts)),
-        evictions: total.evictions,
-        displaced: u64_at(bytes, offset_of!(Header, displaced)),
-        window_evictions: u64_at(bytes, offset_of!(Header, window_evictions)),
-        relocated: u64_at(bytes, offset_of!(Header, relocated)),
-        faults: u64_at(bytes, offset_of!(Header, faults)),
-        refused: u64_at(bytes, offset_of!(Header, refused)),
-        user_tag: take(bytes, offset_of!(Header, user_tag)),
-        pools,
-    };
-    let geometry = Geometry::new(info.limit, info.expected_entry).ok_or(FormatError::Damaged)?;
-    let grown = [
-        offset_of!(Header, buckets),
-        offset_of!(Header, whole_buckets),
-        offset_of!(Header, group_mask),
-    ];
-    let shape = [
-        offset_of!(Header, group_buckets),
-        offset_of!(Header, levels),
-        offset_of!(Header, first_level),
-    ];
-    let sound = shape.map(|at| u32_at(bytes, at))
-        == [
-            geometry.group_buckets,
-            geometry.levels,
-            geometry.first_level,
-        ]
-        && geometry.arena_start == info.arena_start
-        && geometry.admits(grown.map(|at| u32_at(bytes, at)))
-        && info.header_bytes == HEADER_BYTES
-        && (info.arena_start..=info.capacity).contains(&info.frontier)
-        && info.capacity <= info.limit;
-    if !sound {
-        return Err(FormatError::Damaged);
-    }
-    info.index_bytes = geometry.index_bytes();
-    Ok(info)
-}
-
-fn take<const N: usize>(bytes: &[u8; HEADER_BYTES as usize], at: usize) -> [u8; N] {
-    let mut out = [0; N];
-    out.copy_from_slice(&bytes[at..at + N]);
-    out
-}
-
-fn u32_at(bytes: &[u8; HEADER_BYTES as usize], at: usize) -> u32 {
-    u32::from_le_bytes(take(bytes, at))
-}
-
-fn u64_at(bytes: &[u8; HEADER_BYTES as usize], at: usize) -> u64 {
-    u64::from_le_bytes(take(bytes, at))
+/// Writes a status into a header, and the checksum that then holds.
+pub(super) fn mark(bytes: &mut [u8; HEADER_BYTES as usize], status: Status) {
+    const STATUS: usize = offset_of!(Header, status);
+    const CHECKSUM: usize = offset_of!(Header, header_checksum);
+    bytes[STATUS..STATUS + 4].copy_from_slice(&(status as u32).to_le_bytes());
+    let checksum = header_checksum(bytes).to_le_bytes();
+    bytes[CHECKSUM..CHECKSUM + 8].copy_from_slice(&checksum);
 }

@@ -45,6 +45,7 @@ impl Region {
             fresh_from: grant.region.fresh_from - grant.region.start,
             expected_entry: plan.expected_entry(),
             plan_fingerprint: record::plan_fingerprint(),
+            module_tag: record.module_tag,
             growth,
         };
         // SAFETY: the reservation made these bytes the region's alone, from a page boundary on; `TAKEN` gives them out once,

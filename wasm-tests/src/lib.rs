@@ -5,6 +5,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use steadfast::record::Record;
+use steadfast_host::engine::{Compiler, engine_with};
 use steadfast_host::limits::{Grows, Limits, OnRefusal};
 use wasmtime::error::Context as _;
 use wasmtime::{Engine, Linker, Memory, Module, Result, Store, Val};
@@ -152,7 +153,15 @@ impl Guest {
     /// # Errors
     /// When the bytes are not a module.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let engine = steadfast_host::engine::engine(false)?;
+        Self::compiled(bytes, Compiler::Cranelift)
+    }
+
+    /// Compiles a guest in one of the ways that wasmtime has.
+    ///
+    /// # Errors
+    /// When the bytes are not a module.
+    pub fn compiled(bytes: &[u8], compiler: Compiler) -> Result<Self> {
+        let engine = engine_with(compiler, false)?;
         let module = Module::new(&engine, bytes)?;
         Ok(Self { engine, module })
     }

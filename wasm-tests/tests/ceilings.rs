@@ -1,7 +1,6 @@
 //! Every ceiling and every refused growth: the same results, or the one defined abort.
 
 use steadfast::record::State;
-use steadfast_host::limits::OnRefusal;
 use wasm_tests::{Guest, Outcome, Setting, TARGETS};
 
 const PAGE: u64 = 65536;
@@ -125,20 +124,6 @@ fn every_refused_growth_gives_the_same_results_or_the_defined_abort() {
                 }
             }
         }
-    }
-}
-
-#[test]
-fn the_exact_policy_serves_hosts_that_trap_on_refusal() {
-    for target in TARGETS {
-        let guest = Guest::load(target, "policy-exact");
-        let setting = Setting {
-            on_refusal: OnRefusal::Trap,
-            ..Setting::default()
-        };
-        let outcome = guest.run(&setting).unwrap().finished("exact");
-        assert_eq!(outcome.grows.asked, 2);
-        assert_eq!(outcome.grows.refused, 0);
     }
 }
 

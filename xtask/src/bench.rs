@@ -34,6 +34,13 @@ pub fn demo(project: &Project, input: &[PathBuf], json: Option<PathBuf>) -> Resu
     shell::run(&mut demo)
 }
 
+/// Draws the pictures that the documentation shows of a run.
+pub fn pictures(project: &Project) -> Result<()> {
+    let mut bench = program(project)?;
+    bench.arg("pictures").arg(project.root().join("docs/plots"));
+    shell::run(&mut bench)
+}
+
 /// Runs one bench.
 pub fn bench(project: &Project, name: &str, json: Option<PathBuf>, rest: &[String]) -> Result<()> {
     let mut bench = program(project)?;

@@ -65,6 +65,8 @@ enum Task {
         #[arg(last = true)]
         rest: Vec<String>,
     },
+    /// Set up, build the indexer modules and draw the pictures of the documentation that show a run: the map, the hit ratios
+    DocsPictures,
     /// Set up and run every check and every test
     Test {
         /// Where the wasm targets come from [default: STEADFAST_TOOLCHAIN, or auto]
@@ -93,6 +95,11 @@ fn run(task: Task) -> Result<()> {
             let project = Project::set_up(None)?;
             guests::all(&project)?;
             bench::bench(&project, &name, json, &rest)
+        }
+        Task::DocsPictures => {
+            let project = Project::set_up(None)?;
+            guests::indexers(&project)?;
+            bench::pictures(&project)
         }
         Task::Test { toolchain } => test::run(&Project::set_up(toolchain)?),
     }

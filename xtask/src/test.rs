@@ -49,6 +49,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     lint(project)?;
     features(project)?;
     docs(project)?;
+    packages(project)?;
     optional::msrv(project)?;
     test(
         project,
@@ -174,6 +175,17 @@ fn features(project: &Project) -> Result<()> {
             }
         }
         Ok(())
+    })
+}
+
+/// Both crates can be published, and what is published builds. The host is not built once more from its package: that takes as long
+/// as wasmtime does.
+fn packages(project: &Project) -> Result<()> {
+    step("packages", || {
+        let both = "package --quiet --allow-dirty --no-verify --package steadfast --package steadfast-host";
+        shell::run(&mut project.cargo(both.split(' ')))?;
+        let verified = "package --quiet --allow-dirty --package steadfast";
+        shell::run(&mut project.cargo(verified.split(' ')))
     })
 }
 

@@ -10,7 +10,7 @@ use super::numbers::Numbers;
 use super::race::NO_CEILING;
 use super::subject::Subject;
 use crate::figures::median;
-use crate::plot::{self, Labels, Series};
+use steadfast_host::plot::{self, Labels, Series};
 
 /// Resident keys and values, in MiB.
 const SIZES: [u64; 6] = [1, 4, 16, 64, 256, 1024];
@@ -49,7 +49,7 @@ pub fn draw(path: &Path, subjects: &[&Subject]) -> Result<()> {
         x: "MiB",
         y: "ns",
     };
-    plot::lines(path, &labels, &series)
+    Ok(plot::lines(path, &labels, &series)?)
 }
 
 fn hit_ns(instance: &mut Instance, entries: usize) -> Result<f64> {

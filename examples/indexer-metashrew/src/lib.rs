@@ -8,7 +8,8 @@ use indexer::metashrew as store;
 use steadfast::cache::Cache;
 use steadfast::metashrew::host_interface;
 
-steadfast::plan!();
+// Its entries have 60 bytes of key and value, as `steadfast size` tells.
+steadfast::plan!(steadfast::Plan::DEFAULT.with_expected_entry(60));
 
 thread_local! {
     static CACHE: RefCell<Cache> = RefCell::new(store::open_cache());

@@ -6,7 +6,8 @@
 use indexer::metashrew as store;
 use steadfast::metashrew::host_interface;
 
-steadfast::plan!();
+// Its entries have 60 bytes of key and value, as `steadfast size` tells.
+steadfast::plan!(steadfast::Plan::DEFAULT.with_expected_entry(60));
 
 const INPUT: &str = "/input/block";
 

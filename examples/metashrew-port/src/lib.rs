@@ -18,7 +18,8 @@ use steadfast::metashrew::{
     set_view_for_height,
 };
 
-steadfast::plan!();
+// Its entries have 60 bytes of key and value, as `steadfast size` tells.
+steadfast::plan!(steadfast::Plan::DEFAULT.with_expected_entry(60));
 
 /// Indexes the host's block.
 #[unsafe(no_mangle)]

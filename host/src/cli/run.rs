@@ -7,8 +7,11 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::ceiling::{machine_ceiling, parse_bytes};
 use steadfast_host::{
-    BlockReport, Input, Output, Report, RunConfig, RunError, Runner, State, Table, state_digest,
+    BlockReport, Finished, Input, MemoryState, Output, Report, RunConfig, RunError, Runner, State,
+    Table, state_digest,
 };
+
+use super::warm::Warm;
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
 #[derive(clap::Args)]
@@ -21,6 +24,12 @@ pub struct Arguments {
     /// Keeps the state in this database; without it, it is forgotten at the end
     #[arg(long, value_name = "PATH")]
     db: Option<PathBuf>,
+    /// Keeps the module's cache from one block to the next and, in this file, to the next run with the same database: every block but the first begins warm
+    #[arg(long, value_name = "FILE")]
+    warm: Option<PathBuf>,
+    /// Compresses that file
+    #[arg(long, requires = "warm")]
+    compress: bool,
     #[command(flatten)]
     memory: Memory,
     /// Counts the instructions that the module runs
@@ -89,7 +98,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_budget(&runner).with_context(|| arguments.module.display().to_string())?;
     let mut state = super::open_state(arguments.db.as_deref())?;
 
-    let report = index(&runner, &inputs, &mut *state, &progress)?;
+    let mut cache = arguments
+        .warm
+        .as_deref()
+        .map(|path| Warm::open(path, arguments.compress, runner.guest(), &*state));
+    let indexed = index(&runner, &inputs, &mut *state, &progress, cache.as_mut());
+    if let Some(cache) = &cache {
+        cache.keep(&*state)?;
+    }
+    let report = indexed?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -99,7 +116,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// A module that cannot get its heap's budget would start only to stop.
-fn check_budget(runner: &Runner) -> anyhow::Result<()> {
+pub fn check_budget(runner: &Runner) -> anyhow::Result<()> {
     let (need, ceiling) = (runner.guest().memory_needed(), runner.config().ceiling);
     if need > ceiling {
         bail!(
@@ -115,17 +132,19 @@ fn index(
     inputs: &[Input],
     state: &mut dyn State,
     progress: &ProgressBar,
+    mut cache: Option<&mut Warm>,
 ) -> anyhow::Result<Report> {
     let mut report = Report::new(runner.guest(), runner.config().ceiling);
     for (done, input) in inputs.iter().enumerate() {
-        let block = run_block(runner, input, state, progress).with_context(|| {
-            format!(
-                "{}: block {} failed, after {done} of {} blocks were written",
-                input.name(),
-                input.height(),
-                inputs.len()
-            )
-        })?;
+        let block =
+            run_block(runner, input, state, progress, cache.as_deref_mut()).with_context(|| {
+                format!(
+                    "{}: block {} failed, after {done} of {} blocks were written",
+                    input.name(),
+                    input.height(),
+                    inputs.len()
+                )
+            })?;
         progress.set_message(format!("height {}", input.height()));
         progress.inc(1);
         report.add(block);
@@ -141,16 +160,51 @@ fn run_block(
     input: &Input,
     state: &mut dyn State,
     progress: &ProgressBar,
+    cache: Option<&mut Warm>,
 ) -> Result<BlockReport, RunError> {
-    let finished = runner.start(input, state)?;
+    let image = cache.as_ref().and_then(|cache| cache.image());
+    let finished = runner.start_warm(input, state, image)?;
     for line in finished.report().output.lines() {
         progress.println(line);
     }
-    finished.commit(state)
+    let image = cache.is_some().then(|| finished.image());
+    let report = finished.commit(state)?;
+    if let (Some(cache), Some(image)) = (cache, image) {
+        // Now that the state has what the block wrote, the image is as of it. A block that left none is followed by a cold one.
+        cache.turn_to(image.ok());
+    }
+    Ok(report)
+}
+
+/// Indexes blocks in one instance that is kept, with a state that is forgotten, and looks at it after each; a WASI command, which
+/// starts only once, has a fresh instance for each.
+pub fn in_sequence(
+    runner: &Runner,
+    inputs: &[Input],
+    mut look: impl FnMut(&Finished, &Input) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut state = MemoryState::default();
+    let mut kept: Option<Finished> = None;
+    for input in inputs {
+        let finished = match kept.take() {
+            Some(last) if !runner.guest().uses_wasi() => last.next(input, &mut state),
+            Some(last) => {
+                last.commit(&mut state)?;
+                runner.start(input, &state)
+            }
+            None => runner.start(input, &state),
+        };
+        let finished = finished.and_then(Finished::succeeded);
+        let finished = finished
+            .with_context(|| format!("{}: block {} failed", input.name(), input.height()))?;
+        look(&finished, input)?;
+        kept = Some(finished);
+    }
+    Ok(())
 }
 
 /// A bar for many blocks on a terminal; otherwise nothing.
-fn progress(blocks: usize) -> ProgressBar {
+pub fn progress(blocks: usize) -> ProgressBar {
     if blocks < 2 || !stderr().is_terminal() {
         return ProgressBar::hidden();
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use steadfast_host::{Input, Runner};
+use steadfast_host::{Input, Runner, SharedImage};
 
 /// Calls a view of the module and prints the bytes that it returns, in hexadecimal
 #[derive(clap::Args)]
@@ -22,6 +22,9 @@ pub struct Arguments {
     /// The database with the state
     #[arg(long, value_name = "PATH")]
     db: Option<PathBuf>,
+    /// An image of the module's cache that `run --warm` has left with the same database: the view begins warm
+    #[arg(long, value_name = "FILE", requires = "db")]
+    warm: Option<PathBuf>,
     #[command(flatten)]
     memory: super::run::Memory,
 }
@@ -36,7 +39,15 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
         bail!("{}: there is no such database", path.display());
     }
     let state = super::open_state(arguments.db.as_deref())?;
-    let bytes = runner.view(&arguments.view, &input, &*state)?;
+    let image = match &arguments.warm {
+        Some(path) => {
+            let image = super::warm::read_image(path, runner.guest(), &*state)?;
+            Some(SharedImage::new(&image)?)
+        }
+        None => None,
+    };
+    let mut view = runner.open_view(&input, &*state, image.as_ref())?;
+    let bytes = view.call(&arguments.view)?;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     println!("{hex}");
     Ok(())

@@ -22,15 +22,19 @@ impl Runner {
     /// pages that it only reads are shared with all the others that map it. A server makes an instance for
     /// each request, from as many threads as it likes.
     ///
+    /// The image must be as of `state`: what stands in it is believed. One of another module is refused by the guest, whose
+    /// cache then begins cold.
+    ///
     /// The memory grows to hold the image, within the ceiling; the guest's own growth goes on from there.
     ///
     /// ```no_run
     /// use steadfast_host::{Input, MemoryState, RunConfig, Runner, SharedImage};
     ///
     /// let runner = Runner::new(&std::fs::read("indexer.wasm")?, RunConfig::default())?;
-    /// let state = MemoryState::default();
-    /// # let (region_base, bytes) = (0x0800_0000, Vec::new());
-    /// let image = SharedImage::of_bytes(region_base, &bytes)?;
+    /// let mut state = MemoryState::default();
+    /// let block = runner.start(&Input::read("702861.block")?, &state)?;
+    /// let image = SharedImage::new(&block.image()?)?;
+    /// block.commit(&mut state)?;
     /// for script in [&b"one"[..], b"another"] {
     ///     let question = Input::new(702_861, script);
     ///     let balance = runner.open_view(&question, &state, Some(&image))?.call("balance")?;
@@ -100,6 +104,11 @@ impl View {
     /// The whole of the guest's memory.
     pub fn memory(&self) -> &[u8] {
         self.0.memory.data(&self.0.store)
+    }
+
+    /// The whole of the guest's memory, for a host that puts something there before it calls.
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        self.0.memory.data_mut(&mut self.0.store)
     }
 
     /// Calls of the metashrew imports so far.

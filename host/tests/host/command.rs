@@ -309,3 +309,41 @@ fn a_view_is_printed_in_hexadecimal() {
     );
     assert_eq!(desk.read_digest(), desk.digest);
 }
+
+#[test]
+fn what_is_not_built_on_steadfast_has_nothing_to_show() {
+    let desk = Desk::new();
+    let (module, block) = (desk.path("counter.wasm"), desk.path("block"));
+    let (module, block) = (text_of(&module), text_of(&block));
+    let input = ["--input", &block];
+    one_line_with(&steadfast(&["map", &module]), &["no plan", "plan!"]);
+    for command in ["map", "stats"] {
+        let output = steadfast(&[&[command, &module], &input[..]].concat());
+        one_line_with(&output, &["keeps no record"]);
+    }
+    let output = steadfast(&[&["size", &module], &input[..]].concat());
+    one_line_with(&output, &["steadfast_record"]);
+}
+
+#[test]
+fn stats_reads_a_file_that_holds_a_memory_or_a_region() {
+    let desk = Desk::new();
+    desk.write("neither", &[7; 70_000]);
+    let neither = text_of(&desk.path("neither"));
+    let output = steadfast(&["stats", "--memory-file", &neither]);
+    one_line_with(&output, &["neither a memory", "magic number"]);
+    let mut memory = vec![0; 70_000];
+    memory[4096..4104].copy_from_slice(&Record::MAGIC.to_le_bytes());
+    memory[4104] = Record::VERSION as u8;
+    memory[4108] = Record::LEN as u8;
+    let budget = 4096 + offset_of!(Record, heap_len);
+    memory[budget..budget + 4].copy_from_slice(&65536_u32.to_le_bytes());
+    desk.write("memory", &memory);
+    let memory = text_of(&desk.path("memory"));
+    let output = steadfast(&["stats", "--memory-file", &memory, "--prometheus"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("\nsteadfast_heap_budget_bytes 65536\n"),
+        "{output:?}"
+    );
+}

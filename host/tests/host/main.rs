@@ -5,6 +5,7 @@ mod exec;
 mod guests;
 mod imports;
 mod input;
+mod kill;
 mod load;
 mod memory;
 mod share;

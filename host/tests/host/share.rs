@@ -90,6 +90,22 @@ fn an_instance_finds_the_image_and_zeros_behind_it() {
 }
 
 #[test]
+fn between_the_parts_of_an_image_there_are_zeros() {
+    let (first, second) = (bytes(5000), bytes(PAGE + 77));
+    let gap = 3 * PAGE as u32 + 123;
+    let parts: [(u32, &[u8]); 2] = [(0, &first), (gap, &second)];
+    let image = SharedImage::of_parts(AT as u32, &parts).unwrap();
+    let view = open_at(&runner(quiet()), Some(&image), 0, 0, 0);
+    let mut expected = vec![0; view.memory().len() - AT];
+    expected[..5000].copy_from_slice(&first);
+    expected[gap as usize..][..PAGE + 77].copy_from_slice(&second);
+    assert!(view.memory()[AT..] == expected);
+
+    let overlap = SharedImage::of_parts(AT as u32, &[(0, &first), (4999, &second)]);
+    assert_eq!(overlap.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
 fn no_instance_sees_what_another_wrote() {
     let runner = runner(quiet());
     let (image, expected) = (image(2 * PAGE + 9), bytes(2 * PAGE + 9));

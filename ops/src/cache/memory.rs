@@ -5,7 +5,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 use steadfast::cache::Cache;
-use steadfast::region::{Growth, REGION_ALIGN, Region, RegionParts};
+use steadfast::region::{Growth, HEADER_BYTES, REGION_ALIGN, Region, RegionParts, inspect};
 
 /// What happens when a region asks for more memory.
 #[derive(Clone, Debug)]
@@ -33,6 +33,10 @@ pub struct Spec {
     pub fresh_from: u32,
     /// The plan's expected entry.
     pub expected_entry: u32,
+    /// Identifies the plan.
+    pub plan_fingerprint: u64,
+    /// What the host calls the module.
+    pub module_tag: u64,
     /// Whether it may grow.
     pub grants: Grants,
 }
@@ -44,6 +48,8 @@ impl Spec {
             capacity,
             fresh_from: 0,
             expected_entry: Region::DEFAULT_EXPECTED_ENTRY,
+            plan_fingerprint: 0x5EED,
+            module_tag: 0,
             grants: Grants::Fixed,
         }
     }
@@ -74,6 +80,12 @@ pub fn region(spec: &Spec) -> Region {
 
 /// As [`region`], with a way to its bytes from outside, as a host has.
 pub fn region_with_bytes(spec: &Spec) -> (Region, Bytes) {
+    region_holding(spec, &[])
+}
+
+/// As [`region_with_bytes`]; before the region is made, a host has written an image to its start, as far as it fits.
+pub fn region_holding(spec: &Spec, image: &[u8]) -> (Region, Bytes) {
+    let image = &image[..image.len().min(spec.capacity as usize)];
     let (limit, growth) = match &spec.grants {
         Grants::Fixed => (spec.capacity, Growth::Fixed),
         Grants::Shares {
@@ -103,16 +115,21 @@ pub fn region_with_bytes(spec: &Spec) -> (Region, Bytes) {
         // SAFETY: `at` is below the capacity.
         unsafe { start.add(at).write(byte) };
     }
+    for (at, byte) in image.iter().enumerate() {
+        // SAFETY: the image has been cut off at the capacity.
+        unsafe { start.add(at).write(*byte) };
+    }
     let parts = RegionParts {
         start,
         capacity: spec.capacity,
-        fresh_from: spec.fresh_from,
+        fresh_from: spec.fresh_from.max(image.len() as u32),
         expected_entry: spec.expected_entry,
-        plan_fingerprint: 0x5EED,
+        plan_fingerprint: spec.plan_fingerprint,
+        module_tag: spec.module_tag,
         growth,
     };
     // SAFETY: the allocation has the limit's size and is leaked, so it is the region's alone; it is aligned; it was
-    // zeroed, and only bytes below `fresh_from` were written; `extend` never gives more than it is asked for, and the
+    // zeroed, and only bytes below `fresh_from` and the image were written; `extend` never gives more than it is asked for, and the
     // region never asks for more than up to its limit.
     (
         unsafe { Region::from_raw(parts) },
@@ -136,9 +153,22 @@ pub fn run_once<S: Iterator<Item = u8>>(
 ) -> Result<Summary, Mismatch> {
     let (region, bytes) = region_with_bytes(spec);
     let result = run(&mut Cache::new(region), script, limit, checks);
-    // SAFETY: the region was the cache's, which is gone with its statement, and it was allocated with this layout.
-    unsafe { dealloc(bytes.start.as_ptr(), layout(bytes.len)) };
+    free(bytes);
     result
+}
+
+/// Opens a cache over an image, as [`region_holding`] places it, for as long as `work` runs; the memory is freed afterwards.
+pub fn open_once<R>(spec: &Spec, image: &[u8], work: impl FnOnce(&mut Cache, &Bytes) -> R) -> R {
+    let (region, bytes) = region_holding(spec, image);
+    let result = work(&mut Cache::open(region), &bytes);
+    free(bytes);
+    result
+}
+
+/// Frees a region's memory, whose cache is gone.
+fn free(bytes: Bytes) {
+    // SAFETY: nothing uses the region any more, as the callers see to, and it was allocated with this layout.
+    unsafe { dealloc(bytes.start.as_ptr(), layout(bytes.len)) };
 }
 
 fn layout(len: usize) -> Layout {
@@ -163,6 +193,23 @@ impl Bytes {
         (0..len)
             .map(|offset| unsafe { self.start.add(at + offset).read() })
             .collect()
+    }
+
+    /// Copies out the image that the region is: its bytes up to the frontier.
+    ///
+    /// # Panics
+    ///
+    /// No region stands there.
+    pub fn image(&self) -> Vec<u8> {
+        let header = self.read(0, HEADER_BYTES as usize);
+        let info = inspect(&header).expect("a region stands there");
+        self.read(0, info.frontier as usize)
+    }
+
+    /// Where a part of the region stands, as offsets from its start.
+    pub fn place_of(&self, part: &[u8]) -> std::ops::Range<usize> {
+        let at = part.as_ptr().addr() - self.start.as_ptr().addr();
+        at..at + part.len()
     }
 
     /// Writes a byte.

@@ -8,7 +8,7 @@ impl Runs {
     }
 
     pub(in crate::heap) const fn top(&self) -> usize {
-        self.top
+        self.gauges.used_granules
     }
 
     pub(in crate::heap) const fn end(&self) -> usize {
@@ -20,7 +20,7 @@ impl Runs {
     }
 
     pub(in crate::heap) const fn highest(&self) -> usize {
-        self.highest
+        self.gauges.highest_granules
     }
 
     pub(in crate::heap) const fn bins(&self) -> &Bins {
@@ -33,18 +33,18 @@ impl Runs {
         let mut next = self.first;
         core::iter::from_fn(move || {
             let at = next;
-            if at >= self.top {
+            if at >= self.top() {
                 return None;
             }
             let run = self.run_at(at);
             next = at + run.len();
-            (run.len() > 0 && next <= self.top).then_some((at, run))
+            (run.len() > 0 && next <= self.top()).then_some((at, run))
         })
     }
 
     /// The run that begins at `at`, which is at or after `first` and below `top`.
     pub(in crate::heap) fn run_at(&self, at: usize) -> Run {
-        debug_assert!(self.first <= at && at < self.top);
+        debug_assert!(self.first <= at && at < self.top());
         // SAFETY: the granule lies below `top`.
         let word = unsafe { self.table.word(at) };
         let len = word >> KIND_BITS;
@@ -67,11 +67,11 @@ impl Runs {
 
     /// Length of the free run at `at`, and what it is linked to, if one that is long enough for links stands there.
     pub(in crate::heap) fn linked_run(&self, at: usize) -> Option<(usize, (usize, usize))> {
-        if at < self.first || at >= self.top {
+        if at < self.first || at >= self.top() {
             return None;
         }
         match self.run_at(at) {
-            Run::Free { len } if len >= LEAST && len <= self.top - at => {
+            Run::Free { len } if len >= LEAST && len <= self.top() - at => {
                 // SAFETY: the run's words lie below `top`.
                 Some((len, unsafe { self.table.links(at) }))
             }
@@ -83,6 +83,6 @@ impl Runs {
     pub(in crate::heap) fn place_of_slab(&self, slab: *mut Slab) -> Option<usize> {
         let offset = slab.addr().wrapping_sub(self.base.addr());
         let at = offset / WORD;
-        (offset % (UNIT * WORD) == 0 && self.first <= at && at < self.top).then_some(at)
+        (offset % (UNIT * WORD) == 0 && self.first <= at && at < self.top()).then_some(at)
     }
 }

@@ -3,10 +3,31 @@
 use std::ops::Range;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::RGBColor;
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum PlotError {
+    /// There is nothing to draw.
+    #[error("there is nothing to draw")]
+    Empty,
+    /// A value that a logarithmic axis cannot show.
+    #[error("a logarithmic axis takes positive values")]
+    NotPositive,
+    /// The file could not be written.
+    #[error("cannot draw {path}: {reason}")]
+    Draw {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+type Result<T> = std::result::Result<T, PlotError>;
 
 const FONT: &str = "sans-serif";
 const SIZE: (u32, u32) = (1200, 560);
@@ -45,31 +66,45 @@ pub fn bars(
     drawn(path, || draw_bars(&canvas, labels, rows, top, series))
 }
 
-/// Draws a line for each subject through its (x, y) points, over a logarithmic x axis.
+/// Values that lie further apart than this, as a ratio, stand on a logarithmic axis.
+const FAR: f64 = 20.0;
+
+/// Draws a line for each subject through its (x, y) points, over an x axis that is logarithmic where the values are far apart.
 ///
 /// # Errors
 /// When there are no points, one is not positive, or the file cannot be written.
 pub fn lines(path: &Path, labels: &Labels<'_>, series: &[Series<'_, (f64, f64)>]) -> Result<()> {
     let points = || series.iter().flat_map(|series| &series.points);
-    ensure!(points().next().is_some(), "there is nothing to draw");
-    ensure!(
-        points().all(|&(x, y)| x > 0.0 && y >= 0.0),
-        "a logarithmic axis takes positive values"
-    );
+    if points().next().is_none() {
+        return Err(PlotError::Empty);
+    }
+    if !points().all(|&(x, y)| x > 0.0 && y >= 0.0) {
+        return Err(PlotError::NotPositive);
+    }
     let x = bounds(points().map(|point| point.0));
     let top = points().map(|point| point.1).fold(0.0, f64::max) * 1.05;
     let canvas = SVGBackend::new(path, SIZE).into_drawing_area();
-    drawn(path, || draw_lines(&canvas, labels, x, top, series))
+    if x.end > FAR * x.start {
+        drawn(path, || {
+            draw_lines(&canvas, labels, x.log_scale(), top, series)
+        })
+    } else {
+        drawn(path, || draw_lines(&canvas, labels, x, top, series))
+    }
 }
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type DrawResult<'a> =
-    Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+    std::result::Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
-fn drawn<E: std::fmt::Display>(path: &Path, draw: impl FnOnce() -> Result<(), E>) -> Result<()> {
-    draw()
-        .map_err(|error| anyhow!("{error}"))
-        .with_context(|| format!("cannot draw {}", path.display()))
+fn drawn<E: std::fmt::Display>(
+    path: &Path,
+    draw: impl FnOnce() -> std::result::Result<(), E>,
+) -> Result<()> {
+    draw().map_err(|error| PlotError::Draw {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
 }
 
 fn draw_bars<'a>(
@@ -125,20 +160,24 @@ fn draw_bars<'a>(
     canvas.present()
 }
 
-fn draw_lines<'a>(
+fn draw_lines<'a, X>(
     canvas: &Canvas<'a>,
     labels: &Labels<'_>,
-    x: Range<f64>,
+    x: X,
     top: f64,
     series: &[Series<'_, (f64, f64)>],
-) -> DrawResult<'a> {
+) -> DrawResult<'a>
+where
+    X: AsRangedCoord<Value = f64>,
+    X::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
     canvas.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(canvas)
         .caption(labels.title, (FONT, 20))
         .margin(12)
         .x_label_area_size(48)
         .y_label_area_size(60)
-        .build_cartesian_2d(x.log_scale(), 0.0..top)?;
+        .build_cartesian_2d(x, 0.0..top)?;
     chart
         .configure_mesh()
         .x_desc(labels.x)

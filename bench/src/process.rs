@@ -1,0 +1,38 @@
+//! What the kernel tells of this process's memory.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+/// Bytes that a line `NAME: N kB` of a file in `/proc/self` tells.
+pub fn bytes(file: &str, name: &str) -> Result<f64> {
+    let text = fs::read_to_string(format!("/proc/self/{file}"))?;
+    let line = text.lines().find_map(|line| value(line, name));
+    line.with_context(|| format!("/proc/self/{file} does not tell {name}"))
+}
+
+/// Bytes that all mappings of a file whose name contains `part` tell under a name, and how many mappings there are.
+pub fn bytes_of_mappings(part: &str, name: &str) -> Result<(f64, usize)> {
+    let text = fs::read_to_string("/proc/self/smaps")?;
+    let (mut sum, mut mappings, mut within) = (0.0, 0, false);
+    for line in text.lines() {
+        // A mapping begins with its addresses, its lines with a name and a colon.
+        if line
+            .split_whitespace()
+            .next()
+            .is_some_and(|word| !word.ends_with(':'))
+        {
+            within = line.contains(part);
+            mappings += usize::from(within);
+        } else if within {
+            sum += value(line, name).unwrap_or(0.0);
+        }
+    }
+    Ok((sum, mappings))
+}
+
+fn value(line: &str, name: &str) -> Option<f64> {
+    let rest = line.strip_prefix(name)?.strip_prefix(':')?;
+    let kibibytes: f64 = rest.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024.0)
+}

@@ -1,0 +1,99 @@
+//! `steadfast map`: where a module's memory goes.
+
+use std::fs;
+use std::io::{IsTerminal, stdout};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use steadfast_host::{Finished, Guest, MemoryMap, Runner, engine};
+
+use super::run::Memory;
+
+/// Draws the address map of a module, or of an instance after it has indexed blocks
+///
+/// Without `--input`, from the module's plan alone: nothing runs. With it, in one instance that is kept from block to block; a WASI
+/// command has a fresh one for each.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The indexer: a WebAssembly module that is built on steadfast
+    module: PathBuf,
+    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    input: Vec<PathBuf>,
+    /// Draws the map anew after each block
+    #[arg(long, requires = "input")]
+    live: bool,
+    /// Draws the map as a picture, there
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Draws the map as one page of HTML that tells what one points at, there
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Prints the map as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    memory: Memory,
+}
+
+/// Gathers the map, and draws it.
+pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
+    let name = arguments.module.display().to_string();
+    let module = super::read_module(&arguments.module)?;
+    if arguments.input.is_empty() {
+        let map = planned(&name, &module).with_context(|| name.clone())?;
+        return draw(arguments, &map);
+    }
+    let inputs = super::read_inputs(&arguments.input)?;
+    let runner =
+        Runner::new(&module, arguments.memory.config(false)).with_context(|| name.clone())?;
+    super::run::check_budget(&runner).with_context(|| name.clone())?;
+    let mut left = inputs.len();
+    super::run::in_sequence(&runner, &inputs, |finished, input| {
+        left -= 1;
+        if left > 0 && !arguments.live {
+            return Ok(());
+        }
+        let title = format!("{name}, after block {}", input.height());
+        let map = of_instance(title, finished).with_context(|| name.clone())?;
+        if arguments.live && stdout().is_terminal() {
+            // To the top left, and everything below it away.
+            print!("\x1b[H\x1b[J");
+        }
+        draw(arguments, &map)
+    })
+}
+
+fn planned(name: &str, module: &[u8]) -> anyhow::Result<MemoryMap> {
+    let engine = engine(false).map_err(|error| anyhow!("{error:#}"))?;
+    let guest = Guest::load(&engine, module)?;
+    let plan = guest.plan().context(
+        "the module has no plan, so it is not built on steadfast: write steadfast::plan! in it",
+    )?;
+    let title = format!("{name}, as planned");
+    Ok(MemoryMap::of_plan(title, plan, &guest))
+}
+
+fn of_instance(title: String, finished: &Finished) -> anyhow::Result<MemoryMap> {
+    let record = finished.record();
+    let record = record.context("the module keeps no record, so it is not built on steadfast")?;
+    Ok(MemoryMap::of_memory(title, finished.memory(), &record))
+}
+
+fn draw(arguments: &Arguments, map: &MemoryMap) -> anyhow::Result<()> {
+    let write = |path: &Path, text: String| {
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    if let Some(path) = &arguments.svg {
+        write(path, map.to_svg())?;
+    }
+    if let Some(path) = &arguments.html {
+        write(path, map.to_html())?;
+    }
+    let text = if arguments.json {
+        format!("{}\n", serde_json::to_string(map)?)
+    } else {
+        map.to_string()
+    };
+    Ok(super::print(&text)?)
+}

@@ -1,0 +1,258 @@
+//! `steadfast size`: how large should a module's region be?
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use steadfast_host::size::{Curve, Point, calibrate, draw, measure, record};
+use steadfast_host::table::{bytes, grouped};
+use steadfast_host::trace::Trace;
+use steadfast_host::{Input, Output, RunConfig, Runner};
+
+use super::run::Memory;
+
+/// Capacities in the table, and tried with `--check`.
+const POINTS: usize = 10;
+/// What the prediction and a real run may differ by, in points of the hit ratio.
+const TOLERATED: f64 = 0.5;
+
+/// Tells how large a module's region should be: the hit ratio of its cache at every capacity, from one run
+///
+/// The blocks are indexed in one instance, so that the cache is warm from the second block on. Heights count up from the first
+/// block's.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The indexer: a WebAssembly module that exports `_start`, built on steadfast
+    module: PathBuf,
+    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    input: Vec<PathBuf>,
+    /// Indexes the blocks so many times over
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+    /// Bytes of key and value in a typical entry, for a plan that is to be changed; by default the module's own plan's
+    #[arg(long, value_name = "BYTES", conflicts_with = "check")]
+    expected_entry: Option<u32>,
+    /// Runs the module at each capacity of the table too, and fails where that differs from the prediction by more than half a point
+    #[arg(long)]
+    check: bool,
+    /// Draws the curve
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Writes the figures there, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    memory: Memory,
+}
+
+/// Fewer keys than these do not tell what a typical entry is.
+const TELLING_KEYS: usize = 100;
+
+/// One figure, as the benches write theirs.
+#[derive(Serialize)]
+struct Figure {
+    bench: &'static str,
+    row: String,
+    subject: &'static str,
+    metric: &'static str,
+    value: f64,
+    unit: &'static str,
+}
+
+impl Figure {
+    fn of(point: &Point, subject: &'static str) -> Self {
+        Figure {
+            bench: "size",
+            row: point.capacity.to_string(),
+            subject,
+            metric: "hit_ratio",
+            value: point.hit_ratio,
+            unit: "",
+        }
+    }
+}
+
+/// Records a run, and prints what follows from it.
+pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
+    let name = || arguments.module.display().to_string();
+    let inputs = inputs(arguments)?;
+    let module = super::read_module(&arguments.module)?;
+    let config = RunConfig {
+        output: Output::Discard,
+        ..arguments.memory.config(false)
+    };
+    let runner = Runner::new(&module, config).with_context(name)?;
+    super::run::check_budget(&runner).with_context(name)?;
+    let progress = super::run::progress(inputs.len());
+    let trace = record(&runner, &inputs, |done| progress.set_position(done as u64));
+    progress.finish_and_clear();
+    let trace = trace.with_context(name)?;
+    let planned = trace.expected_entry.unwrap_or_default();
+    let expected = arguments.expected_entry.unwrap_or(planned);
+    let strict = Curve::of(&trace, expected);
+    let curve = if expected == planned {
+        calibrate(&runner, &inputs, strict).with_context(name)?
+    } else {
+        strict
+    };
+    let predicted = curve.points(POINTS);
+    let measured = if arguments.check {
+        let run = |point: &Point| measure(&runner, &inputs, point.capacity);
+        let run = predicted.iter().map(run).collect::<Result<Vec<_>, _>>();
+        run.with_context(name)?
+    } else {
+        Vec::new()
+    };
+
+    let told = text(
+        &trace,
+        expected,
+        &curve,
+        &predicted,
+        &measured,
+        inputs.len(),
+    );
+    super::print(&told)?;
+    if let Some(path) = &arguments.svg {
+        draw(path, &curve, &measured)?;
+    }
+    if let Some(path) = &arguments.json {
+        write_figures(path, &predicted, &measured)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    check(&predicted, &measured).with_context(|| misfit(&trace, expected).unwrap_or_else(name))
+}
+
+/// The blocks, as often as they are wanted, at rising heights.
+fn inputs(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
+    let blocks = super::read_inputs(&arguments.input)?;
+    let first = blocks.first().map_or(0, Input::height);
+    let times = arguments.repeat as usize;
+    let repeated = blocks.iter().cycle().take(blocks.len() * times);
+    let mut inputs = Vec::new();
+    for (block, number) in repeated.zip(0..) {
+        let height = first.checked_add(number);
+        let height = height.context("there are no heights left for so many blocks")?;
+        inputs.push(block.at_height(height));
+    }
+    Ok(inputs)
+}
+
+fn text(
+    trace: &Trace,
+    expected: u32,
+    curve: &Curve,
+    predicted: &[Point],
+    measured: &[Point],
+    blocks: usize,
+) -> String {
+    let mean = trace.mean_entry();
+    let mut lines = vec![
+        format!("blocks          {}", grouped(blocks as u64)),
+        format!("lookups         {}", grouped(curve.lookups())),
+        format!(
+            "entries         {} B of key and value on average; the plan expects {} B",
+            mean, expected
+        ),
+    ];
+    let (unseen, lost) = (trace.unseen, trace.lost);
+    if unseen + lost > 0 {
+        lines.push(format!(
+            "left out        {} lookups and {} entries that could not be seen",
+            grouped(unseen),
+            grouped(lost)
+        ));
+    }
+    lines.push(String::new());
+    let head = format!("{:>14} {:>10}", "capacity", "predicted");
+    lines.push(if measured.is_empty() {
+        head
+    } else {
+        format!("{head} {:>10} {:>10}", "measured", "difference")
+    });
+    let recommended = curve.within(1.0);
+    for (at, point) in predicted.iter().enumerate() {
+        let mut line = format!("{:>14} {:>9.2}%", kib(point.capacity), percent(point));
+        if let Some(measured) = measured.get(at) {
+            let difference = percent(measured) - percent(point);
+            line += &format!(" {:>9.2}% {difference:>+10.2}", percent(measured));
+        }
+        if point.capacity == recommended.capacity {
+            line += "  <- recommended";
+        }
+        lines.push(line);
+    }
+    let best = curve.best();
+    lines.push(String::new());
+    lines.push(format!(
+        "recommended     {}: hit ratio {:.2} %, of {:.2} % at best, which takes {}",
+        bytes(recommended.capacity),
+        percent(&recommended),
+        percent(&best),
+        bytes(best.capacity)
+    ));
+    let mebibytes = recommended.capacity.div_ceil(1 << 20);
+    lines.push(format!(
+        "set             STEADFAST_REGION_MAX={mebibytes}MiB"
+    ));
+    if let Some(misfit) = misfit(trace, expected) {
+        lines.push(format!(
+            "consider        STEADFAST_EXPECTED_ENTRY={mean}: {misfit}; `--expected-entry {mean}` tells what it saves"
+        ));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// What is wrong with a plan whose entries are not what it expects.
+fn misfit(trace: &Trace, expected: u32) -> Option<String> {
+    let mean = trace.mean_entry();
+    if trace.keys() < TELLING_KEYS {
+        return None;
+    }
+    if mean < expected - expected / 8 {
+        return Some(format!(
+            "entries of {mean} B fill the index before the region, where {expected} B are expected"
+        ));
+    }
+    (mean > expected + expected / 8).then(|| {
+        format!(
+            "the index is larger than entries of {mean} B need, where {expected} B are expected"
+        )
+    })
+}
+
+fn percent(point: &Point) -> f64 {
+    100.0 * point.hit_ratio
+}
+
+/// All capacities are whole numbers of 4 KiB.
+fn kib(bytes: u64) -> String {
+    format!("{} KiB", grouped(bytes >> 10))
+}
+
+fn write_figures(path: &Path, predicted: &[Point], measured: &[Point]) -> anyhow::Result<()> {
+    let mut file = fs::File::create(path)?;
+    for (subject, points) in [("predicted", predicted), ("measured", measured)] {
+        for point in points {
+            let figure = serde_json::to_string(&Figure::of(point, subject))?;
+            writeln!(file, "{figure}")?;
+        }
+    }
+    Ok(())
+}
+
+fn check(predicted: &[Point], measured: &[Point]) -> anyhow::Result<()> {
+    let differences = predicted
+        .iter()
+        .zip(measured)
+        .map(|(predicted, measured)| (percent(predicted) - percent(measured)).abs());
+    let most = differences.fold(0.0, f64::max);
+    if most > TOLERATED {
+        bail!("prediction and run differ by {most:.2} points, more than {TOLERATED}");
+    }
+    Ok(())
+}

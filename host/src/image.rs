@@ -1,0 +1,239 @@
+//! Images of regions: a guest's cache, copied out of one instance and into the next.
+//!
+//! ```text
+//! buffer <- file
+//! ```
+
+mod buffer;
+mod file;
+
+use sha2::{Digest as _, Sha256};
+use steadfast::region::{
+    Cold, FormatError, HEADER_BYTES, RegionInfo, Start, Status, inspect, vouch,
+};
+
+use self::buffer::Buffer;
+pub use self::file::Compression;
+use crate::ceiling::PAGE_BYTES;
+use crate::digest::Digest;
+
+/// Why there is no image, or why it is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// No region stands at the address.
+    #[error("there is no region to make an image of: {0}")]
+    Region(#[from] FormatError),
+    /// The image is torn, damaged, or of another format.
+    #[error("the image cannot be used: {0}")]
+    Refused(Cold),
+    /// The memory ends before the region does.
+    #[error("memory ends before the region's frontier")]
+    Short,
+    /// The image belongs to another module.
+    #[error("the image belongs to the module {found}, not to {expected}")]
+    Module {
+        /// The module's digest.
+        expected: Digest,
+        /// The image's.
+        found: Digest,
+    },
+    /// The image was taken at another state than the one at hand.
+    #[error("the image belongs to the state {found}, and the state is {expected}")]
+    State {
+        /// The state's digest.
+        expected: Digest,
+        /// The image's.
+        found: Digest,
+    },
+    /// The entries do not tell at which height they were written.
+    #[error(
+        "the image is as of height {image}, which it must be cut back from, and the module does not keep heights: it last set {kept}"
+    )]
+    NoHeights {
+        /// The height of the block that the image was taken after.
+        image: u32,
+        /// The height that the module set last.
+        kept: u32,
+    },
+    /// The instance has too little memory for the image.
+    #[error("the image needs {need} bytes of memory, and there are {have}")]
+    Memory {
+        /// Bytes of linear memory that it needs.
+        need: u64,
+        /// Bytes that there are.
+        have: u64,
+    },
+    /// The file does not hold an image, or a damaged one.
+    #[error("{path}: not a usable image ({reason}); the next run that ends well replaces it")]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// The used prefix of a guest's region, verified whole, and what it belongs to.
+///
+/// ```no_run
+/// use steadfast_host::{Input, MemoryState, RunConfig, Runner};
+///
+/// let runner = Runner::new(&std::fs::read("indexer.wasm")?, RunConfig::default())?;
+/// let mut state = MemoryState::default();
+/// let first = runner.start(&Input::read("1.block")?, &state)?;
+/// let image = first.image()?;
+/// first.commit(&mut state)?;
+/// // A fresh instance, with the cache that the first one left.
+/// runner.start_warm(&Input::read("2.block")?, &state, Some(&image))?.commit(&mut state)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct RegionImage {
+    buffer: Buffer,
+    info: RegionInfo,
+    /// The region's address.
+    base: u32,
+    module: Digest,
+}
+
+impl RegionImage {
+    /// Copies the region at an address of a guest's linear memory, given whole, and verifies it: every link, count and
+    /// sum. Takes time in proportion to the bytes in use.
+    ///
+    /// To be called when the guest has returned, and published when all that it wrote has been.
+    ///
+    /// # Errors
+    ///
+    /// When no region stands there, the guest was stopped in the middle of an operation, or anything is damaged.
+    pub fn capture(memory: &[u8], base: u32, module: Digest) -> Result<Self, ImageError> {
+        let bytes = memory.get(base as usize..).unwrap_or_default();
+        let info = inspect(bytes)?;
+        let buffer = Buffer::copy(&info, bytes).ok_or(ImageError::Short)?;
+        RegionImage {
+            buffer,
+            info,
+            base,
+            module,
+        }
+        .verified()
+    }
+
+    fn verified(mut self) -> Result<Self, ImageError> {
+        self.work(|_, _| (), 0)?;
+        Ok(self)
+    }
+
+    fn work(
+        &mut self,
+        work: fn(&mut steadfast::Cache, u32),
+        number: u32,
+    ) -> Result<(), ImageError> {
+        if let Start::Cold(reason) = self.buffer.with_cache(&self.info, work, number) {
+            return Err(ImageError::Refused(reason));
+        }
+        self.info = inspect(self.buffer.bytes())?;
+        Ok(())
+    }
+
+    /// Writes the image into an instance's linear memory, given whole, and vouches for it. The guest attaches to it at constant
+    /// cost.
+    ///
+    /// # Errors
+    ///
+    /// When the memory has less than [`memory_needed`](Self::memory_needed).
+    pub fn restore(&self, memory: &mut [u8]) -> Result<(), ImageError> {
+        let (need, have) = (self.memory_needed(), memory.len() as u64);
+        let target = memory.get_mut(self.base as usize..);
+        let target = target.filter(|_| need <= have);
+        let target = target.ok_or(ImageError::Memory { need, have })?;
+        for part in self.info.image_parts() {
+            let part = part.start as usize..part.end as usize;
+            target[part.clone()].copy_from_slice(&self.buffer.bytes()[part]);
+        }
+        vouch(&mut target[..HEADER_BYTES as usize], Status::Sealed)?;
+        Ok(())
+    }
+
+    /// Bytes of linear memory that an instance must have before the image is restored: whole pages.
+    #[must_use]
+    pub fn memory_needed(&self) -> u64 {
+        (u64::from(self.base) + u64::from(self.info.frontier)).next_multiple_of(PAGE_BYTES)
+    }
+
+    /// The address of the region.
+    #[must_use]
+    pub fn address(&self) -> u32 {
+        self.base
+    }
+
+    /// The module that it belongs to: the SHA-256 digest of its bytes.
+    #[must_use]
+    pub fn module(&self) -> Digest {
+        self.module
+    }
+
+    /// What its header tells.
+    #[must_use]
+    pub fn info(&self) -> &RegionInfo {
+        &self.info
+    }
+
+    /// The image itself: the region's bytes up to its frontier, closed, with zeros where no part of it stands.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer.bytes()[..self.info.frontier as usize]
+    }
+
+    /// After a reorganisation: drops what was written above a height, from an image that was taken after the block at
+    /// `taken_at`. Takes time in proportion to the entries.
+    ///
+    /// # Errors
+    ///
+    /// When the module does not tell the cache the heights of its blocks: then nobody knows what to drop.
+    pub fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {
+        if height >= taken_at {
+            return Ok(());
+        }
+        let kept = self.info.height;
+        if kept != taken_at {
+            return Err(ImageError::NoHeights {
+                image: taken_at,
+                kept,
+            });
+        }
+        let cut = |cache: &mut steadfast::Cache, height| {
+            cache.invalidate_above(height);
+            cache.set_height(height);
+        };
+        self.work(cut, height)
+    }
+}
+
+impl std::fmt::Debug for RegionImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegionImage")
+            .field("base", &self.base)
+            .field("module", &self.module)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The digest of a module's bytes, by which images tell modules apart.
+pub(crate) fn module_digest(module: &[u8]) -> Digest {
+    Digest(Sha256::digest(module).into())
+}
+
+/// What the guest's record is told of a module: the first bytes of its digest.
+pub(crate) fn module_tag(module: &Digest) -> u64 {
+    let first = module.0.first_chunk().expect("a digest has 32 bytes");
+    u64::from_le_bytes(*first)
+}

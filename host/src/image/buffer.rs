@@ -1,0 +1,82 @@
+//! Memory of the host's own in which a region stands as it does in an instance, so that the guest crate's own code can check
+//! it and work on it.
+#![allow(unsafe_code)]
+
+use std::ptr::NonNull;
+
+use steadfast::cache::Cache;
+use steadfast::region::{
+    ENTRY_HEADER_BYTES, Growth, REGION_ALIGN, Region, RegionInfo, RegionParts, Start,
+};
+
+/// The used prefix of a region, aligned as a region is.
+#[derive(Clone)]
+pub struct Buffer {
+    /// Zeroed by the system, which commits what is written: what no part of an image covers costs nothing.
+    memory: Vec<u8>,
+    len: usize,
+}
+
+impl Buffer {
+    /// Copies an image's parts out of a region that begins with `bytes`; `None` where it is shorter than its header says.
+    pub fn copy(info: &RegionInfo, bytes: &[u8]) -> Option<Buffer> {
+        let mut buffer = Buffer::for_image(info);
+        for part in info.image_parts() {
+            let part = part.start as usize..part.end as usize;
+            let bytes = bytes.get(part.clone())?;
+            buffer.bytes_mut().get_mut(part)?.copy_from_slice(bytes);
+        }
+        Some(buffer)
+    }
+
+    /// Zeros, as many as the image takes.
+    pub fn for_image(info: &RegionInfo) -> Buffer {
+        let len = info.frontier.max(info.arena_start + ENTRY_HEADER_BYTES) as usize;
+        Buffer {
+            memory: vec![0; len + REGION_ALIGN],
+            len,
+        }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.memory[self.skip()..][..self.len]
+    }
+
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let skip = self.skip();
+        &mut self.memory[skip..][..self.len]
+    }
+
+    /// Lets a cache attach to the image, runs `work` if it did, and closes the image again.
+    pub fn with_cache(
+        &mut self,
+        info: &RegionInfo,
+        work: fn(&mut Cache, u32),
+        number: u32,
+    ) -> Start {
+        let len = self.len as u32;
+        let parts = RegionParts {
+            start: NonNull::from(self.bytes_mut()).cast(),
+            capacity: len,
+            fresh_from: len,
+            expected_entry: info.expected_entry,
+            plan_fingerprint: info.plan_fingerprint,
+            module_tag: info.module_tag,
+            growth: Growth::Fixed,
+        };
+        // SAFETY: the bytes are initialised, aligned, and borrowed for as long as this function runs; the cache over them
+        // ends with it, since `work` is a function that can only borrow it.
+        let mut cache = Cache::open(unsafe { Region::from_raw(parts) });
+        let start = cache.start();
+        if start.is_warm() {
+            work(&mut cache, number);
+            cache.close();
+        }
+        start
+    }
+
+    /// Bytes before the first one that is aligned. A vector's bytes do not move when it does.
+    fn skip(&self) -> usize {
+        self.memory.as_ptr().align_offset(REGION_ALIGN)
+    }
+}

@@ -1,0 +1,186 @@
+//! Images in files.
+//!
+//! ```text
+//! 0   magic        `stdfimge`
+//! 8   version      u32, 1
+//! 12  compression  u32: 0 none, 1 LZ4 frames
+//! 16  module       SHA-256 of the module
+//! 48  state        SHA-256 of the state after the block that left it
+//! 80  base         u32, the region's address
+//! 84  reserved     u32, 0
+//! 88  checksum     u64, XXH64 of the 88 bytes before
+//! 96  the image's header and the buckets in use, then its entries; compressed together where they are
+//! ```
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+use steadfast::region::{HEADER_BYTES, inspect};
+use xxhash_rust::xxh64::xxh64;
+
+use super::{Buffer, ImageError, RegionImage};
+use crate::digest::Digest;
+
+const MAGIC: &[u8; 8] = b"stdfimge";
+const VERSION: u32 = 1;
+const HEAD: usize = 96;
+
+/// How an image stands in its file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// As it is.
+    #[default]
+    None,
+    /// In LZ4 frames.
+    Lz4,
+}
+
+impl RegionImage {
+    /// Writes the image to a file, with the digest of the state that it belongs to: all of it or nothing, whenever the
+    /// process or the machine is stopped. The bytes go to `FILE.partial` first.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written. What stood there stays.
+    pub fn write(
+        &self,
+        path: &Path,
+        state: Digest,
+        compression: Compression,
+    ) -> Result<(), ImageError> {
+        let io = |source| ImageError::Io {
+            path: path.to_path_buf(),
+            source,
+        };
+        let mut name: OsString = path.into();
+        name.push(".partial");
+        let partial = Path::new(&name);
+        let mut file = File::create(partial).map_err(io)?;
+        self.write_to(&mut file, state, compression).map_err(io)?;
+        file.sync_all().map_err(io)?;
+        fs::rename(partial, path).map_err(io)?;
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        // The new name is lost with the machine unless the directory is written too.
+        File::open(directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(io)
+    }
+
+    /// As [`write`](Self::write), to anything.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written to.
+    pub fn write_to(
+        &self,
+        target: &mut dyn Write,
+        state: Digest,
+        compression: Compression,
+    ) -> io::Result<()> {
+        let mut head = [0; HEAD];
+        head[..8].copy_from_slice(MAGIC);
+        head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        head[12..16].copy_from_slice(&(compression as u32).to_le_bytes());
+        head[16..48].copy_from_slice(&self.module.0);
+        head[48..80].copy_from_slice(&state.0);
+        head[80..84].copy_from_slice(&self.base.to_le_bytes());
+        let checksum = xxh64(&head[..88], 0);
+        head[88..].copy_from_slice(&checksum.to_le_bytes());
+        target.write_all(&head)?;
+        match compression {
+            Compression::None => self.write_parts(target),
+            Compression::Lz4 => {
+                let mut encoder = FrameEncoder::new(target);
+                self.write_parts(&mut encoder)?;
+                encoder.finish().map(drop).map_err(io::Error::other)
+            }
+        }
+    }
+
+    fn write_parts(&self, target: &mut dyn Write) -> io::Result<()> {
+        let mut parts = self.info.image_parts().into_iter();
+        parts.try_for_each(|part| {
+            let part = part.start as usize..part.end as usize;
+            target.write_all(&self.buffer.bytes()[part])
+        })
+    }
+
+    /// Reads and verifies an image. The second part of the answer is the state that it belongs to.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or does not hold an image that is whole.
+    pub fn read(path: &Path) -> Result<(Self, Digest), ImageError> {
+        let file = File::open(path).map_err(|source| ImageError::Io {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        RegionImage::read_from(&mut io::BufReader::new(file)).map_err(|reason| ImageError::File {
+            path: path.to_path_buf(),
+            reason,
+        })
+    }
+
+    /// As [`read`](Self::read), from anything. Reads no more than a region can have.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the bytes.
+    pub fn read_from(source: &mut dyn Read) -> Result<(Self, Digest), String> {
+        let mut head = [0; HEAD];
+        source.read_exact(&mut head).map_err(|_| "too short")?;
+        let u32_at = |at| u32::from_le_bytes(*head[at..].first_chunk().expect("in the head"));
+        let digest_at = |at: usize| Digest(*head[at..].first_chunk().expect("in the head"));
+        if head[..8] != *MAGIC || head[88..] != xxh64(&head[..88], 0).to_le_bytes() {
+            return Err("its first bytes are not an image's".into());
+        }
+        if u32_at(8) != VERSION {
+            return Err(format!("version {}", u32_at(8)));
+        }
+        let (base, module, state) = (u32_at(80), digest_at(16), digest_at(48));
+        let image = match u32_at(12) {
+            0 => read_parts(source, base, module),
+            1 => read_parts(&mut FrameDecoder::new(source), base, module),
+            other => Err(format!("unknown compression {other}")),
+        }?;
+        Ok((image, state))
+    }
+}
+
+fn read_parts(source: &mut dyn Read, base: u32, module: Digest) -> Result<RegionImage, String> {
+    let mut header = vec![0; HEADER_BYTES as usize];
+    source.read_exact(&mut header).map_err(|_| "cut off")?;
+    let info = inspect(&header).map_err(|error| error.to_string())?;
+    if u64::from(base) + u64::from(info.frontier) > 1 << 32 {
+        return Err("it does not fit in 4 GiB".into());
+    }
+    let mut buffer = Buffer::for_image(&info);
+    let bytes = buffer.bytes_mut();
+    bytes[..header.len()].copy_from_slice(&header);
+    let [index, arena] = info.image_parts();
+    for part in [
+        header.len()..index.end as usize,
+        arena.start as usize..arena.end as usize,
+    ] {
+        source.read_exact(&mut bytes[part]).map_err(|_| "cut off")?;
+    }
+    if source.read(&mut [0]).map_err(|error| error.to_string())? != 0 {
+        return Err("more bytes than its header says".into());
+    }
+    let image = RegionImage {
+        buffer,
+        info,
+        base,
+        module,
+    };
+    if image.info.status != steadfast::region::Status::Closed {
+        return Err("nothing covers its bytes".into());
+    }
+    image.verified().map_err(|error| error.to_string())
+}

@@ -1,0 +1,303 @@
+//! What is drawn, gathered.
+
+use serde::Serialize;
+use steadfast::Plan;
+use steadfast::heap::HeapMap;
+use steadfast::record::Record;
+use steadfast::region::{HEADER_BYTES, Survey};
+
+use super::cells::{self, Strip};
+use crate::guest::Guest;
+use crate::observe;
+use crate::table::{bytes as shown, grouped};
+
+/// Bytes of a pointer in a module.
+const WORD_BYTES: usize = 4;
+/// Parts into which the entries are divided by age.
+const AGES: usize = 10;
+
+/// A line of the address map.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// Its first address.
+    pub start: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// What stands there.
+    pub name: &'static str,
+    /// What is to be said of it.
+    pub note: String,
+}
+
+/// A size class of the heap that has slabs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClassRow {
+    /// Bytes of a block.
+    pub block_bytes: usize,
+    /// Slabs.
+    pub slabs: usize,
+    /// Blocks in use.
+    pub live_blocks: usize,
+    /// Blocks that there is room for.
+    pub capacity_blocks: usize,
+}
+
+/// Entries of one age.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AgeRow {
+    /// The greatest age, in promotions and inserts since.
+    pub up_to: u32,
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of their blocks.
+    pub bytes: u64,
+}
+
+/// The map of a module's memory.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemoryMap {
+    /// What it is a map of.
+    pub title: String,
+    /// The spans of the address space, by address.
+    pub rows: Vec<Row>,
+    /// Figures: a name and what it is.
+    pub figures: Vec<(&'static str, String)>,
+    /// Heap and region in cells.
+    pub strips: Vec<Strip>,
+    /// The heap's size classes.
+    pub classes: Vec<ClassRow>,
+    /// The cache's entries, the youngest first.
+    pub ages: Vec<AgeRow>,
+}
+
+impl MemoryMap {
+    /// The map of a module that does not run: what its plan and its declared memory say.
+    pub fn of_plan(title: impl Into<String>, plan: &Plan, guest: &Guest) -> Self {
+        let base = plan.region_base().get();
+        let c_heap = if guest.uses_wasi() {
+            plan.c_heap().get()
+        } else {
+            0
+        };
+        let c_start = base - c_heap;
+        let static_end = guest.declared_memory().initial.min(c_start);
+        let rows = vec![
+            Row {
+                start: 0,
+                bytes: static_end,
+                name: "static data, shadow stack",
+                note: "what the module declares".to_string(),
+            },
+            Row {
+                start: static_end,
+                bytes: c_start - static_end,
+                name: "heap",
+                note: "the budget of Rust's allocator".to_string(),
+            },
+            Row {
+                start: c_start,
+                bytes: base - c_start,
+                name: "heap of C",
+                note: "what malloc serves from".to_string(),
+            },
+            Row {
+                start: base,
+                bytes: plan.region_max().get(),
+                name: "region",
+                note: format!("at most; policy {:?}", plan.policy()).to_lowercase(),
+            },
+        ];
+        MemoryMap {
+            title: title.into(),
+            rows: rows.into_iter().filter(|row| row.bytes > 0).collect(),
+            figures: vec![("expected entry", shown(plan.expected_entry().into()))],
+            strips: Vec::new(),
+            classes: Vec::new(),
+            ages: Vec::new(),
+        }
+    }
+
+    /// The map of an instance, from its memory and the record that the module keeps there. Takes time in proportion to the
+    /// blocks of heap and cache.
+    pub fn of_memory(title: impl Into<String>, memory: &[u8], record: &Record) -> Self {
+        let mut map = MemoryMap {
+            title: title.into(),
+            rows: Vec::new(),
+            figures: Vec::new(),
+            strips: Vec::new(),
+            classes: Vec::new(),
+            ages: Vec::new(),
+        };
+        map.row(0, record.heap_start.into(), "static data, shadow stack", "");
+        map.add_heap(memory, record);
+        map.row(
+            record.c_heap_start.into(),
+            record.c_heap_len.into(),
+            "heap of C",
+            "",
+        );
+        map.add_region(memory, record);
+        let end = u64::from(record.region_start) + u64::from(record.region_granted);
+        let end = end.max(u64::from(record.heap_start) + u64::from(record.heap_len));
+        let beyond = (memory.len() as u64).saturating_sub(end);
+        map.row(end, beyond, "foreign growth", "grown by others");
+        map.figures
+            .insert(0, ("memory", shown(memory.len() as u64)));
+        map
+    }
+
+    fn row(&mut self, start: u64, bytes: u64, name: &'static str, note: &str) {
+        if bytes > 0 {
+            let note = note.to_string();
+            self.rows.push(Row {
+                start,
+                bytes,
+                name,
+                note,
+            });
+        }
+    }
+
+    fn add_heap(&mut self, memory: &[u8], record: &Record) {
+        let (start, len) = (record.heap_start, record.heap_len);
+        let map = match heap_map(memory, record) {
+            Ok(map) => map,
+            Err(reason) => return self.row(start.into(), len.into(), "heap", &reason),
+        };
+        let counters = map.counters();
+        let note = format!(
+            "{} live, peak {}",
+            shown(counters.live_bytes as u64),
+            shown(counters.peak_bytes as u64)
+        );
+        self.row(start.into(), len.into(), "heap", &note);
+        let free = format!(
+            "{}, the largest piece {}; {:.1} % scattered",
+            shown(counters.free_bytes as u64),
+            shown(counters.largest_free_bytes as u64),
+            counters.external_fragmentation_permille() as f64 / 10.0
+        );
+        let held = format!(
+            "{} in {} slabs and {} large blocks",
+            shown(counters.held_bytes as u64),
+            grouped(counters.slabs as u64),
+            grouped(counters.large_blocks as u64)
+        );
+        let written = format!(
+            "{} from the start on",
+            shown(counters.high_water_bytes as u64)
+        );
+        self.figures.extend([
+            ("heap held", held),
+            ("heap free", free),
+            ("heap written", written),
+        ]);
+        let classes = map.class_counters().into_iter();
+        let classes = classes
+            .filter(|class| class.slabs > 0)
+            .map(|class| ClassRow {
+                block_bytes: class.block_bytes,
+                slabs: class.slabs,
+                live_blocks: class.live_blocks,
+                capacity_blocks: class.capacity_blocks,
+            });
+        self.classes = classes.collect();
+        self.strips.push(cells::heap(start.into(), &map));
+    }
+
+    fn add_region(&mut self, memory: &[u8], record: &Record) {
+        let start = u64::from(record.region_start);
+        let outcome = observe::outcome(record);
+        let region = span(memory, record.region_start, record.region_len);
+        let Some(survey) = region.and_then(|region| Survey::of(region).ok()) else {
+            let note = format!("no cache; {outcome}");
+            self.row(start, record.region_granted.into(), "region", &note);
+            return;
+        };
+        let info = survey.info();
+        let header = u64::from(HEADER_BYTES);
+        let arena = u64::from(info.arena_start);
+        let frontier = u64::from(info.frontier);
+        self.row(start, header, "region: header", outcome);
+        let index = format!(
+            "{} buckets in use, {:.0} % of their slots taken",
+            grouped(info.buckets.into()),
+            100.0 * survey.index_load()
+        );
+        self.row(start + header, arena - header, "region: index", &index);
+        let entries = format!(
+            "{} in {}; {} free between them",
+            grouped(info.entries.into()),
+            shown(info.used_bytes.into()),
+            shown(info.free_bytes.into())
+        );
+        self.row(start + arena, frontier - arena, "region: entries", &entries);
+        let rest = u64::from(record.region_granted).saturating_sub(frontier);
+        self.row(start + frontier, rest, "region: not used yet", "");
+        for (name, pool) in ["pool main", "pool views", "pool application"]
+            .into_iter()
+            .zip(info.pools)
+        {
+            let quota = match pool.quota_bytes {
+                u32::MAX => String::new(),
+                quota => format!(" of {}", shown(quota.into())),
+            };
+            let figure = format!(
+                "{} entries in {}{quota}; {} hits, {} misses, {} evicted",
+                grouped(pool.entries.into()),
+                shown(pool.used_bytes.into()),
+                grouped(pool.hits),
+                grouped(pool.misses),
+                grouped(pool.evictions)
+            );
+            self.figures.push((name, figure));
+        }
+        self.ages = ages(&survey);
+        self.strips.push(cells::region(start, &survey));
+    }
+}
+
+/// The heap's state, or why it cannot be told.
+fn heap_map<'a>(memory: &'a [u8], record: &Record) -> Result<HeapMap<'a>, String> {
+    if record.heap_gauges == 0 {
+        return Err("nothing allocated yet".to_string());
+    }
+    let outside = || "outside the memory at hand".to_string();
+    let heap = span(memory, record.heap_start, record.heap_len).ok_or_else(outside)?;
+    let gauges = memory.get(record.heap_gauges as usize..);
+    HeapMap::read(heap, gauges.ok_or_else(outside)?, WORD_BYTES)
+        .map_err(|fault| format!("not readable: {fault}"))
+}
+
+fn span(memory: &[u8], start: u32, len: u32) -> Option<&[u8]> {
+    let start = start as usize;
+    memory.get(start..start.checked_add(len as usize)?)
+}
+
+/// The entries by age, in steps of the same width.
+fn ages(survey: &Survey<'_>) -> Vec<AgeRow> {
+    let entries = || {
+        let blocks = survey.blocks();
+        blocks.filter_map(|block| Some((block.entry?.age, block.bytes)))
+    };
+    let Some(oldest) = entries().map(|(age, _)| age).max() else {
+        return Vec::new();
+    };
+    let width = (oldest / AGES as u32 + 1).next_multiple_of(survey.age_step());
+    let mut rows: Vec<AgeRow> = (1..=AGES as u32)
+        .map(|step| AgeRow {
+            up_to: (step * width).saturating_sub(1),
+            ..AgeRow::default()
+        })
+        .collect();
+    for (age, bytes) in entries() {
+        if let Some(row) = rows.get_mut((age / width) as usize) {
+            row.entries += 1;
+            row.bytes += u64::from(bytes);
+        }
+    }
+    // Ages are told apart in steps, so that the oldest part may be none.
+    let last = rows.iter().rposition(|row| row.entries > 0);
+    rows.truncate(last.map_or(0, |last| last + 1));
+    rows
+}

@@ -1,0 +1,234 @@
+//! The map as a picture. Each shape has a title, which viewers show as one points at it.
+
+use svg::Document;
+use svg::node::element::{Group, Rectangle, Text, Title};
+
+use super::cells::{Cell, CellKind, Strip};
+use super::model::MemoryMap;
+use crate::table::{bytes, grouped};
+
+const WIDTH: usize = 1000;
+const MARGIN: usize = 24;
+const INNER: f64 = (WIDTH - 2 * MARGIN) as f64;
+/// Cells in a line, and a cell's edge.
+const LINE: usize = 64;
+const EDGE: f64 = INNER / LINE as f64;
+const CELL_HEIGHT: f64 = 13.0;
+const BAR_HEIGHT: f64 = 16.0;
+const FONT: &str = "system-ui, sans-serif";
+/// A picture that grows downwards.
+struct Page {
+    group: Group,
+    at: f64,
+}
+
+impl MemoryMap {
+    /// The map as an SVG document.
+    pub fn to_svg(&self) -> String {
+        let mut page = Page {
+            group: Group::new(),
+            at: MARGIN as f64,
+        };
+        page.heading(&self.title, 18);
+        page.rows(self);
+        for strip in &self.strips {
+            page.strip(strip);
+        }
+        page.classes(self);
+        page.ages(self);
+        let height = page.at + MARGIN as f64;
+        Document::new()
+            .set("viewBox", (0, 0, WIDTH, height.ceil() as usize))
+            .set("width", WIDTH)
+            .set("height", height.ceil())
+            .set("font-family", FONT)
+            .add(rectangle(0.0, 0.0, WIDTH as f64, height, "#ffffff"))
+            .add(page.group)
+            .to_string()
+    }
+}
+
+impl Page {
+    fn add(&mut self, node: impl svg::Node) {
+        self.group = std::mem::take(&mut self.group).add(node);
+    }
+
+    fn text(&mut self, x: f64, size: usize, text: &str) {
+        let node = Text::new(text).set("x", x).set("y", self.at);
+        self.add(node.set("font-size", size).set("fill", "#222222"));
+    }
+
+    fn heading(&mut self, text: &str, size: usize) {
+        self.at += 22.0;
+        self.text(MARGIN as f64, size, text);
+        self.at += 14.0;
+    }
+
+    /// The address space as one bar, low addresses left, and a line for each span. Widths grow with the root of the sizes, so that
+    /// small spans are seen beside large ones.
+    fn rows(&mut self, map: &MemoryMap) {
+        let root = |bytes: u64| (bytes as f64).sqrt();
+        let sum: f64 = map.rows.iter().map(|row| root(row.bytes)).sum();
+        let mut x = MARGIN as f64;
+        for row in &map.rows {
+            let colour = span(row.name);
+            let width = INNER * root(row.bytes) / sum.max(1.0);
+            let note = format!("{}: {:#010x}, {}", row.name, row.start, bytes(row.bytes));
+            self.add(rectangle(x, self.at, width, 34.0, colour).add(Title::new(note)));
+            x += width;
+        }
+        self.at += 52.0;
+        for row in &map.rows {
+            let colour = span(row.name);
+            let mark = rectangle(MARGIN as f64, self.at - 10.0, 12.0, 12.0, colour);
+            self.add(mark);
+            self.text(48.0, 13, &format!("{:#010x}", row.start));
+            self.text(140.0, 13, row.name);
+            self.text(330.0, 13, &bytes(row.bytes));
+            self.text(560.0, 13, &row.note);
+            self.at += 19.0;
+        }
+        for (name, figure) in &map.figures {
+            self.text(140.0, 13, name);
+            self.text(330.0, 13, figure);
+            self.at += 19.0;
+        }
+    }
+
+    fn strip(&mut self, strip: &Strip) {
+        let heading = format!("{}: {} to a cell", strip.name, bytes(strip.cell_bytes));
+        self.heading(&heading, 15);
+        let mut kinds: Vec<CellKind> = strip.cells.iter().map(|cell| cell.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let mut x = MARGIN as f64;
+        self.at += 10.0;
+        for kind in kinds {
+            self.add(rectangle(x, self.at - 10.0, 12.0, 12.0, base(kind)));
+            let name = match kind {
+                CellKind::Entries => "entries, darker the later they were used",
+                CellKind::Slab => "small blocks, paler the emptier",
+                kind => kind.name(),
+            };
+            self.text(x + 17.0, 12, name);
+            x += 40.0 + 7.0 * name.len() as f64;
+        }
+        self.at += 10.0;
+        for line in strip.cells.chunks(LINE) {
+            for (column, cell) in line.iter().enumerate() {
+                let x = MARGIN as f64 + EDGE * column as f64;
+                let shape = rectangle(x, self.at, EDGE - 1.0, CELL_HEIGHT - 1.0, base(cell.kind));
+                let shape = shape.set("fill-opacity", opacity(cell));
+                self.add(shape.add(Title::new(cell.note.clone())));
+            }
+            self.at += CELL_HEIGHT;
+        }
+    }
+
+    fn classes(&mut self, map: &MemoryMap) {
+        if map.classes.is_empty() {
+            return;
+        }
+        self.heading(
+            "small blocks by size: in use, of those that there is room for",
+            15,
+        );
+        let most = map
+            .classes
+            .iter()
+            .map(|class| class.capacity_blocks * class.block_bytes);
+        let most = most.max().unwrap_or(1).max(1) as f64;
+        for class in &map.classes {
+            let width = |blocks: usize| 560.0 * (blocks * class.block_bytes) as f64 / most;
+            let figure = format!(
+                "{} of {} in {} slabs",
+                grouped(class.live_blocks as u64),
+                grouped(class.capacity_blocks as u64),
+                grouped(class.slabs as u64)
+            );
+            let bar = (width(class.capacity_blocks), width(class.live_blocks));
+            self.bar(
+                &format!("{} B", class.block_bytes),
+                bar,
+                CellKind::Slab,
+                &figure,
+            );
+        }
+    }
+
+    fn ages(&mut self, map: &MemoryMap) {
+        if map.ages.is_empty() {
+            return;
+        }
+        self.heading("entries by promotions and inserts since their last use", 15);
+        let most = map
+            .ages
+            .iter()
+            .map(|age| age.bytes)
+            .max()
+            .unwrap_or(1)
+            .max(1) as f64;
+        for age in &map.ages {
+            let width = 560.0 * age.bytes as f64 / most;
+            let label = format!("up to {}", grouped(age.up_to.into()));
+            let figure = format!("{} in {}", grouped(age.entries), bytes(age.bytes));
+            self.bar(&label, (width, width), CellKind::Entries, &figure);
+        }
+    }
+
+    fn bar(&mut self, label: &str, (whole, part): (f64, f64), kind: CellKind, figure: &str) {
+        let (left, top) = (130.0, self.at);
+        let note = format!("{label}: {figure}");
+        let pale =
+            rectangle(left, top, whole, BAR_HEIGHT - 3.0, base(kind)).set("fill-opacity", 0.25);
+        self.add(pale.add(Title::new(note.clone())));
+        let full = rectangle(left, top, part, BAR_HEIGHT - 3.0, base(kind));
+        self.add(full.add(Title::new(note)));
+        self.at += 11.0;
+        self.text(MARGIN as f64, 12, label);
+        self.text(left + whole + 8.0, 12, figure);
+        self.at += BAR_HEIGHT - 11.0;
+    }
+}
+
+fn rectangle(x: f64, y: f64, width: f64, height: f64, fill: &str) -> Rectangle {
+    Rectangle::new()
+        .set("x", format!("{x:.1}"))
+        .set("y", format!("{y:.1}"))
+        .set("width", format!("{:.1}", width.max(0.5)))
+        .set("height", format!("{height:.1}"))
+        .set("fill", fill)
+}
+
+/// The colour of a line of the address map: that of what it holds most of, in the strips.
+fn span(name: &str) -> &'static str {
+    match name {
+        "static data, shadow stack" => "#8d99ae",
+        "heap" => base(CellKind::Slab),
+        "heap of C" => base(CellKind::Large),
+        "region: header" => base(CellKind::Header),
+        "region: index" => base(CellKind::Index),
+        "region" | "region: entries" => base(CellKind::Entries),
+        _ => base(CellKind::Free),
+    }
+}
+
+fn base(kind: CellKind) -> &'static str {
+    match kind {
+        CellKind::Free => "#dfe6ee",
+        CellKind::Header => "#4a4e69",
+        CellKind::Slab => "#c43c1e",
+        CellKind::Large => "#d9a441",
+        CellKind::Index => "#6b4e9b",
+        CellKind::Entries => "#1f5a99",
+    }
+}
+
+fn opacity(cell: &Cell) -> String {
+    let strength = match (cell.kind, cell.age) {
+        (CellKind::Free, _) => 1.0,
+        (_, Some(age)) => 1.0 - 0.75 * age,
+        _ => 0.25 + 0.75 * cell.used,
+    };
+    format!("{strength:.2}")
+}

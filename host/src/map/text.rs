@@ -1,0 +1,120 @@
+//! The map as aligned text.
+
+use std::fmt;
+
+use super::cells::{CellKind, Strip};
+use super::model::MemoryMap;
+use crate::table::{bytes, grouped};
+
+/// Cells in a line.
+const LINE: usize = 64;
+
+impl fmt::Display for MemoryMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n", self.title)?;
+        let sizes: Vec<String> = self.rows.iter().map(|row| bytes(row.bytes)).collect();
+        let width = sizes.iter().map(String::len).max().unwrap_or(0);
+        for (row, size) in self.rows.iter().zip(&sizes).rev() {
+            let line = format!(
+                "{:#010x}  {size:>width$}  {:<25}  {}",
+                row.start, row.name, row.note
+            );
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        if !self.figures.is_empty() {
+            writeln!(f)?;
+        }
+        for (name, figure) in &self.figures {
+            writeln!(f, "{name:<16}  {figure}")?;
+        }
+        self.strips
+            .iter()
+            .try_for_each(|strip| write_strip(f, strip))?;
+        self.write_classes(f)?;
+        self.write_ages(f)
+    }
+}
+
+impl MemoryMap {
+    fn write_classes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.classes.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nsmall blocks, by size")?;
+        writeln!(
+            f,
+            "{:>8} {:>8} {:>10} {:>10} {:>7}",
+            "bytes", "slabs", "live", "room for", "in use"
+        )?;
+        for class in &self.classes {
+            let used = class.live_blocks as f64 / class.capacity_blocks.max(1) as f64;
+            writeln!(
+                f,
+                "{:>8} {:>8} {:>10} {:>10} {:>6.0}%",
+                class.block_bytes,
+                grouped(class.slabs as u64),
+                grouped(class.live_blocks as u64),
+                grouped(class.capacity_blocks as u64),
+                100.0 * used
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_ages(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ages.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "\nentries, by promotions and inserts since their last use"
+        )?;
+        writeln!(f, "{:>12} {:>10} {:>14}", "at most", "entries", "bytes")?;
+        for age in &self.ages {
+            writeln!(
+                f,
+                "{:>12} {:>10} {:>14}",
+                grouped(age.up_to.into()),
+                grouped(age.entries),
+                grouped(age.bytes)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A letter for each cell; of entries a digit, from 0 for those used last to 9 for the oldest.
+fn write_strip(f: &mut fmt::Formatter<'_>, strip: &Strip) -> fmt::Result {
+    let mut kinds: Vec<CellKind> = strip.cells.iter().map(|cell| cell.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let legend: Vec<String> = kinds
+        .iter()
+        .map(|kind| match kind {
+            CellKind::Entries => "0 to 9 entries, from the latest to the oldest".to_string(),
+            kind => format!("{} {}", kind.letter(), kind.name()),
+        })
+        .collect();
+    writeln!(
+        f,
+        "\n{}, {} to a character: {}",
+        strip.name,
+        bytes(strip.cell_bytes),
+        legend.join(", ")
+    )?;
+    for line in strip.cells.chunks(LINE) {
+        let letters: String = line
+            .iter()
+            .map(|cell| match (cell.kind, cell.age) {
+                (CellKind::Entries, Some(age)) => digit(age),
+                (kind, _) => kind.letter(),
+            })
+            .collect();
+        writeln!(f, "{:#010x}  {letters}", line[0].start)?;
+    }
+    Ok(())
+}
+
+fn digit(age: f64) -> char {
+    char::from_digit((age * 10.0).clamp(0.0, 9.0) as u32, 10).unwrap_or('9')
+}

@@ -1,0 +1,167 @@
+//! How large should a module's region be? The hit ratio of every size, from one recorded run.
+//!
+//! Blocks are indexed in one instance that is kept, so that its cache is warm from the second block on, as it is with images.
+
+mod curve;
+mod picture;
+mod recency;
+
+pub use curve::{Calibration, Curve, Point, STEP_BYTES};
+pub use picture::draw;
+
+use crate::config::RunConfig;
+use crate::guest::LoadError;
+use crate::input::Input;
+use crate::run::{Finished, Runner};
+use crate::state::MemoryState;
+use crate::trace::Trace;
+use crate::trap::RunError;
+
+/// Shares of the best hit ratio, in hundredths, at whose capacities the curve is calibrated.
+const CALIBRATED_AT: [u32; 6] = [5, 20, 40, 60, 78, 92];
+/// By how much the capacity is raised, in hundredths, until nothing is evicted any more.
+const ROOM: [u64; 10] = [0, 1, 2, 4, 6, 8, 12, 16, 24, 50];
+
+/// Why no curve could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SizeError {
+    /// There is no block.
+    #[error("there is no block to index")]
+    NoInput,
+    /// The module cannot be run as configured.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A block failed.
+    #[error("block {height} failed: {error}")]
+    Block {
+        /// Its height.
+        height: u32,
+        /// Why.
+        error: RunError,
+    },
+    /// The module has no cache to record.
+    #[error(
+        "the module opened no cache in its region, so there is nothing to size; is its policy `off`, or the ceiling too low?"
+    )]
+    NoCache,
+    /// The module starts once in an instance.
+    #[error(
+        "a WASI command starts once in an instance, so its cache is cold in every block: give a module for wasm32-unknown-unknown"
+    )]
+    Wasi,
+}
+
+/// Indexes the blocks and records what the module's cache is asked and told. `progress` is called after each block.
+///
+/// # Errors
+///
+/// When a block fails, or the module opens no cache.
+pub fn record(
+    runner: &Runner,
+    inputs: &[Input],
+    mut progress: impl FnMut(usize),
+) -> Result<Trace, SizeError> {
+    let mut done = 0;
+    let last = in_one_instance(
+        runner,
+        inputs,
+        |runner, input, state| runner.start_recorded(input, state, Trace::default()),
+        || {
+            done += 1;
+            progress(done);
+        },
+    );
+    let trace = last?.take_trace().ok_or(SizeError::NoCache)?;
+    if trace.expected_entry.is_none() {
+        return Err(SizeError::NoCache);
+    }
+    Ok(trace)
+}
+
+/// Calibrates a strict curve by a few runs, at capacities from where few lookups hit to where all that can do.
+///
+/// # Errors
+///
+/// As [`measure`].
+pub fn calibrate(runner: &Runner, inputs: &[Input], strict: Curve) -> Result<Curve, SizeError> {
+    let best = strict.best();
+    let mut calibration = Calibration::default();
+    for room in ROOM {
+        let capacity = best.capacity + best.capacity * room / 100;
+        let capacity = capacity.next_multiple_of(STEP_BYTES);
+        calibration.everything = Some(capacity);
+        // A thousandth is lost where an entry is displaced now and then.
+        if measure(runner, inputs, capacity)?.hit_ratio >= best.hit_ratio - 0.001 {
+            break;
+        }
+    }
+    for part in CALIBRATED_AT {
+        let left = f64::from(100 - part) * best.hit_ratio;
+        let capacity = strict.within(left).capacity;
+        let hits = measure(runner, inputs, capacity)?.hit_ratio;
+        let share = strict.strict_capacity(hits) as f64 / capacity as f64;
+        if hits > 0.0
+            && calibration
+                .shares
+                .last()
+                .is_none_or(|last| last.0 < capacity)
+        {
+            calibration.shares.push((capacity, share));
+        }
+    }
+    Ok(strict.calibrated(calibration))
+}
+
+/// Indexes the blocks with a region of at most so many bytes, and counts the hits of the indexer's pool.
+///
+/// # Errors
+///
+/// When a block fails, or the module opens no cache.
+pub fn measure(runner: &Runner, inputs: &[Input], capacity: u64) -> Result<Point, SizeError> {
+    let runner = runner.with_config(RunConfig {
+        cache: Some(u32::try_from(capacity).unwrap_or(u32::MAX)),
+        ..runner.config().clone()
+    })?;
+    let last = in_one_instance(
+        &runner,
+        inputs,
+        |runner, input, state| runner.start(input, state),
+        || (),
+    )?;
+    let observed = last.report().observed.as_ref();
+    let cache = observed
+        .and_then(|seen| seen.cache)
+        .ok_or(SizeError::NoCache)?;
+    let [main, ..] = cache.pools;
+    Ok(Point {
+        capacity,
+        hit_ratio: main.hits as f64 / (main.hits + main.misses).max(1) as f64,
+    })
+}
+
+/// Indexes the blocks in one instance. Returns it as the last block leaves it.
+fn in_one_instance(
+    runner: &Runner,
+    inputs: &[Input],
+    start: impl FnOnce(&Runner, &Input, &MemoryState) -> Result<Finished, RunError>,
+    mut after_block: impl FnMut(),
+) -> Result<Finished, SizeError> {
+    let failed = |input: &Input| {
+        let height = input.height();
+        move |error| SizeError::Block { height, error }
+    };
+    let (first, others) = inputs.split_first().ok_or(SizeError::NoInput)?;
+    if runner.guest().uses_wasi() && !others.is_empty() {
+        return Err(SizeError::Wasi);
+    }
+    let mut state = MemoryState::default();
+    let mut last = start(runner, first, &state).map_err(failed(first))?;
+    after_block();
+    let mut at = first;
+    for input in others {
+        last = last.next(input, &mut state).map_err(failed(at))?;
+        at = input;
+        after_block();
+    }
+    last.succeeded().map_err(failed(at))
+}

@@ -1,0 +1,37 @@
+//! The curve as a picture.
+
+use std::path::Path;
+
+use super::curve::{Curve, Point};
+use crate::plot::{self, PlotError};
+
+/// Points of the drawn curve.
+const DRAWN: usize = 200;
+
+/// Draws the hit ratio by the region's size, and what runs have shown beside it.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn draw(path: &Path, curve: &Curve, measured: &[Point]) -> Result<(), PlotError> {
+    let drawn = |points: &[Point]| {
+        let point = |point: &Point| (point.capacity as f64 / 1024.0, 100.0 * point.hit_ratio);
+        points.iter().map(point).collect()
+    };
+    let mut series = vec![plot::Series {
+        subject: "predicted",
+        points: drawn(&curve.points(DRAWN)),
+    }];
+    if !measured.is_empty() {
+        series.push(plot::Series {
+            subject: "measured",
+            points: drawn(measured),
+        });
+    }
+    let labels = plot::Labels {
+        title: "Hit ratio of the cache by the region's size",
+        x: "region in KiB",
+        y: "hits of lookups in %",
+    };
+    plot::lines(path, &labels, &series)
+}

@@ -1,0 +1,32 @@
+//! How a cache begins: with the entries of the image that stands in its region, or without any.
+
+use super::hash;
+use super::store::Store;
+use super::validate::validate;
+use crate::region::{Cold, Region, Start};
+
+/// A store over a region, and how it began; no store where the region cannot hold an entry.
+pub fn attach(region: Region) -> (Option<Store>, Start) {
+    let (region, reason) = match region.attach(hash::NAME) {
+        Ok((formatted, claim)) => {
+            let start = claim.start;
+            let mut store = Store::new(formatted);
+            if start != Start::Walked || validate(&store).is_ok() {
+                claim.accept(&mut store.region);
+                store.resume(start);
+                return (Some(store), start);
+            }
+            (claim.refuse(store.region), Cold::Damaged)
+        }
+        Err(refused) => refused,
+    };
+    match cold(region) {
+        Some(store) => (Some(store), Start::Cold(reason)),
+        None => (None, Start::Cold(Cold::Disabled)),
+    }
+}
+
+/// An empty store over a region, whatever stands there.
+pub fn cold(region: Region) -> Option<Store> {
+    region.format(hash::NAME).ok().map(Store::new)
+}

@@ -1,0 +1,236 @@
+//! A heap's state as a host reads it, from the bytes of linear memory. Total: any bytes give a map or a fault.
+
+use core::mem::offset_of;
+
+use thiserror::Error;
+
+use super::class::{self, CLASSES};
+use super::counters::{CLASS_COUNT, ClassCounters, Counters};
+use super::gauges::Gauges;
+use super::runs::SLAB_BYTES;
+use super::slab::{LIVE, Slab};
+use super::table::{FREE, GRANULE, KIND_BITS, LARGE, UNIT, WORD};
+
+/// Which of a slab's words counts its blocks in use.
+const USED_WORD: usize = offset_of!(Slab, used) / WORD;
+
+/// Why bytes are not those of a heap. Offsets are in bytes from the span's start.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MapFault {
+    /// Words of another width than 4 or 8 bytes.
+    #[error("a heap has words of 4 or 8 bytes, not of {0}")]
+    WordBytes(usize),
+    /// Fewer bytes than the gauges take.
+    #[error("the gauges have {0} bytes, these are fewer")]
+    Gauges(usize),
+    /// The gauges say more than the span has, or less than its table takes.
+    #[error("the gauges put the end of the used part at offset {0}, which cannot be")]
+    Used(usize),
+    /// A run of no length, or one that reaches past the part in use.
+    #[error("the run at offset {0} has no length, or one that leaves the heap")]
+    RunLength(usize),
+    /// A slab of no class, out of place, or with more blocks in use than it holds.
+    #[error("the slab at offset {0} has bad words")]
+    Slab(usize),
+}
+
+/// What a part of the span is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartKind {
+    /// The heap's own table: the first part.
+    Table,
+    /// Free memory between blocks.
+    Free,
+    /// One large block.
+    Large,
+    /// Blocks of one size.
+    Slab {
+        /// Bytes of a block.
+        block_bytes: usize,
+        /// Blocks in use.
+        live_blocks: usize,
+    },
+    /// All behind the last block: the last part, of no length in a full heap.
+    Unused,
+}
+
+/// A part of the span. In bytes, from the span's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it begins.
+    pub offset: usize,
+    /// Its length.
+    pub len: usize,
+    /// What it is.
+    pub kind: PartKind,
+}
+
+/// The map of a heap in a copy, or a view, of the memory that holds it.
+///
+/// ```no_run
+/// use steadfast::heap::HeapMap;
+/// use steadfast::record::Record;
+///
+/// # fn map(memory: &[u8], record: &Record) -> Option<()> {
+/// let (start, len) = (record.heap_start as usize, record.heap_len as usize);
+/// let span = memory.get(start..start + len)?;
+/// let gauges = memory.get(record.heap_gauges as usize..)?;
+/// let map = HeapMap::read(span, gauges, 4).ok()?;
+/// for part in map.parts() {
+///     println!("{:#010x} {:>9} {:?}", start + part.offset, part.len, part.kind);
+/// }
+/// println!("{} ‰ of the free bytes are scattered", map.counters().external_fragmentation_permille());
+/// # Some(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct HeapMap<'a> {
+    span: &'a [u8],
+    word_bytes: usize,
+    gauges: Gauges,
+}
+
+impl<'a> HeapMap<'a> {
+    /// Bytes of the gauges in a module.
+    pub const GAUGES_BYTES: usize = 4 * 4;
+
+    /// Reads the heap over `span`, whose [`Gauges`] stand at the start of `gauges`. `word_bytes` are those of a pointer where the heap
+    /// runs: 4 in a module. Linear in the number of runs.
+    ///
+    /// # Errors
+    /// When the bytes are not those of a heap.
+    pub fn read(span: &'a [u8], gauges: &[u8], word_bytes: usize) -> Result<Self, MapFault> {
+        if word_bytes != 4 && word_bytes != 8 {
+            return Err(MapFault::WordBytes(word_bytes));
+        }
+        let gauge = |at| word(gauges, at, word_bytes).ok_or(MapFault::Gauges(4 * word_bytes));
+        let gauges = Gauges {
+            held_bytes: gauge(0)?,
+            peak_bytes: gauge(1)?,
+            used_granules: gauge(2)?,
+            highest_granules: gauge(3)?,
+        };
+        let map = Self {
+            span,
+            word_bytes,
+            gauges,
+        };
+        let used = gauges.used_granules;
+        if used < map.first()
+            || used > gauges.highest_granules
+            || gauges.highest_granules > map.end()
+        {
+            return Err(MapFault::Used(used.saturating_mul(GRANULE)));
+        }
+        let mut at = map.first();
+        while at < used {
+            at += map.part(at)?.len / GRANULE;
+        }
+        Ok(map)
+    }
+
+    /// The gauges.
+    pub const fn gauges(&self) -> &Gauges {
+        &self.gauges
+    }
+
+    /// Every part of the span, in order, without gaps.
+    pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        let used = self.gauges.used_granules * GRANULE;
+        let table = Part {
+            offset: 0,
+            len: self.first() * GRANULE,
+            kind: PartKind::Table,
+        };
+        let unused = Part {
+            offset: used,
+            len: self.end() * GRANULE - used,
+            kind: PartKind::Unused,
+        };
+        let mut at = self.first();
+        let runs = core::iter::from_fn(move || {
+            // Every run was found sound when the map was read.
+            let part = self.part(at).ok().filter(|part| part.offset < used)?;
+            at += part.len / GRANULE;
+            Some(part)
+        });
+        core::iter::once(table).chain(runs).chain([unused])
+    }
+
+    /// What [`Heap::counters`](super::Heap::counters) counts, in the module.
+    pub fn counters(&self) -> Counters {
+        let mut counters = Counters::before_parts(&self.gauges, self.end());
+        for part in self.parts() {
+            counters.count(part.len, part.kind);
+        }
+        counters
+    }
+
+    /// What [`Heap::class_counters`](super::Heap::class_counters) counts, in the module.
+    pub fn class_counters(&self) -> [ClassCounters; CLASS_COUNT] {
+        let mut classes = ClassCounters::none();
+        for part in self.parts() {
+            ClassCounters::count(&mut classes, part.kind);
+        }
+        classes
+    }
+
+    /// The run at granule `at`.
+    fn part(&self, at: usize) -> Result<Part, MapFault> {
+        let offset = at.saturating_mul(GRANULE);
+        let bad = MapFault::RunLength(offset);
+        let word = self.word(at).ok_or(bad)?;
+        let (len, kind) = match word & (FREE | LARGE) {
+            0 => (UNIT, self.slab(at, word).ok_or(MapFault::Slab(offset))?),
+            FREE => (word >> KIND_BITS, PartKind::Free),
+            _ => (word >> KIND_BITS, PartKind::Large),
+        };
+        if len == 0 || len > self.gauges.used_granules.saturating_sub(at) {
+            return Err(bad);
+        }
+        Ok(Part {
+            offset,
+            len: len * GRANULE,
+            kind,
+        })
+    }
+
+    fn slab(&self, at: usize, tag: usize) -> Option<PartKind> {
+        let class = tag / LIVE;
+        if class >= CLASSES || at % UNIT != 0 {
+            return None;
+        }
+        let block_bytes = class::size(class);
+        let live_blocks = self.word(at + USED_WORD)? / LIVE;
+        (live_blocks <= SLAB_BYTES / block_bytes).then_some(PartKind::Slab {
+            block_bytes,
+            live_blocks,
+        })
+    }
+
+    /// Granules of the table.
+    fn first(&self) -> usize {
+        (self.end() * self.word_bytes).div_ceil(GRANULE)
+    }
+
+    /// Granules of the span.
+    fn end(&self) -> usize {
+        self.span.len() / GRANULE
+    }
+
+    fn word(&self, at: usize) -> Option<usize> {
+        word(self.span, at, self.word_bytes)
+    }
+}
+
+/// Word `at` of `bytes`.
+fn word(bytes: &[u8], at: usize, word_bytes: usize) -> Option<usize> {
+    let start = at.checked_mul(word_bytes)?;
+    let word = bytes.get(start..start.checked_add(word_bytes)?)?;
+    if let Ok(word) = word.try_into() {
+        return usize::try_from(u64::from_le_bytes(word)).ok();
+    }
+    usize::try_from(u32::from_le_bytes(word.try_into().ok()?)).ok()
+}

@@ -1,0 +1,375 @@
+//! Images: a cache that goes on in another instance, and what makes it begin without entries.
+
+use steadfast::cache::{Cache, Pool, Scope};
+use steadfast::region::{Cold, HEADER_BYTES, Region, RegionInfo, Start, Status, inspect, vouch};
+use steadfast_ops::cache::{
+    Bytes, Checks, Grants, Oracle, Script, Spec, noise, region_holding, region_with_bytes, run_on,
+};
+
+const STEPS: u64 = if cfg!(miri) { 30 } else { 2_000 };
+
+/// A cache that has been driven by a script, its oracle, and the way to its bytes.
+fn driven(spec: &Spec, seed: u64) -> (Cache, Oracle, Bytes) {
+    let (region, bytes) = region_with_bytes(spec);
+    let mut cache = Cache::open(region);
+    let mut oracle = Oracle::default();
+    go_on(&mut cache, &mut oracle, seed);
+    (cache, oracle, bytes)
+}
+
+fn go_on(cache: &mut Cache, oracle: &mut Oracle, seed: u64) {
+    let mut script = Script::new(noise(seed), 2_000).all_pools();
+    run_on(cache, oracle, &mut script, STEPS, Checks::SPARSE).unwrap();
+}
+
+/// A cache in memory to which a host has written an image, after it has grown it where the region begins without.
+fn opened(spec: &Spec, image: &[u8]) -> (Cache, Bytes) {
+    let grown = match spec.grants {
+        Grants::Fixed => 0,
+        Grants::Shares { .. } => image.len() as u32,
+    };
+    let spec = Spec {
+        capacity: spec.capacity.max(grown),
+        ..spec.clone()
+    };
+    let (region, bytes) = region_holding(&spec, image);
+    (Cache::open(region), bytes)
+}
+
+fn start_of(spec: &Spec, image: &[u8]) -> Start {
+    opened(spec, image).0.start()
+}
+
+/// The image that a cache leaves between two operations.
+fn image(spec: &Spec, seed: u64) -> Vec<u8> {
+    driven(spec, seed).2.image()
+}
+
+fn closed(spec: &Spec, seed: u64) -> Vec<u8> {
+    let (cache, _, bytes) = driven(spec, seed);
+    cache.close();
+    bytes.image()
+}
+
+fn vouched(spec: &Spec, seed: u64, status: Status) -> Vec<u8> {
+    let mut image = closed(spec, seed);
+    vouch(&mut image, status).unwrap();
+    image
+}
+
+fn specs() -> [Spec; 4] {
+    let capacity = if cfg!(miri) { 6_000 } else { 120_000 };
+    let grants = Grants::Shares {
+        step: 4_096,
+        limit: 2 * capacity,
+        shares: vec![256; 100],
+    };
+    [
+        Spec::fresh(capacity),
+        Spec::dirty(capacity),
+        Spec {
+            grants: grants.clone(),
+            ..Spec::fresh(0)
+        },
+        Spec {
+            grants,
+            ..Spec::dirty(capacity / 2)
+        },
+    ]
+}
+
+#[test]
+fn a_cache_goes_on_with_every_entry_in_order() {
+    for (number, spec) in specs().iter().enumerate() {
+        for (how, status) in [
+            (Start::Walked, None),
+            (Start::Walked, Some(Status::Closed)),
+            (Start::Sealed, Some(Status::Sealed)),
+        ] {
+            let (cache, mut oracle, bytes) = driven(spec, number as u64);
+            let quotas = Pool::ALL.map(|pool| cache.pool_info(pool).quota_bytes);
+            let (height, entries) = (cache.height(), cache.len());
+            assert!(entries > 3);
+            let image = match status {
+                None => bytes.image(),
+                Some(status) => {
+                    cache.close();
+                    let mut image = bytes.image();
+                    vouch(&mut image, status).unwrap();
+                    image
+                }
+            };
+            let (mut next, _) = opened(spec, &image);
+            assert_eq!(next.start(), how, "{spec:?}");
+            next.validate().unwrap();
+            oracle.compare(&next).unwrap();
+            assert_eq!(
+                Pool::ALL.map(|pool| next.pool_info(pool).quota_bytes),
+                quotas
+            );
+            assert_eq!((next.height(), next.stats().hits), (height, 0));
+            go_on(&mut next, &mut oracle, 77);
+        }
+    }
+}
+
+#[test]
+fn restarts_follow_each_other() {
+    let spec = Spec::fresh(specs()[0].capacity);
+    let (_, mut oracle, mut bytes) = driven(&spec, 5);
+    for round in 0..6 {
+        let image = bytes.image();
+        let (mut cache, now) = opened(&spec, &image);
+        bytes = now;
+        assert_eq!(cache.start(), Start::Walked);
+        oracle.compare(&cache).unwrap();
+        for number in 0..40u32 {
+            let key = number.to_le_bytes();
+            assert_eq!(cache.remove(&key), oracle.remove(Scope::Main, &key));
+        }
+        go_on(&mut cache, &mut oracle, round);
+        if round == 2 {
+            // In between, a host that has lost the image.
+            (cache, bytes) = opened(&spec, &[]);
+            assert_eq!(cache.start(), Start::Cold(Cold::Fresh));
+            oracle = Oracle::default();
+            go_on(&mut cache, &mut oracle, round);
+        }
+        if round == 3 {
+            cache.clear();
+            oracle.clear();
+        }
+    }
+}
+
+#[test]
+fn an_invalidation_that_was_not_over_goes_on() {
+    let spec = Spec::fresh(120_000);
+    for steps in [1, 7, 60] {
+        let (region, bytes) = region_with_bytes(&spec);
+        let mut cache = Cache::open(region);
+        for number in 0..100u32 {
+            cache.set_height(number);
+            cache.insert(&number.to_le_bytes(), b"value").unwrap();
+        }
+        assert!(!cache.invalidate_above_in_steps(49, steps).done);
+        let (mut next, _) = opened(&spec, &bytes.image());
+        assert_eq!(next.start(), Start::Walked);
+        for number in 0..100u32 {
+            let key = number.to_le_bytes();
+            assert_eq!(next.peek(&key).is_some(), number < 50);
+            assert_eq!(next.get(&key).is_some(), number < 50);
+        }
+        assert!(next.invalidate_above_in_steps(49, 1_000).done);
+        assert_eq!(next.len(), 50);
+        next.validate().unwrap();
+    }
+}
+
+#[test]
+fn a_larger_region_keeps_the_images_geometry_and_a_smaller_one_starts_cold() {
+    let spec = Spec::fresh(if cfg!(miri) { 6_000 } else { 120_000 });
+    let (cache, oracle, bytes) = driven(&spec, 3);
+    let image = bytes.image();
+    let (larger, _) = opened(&Spec::fresh(10 * spec.capacity), &image);
+    assert_eq!(larger.start(), Start::Walked);
+    assert_eq!(larger.capacity(), cache.capacity());
+    assert_eq!(larger.max_capacity(), cache.max_capacity());
+    oracle.compare(&larger).unwrap();
+    let used = image.len() as u32;
+    let (fits, _) = opened(&Spec::fresh(used), &image);
+    assert_eq!(
+        (fits.start(), fits.capacity()),
+        (Start::Walked, used as usize)
+    );
+    oracle.compare(&fits).unwrap();
+    for capacity in [used - 1, used / 2, HEADER_BYTES] {
+        let (smaller, _) = opened(&Spec::fresh(capacity), &image);
+        let reason = if smaller.is_enabled() {
+            Cold::TooSmall
+        } else {
+            Cold::Disabled
+        };
+        assert_eq!(smaller.start(), Start::Cold(reason));
+        assert!(smaller.is_empty());
+        smaller.validate().unwrap();
+    }
+}
+
+#[test]
+fn a_region_that_grows_on_demand_has_only_the_images_pages_at_first() {
+    let [_, _, growing, _] = specs();
+    let (_, mut oracle, bytes) = driven(&growing, 9);
+    let image = bytes.image();
+    let spec = Spec {
+        capacity: image.len() as u32,
+        ..growing
+    };
+    let (mut next, _) = opened(&spec, &image);
+    assert_eq!(
+        (next.start(), next.capacity()),
+        (Start::Walked, image.len())
+    );
+    oracle.compare(&next).unwrap();
+    go_on(&mut next, &mut oracle, 10);
+    assert!(next.capacity() > image.len(), "it has grown on");
+    assert_eq!(next.max_capacity(), 2 * specs()[0].capacity as usize);
+}
+
+#[test]
+fn what_belongs_to_another_is_refused_and_says_why() {
+    let spec = specs()[0].clone();
+    let image = image(&spec, 4);
+    assert_eq!(start_of(&spec, &image), Start::Walked);
+    let cold = |spec: &Spec, image: &[u8], reason| {
+        let (cache, _) = opened(spec, image);
+        assert_eq!(cache.start(), Start::Cold(reason));
+        assert!(cache.is_empty());
+        cache.validate().unwrap();
+    };
+    cold(&spec, &[], Cold::Fresh);
+    cold(&Spec::dirty(spec.capacity), &[], Cold::NoImage);
+    let other = |plan_fingerprint, module_tag| Spec {
+        plan_fingerprint,
+        module_tag,
+        ..spec.clone()
+    };
+    cold(&other(1, 0), &image, Cold::Plan);
+    cold(&other(spec.plan_fingerprint, 1), &image, Cold::Module);
+    let expecting = Spec {
+        expected_entry: 60,
+        ..spec.clone()
+    };
+    cold(&expecting, &image, Cold::Plan);
+    let with = |at: usize, value: u8| {
+        let mut image = image.clone();
+        image[at] = value;
+        image
+    };
+    cold(&spec, &with(0, b'x'), Cold::NoImage);
+    // The version, the header's length, the hash's name, the byte order.
+    for at in [8, 12, 24, 224] {
+        cold(&spec, &with(at, 9), Cold::Format);
+    }
+    cold(&spec, &with(72, Status::Changing as u8), Cold::Torn);
+    cold(&spec, &with(72, 0), Cold::Damaged);
+    let none = Cache::open(Region::none());
+    assert_eq!(none.start(), Start::Cold(Cold::Disabled));
+    assert!(!Cache::new(Region::none()).start().is_warm());
+}
+
+#[test]
+fn damage_to_any_field_of_the_header_is_noticed() {
+    let spec = specs()[0].clone();
+    for status in [Status::Closed, Status::Sealed, Status::Shared] {
+        let image = vouched(&spec, 6, status);
+        assert!(start_of(&spec, &image).is_warm());
+        for at in 0..HEADER_BYTES as usize {
+            let mut damaged = image.clone();
+            damaged[at] ^= 1 << (at % 8);
+            let (cache, _) = opened(&spec, &damaged);
+            assert!(
+                !cache.start().is_warm(),
+                "byte {at} of one that is {status:?}"
+            );
+            assert!(cache.is_empty());
+            cache.validate().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_closed_image_is_verified_whole() {
+    let spec = Spec::fresh(8_000);
+    let image = closed(&spec, 8);
+    let info = inspect(&image).unwrap();
+    assert_eq!(info.status, Status::Closed);
+    for part in info.image_parts() {
+        for at in part.step_by(if cfg!(miri) { 997 } else { 3 }) {
+            let mut damaged = image.clone();
+            damaged[at as usize] ^= 0x10;
+            assert!(!start_of(&spec, &damaged).is_warm(), "byte {at}");
+        }
+    }
+    // Cut off, the rest is what the memory holds: zeros.
+    for len in (0..image.len()).step_by(101) {
+        let start = start_of(&spec, &image[..len]);
+        let same = image[len..].iter().all(|byte| *byte == 0);
+        assert!(!start.is_warm() || same, "cut off at {len}");
+    }
+}
+
+#[test]
+fn a_shared_image_is_read_without_a_write() {
+    let spec = specs()[0].clone();
+    let (cache, oracle, bytes) = driven(&spec, 2);
+    cache.close();
+    let mut image = bytes.image();
+    vouch(&mut image, Status::Shared).unwrap();
+    let (mut shared, bytes) = opened(&spec, &image);
+    assert_eq!(shared.start(), Start::Shared);
+    assert!(shared.is_frozen());
+    shared.validate().unwrap();
+    oracle.compare(&shared).unwrap();
+    let keys: Vec<_> = Pool::ALL
+        .into_iter()
+        .flat_map(|pool| shared.entries(pool))
+        .map(|(scope, key, value)| (scope, key.to_vec(), value.to_vec()))
+        .collect();
+    for (scope, key, value) in &keys {
+        assert_eq!(shared.scope(*scope).get(key), Some(&value[..]));
+        assert_eq!(shared.scope(*scope).peek(key), Some(&value[..]));
+    }
+    assert_eq!(shared.get(b"no such key, surely"), None);
+    assert_eq!(shared.set_quota(Pool::Main, 0), 0);
+    assert_eq!(bytes.image(), image, "nothing was written");
+    // What it writes, it sees, and the rest stays sound.
+    shared.insert(b"own", b"value").unwrap();
+    assert_eq!(shared.get(b"own"), Some(&b"value"[..]));
+    shared.validate().unwrap();
+    let info: RegionInfo = inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
+    assert_eq!((info.hits, info.status), (0, Status::Open));
+}
+
+#[test]
+fn an_image_keeps_the_tag_and_the_identity() {
+    let spec = Spec {
+        module_tag: 0xABCD,
+        ..specs()[0].clone()
+    };
+    let (mut cache, _, bytes) = driven(&spec, 1);
+    let tag = core::array::from_fn(|at| at as u8);
+    cache.set_user_tag(&tag);
+    cache.set_height(849_236);
+    let info = inspect(&bytes.image()).unwrap();
+    assert_eq!(
+        (info.user_tag, info.module_tag, info.height),
+        (tag, 0xABCD, 849_236)
+    );
+    let (next, _) = opened(&spec, &bytes.image());
+    assert_eq!((next.user_tag(), next.height()), (tag, 849_236));
+}
+
+#[test]
+fn an_operation_that_is_stopped_leaves_a_torn_image() {
+    let spec = specs()[0].clone();
+    let (mut cache, _, bytes) = driven(&spec, 1);
+    let mut seen = None;
+    cache
+        .get_or_load(b"being loaded", 8, |_| seen = Some(bytes.image()))
+        .unwrap();
+    let torn = seen.expect("it was not there");
+    assert_eq!(inspect(&torn).unwrap().status, Status::Changing);
+    assert_eq!(start_of(&spec, &torn), Start::Cold(Cold::Torn));
+    assert_eq!(start_of(&spec, &bytes.image()), Start::Walked);
+}
+
+#[test]
+fn new_memory_is_not_touched() {
+    // Under Miri, and by the host's page counters in the engines' tests: here, that nothing but the header is written.
+    let (region, bytes) = region_with_bytes(&Spec::fresh(300_000));
+    let cache = Cache::open(region);
+    assert_eq!(cache.start(), Start::Cold(Cold::Fresh));
+    let written = bytes.read(HEADER_BYTES as usize, 200_000);
+    assert!(written.iter().all(|byte| *byte == 0));
+}

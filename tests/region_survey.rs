@@ -1,0 +1,109 @@
+//! What a host reads from a region's bytes, and the one thing that it may write there.
+#![cfg(not(target_family = "wasm"))]
+
+use steadfast::cache::{Cache, Pool, Scope};
+use steadfast::region::{Survey, empty};
+use steadfast_ops::cache::{Bytes, Spec, noise, region_with_bytes};
+
+const CAPACITY: u32 = 200_000;
+
+fn filled() -> (Cache, Bytes) {
+    let (region, bytes) = region_with_bytes(&Spec::fresh(CAPACITY));
+    let mut cache = Cache::new(region);
+    for number in 0..3_000_u32 {
+        let key = number.to_le_bytes();
+        let value = vec![7; (number % 90) as usize];
+        cache.insert(&key, &value).unwrap();
+        cache.get(&(number / 2).to_le_bytes());
+        if number % 5 == 0 {
+            cache.remove(&(number - number % 7).to_le_bytes());
+        }
+    }
+    cache.scope(Scope::Api).insert(b"own", b"value").unwrap();
+    (cache, bytes)
+}
+
+fn copy(bytes: &Bytes) -> Vec<u8> {
+    bytes.read(0, CAPACITY as usize)
+}
+
+#[test]
+fn the_survey_finds_what_the_cache_holds() {
+    let (cache, bytes) = filled();
+    let region = copy(&bytes);
+    let survey = Survey::of(&region).unwrap();
+    let recent: Vec<_> = survey
+        .recent(0)
+        .map(|block| block.entry.unwrap().key)
+        .collect();
+    let held: Vec<_> = cache.iter().map(|(key, _)| key).collect();
+    assert_eq!(recent, held);
+    assert_eq!(survey.recent(2).count(), 1);
+    assert_eq!(survey.recent(3).count() + survey.recent(99).count(), 0);
+    let info = survey.info();
+    let (mut used, mut free, mut end) = (0, 0, info.arena_start);
+    for block in survey.blocks() {
+        assert_eq!(block.offset, end, "blocks tile the arena");
+        end += block.bytes;
+        let sum = if block.entry.is_some() {
+            &mut used
+        } else {
+            &mut free
+        };
+        *sum += block.bytes;
+    }
+    assert_eq!(end, info.frontier);
+    assert_eq!((used, free), (info.used_bytes, info.free_bytes));
+    let ages: Vec<u32> = survey
+        .recent(0)
+        .map(|block| block.entry.unwrap().age)
+        .collect();
+    assert!(ages.is_sorted(), "the later in the list, the older");
+}
+
+#[test]
+fn any_bytes_are_walked_within_bounds() {
+    let (_cache, bytes) = filled();
+    let region = copy(&bytes);
+    let mut random = noise(11);
+    let mut next = |below: usize| {
+        let word: Vec<u8> = random.by_ref().take(4).collect();
+        u32::from_le_bytes(word.try_into().unwrap()) as usize % below
+    };
+    for _ in 0..300 {
+        let mut damaged = region.clone();
+        for _ in 0..next(40) + 1 {
+            let at = 232 + next(damaged.len() - 232);
+            damaged[at] = next(256) as u8;
+        }
+        damaged.truncate(1856 + next(damaged.len() - 1856));
+        if let Ok(survey) = Survey::of(&damaged) {
+            let most = damaged.len() / 8;
+            assert!(survey.blocks().count() <= most);
+            assert!((0..4).all(|pool| survey.recent(pool).count() <= most));
+            assert!(survey.index_load() >= 0.0);
+        }
+        let _ = empty(&mut damaged);
+    }
+}
+
+#[test]
+fn a_host_empties_a_cache_that_goes_on_soundly() {
+    let (mut cache, bytes) = filled();
+    let before = cache.stats();
+    let mut region = copy(&bytes);
+    empty(&mut region).unwrap();
+    for (at, byte) in region.iter().enumerate().take(1856) {
+        bytes.write(at, *byte);
+    }
+    assert!(cache.is_empty());
+    assert_eq!(cache.validate(), Ok(()));
+    assert_eq!(cache.get(&2_999_u32.to_le_bytes()), None);
+    assert_eq!(cache.stats().inserts, before.inserts);
+    for number in 0..3_000_u32 {
+        cache.insert(&number.to_le_bytes(), &[9; 40]).unwrap();
+    }
+    assert_eq!(cache.validate(), Ok(()));
+    assert_eq!(cache.get(&2_999_u32.to_le_bytes()), Some(&[9; 40][..]));
+    assert_eq!(cache.entries(Pool::Api).count(), 0);
+}

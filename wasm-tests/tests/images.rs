@@ -1,0 +1,236 @@
+//! The indexers with a cache that outlives its instance: the same results as with a cold one, and what the host refuses.
+
+use std::fs;
+
+use steadfast::record::Record;
+use steadfast::region::{Cold, Start, Status, inspect};
+use steadfast_host::{
+    BlockReport, Compression, Digest, Finished, ImageError, Input, MemoryState, Output,
+    RegionImage, RunConfig, Runner, state_digest,
+};
+use wasm_tests::indexer;
+
+const MODULES: [&str; 3] = ["indexer_metashrew", "indexer-wasi", "metashrew_port"];
+const BLOCKS: u32 = 3;
+
+fn runner(name: &str, config: RunConfig) -> Runner {
+    let config = RunConfig {
+        output: Output::Discard,
+        ..config
+    };
+    Runner::new(&indexer(name), config).unwrap()
+}
+
+/// The same block at one height after the other.
+fn inputs() -> impl Iterator<Item = Input> {
+    let block = bitcoin_test_data::blocks::mainnet_702861();
+    (0..BLOCKS).map(move |number| {
+        let height = 702_861 + number;
+        let input = [&height.to_le_bytes()[..], block].concat();
+        Input::parse("mainnet block 702861", &input).unwrap()
+    })
+}
+
+fn start_of(finished: &Finished) -> Start {
+    let record: Record = finished.record().expect("it has a record");
+    Start::from_code(record.cache_start).expect("it opened its cache")
+}
+
+struct Run {
+    reports: Vec<BlockReport>,
+    starts: Vec<Start>,
+    state: MemoryState,
+    image: RegionImage,
+}
+
+impl Run {
+    /// Indexes the blocks; each but the first with what `between` makes of the image before.
+    fn of(runner: &Runner, between: impl Fn(RegionImage) -> Option<RegionImage>) -> Run {
+        let mut state = MemoryState::default();
+        let (mut reports, mut starts, mut image) = (Vec::new(), Vec::new(), None);
+        for input in inputs() {
+            let given = image.take().and_then(&between);
+            let finished = runner.start_warm(&input, &state, given.as_ref()).unwrap();
+            starts.push(start_of(&finished));
+            image = Some(finished.image().unwrap());
+            reports.push(finished.commit(&mut state).unwrap());
+        }
+        Run {
+            reports,
+            starts,
+            state,
+            image: image.expect("there were blocks"),
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        state_digest(&self.state).unwrap()
+    }
+
+    fn reads(&self) -> u64 {
+        self.reports.iter().map(|report| report.imports.gets).sum()
+    }
+}
+
+#[test]
+fn a_warm_cache_changes_speed_and_nothing_else() {
+    for name in MODULES {
+        let runner = runner(name, RunConfig::default());
+        let cold = Run::of(&runner, |_| None);
+        let warm = Run::of(&runner, Some);
+        assert!(cold.starts.iter().all(|start| !start.is_warm()), "{name}");
+        assert_eq!(
+            warm.starts[1..],
+            [Start::Sealed; BLOCKS as usize - 1],
+            "{name}"
+        );
+        assert_eq!(warm.digest(), cold.digest(), "{name}");
+        for (cold, warm) in cold.reports.iter().zip(&warm.reports) {
+            let trace = |report: &BlockReport| report.observed.as_ref().unwrap().heap_trace;
+            assert_eq!(trace(cold), trace(warm), "{name}");
+            assert_eq!(cold.written_pairs, warm.written_pairs, "{name}");
+        }
+        assert!(warm.reads() < cold.reads(), "{name}");
+    }
+}
+
+#[test]
+fn an_image_is_kept_in_a_file_compressed_or_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cache.image");
+    let runner = runner(MODULES[0], RunConfig::default());
+    let expected = Run::of(&runner, Some);
+    for compression in [Compression::None, Compression::Lz4] {
+        let run = Run::of(&runner, |image| {
+            image.write(&path, Digest([7; 32]), compression).unwrap();
+            let (read, state) = RegionImage::read(&path).unwrap();
+            assert_eq!(state, Digest([7; 32]));
+            assert_eq!(read.bytes(), image.bytes());
+            Some(read)
+        });
+        assert_eq!(run.starts, expected.starts);
+        assert_eq!(run.digest(), expected.digest());
+        assert_eq!(run.image.bytes(), expected.image.bytes(), "{compression:?}");
+        // Damaged anywhere, or cut off, it is no image.
+        let bytes = fs::read(&path).unwrap();
+        for at in (0..bytes.len()).step_by(bytes.len() / 40) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 4;
+            assert!(
+                RegionImage::read_from(&mut &damaged[..]).is_err(),
+                "byte {at}"
+            );
+            assert!(
+                RegionImage::read_from(&mut &bytes[..at]).is_err(),
+                "cut off at {at}"
+            );
+        }
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_does_not_belong_is_refused_and_the_block_runs_cold() {
+    let one = runner(MODULES[0], RunConfig::default());
+    let run = Run::of(&one, Some);
+    let image = &run.image;
+    let input = inputs().next().unwrap();
+    let state = MemoryState::default();
+    // Another module of the same plan.
+    let other = runner("metashrew_port", RunConfig::default());
+    let finished = other.start_warm(&input, &state, Some(image)).unwrap();
+    assert_eq!(start_of(&finished), Start::Cold(Cold::Fresh));
+    // A ceiling that leaves the region no room for it: the block runs all the same.
+    let base = one.guest().plan().unwrap().region_base().get();
+    let config = RunConfig {
+        ceiling: base + (1 << 20),
+        ..one.config().clone()
+    };
+    let small = one.with_config(config).unwrap();
+    let finished = small.start_warm(&input, &state, Some(image)).unwrap();
+    assert!(!start_of(&finished).is_warm());
+    assert!(finished.outcome().is_ok());
+    // A limit that the host writes, below the image.
+    let config = RunConfig {
+        cache: Some(image.info().frontier - 1),
+        ..one.config().clone()
+    };
+    let limited = one.with_config(config).unwrap();
+    let finished = limited.start_warm(&input, &state, Some(image)).unwrap();
+    assert_eq!(start_of(&finished), Start::Cold(Cold::TooSmall));
+    // With the cache off, there is nothing to make an image of.
+    let config = RunConfig {
+        cache: Some(0),
+        ..one.config().clone()
+    };
+    let off = one.with_config(config).unwrap();
+    let finished = off.start_warm(&input, &state, Some(image)).unwrap();
+    assert_eq!(start_of(&finished), Start::Cold(Cold::Disabled));
+    assert!(matches!(
+        RegionImage::capture(&[], 0, image.module()),
+        Err(ImageError::Region(_))
+    ));
+}
+
+#[test]
+fn a_block_that_fails_leaves_no_image() {
+    let runner = runner(MODULES[0], RunConfig::default());
+    let state = MemoryState::default();
+    let block = bitcoin_test_data::blocks::mainnet_702861();
+    let broken = Input::new(702_861, &block[..block.len() / 2]);
+    let finished = runner.start(&broken, &state).unwrap();
+    assert!(finished.outcome().is_err());
+    assert!(finished.image().is_err());
+}
+
+#[test]
+fn a_reorganisation_cuts_an_image_back() {
+    let runner = runner("metashrew_port", RunConfig::default());
+    let run = Run::of(&runner, Some);
+    let last = 702_861 + BLOCKS - 1;
+    let mut image = run.image.clone();
+    let before = image.info().entries;
+    assert_eq!(image.info().height, last);
+    image.cut_back(last, last - 2).unwrap();
+    assert!(image.info().entries < before);
+    assert_eq!(image.info().height, last - 2);
+    assert_eq!(image.info().status, Status::Closed);
+    // The module goes on from there: cold and warm agree.
+    let mut states = [MemoryState::default(), MemoryState::default()];
+    let first = inputs().next().unwrap();
+    let second = inputs().nth(1).unwrap();
+    for (state, image) in states.iter_mut().zip([None, Some(&image)]) {
+        runner.start(&first, state).unwrap().commit(state).unwrap();
+        let finished = runner.start_warm(&second, state, image).unwrap();
+        assert_eq!(start_of(&finished).is_warm(), image.is_some());
+        finished.commit(state).unwrap();
+    }
+    assert_eq!(
+        state_digest(&states[0]).unwrap(),
+        state_digest(&states[1]).unwrap()
+    );
+    // A height that the module did not set says nothing about what to drop.
+    let mut unknown = run.image;
+    assert!(matches!(
+        unknown.cut_back(last + 1, last),
+        Err(ImageError::NoHeights { .. })
+    ));
+}
+
+#[test]
+fn an_image_taken_from_memory_as_it_is_is_walked() {
+    let runner = runner(MODULES[0], RunConfig::default());
+    let state = MemoryState::default();
+    let finished = runner.start(&inputs().next().unwrap(), &state).unwrap();
+    let base = finished.record().unwrap().region_start;
+    let region = &finished.memory()[base as usize..];
+    assert_eq!(inspect(region).unwrap().status, Status::Open);
+    let image = RegionImage::capture(finished.memory(), base, runner.guest().digest()).unwrap();
+    let mut memory = vec![0; image.memory_needed() as usize];
+    image.restore(&mut memory).unwrap();
+    assert_eq!(
+        inspect(&memory[base as usize..]).unwrap().status,
+        Status::Sealed
+    );
+    assert!(image.restore(&mut memory[1..]).is_err());
+}

@@ -1,0 +1,146 @@
+//! The map of a real run: what it tells, and how a browser shows it.
+
+use std::process::Command;
+use std::{env, fs};
+
+use steadfast_host::map::CellKind;
+use steadfast_host::prometheus::Prometheus;
+use steadfast_host::{
+    Input, MemoryMap, MemoryState, Observed, Output, RunConfig, Runner, find_record,
+};
+use wasm_tests::indexer;
+
+/// An instance's memory after a block, and the same in figures.
+fn memory_and_map(ceiling: u64) -> (Vec<u8>, MemoryMap) {
+    let block = bitcoin_test_data::blocks::mainnet_702861();
+    let input = Input::parse("block", block).unwrap();
+    let config = RunConfig {
+        ceiling,
+        output: Output::Discard,
+        ..RunConfig::default()
+    };
+    let runner = Runner::new(&indexer("indexer_metashrew"), config).unwrap();
+    let finished = runner.start(&input, &MemoryState::default()).unwrap();
+    let finished = finished.succeeded().unwrap();
+    let record = finished.record().unwrap();
+    let map = MemoryMap::of_memory("a run", finished.memory(), &record);
+    (finished.memory().to_vec(), map)
+}
+
+#[test]
+fn the_map_covers_all_memory_and_agrees_with_the_counters() {
+    for ceiling in [129 << 20, 512 << 20] {
+        let (memory, map) = memory_and_map(ceiling);
+        let mut end = 0;
+        for row in &map.rows {
+            assert_eq!(row.start, end, "{}", row.name);
+            end += row.bytes;
+        }
+        assert_eq!(end, memory.len() as u64);
+        let record = find_record(&memory).unwrap();
+        let cache = Observed::read(&memory, &record).cache.unwrap();
+        let entries: u64 = map.ages.iter().map(|age| age.entries).sum();
+        let bytes: u64 = map.ages.iter().map(|age| age.bytes).sum();
+        assert!(entries > 8_000, "the block's outputs are held: {entries}");
+        assert_eq!(
+            (entries, bytes),
+            (cache.entries.into(), cache.used_bytes.into())
+        );
+        let [heap, region] = &map.strips[..] else {
+            panic!("a strip for the heap, one for the region");
+        };
+        assert!(heap.cells.iter().any(|cell| cell.kind == CellKind::Slab));
+        assert!(
+            region
+                .cells
+                .iter()
+                .any(|cell| cell.kind == CellKind::Entries)
+        );
+        let text = map.to_string();
+        assert!(text.lines().all(|line| line.trim_end() == line), "{text}");
+    }
+}
+
+#[test]
+fn any_memory_has_a_map() {
+    let (memory, _) = memory_and_map(129 << 20);
+    let record = find_record(&memory).unwrap();
+    let (heap, region) = (record.heap_start as usize, record.region_start as usize);
+    for seed in 0..25_usize {
+        let mut damaged = memory.clone();
+        for step in 0..200 {
+            let noise = (seed * 7919 + step).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let base = if step % 2 == 0 { heap } else { region };
+            damaged[base + (noise >> 20) % 60_000] = noise as u8;
+        }
+        damaged.truncate(damaged.len() - seed * 9_000);
+        let map = MemoryMap::of_memory("damaged", &damaged, &record);
+        assert!(!map.to_string().is_empty() && !map.to_html().is_empty());
+    }
+}
+
+#[test]
+fn metrics_are_in_the_text_format() {
+    let (memory, _) = memory_and_map(129 << 20);
+    let seen = Observed::read(&memory, &find_record(&memory).unwrap());
+    let text = Prometheus(&seen).to_string();
+    let mut described = String::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            described = rest.split(' ').next().unwrap().to_string();
+        } else if !line.starts_with('#') {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            assert_eq!(name.split('{').next(), Some(&*described), "{line}");
+            assert!(value.parse::<u64>().is_ok(), "{line}");
+        }
+    }
+    assert!(text.contains("steadfast_cache_misses_total{pool=\"main\"} 11924\n"));
+}
+
+#[test]
+fn a_browser_shows_the_page() {
+    let Some(chromium) = on_path("chromium") else {
+        println!("SKIPPED: Chromium is not installed");
+        return;
+    };
+    let (_, map) = memory_and_map(512 << 20);
+    let directory = tempfile::tempdir().unwrap();
+    let (page, picture) = (
+        directory.path().join("map.html"),
+        directory.path().join("map.png"),
+    );
+    let html = map.to_html();
+    assert!(
+        !html.contains("src=") && !html.contains("href="),
+        "nothing is fetched"
+    );
+    fs::write(&page, html).unwrap();
+    let output = Command::new(chromium)
+        .args(
+            "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars"
+                .split(' '),
+        )
+        .args(
+            "--disable-background-networking --disable-component-update --disable-sync".split(' '),
+        )
+        .arg(format!(
+            "--user-data-dir={}",
+            directory.path().join("profile").display()
+        ))
+        .arg("--window-size=1040,1200")
+        .arg(format!("--screenshot={}", picture.display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .unwrap();
+    let png = fs::read(&picture).unwrap_or_else(|_| panic!("no picture: {output:?}"));
+    assert!(png.starts_with(b"\x89PNG"));
+    // One colour all over takes a few kilobytes at this size.
+    assert!(png.len() > 30_000, "{} bytes show nothing", png.len());
+}
+
+fn on_path(name: &str) -> Option<std::path::PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file())
+}

@@ -1,0 +1,132 @@
+//! Hosts that end a guest when they refuse it memory, and modules that want to be refused before they start.
+
+use std::fs;
+
+use steadfast_host::engine::Compiler;
+use steadfast_host::limits::OnRefusal;
+use steadfast_host::{LoadError, RunConfig, Runner};
+use wasm_tests::{Guest, Outcome, Setting, TARGETS, debug_build, path};
+
+const PAGE: u64 = 65536;
+const MIB: u64 = 1 << 20;
+
+/// Bytes of the default plan: the heap's budget, and with it the largest region.
+const BUDGET: u64 = 128 * MIB;
+const WHOLE: u64 = BUDGET + 1024 * MIB;
+
+fn module(target: &str, name: &str) -> Vec<u8> {
+    let path = path(target, name);
+    fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests`", path.display()))
+}
+
+fn run(guest: &Guest, ceiling: u64, on_refusal: OnRefusal) -> Outcome {
+    let setting = Setting {
+        ceiling,
+        on_refusal,
+        ..Setting::default()
+    };
+    guest.run(&setting).unwrap()
+}
+
+#[test]
+fn where_a_refusal_traps_the_exact_policy_runs_with_its_memory_or_stops_at_the_growth() {
+    for target in TARGETS {
+        let expected = run(
+            &Guest::load(target, "cache"),
+            4 << 30,
+            OnRefusal::ReturnMinusOne,
+        );
+        for compiler in Compiler::ALL {
+            let context = format!("{target}, {}", compiler.name());
+            let guest = Guest::compiled(&module(target, "policy-exact"), compiler).unwrap();
+            for ceiling in [WHOLE, WHOLE + PAGE, 4 << 30] {
+                let outcome = run(&guest, ceiling, OnRefusal::Trap).finished(&context);
+                assert_eq!((outcome.grows.asked, outcome.grows.refused), (2, 0));
+                assert_eq!(outcome.results[0], expected.results[0], "{context}");
+            }
+            // One call for the budget, one for the region: the first that is refused is the end.
+            for (ceiling, asked) in [(WHOLE - PAGE, 2), (BUDGET, 2), (BUDGET - PAGE, 1)] {
+                let outcome = run(&guest, ceiling, OnRefusal::Trap);
+                let trap = outcome.trap.expect(&context);
+                assert!(
+                    trap.contains("the host traps on refusal"),
+                    "{context}: {trap}"
+                );
+                assert_eq!(outcome.grows.asked, asked, "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn so_it_is_with_the_limiter_of_wasmi() {
+    let engine = wasmi::Engine::default();
+    let target = TARGETS[1];
+    let guest = wasmi::Module::new(&engine, module(target, "policy-exact")).unwrap();
+    let start = |ceiling: u64| {
+        let limits = wasmi::StoreLimitsBuilder::new()
+            .memory_size(ceiling as usize)
+            .trap_on_grow_failure(true);
+        let mut store = wasmi::Store::new(&engine, limits.build());
+        store.limiter(|limits| limits);
+        let instance = wasmi::Linker::new(&engine).instantiate_and_start(&mut store, &guest);
+        let instance = instance.unwrap();
+        let start = instance.get_typed_func::<(), ()>(&store, "_start").unwrap();
+        let end = start.call(&mut store, ());
+        let results = instance.get_global(&store, "guest_results").unwrap();
+        let at = results.get(&store).i32().unwrap() as usize;
+        let memory = instance.get_memory(&store, "memory").unwrap();
+        let first = memory.data(&store)[at..].first_chunk().copied().unwrap();
+        end.map(|()| u64::from_le_bytes(first))
+    };
+    let expected = run(
+        &Guest::load(target, "cache"),
+        4 << 30,
+        OnRefusal::ReturnMinusOne,
+    );
+    assert_eq!(start(WHOLE).unwrap(), expected.results[0]);
+    for ceiling in [WHOLE - PAGE, BUDGET, BUDGET - PAGE] {
+        let error = start(ceiling).unwrap_err().to_string();
+        assert!(error.contains("grow"), "{error}");
+    }
+}
+
+#[test]
+fn a_module_that_declares_its_budget_is_refused_before_it_starts() {
+    for target in TARGETS {
+        let (mut build, built) = debug_build(target, "declared-build");
+        let flags = format!("-Clink-arg=--initial-memory={BUDGET}");
+        let output = build.env("RUSTFLAGS", flags).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let bytes = fs::read(built).unwrap();
+        let expected = Guest::load(target, "churn");
+        let expected = run(&expected, BUDGET, OnRefusal::ReturnMinusOne).finished(target);
+        for compiler in Compiler::ALL {
+            let context = format!("{target}, {}", compiler.name());
+            let guest = Guest::compiled(&bytes, compiler).unwrap();
+            let setting = Setting {
+                ceiling: BUDGET - PAGE,
+                ..Setting::default()
+            };
+            let refused = guest.run(&setting).expect_err(&context).to_string();
+            assert!(refused.contains("memory"), "{context}: {refused}");
+            // With the budget and nothing else, the region alone is asked for, and refused.
+            let outcome = run(&guest, BUDGET, OnRefusal::ReturnMinusOne).finished(&context);
+            assert_eq!(outcome.results, expected.results, "{context}");
+            assert_eq!(outcome.record().region_granted, 0, "{context}");
+            assert_eq!(outcome.grows.asked, outcome.grows.refused, "{context}");
+            let whole = run(&guest, WHOLE, OnRefusal::Trap).finished(&context);
+            assert_eq!(u64::from(whole.record().region_granted), WHOLE - BUDGET);
+        }
+        let config = RunConfig {
+            ceiling: BUDGET - PAGE,
+            ..RunConfig::default()
+        };
+        let refused = Runner::new(&bytes, config).err().expect("it needs more");
+        let LoadError::InitialMemory { initial, .. } = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(initial, BUDGET);
+    }
+}
