@@ -10,6 +10,7 @@ pub mod view;
 mod warm;
 
 use std::fs;
+use std::io::{ErrorKind, Write as _, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -31,6 +32,14 @@ fn open_state(path: Option<&Path>) -> anyhow::Result<Box<dyn State>> {
         Some(path) => Box::new(RedbState::open(path)?),
         None => Box::new(MemoryState::default()),
     })
+}
+
+/// Prints text. A reader that has seen enough, such as `head`, is no failure.
+fn print(text: &str) -> std::io::Result<()> {
+    match stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
 }
 
 /// Reads `NAME=VALUE`.

@@ -6,7 +6,7 @@
 //! not compared, since a cache saves some of them; log lines and what a WASI module prints are not either.
 
 mod engine;
-mod node;
+mod javascript;
 mod observation;
 mod report;
 mod rewrite;

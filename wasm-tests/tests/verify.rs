@@ -1,7 +1,7 @@
 //! The indexers do the same on every engine and in every kind of memory, and modules that do not are found out.
 
 use steadfast_host::Input;
-use steadfast_host::verify::{Extent, Outcome, Verdict, VerifyReport, verify};
+use steadfast_host::verify::{Extent, Outcome, Row, Verdict, VerifyReport, verify};
 use wasm_tests::indexer;
 
 fn quick(name: &str) -> VerifyReport {
@@ -21,6 +21,11 @@ fn the_indexers_are_deterministic() {
         };
         let same = count(|outcome| matches!(outcome, Outcome::Same { .. }));
         assert!(same >= 12, "{name}: {same} runs\n{report}");
+        // What is not installed is told, never passed over.
+        for engine in ["Winch", "Pulley", "wasmi", "Node", "Chromium", "Firefox"] {
+            let told = |row: &Row| row.engine.contains(engine);
+            assert!(report.rows.iter().any(told), "{engine}\n{report}");
+        }
         // The one refusal that ends the module is that of the budget.
         let refused = count(|outcome| matches!(outcome, Outcome::RefusedAsDefined));
         assert_eq!(refused, 1, "{name}\n{report}");

@@ -90,10 +90,10 @@ fn draw(arguments: &Arguments, map: &MemoryMap) -> anyhow::Result<()> {
     if let Some(path) = &arguments.html {
         write(path, map.to_html())?;
     }
-    if arguments.json {
-        println!("{}", serde_json::to_string(map)?);
+    let text = if arguments.json {
+        format!("{}\n", serde_json::to_string(map)?)
     } else {
-        print!("{map}");
-    }
-    Ok(())
+        map.to_string()
+    };
+    Ok(super::print(&text)?)
 }

@@ -107,17 +107,15 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
         Vec::new()
     };
 
-    print!(
-        "{}",
-        text(
-            &trace,
-            expected,
-            &curve,
-            &predicted,
-            &measured,
-            inputs.len()
-        )
+    let told = text(
+        &trace,
+        expected,
+        &curve,
+        &predicted,
+        &measured,
+        inputs.len(),
     );
+    super::print(&told)?;
     if let Some(path) = &arguments.svg {
         draw(path, &curve, &measured)?;
     }

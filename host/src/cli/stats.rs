@@ -83,12 +83,12 @@ fn of_file(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
 }
 
 fn print(arguments: &Arguments, seen: &Observed) -> anyhow::Result<()> {
-    if arguments.json {
-        println!("{}", serde_json::to_string(seen)?);
+    let text = if arguments.json {
+        format!("{}\n", serde_json::to_string(seen)?)
     } else if arguments.prometheus {
-        print!("{}", Prometheus(seen));
+        Prometheus(seen).to_string()
     } else {
-        print!("{}", write_rows(&observed_rows(seen)));
-    }
-    Ok(())
+        write_rows(&observed_rows(seen))
+    };
+    Ok(super::print(&text)?)
 }

@@ -2,7 +2,7 @@
 
 use steadfast::Plan;
 
-use super::node::Node;
+use super::javascript::{Browser, JavaScript, Kind, Node};
 use super::observation::Observation;
 use super::scenario::Scenario;
 use super::wasmi::Wasmi;
@@ -95,10 +95,23 @@ pub fn engines(subject: &Subject) -> Vec<(&'static str, Ready)> {
         "wasmi, rewritten",
         wasmi.map(|engine| Box::new(engine) as Box<dyn Engine>),
     ));
-    let node = Node::new(subject);
+    let node = Node::new(subject.uses_wasi());
     engines.push((
         "Node (V8), rewritten",
-        node.map(|engine| Box::new(engine) as Box<dyn Engine>),
+        node.map(|node| Box::new(JavaScript::new(node, subject)) as Box<dyn Engine>),
     ));
+    for (kind, name) in [
+        (Kind::Chromium, "Chromium (V8), rewritten"),
+        (Kind::Firefox, "Firefox (SpiderMonkey), rewritten"),
+    ] {
+        let browser = match subject.uses_wasi() {
+            true => Err("a browser has no WASI".into()),
+            false => Browser::new(kind),
+        };
+        engines.push((
+            name,
+            browser.map(|browser| Box::new(JavaScript::new(browser, subject)) as Box<dyn Engine>),
+        ));
+    }
     engines
 }

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::collections::BTreeMap;
 
-use steadfast::heap::{Heap, MAX_ALIGN};
+use steadfast::heap::{Heap, HeapMap, MAX_ALIGN};
 
 use super::{Op, Span};
 
@@ -119,6 +119,30 @@ impl Player {
         assert!(
             end <= counters.high_water_bytes && counters.high_water_bytes <= counters.budget_bytes
         );
+        self.compare_map();
+    }
+
+    /// Checks what a host would read from the span's bytes against what the heap counts.
+    fn compare_map(&self) {
+        let gauges = self.heap.gauges();
+        let gauges: Vec<u8> = [
+            gauges.held_bytes,
+            gauges.peak_bytes,
+            gauges.used_granules,
+            gauges.highest_granules,
+        ]
+        .into_iter()
+        .flat_map(usize::to_le_bytes)
+        .collect();
+        let map = HeapMap::read(self.span.bytes(), &gauges, size_of::<usize>())
+            .expect("a sound heap has a map");
+        assert_eq!(map.counters(), self.heap.counters());
+        assert_eq!(map.class_counters(), self.heap.class_counters());
+        let end = map.parts().fold(0, |end, part| {
+            assert_eq!(part.offset, end, "{:?} leaves a gap", part.kind);
+            end + part.len
+        });
+        assert_eq!(end, self.span.len());
     }
 
     /// Asks for a block. False if the heap refused.

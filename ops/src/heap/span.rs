@@ -67,6 +67,13 @@ impl Span {
         self.len == 0
     }
 
+    /// Its bytes, as they stand now.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the memory is the span's own, and every byte of it was written. Whoever holds a block in it does not write
+        // while the bytes are looked at: there is one thread.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+
     /// A heap over the span.
     ///
     /// # Safety

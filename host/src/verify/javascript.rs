@@ -1,0 +1,194 @@
+//! JavaScript engines: one driver for all, handed a job and asked for an answer in JSON.
+
+mod browser;
+mod node;
+mod server;
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+use steadfast::record::Record;
+
+pub use self::browser::{Browser, Kind};
+pub use self::node::Node;
+use super::engine::{Engine, EngineError, Subject};
+use super::observation::Observation;
+use super::rewrite::rewritten;
+use super::scenario::Scenario;
+use super::wasmtime::environment;
+use crate::ceiling::PAGE_BYTES;
+use crate::input::Input;
+use crate::metashrew::{Call, Import, decode_flush};
+use crate::state::{MemoryState, Pair};
+use crate::wasi::INPUT_DIRECTORY;
+
+/// Runs a block in whatever engine it is run in.
+const DRIVER: &str = include_str!("javascript/block.mjs");
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Something that does jobs.
+pub trait Worker {
+    /// Does one job.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is known of what the module did.
+    fn work(&mut self, job: Job) -> Result<Answer, Failure>;
+}
+
+/// A module, and what it is run in.
+pub struct JavaScript<W> {
+    worker: W,
+    module: Vec<u8>,
+}
+
+impl<W: Worker> JavaScript<W> {
+    pub fn new(worker: W, subject: &Subject) -> Self {
+        JavaScript {
+            worker,
+            module: subject.bytes().to_vec(),
+        }
+    }
+
+    fn observe(
+        &mut self,
+        scenario: &Scenario,
+        input: &Input,
+        state: &MemoryState,
+    ) -> Result<Observation, Failure> {
+        let job = Job::new(&self.module, scenario, input, state)?;
+        match self.worker.work(job)? {
+            Answer::Failed { failed } => Err(failed.into()),
+            Answer::Ran(ran) => ran.observation(),
+        }
+    }
+}
+
+impl<W: Worker> Engine for JavaScript<W> {
+    fn run(
+        &mut self,
+        scenario: &Scenario,
+        input: &Input,
+        state: &MemoryState,
+    ) -> Result<Observation, EngineError> {
+        self.observe(scenario, input, state)
+            .map_err(|error| EngineError(error.to_string()))
+    }
+}
+
+/// What the driver is told. Bytes are in base64.
+#[derive(Serialize)]
+pub struct Job {
+    module: String,
+    input: String,
+    state: String,
+    pregrow: Option<u64>,
+    cache: Option<u32>,
+    env: serde_json::Map<String, serde_json::Value>,
+    record: &'static str,
+    record_bytes: usize,
+    cache_limit_offset: usize,
+    /// Where a WASI module's input stands.
+    input_directory: Option<PathBuf>,
+    guest_directory: &'static str,
+    /// Where a WASI module's standard output goes.
+    output: Option<PathBuf>,
+}
+
+impl Job {
+    fn new(
+        module: &[u8],
+        scenario: &Scenario,
+        input: &Input,
+        state: &MemoryState,
+    ) -> Result<Self, Failure> {
+        let maximum = scenario.ceiling / PAGE_BYTES;
+        let module = rewritten(module, maximum, scenario.refuse_grow)?;
+        let env = environment(scenario).into_iter();
+        Ok(Job {
+            module: BASE64_STANDARD.encode(module),
+            input: BASE64_STANDARD.encode(input.bytes()),
+            state: BASE64_STANDARD.encode(encoded(state)),
+            pregrow: scenario.pregrow,
+            cache: scenario.cache,
+            env: env.map(|(name, value)| (name, value.into())).collect(),
+            record: Record::EXPORT,
+            record_bytes: Record::LEN,
+            cache_limit_offset: Record::CACHE_LIMIT_OFFSET,
+            input_directory: None,
+            guest_directory: INPUT_DIRECTORY,
+            output: None,
+        })
+    }
+}
+
+/// What the driver answers.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    Failed { failed: String },
+    Ran(Ran),
+}
+
+#[derive(Deserialize)]
+pub struct Ran {
+    stopped: Option<String>,
+    record: Option<String>,
+    calls: Vec<(String, usize)>,
+    flushes: Vec<String>,
+}
+
+impl Ran {
+    fn observation(self) -> Result<Observation, Failure> {
+        let record = self.record.map(|text| BASE64_STANDARD.decode(text));
+        let record = record.transpose()?;
+        let record = record.and_then(|bytes| Record::decode(&bytes).ok());
+        let calls = self.calls.iter().filter_map(named).collect();
+        let written = written(&self.flushes)?;
+        Ok(Observation::new(
+            self.stopped,
+            written,
+            calls,
+            record.as_ref(),
+        ))
+    }
+}
+
+/// What all flushes wrote; `None` if there was none.
+fn written(flushes: &[String]) -> Result<Option<Vec<Pair>>, Failure> {
+    let mut pairs = Vec::new();
+    for flush in flushes {
+        pairs.extend(decode_flush(&BASE64_STANDARD.decode(flush)?)?);
+    }
+    Ok((!flushes.is_empty()).then_some(pairs))
+}
+
+fn named((called, bytes): &(String, usize)) -> Option<Call> {
+    let mut names = Import::ALL.into_iter().map(Import::name);
+    let name = names.find(|name| name == called)?;
+    let bytes = *bytes;
+    Some(Call { name, bytes })
+}
+
+/// Pairs, each byte string behind its length.
+fn encoded(state: &MemoryState) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (key, value) in state.pairs() {
+        for bytes in [key, value] {
+            out.extend((bytes.len() as u32).to_le_bytes());
+            out.extend(bytes);
+        }
+    }
+    out
+}
+
+/// Whether a program can be run.
+fn runs(program: &Path) -> bool {
+    let version = std::process::Command::new(program)
+        .arg("--version")
+        .output();
+    version.is_ok_and(|output| output.status.success())
+}

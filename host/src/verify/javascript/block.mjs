@@ -1,0 +1,136 @@
+// Runs one block in a JavaScript engine and tells what the module did. Nothing here knows which engine it is.
+
+const UNREADABLE = 0x7fffffff;
+const PAGE_BYTES = 65536;
+
+/** Bytes as a string of one character a byte, which is what a Map can have for a key. */
+export function textOf(bytes) {
+  const parts = [];
+  for (let at = 0; at < bytes.length; at += 8192) {
+    parts.push(String.fromCharCode(...bytes.subarray(at, at + 8192)));
+  }
+  return parts.join("");
+}
+
+export function bytesOf(text) {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
+const decoded = (base64) => bytesOf(atob(base64));
+const encoded = (bytes) => btoa(textOf(bytes));
+
+/** A Map of pairs of byte strings, each of which stands behind its length. */
+function readState(bytes) {
+  const view = new DataView(bytes.buffer);
+  const pairs = new Map();
+  let at = 0;
+  const next = () => {
+    const start = at + 4;
+    at = start + view.getUint32(at, true);
+    return bytes.subarray(start, at);
+  };
+  while (at < bytes.length) {
+    const key = textOf(next());
+    pairs.set(key, next());
+  }
+  return pairs;
+}
+
+/** Metashrew's imports over a Map, for one instance. */
+export class Host {
+  /** Calls, reads of the state and log lines apart: names, and the bytes handed over. */
+  calls = [];
+  /** The messages that were flushed. */
+  flushes = [];
+  /** The instance's memory, to be set before its first instruction. */
+  memory;
+
+  /** The height and the block, and what earlier blocks wrote, by `textOf` each key. */
+  constructor(input, state) {
+    const value = (key) => state.get(textOf(key));
+    this.imports = {
+      __host_len: () => {
+        this.calls.push(["__host_len", 4]);
+        return input.length;
+      },
+      __load_input: (pointer) => {
+        this.calls.push(["__load_input", input.length]);
+        this.#bytes().set(input, pointer);
+      },
+      __get_len: (pointer) => {
+        const key = this.#byteString(pointer);
+        return key === undefined ? UNREADABLE : (value(key)?.length ?? 0);
+      },
+      __get: (pointer, target) => {
+        const found = value(this.#readable("__get", pointer));
+        if (found !== undefined) this.#bytes().set(found, target);
+      },
+      __flush: (pointer) => {
+        const message = this.#readable("__flush", pointer);
+        this.calls.push(["__flush", message.length]);
+        this.flushes.push(message.slice());
+      },
+      __log: (pointer) => {
+        this.#readable("__log", pointer);
+      },
+    };
+  }
+
+  #bytes() {
+    return new Uint8Array(this.memory.buffer);
+  }
+
+  /** The byte string at a pointer, or undefined where none stands. */
+  #byteString(pointer) {
+    const bytes = this.#bytes();
+    if (pointer < 4 || pointer > bytes.length) return undefined;
+    const end = pointer + new DataView(bytes.buffer).getUint32(pointer - 4, true);
+    return end <= bytes.length ? bytes.subarray(pointer, end) : undefined;
+  }
+
+  #readable(name, pointer) {
+    const bytes = this.#byteString(pointer);
+    if (bytes === undefined) throw new Error(`${name} was handed pointer ${pointer}, where no readable byte string stands`);
+    return bytes;
+  }
+}
+
+/** Grows memory to so many bytes, unless it has them. */
+export function growTo(memory, bytes) {
+  const more = Math.ceil((bytes - memory.buffer.byteLength) / PAGE_BYTES);
+  if (more > 0) memory.grow(more);
+}
+
+/** Runs a block as a job tells. `wasi` has the imports and the start of a WASI command, where the module is one. */
+async function run(job, wasi) {
+  const host = new Host(decoded(job.input), readState(decoded(job.state)));
+  const module = await WebAssembly.compile(decoded(job.module));
+  const instance = await WebAssembly.instantiate(module, { env: host.imports, ...wasi?.imports });
+  const memory = instance.exports.memory;
+  host.memory = memory;
+  if (job.pregrow !== null) growTo(memory, job.pregrow * PAGE_BYTES);
+  const recordAt = instance.exports[job.record]?.value;
+  if (job.cache !== null && recordAt !== undefined) {
+    new DataView(memory.buffer).setUint32(recordAt + job.cache_limit_offset, job.cache, true);
+  }
+  let stopped = null;
+  try {
+    const status = wasi ? wasi.start(instance) : instance.exports._start();
+    if (status) stopped = `the guest exited with status ${status}`;
+  } catch (error) {
+    stopped = `the guest trapped: ${error.message}`;
+  }
+  const record = recordAt === undefined ? null : encoded(new Uint8Array(memory.buffer, recordAt, job.record_bytes));
+  return { stopped, record, calls: host.calls, flushes: host.flushes.map(encoded) };
+}
+
+/** What became of a job: what the module did, or why it could not be run. */
+export async function answer(job, wasi) {
+  try {
+    return await run(job, wasi);
+  } catch (error) {
+    return { failed: String(error.message) };
+  }
+}

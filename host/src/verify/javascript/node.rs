@@ -1,0 +1,65 @@
+//! V8, as Node has it, in a process for each block.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use tempfile::TempDir;
+
+use super::{Answer, DRIVER, Failure, Job, Worker, runs};
+use crate::wasi::INPUT_FILE;
+
+const PROGRAM: &str = "node";
+const MAIN: &str = include_str!("node.mjs");
+
+/// Node, and a directory in which it finds everything.
+pub struct Node {
+    directory: TempDir,
+    uses_wasi: bool,
+}
+
+impl Node {
+    /// Checks that there is a Node; or tells that there is none.
+    pub fn new(uses_wasi: bool) -> Result<Self, String> {
+        if !runs(Path::new(PROGRAM)) {
+            return Err(format!("there is no `{PROGRAM}` on the path"));
+        }
+        let prepared = || -> std::io::Result<TempDir> {
+            let directory = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
+            fs::write(directory.path().join("node.mjs"), MAIN)?;
+            fs::write(directory.path().join("block.mjs"), DRIVER)?;
+            Ok(directory)
+        };
+        Ok(Node {
+            directory: prepared().map_err(|error| error.to_string())?,
+            uses_wasi,
+        })
+    }
+}
+
+impl Worker for Node {
+    fn work(&mut self, mut job: Job) -> Result<Answer, Failure> {
+        let at = |name: &str| self.directory.path().join(name);
+        if self.uses_wasi {
+            let directory = at("input");
+            fs::create_dir_all(&directory)?;
+            let block = BASE64_STANDARD.decode(&job.input)?;
+            fs::write(directory.join(INPUT_FILE), block)?;
+            job.input_directory = Some(directory);
+            job.output = Some(at("output"));
+        }
+        fs::write(at("job"), serde_json::to_vec(&job)?)?;
+        let output = Command::new(PROGRAM)
+            .args(["--no-warnings", "--no-turbo-fast-api-calls"])
+            .args([at("node.mjs"), at("job"), at("answer")])
+            .output()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let line = said.lines().last().unwrap_or_default();
+            return Err(format!("node ended with {}: {line}", output.status).into());
+        }
+        Ok(serde_json::from_slice(&fs::read(at("answer"))?)?)
+    }
+}

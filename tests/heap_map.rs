@@ -1,0 +1,128 @@
+//! What a host reads of a heap from bytes: bounded whatever they hold.
+
+use steadfast::heap::{Gauges, HeapMap, MapFault, PartKind};
+use steadfast_ops::heap::{PAGE, Player, Span, seeded};
+
+fn bytes_of(gauges: &Gauges) -> Vec<u8> {
+    [
+        gauges.held_bytes,
+        gauges.peak_bytes,
+        gauges.used_granules,
+        gauges.highest_granules,
+    ]
+    .into_iter()
+    .flat_map(usize::to_le_bytes)
+    .collect()
+}
+
+const WORD: usize = size_of::<usize>();
+
+#[test]
+fn the_map_tells_every_block_of_a_heap() {
+    let mut player = Player::new(Span::dirty(4, 0xff));
+    for _ in 0..3 {
+        assert!(player.alloc(100, 8, false));
+    }
+    assert!(player.alloc(5000, 8, false));
+    assert!(player.alloc(9000, 8, false));
+    player.dealloc(3);
+    // The player compares the map with the heap's own counters.
+    player.validate();
+    let counters = player.heap().counters();
+    assert!(counters.external_fragmentation_permille() > 0);
+    player.finish();
+}
+
+#[test]
+fn damaged_bytes_give_a_map_that_adds_up_or_a_fault() {
+    let span = Span::dirty(4, 0xff);
+    // SAFETY: the heap ends before the span; nothing is given back.
+    let mut heap = unsafe { span.heap() };
+    for size in [8, 40, 200, 1500, 3000, 20_000] {
+        assert!(
+            !heap
+                .alloc(std::alloc::Layout::from_size_align(size, 8).unwrap())
+                .is_null()
+        );
+    }
+    let sound = span.bytes().to_vec();
+    let gauges = bytes_of(heap.gauges());
+    let parts = HeapMap::read(&sound, &gauges, WORD)
+        .unwrap()
+        .parts()
+        .count();
+    // The table, four slabs and what their alignment left free, two large blocks, the rest.
+    assert!(parts >= 8, "{parts}");
+    let (mut faults, mut maps) = (0, 0);
+    for at in 0..(sound.len() / 512 * WORD).min(if cfg!(miri) { 64 } else { 4096 }) {
+        for flip in [1, 2, 4, 0x80, 0xff] {
+            let mut damaged = sound.clone();
+            damaged[at] ^= flip;
+            match HeapMap::read(&damaged, &gauges, WORD) {
+                Ok(map) => {
+                    maps += 1;
+                    let sum: usize = map.parts().map(|part| part.len).sum();
+                    assert_eq!(sum, damaged.len());
+                }
+                Err(_) => faults += 1,
+            }
+        }
+    }
+    assert!(faults > 0 && maps > 0);
+    for at in 0..gauges.len() {
+        let mut damaged = gauges.clone();
+        damaged[at] ^= 0x81;
+        if let Ok(map) = HeapMap::read(&sound, &damaged, WORD) {
+            let _ = map.counters().external_fragmentation_permille();
+        }
+    }
+}
+
+#[test]
+fn random_bytes_never_panic() {
+    let mut noise = seeded(5);
+    for round in 0..if cfg!(miri) { 8 } else { 4000 } {
+        let len = [0, 7, 511, 512, 4096, PAGE][round % if cfg!(miri) { 5 } else { 6 }];
+        // Small words now and then, so that the walk gets somewhere.
+        let span: Vec<u8> = (0..len)
+            .map(|at| {
+                if at % 4 == 0 || round % 2 == 0 {
+                    noise.next().unwrap_or(0)
+                } else {
+                    0
+                }
+            })
+            .collect();
+        let mut gauges = vec![0; 16];
+        gauges[8] = noise.next().unwrap_or(0) / 2;
+        gauges[12] = 128;
+        if let Ok(map) = HeapMap::read(&span, &gauges, 4) {
+            let counters = map.counters();
+            assert!(counters.free_bytes <= counters.budget_bytes);
+            let _ = (
+                map.class_counters(),
+                counters.external_fragmentation_permille(),
+            );
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_a_heap_is_named() {
+    let span = vec![0; PAGE];
+    let read = |gauges: &[u8], word| HeapMap::read(&span, gauges, word).map(|_| ());
+    assert_eq!(read(&[0; 16], 3), Err(MapFault::WordBytes(3)));
+    assert_eq!(read(&[0; 15], 4), Err(MapFault::Gauges(16)));
+    assert_eq!(read(&[0; 16], 4), Err(MapFault::Used(0)));
+    let used = |used: u8| [0, 0, 0, 0, 0, 0, 0, 0, used, 0, 0, 0, used, 0, 0, 0];
+    // A table of one granule, and nothing else.
+    assert_eq!(read(&used(1), 4), Ok(()));
+    let kinds: Vec<PartKind> = HeapMap::read(&span, &used(1), 4)
+        .unwrap()
+        .parts()
+        .map(|part| part.kind)
+        .collect();
+    assert_eq!(kinds, [PartKind::Table, PartKind::Unused]);
+    assert_eq!(read(&used(20), 4), Err(MapFault::Slab(512)));
+    assert_eq!(read(&used(200), 4), Err(MapFault::Used(200 * 512)));
+}
