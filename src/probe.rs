@@ -154,6 +154,31 @@ impl<M: Memory> Asking<'_, M> {
             Some(before) => Grown::Elsewhere(before),
         }
     }
+
+    /// Grows the region from `have` to `total` pages: whether it holds so many afterwards, or an error where the growth
+    /// began elsewhere. One copy of it serves every policy.
+    #[inline(never)]
+    fn reach(
+        &mut self,
+        base: Pages,
+        existing: Pages,
+        have: &mut Pages,
+        total: Pages,
+    ) -> Result<bool, ()> {
+        if total <= *have {
+            return Ok(true);
+        }
+        // Here the region is shorter than its maximum, so memory ends where the region does.
+        debug_assert!(*have >= existing);
+        match self.grow(Pages(base.0 + have.0), Pages(total.0 - have.0)) {
+            Grown::Contiguous => {
+                *have = total;
+                Ok(true)
+            }
+            Grown::Refused => Ok(false),
+            Grown::Elsewhere(_) => Err(()),
+        }
+    }
 }
 
 /// Reserves what `plan` says.
@@ -296,22 +321,7 @@ fn reserve_region<M: Memory>(
         outcome: RegionOutcome::Occupied,
     };
     let mut have = adopted;
-    // Whether the region holds `total` pages afterwards.
-    let mut reach = |have: &mut Pages, total: Pages| -> Result<bool, ()> {
-        if total <= *have {
-            return Ok(true);
-        }
-        // Here the region is shorter than its maximum, so memory ends where the region does.
-        debug_assert!(*have >= existing);
-        match asking.grow(Pages(base.0 + have.0), Pages(total.0 - have.0)) {
-            Grown::Contiguous => {
-                *have = total;
-                Ok(true)
-            }
-            Grown::Refused => Ok(false),
-            Grown::Elsewhere(_) => Err(()),
-        }
-    };
+    let mut reach = |have: &mut Pages, total| asking.reach(base, existing, have, total);
     match policy {
         Policy::Off => Reserved {
             got: Pages::ZERO,

@@ -11,7 +11,14 @@ use crate::record::{State, note_plan, with_record};
 use crate::units::{Bytes, Pages};
 
 /// What was granted, and the plan that it was granted for.
-static GRANT: Exclusive<Option<(Grant, Plan)>> = Exclusive::new(None);
+static GRANT: Exclusive<Decision> = Exclusive::new(Decision::Open);
+
+/// As an `Option`, with a tag of its own: undecided is all zeros, and takes no room in the module.
+#[repr(u8)]
+enum Decision {
+    Open = 0,
+    Made(Grant, Plan) = 1,
+}
 
 static REFUSAL_SINK: Exclusive<Option<fn(&Refusal)>> = Exclusive::new(None);
 
@@ -63,13 +70,19 @@ pub fn on_refusal(sink: fn(&Refusal)) {
 
 /// What was granted, once it is decided.
 pub fn granted() -> Option<Grant> {
-    GRANT.with(|slot| slot.map(|(grant, _)| grant))
+    GRANT.with(|slot| match slot {
+        Decision::Open => None,
+        Decision::Made(grant, _) => Some(*grant),
+    })
 }
 
 /// The plan that memory was reserved with, reserving it first if that is still to be done.
 pub(crate) fn plan_in_force() -> Plan {
     reserve();
-    GRANT.with(|slot| slot.map_or(Plan::DEFAULT, |(_, plan)| plan))
+    GRANT.with(|slot| match slot {
+        Decision::Open => Plan::DEFAULT,
+        Decision::Made(_, plan) => *plan,
+    })
 }
 
 /// If the module's allocator is ours, its first allocation reserves with its plan.
@@ -98,7 +111,7 @@ fn decide(
         platform::C_FAMILY,
     ) {
         Ok(grant) => {
-            GRANT.with(|slot| *slot = Some((grant, *plan)));
+            GRANT.with(|slot| *slot = Decision::Made(grant, *plan));
             with_record(|record| record.note_grant(&grant));
             grant
         }
@@ -146,7 +159,9 @@ pub(crate) fn extend_region(bytes: u32) -> u32 {
         return 0;
     };
     GRANT.with(|slot| {
-        let Some((grant, _)) = slot else { return 0 };
+        let Decision::Made(grant, _) = slot else {
+            return 0;
+        };
         let end = Pages((grant.region.start + grant.region.len) >> 16);
         let room = (grant.region_limit - grant.region.len) >> 16;
         let by = Pages(by.0.min(room));
