@@ -13,9 +13,9 @@ const WINDOW_CANDIDATES: u32 = 32;
 /// The reserve is raised by so many bytes for each byte that goes out of turn...
 const RESERVE_GAIN: u32 = 64;
 /// ...up to this part of the arena...
-const RESERVE_PART: u32 = 30;
+const RESERVE_PART: u32 = 32;
 /// ...and loses this power of two of it with each insert.
-const RESERVE_SHIFT: u32 = 12;
+const RESERVE_SHIFT: u32 = 11;
 /// How many entries an insert evicts at most to come closer to the reserve.
 const RESERVE_EVICTIONS: u32 = 2;
 

@@ -20,6 +20,10 @@ use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, STAMP_MASK, Slot, WAYS};
 /// that is still to be split may then hold up to twice as many.
 const ENTRIES_TO_SPLIT: u32 = 5;
 
+/// So many entries of each bucket of a full pair are asked whether they can be moved. Where even these cannot, the index is
+/// all but full, or the keys have been chosen so that none can.
+const MOVES: usize = 4;
+
 /// What a hash says about where a key stands.
 #[derive(Clone, Copy)]
 struct Candidates {
@@ -183,14 +187,19 @@ impl Store {
     /// Moves one entry of a full pair of buckets to its own other bucket, and takes its slot.
     fn place_by_moving(&mut self, at: u32, pair: Pair) -> bool {
         for from in [pair.home, pair.other] {
-            for way in 0..WAYS {
-                let slot = self.region.bucket(from).slot(way);
-                let Some(to) = self.way_out(from, slot.tag) else {
+            let tags = self.region.bucket(from).tags;
+            for (way, tag) in tags.into_iter().enumerate().take(MOVES) {
+                // With this tag it would come to the other bucket of the pair.
+                if tag == pair.tag {
+                    continue;
+                }
+                let Some(to) = self.way_out(from, tag) else {
                     continue;
                 };
                 let Some(vacant) = self.vacant_way(to) else {
                     continue;
                 };
+                let slot = self.region.bucket(from).slot(way);
                 self.region.bucket_mut(to).fill(vacant, slot);
                 self.region.bucket_mut(from).overflowed = 1;
                 self.fill(from, way, at, pair);

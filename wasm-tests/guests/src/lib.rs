@@ -17,6 +17,12 @@ pub fn report(index: usize, value: u64) {
     guest_results.with(|results| results[index] = value);
 }
 
+/// The number that the environment has under `name`, or another one. Panics where it is none.
+pub fn number(name: &str, otherwise: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value.map_or(otherwise, |value| value.parse().expect("a number"))
+}
+
 /// A running FNV-1a digest of numbers.
 #[derive(Debug)]
 pub struct Digest(u64);

@@ -1,10 +1,8 @@
 //! Drives the module's cache beside the oracle, for as many operations as the environment says.
 #![cfg_attr(target_family = "wasm", no_main)]
 
-use std::env;
-
 use steadfast_ops::cache::{Checks, Script, noise, run};
-use wasm_test_guests::report;
+use wasm_test_guests::{number, report};
 
 steadfast::plan!();
 
@@ -12,11 +10,6 @@ const CHECKS: Checks = Checks {
     validate_every: 4_999,
     compare_every: 2_503,
 };
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    let value = env::var(name).ok();
-    value.map_or(otherwise, |value| value.parse().expect("a number"))
-}
 
 fn drive() {
     let (operations, seed) = (number("OPERATIONS", 20_000), number("SEED", 1));

@@ -1,0 +1,46 @@
+//! One image of the format, byte for byte. Where the format's version is raised, write it anew:
+//! `STEADFAST_WRITE_GOLDEN=1 cargo test --test cache_golden`.
+#![cfg(not(miri))]
+
+use std::path::Path;
+use std::{env, fs};
+
+use steadfast::cache::{Cache, Scope};
+use steadfast::region::FORMAT_VERSION;
+use steadfast_ops::cache::{Spec, region_with_bytes};
+
+const CAPACITY: u32 = 12 << 10;
+
+/// Entries of all pools and sizes, some used again, replaced and dropped, more than fit.
+fn image() -> Vec<u8> {
+    let (region, bytes) = region_with_bytes(&Spec::fresh(CAPACITY));
+    let mut cache = Cache::new(region);
+    cache.set_user_tag(&[0xAB; 40]);
+    for number in 0..300u32 {
+        cache.set_height(number / 10);
+        let scope = [Scope::Main, Scope::View(7), Scope::Api][number as usize % 7 % 3];
+        let key = number.wrapping_mul(0x9e37_79b1).to_le_bytes();
+        let key = key.repeat(1 + number as usize % 20);
+        let value = vec![number as u8; number as usize * 37 % 300];
+        cache.scope(scope).insert(&key, &value).unwrap();
+        cache.scope(scope).get(&key[..4]);
+        if number % 11 == 0 {
+            cache.scope(scope).remove(&key);
+        }
+    }
+    cache.validate().unwrap();
+    bytes.read(0, CAPACITY as usize)
+}
+
+#[test]
+fn the_format_is_what_it_was() {
+    let name = format!("tests/golden/region-{FORMAT_VERSION}.bin");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let image = image();
+    if env::var_os("STEADFAST_WRITE_GOLDEN").is_some() {
+        fs::write(&path, &image).unwrap();
+    }
+    let golden = fs::read(&path).unwrap();
+    let differs = golden.iter().zip(&image).position(|(a, b)| a != b);
+    assert_eq!((golden.len(), differs), (image.len(), None));
+}
