@@ -26,7 +26,7 @@ mod words;
 pub use error::InsertError;
 pub use invalidate::Invalidated;
 pub use iter::{Entries, Iter};
-pub use open::open_cache;
+pub use open::{open_cache, open_cache_with};
 pub use scope::{Pool, Scope};
 pub use scoped::{Lookup, Scoped};
 pub use stats::Stats;
@@ -107,6 +107,15 @@ impl Cache {
         if let Some(store) = self.store {
             store.region.close();
         }
+    }
+
+    /// The region as it stands, up to its frontier: what a host copies to have an image, between two operations. Empty without a
+    /// region, and where it has more than 2 GiB.
+    #[must_use]
+    pub fn image(&self) -> &[u8] {
+        self.store
+            .as_ref()
+            .map_or(&[], |store| store.region.image())
     }
 
     /// Whether there is a region that can hold entries.

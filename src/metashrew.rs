@@ -34,6 +34,7 @@ mod frame;
 mod guest;
 pub mod host;
 pub mod host_interface;
+mod image;
 pub mod key_parser;
 mod keyed;
 mod logging;

@@ -159,6 +159,44 @@ impl Region {
         self.parts.capacity
     }
 
+    /// Lets a host write an image where the region begins, for [`Cache::open`](crate::Cache::open) to attach to.
+    ///
+    /// `load` gets the bytes that there are, at most 2 GiB of them, and tells how many the image has: 0 where there is none. Where
+    /// they are too few it writes nothing, and is asked once more if the region could be extended. Costs what `load` costs.
+    ///
+    /// What it writes is believed as little as anything else that stands in a region.
+    ///
+    /// ```
+    /// use steadfast::{Cache, region::{Cold, Region, Start}};
+    ///
+    /// let mut region = Region::none();
+    /// region.load(|memory| {
+    ///     assert!(memory.is_empty());
+    ///     4096
+    /// });
+    /// assert_eq!(Cache::open(region).start(), Start::Cold(Cold::Disabled));
+    /// ```
+    pub fn load(&mut self, mut load: impl FnMut(&mut [u8]) -> u32) {
+        let mut len = load(self.bytes_mut());
+        if len > self.parts.capacity {
+            self.reach(len, len);
+            len = match self.parts.capacity < len {
+                true => 0,
+                false => load(self.bytes_mut()),
+            };
+        }
+        let parts = &mut self.parts;
+        parts.fresh_from = parts.fresh_from.max(len.min(parts.capacity));
+    }
+
+    /// The span as it is, or as much of it as a slice may have on a 32-bit machine.
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        let len = self.parts.capacity.min(i32::MAX as u32) as usize;
+        // SAFETY: `from_raw` vouches that the bytes are valid, initialised and exclusively the region's; where there are none,
+        // the pointer dangles, and is aligned.
+        unsafe { core::slice::from_raw_parts_mut(self.parts.start.as_ptr(), len) }
+    }
+
     /// Lays a cold header over the span, extending it first if it cannot even hold its index. `Err` gives the region
     /// back when it cannot hold header, two buckets and one entry. Writes the header alone. `hash` names the hash of the index.
     pub(crate) fn format(mut self, hash: [u8; 16]) -> Result<Formatted, Region> {

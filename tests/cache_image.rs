@@ -373,3 +373,43 @@ fn new_memory_is_not_touched() {
     let written = bytes.read(HEADER_BYTES as usize, 200_000);
     assert!(written.iter().all(|byte| *byte == 0));
 }
+
+/// Loads an image into a region, as a host does that is asked for it; also tells how often it was asked.
+fn loaded(spec: &Spec, image: &[u8]) -> (Cache, u32) {
+    let mut asked = 0;
+    let mut region = region_with_bytes(spec).0;
+    region.load(|memory| {
+        asked += 1;
+        if let Some(memory) = memory.get_mut(..image.len()) {
+            memory.copy_from_slice(image);
+        }
+        image.len() as u32
+    });
+    (Cache::open(region), asked)
+}
+
+#[test]
+fn an_image_that_is_loaded_counts_as_memory_that_was_there() {
+    for (number, spec) in specs().iter().enumerate() {
+        let (_, mut oracle, bytes) = driven(spec, number as u64);
+        let image = bytes.image();
+        let (mut next, asked) = loaded(spec, &image);
+        assert_eq!(next.start(), Start::Walked, "{spec:?}");
+        let had_room = image.len() <= spec.capacity as usize;
+        assert_eq!(asked, if had_room { 1 } else { 2 });
+        oracle.compare(&next).unwrap();
+        go_on(&mut next, &mut oracle, 90);
+        // Damaged, it leaves nothing behind in the index of the cold cache.
+        let mut damaged = closed(spec, number as u64);
+        damaged[HEADER_BYTES as usize + 1] ^= 0x40;
+        let (mut cold, _) = loaded(spec, &damaged);
+        assert_eq!(cold.start(), Start::Cold(Cold::Damaged), "{spec:?}");
+        cold.validate().unwrap();
+        go_on(&mut cold, &mut Oracle::default(), 91);
+    }
+    let large = image(&specs()[0], 1);
+    let small = Spec::fresh(large.len() as u32 - 1);
+    let (cache, asked) = loaded(&small, &large);
+    assert_eq!((cache.start(), asked), (Start::Cold(Cold::Fresh), 1));
+    assert_eq!(loaded(&specs()[0], &[]).0.start(), Start::Cold(Cold::Fresh));
+}

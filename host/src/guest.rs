@@ -8,6 +8,7 @@ use wasmtime::{Engine, ExternType, Module};
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 use crate::image::module_digest;
+use crate::metashrew::Import;
 use crate::{metashrew, wasi};
 
 /// Why a module cannot be run.
@@ -78,6 +79,7 @@ pub struct Guest {
     plan: Option<Plan>,
     has_record: bool,
     uses_wasi: bool,
+    asks_for_image: bool,
     digest: Digest,
 }
 
@@ -96,6 +98,7 @@ impl Guest {
             memory,
             plan: plan(bytes)?,
             has_record: module.get_export(Record::EXPORT).is_some(),
+            asks_for_image: Import::is_image_asked_for(&module),
             uses_wasi: wasi::is_imported_by(&module),
             digest: module_digest(bytes),
             module,
@@ -143,6 +146,11 @@ impl Guest {
     /// Whether the module imports WASI preview 1.
     pub fn uses_wasi(&self) -> bool {
         self.uses_wasi
+    }
+
+    /// Whether the module asks for the image of its cache and offers the next one itself: it is built with steadfast's feature `image`.
+    pub fn asks_for_image(&self) -> bool {
+        self.asks_for_image
     }
 
     /// The SHA-256 digest of the module's bytes, by which images of caches tell modules apart.

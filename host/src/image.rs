@@ -2,10 +2,14 @@
 //!
 //! ```text
 //! buffer <- file
+//! exchange
 //! ```
 
 mod buffer;
+mod exchange;
 mod file;
+
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use steadfast::region::{
@@ -13,6 +17,7 @@ use steadfast::region::{
 };
 
 use self::buffer::Buffer;
+pub use self::exchange::ImageExchange;
 pub use self::file::Compression;
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
@@ -97,7 +102,8 @@ pub enum ImageError {
 /// ```
 #[derive(Clone)]
 pub struct RegionImage {
-    buffer: Buffer,
+    /// Shared by clones, until one of them is cut back.
+    buffer: Arc<Buffer>,
     info: RegionInfo,
     /// The region's address.
     base: u32,
@@ -116,9 +122,13 @@ impl RegionImage {
     pub fn capture(memory: &[u8], base: u32, module: Digest) -> Result<Self, ImageError> {
         let bytes = memory.get(base as usize..).unwrap_or_default();
         let info = inspect(bytes)?;
-        let buffer = Buffer::copy(&info, bytes).ok_or(ImageError::Short)?;
+        let mut buffer = Buffer::copy(&info, bytes).ok_or(ImageError::Short)?;
+        if matches!(info.status, Status::Sealed | Status::Shared) {
+            // A guest that has opened no cache leaves the image that it was given. Its memory is not to vouch for anything.
+            vouch(buffer.bytes_mut(), Status::Closed)?;
+        }
         RegionImage {
-            buffer,
+            buffer: Arc::new(buffer),
             info,
             base,
             module,
@@ -136,7 +146,9 @@ impl RegionImage {
         work: fn(&mut steadfast::Cache, u32),
         number: u32,
     ) -> Result<(), ImageError> {
-        if let Start::Cold(reason) = self.buffer.with_cache(&self.info, work, number) {
+        if let Start::Cold(reason) =
+            Arc::make_mut(&mut self.buffer).with_cache(&self.info, work, number)
+        {
             return Err(ImageError::Refused(reason));
         }
         self.info = inspect(self.buffer.bytes())?;

@@ -45,7 +45,7 @@ pub use digest::Digest;
 pub use engine::{Compiler, engine};
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
-pub use image::{Compression, ImageError, RegionImage};
+pub use image::{Compression, ImageError, ImageExchange, RegionImage};
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use map::MemoryMap;

@@ -13,10 +13,11 @@ use std::ops::{AddAssign, Range};
 use std::sync::Arc;
 
 use serde::Serialize;
-use wasmtime::{Extern, FuncType, Linker, Val, ValType};
+use wasmtime::{Extern, FuncType, Linker, Module, Val, ValType};
 
 pub use self::flush::{FlushError, decode as decode_flush};
 use crate::context::Context;
+use crate::image::ImageExchange;
 use crate::state::{Pair, Snapshot, StateError};
 use crate::trace::Recorder;
 
@@ -107,6 +108,7 @@ pub struct Exchange {
     calls: Vec<Call>,
     log: Box<dyn FnMut(&str) + Send>,
     recorder: Option<Recorder>,
+    images: Option<ImageExchange>,
 }
 
 impl Exchange {
@@ -124,7 +126,18 @@ impl Exchange {
             calls: Vec::new(),
             log,
             recorder: None,
+            images: None,
         }
+    }
+
+    /// Hands out and takes images from now on; without this there are none.
+    pub fn exchange_images(&mut self, images: ImageExchange) {
+        self.images = Some(images);
+    }
+
+    /// The images, if they are exchanged.
+    pub fn images(&self) -> Option<&ImageExchange> {
+        self.images.as_ref()
     }
 
     /// Goes over to the next input and the state that it finds; what was counted and written before is forgotten.
@@ -133,6 +146,9 @@ impl Exchange {
         self.writes.clear();
         self.calls.clear();
         self.counts = ImportCounts::default();
+        if let Some(images) = &mut self.images {
+            images.discard();
+        }
     }
 
     /// Records what the guest's cache is asked and told from now on.
@@ -215,6 +231,18 @@ impl Exchange {
         Ok(())
     }
 
+    fn load_image(&mut self, memory: &mut [u8], pointer: u32, capacity: u32) -> i32 {
+        let images = self.images.as_ref();
+        images.map_or(0, |images| images.load(memory, pointer, capacity))
+    }
+
+    fn offer_image(&mut self, memory: &[u8], pointer: u32, length: u32) {
+        if let Some(images) = &mut self.images {
+            // A refused one is none. Whoever wants the image then captures it, and is told why that fails.
+            let _ = images.offer(memory, pointer, length);
+        }
+    }
+
     fn log(&mut self, memory: &[u8], text: u32) -> Result<(), ImportError> {
         let text = &memory[readable("__log", memory, text)?];
         self.counts.logs += 1;
@@ -270,17 +298,28 @@ pub(crate) enum Import {
     Get,
     Flush,
     Log,
+    LoadImage,
+    OfferImage,
 }
 
 impl Import {
-    pub(crate) const ALL: [Import; 6] = [
+    pub(crate) const ALL: [Import; 8] = [
         Import::HostLen,
         Import::LoadInput,
         Import::GetLen,
         Import::Get,
         Import::Flush,
         Import::Log,
+        Import::LoadImage,
+        Import::OfferImage,
     ];
+
+    /// Whether the module asks for the image of its cache.
+    pub(crate) fn is_image_asked_for(module: &Module) -> bool {
+        let name = Import::LoadImage.name();
+        let mut imports = module.imports();
+        imports.any(|import| import.module() == MODULE && import.name() == name)
+    }
 
     /// The function's name in [`MODULE`].
     pub(crate) fn name(self) -> &'static str {
@@ -291,6 +330,8 @@ impl Import {
             Import::Get => "__get",
             Import::Flush => "__flush",
             Import::Log => "__log",
+            Import::LoadImage => "__load_image",
+            Import::OfferImage => "__offer_image",
         }
     }
 
@@ -299,13 +340,13 @@ impl Import {
         match self {
             Import::HostLen => 0,
             Import::LoadInput | Import::GetLen | Import::Flush | Import::Log => 1,
-            Import::Get => 2,
+            Import::Get | Import::LoadImage | Import::OfferImage => 2,
         }
     }
 
     /// Whether it has a result, which is an `i32` then.
     pub(crate) fn has_result(self) -> bool {
-        matches!(self, Import::HostLen | Import::GetLen)
+        matches!(self, Import::HostLen | Import::GetLen | Import::LoadImage)
     }
 
     /// Runs it on a caller's memory. An engine passes as many arguments as it has parameters.
@@ -324,6 +365,8 @@ impl Import {
             Import::Get => exchange.get(memory, next(), next())?,
             Import::Flush => exchange.flush(memory, next())?,
             Import::Log => exchange.log(memory, next())?,
+            Import::LoadImage => return Ok(Some(exchange.load_image(memory, next(), next()))),
+            Import::OfferImage => exchange.offer_image(memory, next(), next()),
         }
         Ok(None)
     }

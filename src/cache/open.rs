@@ -21,7 +21,30 @@ use crate::region::{Region, RegionTaken};
 /// assert!(steadfast::open_cache().is_err());
 /// ```
 pub fn open_cache() -> Result<Cache, RegionTaken> {
-    let cache = Cache::open(Region::reserved()?);
+    Ok(opened(Region::reserved()?))
+}
+
+/// As [`open_cache`], of a region into which an image is [loaded](Region::load) first.
+///
+/// # Errors
+///
+/// As there; `load` is not called then.
+///
+/// ```
+/// use steadfast::{cache::open_cache_with, region::Start};
+///
+/// // The host has no image.
+/// let cache = open_cache_with(|_memory| 0).expect("opened once");
+/// assert!(!cache.start().is_warm());
+/// ```
+pub fn open_cache_with(load: impl FnMut(&mut [u8]) -> u32) -> Result<Cache, RegionTaken> {
+    let mut region = Region::reserved()?;
+    region.load(load);
+    Ok(opened(region))
+}
+
+fn opened(region: Region) -> Cache {
+    let cache = Cache::open(region);
     record::note_cache_start(cache.start().code());
-    Ok(cache)
+    cache
 }

@@ -58,6 +58,9 @@ pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
 ///
 /// A host takes exactly one flush for a block, even an empty one, and keeps none of its writes without it.
 ///
+/// With the feature `image`, the host is offered the image of the cache then; not while a view's height is set, nor in
+/// [`CacheAllocationMode::View`].
+///
 /// # Panics
 ///
 /// Halts when the message exceeds 2 GiB less four bytes; nothing was written then.
@@ -65,7 +68,7 @@ pub fn flush() {
     state::with(|state| {
         let pairs = state.pending.iter();
         host_interface::flush(pairs.map(|(key, value)| (key.as_slice(), value.as_slice())));
-        state.pending.clear();
+        state.flushed();
     });
 }
 

@@ -2,12 +2,16 @@
 //!
 //! The one file of the metashrew surface that is specific to a target.
 
+#[cfg(all(feature = "image", target_arch = "wasm32"))]
+pub(super) use image_imports::{load_image, offer_image};
 #[cfg(target_arch = "wasm32")]
 pub(super) use imports::{export, flush, get, get_len, host_len, load_input, log};
 #[cfg(not(all(target_arch = "wasm32", target_os = "wasi")))]
 pub(super) use metashrew_log::log_line;
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) use stand_in::{export, flush, get, get_len, host_len, load_input, log};
+#[cfg(all(feature = "image", not(target_arch = "wasm32")))]
+pub(super) use stand_in::{load_image, offer_image};
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 pub(super) use wasi_log::log_line;
 
@@ -134,6 +138,29 @@ mod imports {
     }
 }
 
+/// What a host that keeps images of caches has besides.
+#[cfg(all(feature = "image", target_arch = "wasm32"))]
+mod image_imports {
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        fn __load_image(into: *mut u8, capacity: usize) -> i32;
+        fn __offer_image(image: *const u8, len: usize);
+    }
+
+    /// Has the host write the image that it has, and answers its length. Where that is more than there is room for, nothing was
+    /// written; a host without an image answers 0, as does one for which the pointer, a `u32`, is out of reach.
+    pub(in super::super) fn load_image(into: &mut [u8]) -> u32 {
+        // SAFETY: the host writes at most as many bytes as it is told.
+        let len = unsafe { __load_image(into.as_mut_ptr(), into.len()) };
+        u32::try_from(len).unwrap_or(0)
+    }
+
+    pub(in super::super) fn offer_image(image: &[u8]) {
+        // SAFETY: the host reads as many bytes as it is told, and keeps no pointer.
+        unsafe { __offer_image(image.as_ptr(), image.len()) }
+    }
+}
+
 /// A host in the test's own process, one to each thread.
 ///
 /// It decodes what it is given as a real host does, from the framed bytes, and panics on what a real host would
@@ -169,6 +196,12 @@ pub mod stand_in {
         pub reads: usize,
         /// What a broken host answers for the length of any value.
         pub announces: Option<i32>,
+        /// The image that the module is handed for its cache; empty if there is none.
+        #[cfg(feature = "image")]
+        pub image: Vec<u8>,
+        /// The images offered so far.
+        #[cfg(feature = "image")]
+        pub offers: Vec<Vec<u8>>,
     }
 
     /// Calls `then` with this thread's host.
@@ -222,6 +255,21 @@ pub mod stand_in {
             }
             host.flushes.push(message.data().to_vec());
         });
+    }
+
+    #[cfg(feature = "image")]
+    pub(in super::super) fn load_image(into: &mut [u8]) -> u32 {
+        with(|host| {
+            if let Some(into) = into.get_mut(..host.image.len()) {
+                into.copy_from_slice(&host.image);
+            }
+            u32::try_from(host.image.len()).expect("the test's image is below 4 GiB")
+        })
+    }
+
+    #[cfg(feature = "image")]
+    pub(in super::super) fn offer_image(image: &[u8]) {
+        with(|host| host.offers.push(image.to_vec()));
     }
 
     pub(in super::super) fn log(text: Frame<'_>) {

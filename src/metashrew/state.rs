@@ -5,10 +5,11 @@ use alloc::vec::Vec;
 
 use super::debug::Debugging;
 use super::host_interface::HostKey;
+use super::image;
 use super::keyed::Keyed;
 use super::logging::{Level, halt, line};
 use super::lru_cache::{CacheAllocationMode, CacheStats};
-use crate::cache::{Cache, Lookup, Pool, Scope, open_cache};
+use crate::cache::{Cache, Lookup, Pool, Scope};
 use crate::exclusive::Exclusive;
 use crate::region::Region;
 
@@ -70,7 +71,7 @@ impl State {
 
     #[cold]
     fn open(&mut self) {
-        self.cache = Some(open_cache().unwrap_or_else(|taken| {
+        self.cache = Some(image::open().unwrap_or_else(|taken| {
             line(
                 Level::Warning,
                 format_args!("metashrew's functions run without a cache: {taken}"),
@@ -147,6 +148,19 @@ impl State {
         Scope::View(height)
     }
 
+    /// The writes have been handed to the host: they are not pending any more, and the cache is as of them.
+    pub fn flushed(&mut self) {
+        self.pending.clear();
+        if !self.is_view() && self.is_open() {
+            image::offer(self.cache());
+        }
+    }
+
+    /// Whether the instance answers a view rather than index blocks.
+    fn is_view(&self) -> bool {
+        self.view_height.is_some() || matches!(self.mode, CacheAllocationMode::View)
+    }
+
     /// The value of a key: from the writes at hand, from the cache, from the host.
     pub fn get(&mut self, key: &Arc<Vec<u8>>) -> Arc<Vec<u8>> {
         if let Some(value) = self.pending.get(key) {
@@ -209,7 +223,7 @@ impl State {
     /// The main pool holds the state as of the block before. Where this block is not the one after that, what could differ
     /// is dropped: what was written from this height on if the chain has been reorganised, everything if blocks are missing.
     pub fn begin_block(&mut self, height: Option<u32>) {
-        if self.view_height.is_some() || matches!(self.mode, CacheAllocationMode::View) {
+        if self.is_view() {
             return;
         }
         // An image tells which block its entries are as of.

@@ -115,6 +115,13 @@ impl Formatted {
         Some(unsafe { slice::from_raw_parts(self.at(range.start).as_ptr(), len as usize) })
     }
 
+    /// The region up to its frontier; nothing where that is not in it, or more than a slice may have on a 32-bit machine.
+    pub fn image(&self) -> &[u8] {
+        let frontier = self.header().frontier;
+        let whole = (frontier <= i32::MAX as u32).then(|| self.raw(0..frontier));
+        whole.flatten().unwrap_or_default()
+    }
+
     /// A bucket of the index as it may be read: one on a page that nobody has cleared yet is empty.
     #[inline]
     pub fn bucket(&self, number: u32) -> &Bucket {

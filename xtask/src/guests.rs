@@ -34,6 +34,7 @@ const FAST: &str = "guest";
 const SMALL: &str = "guest-small";
 
 const TESTS: Modules = Modules::EachOf("wasm-tests/guests/src/bin");
+const IMAGE_TESTS: Modules = Modules::EachOf("wasm-tests/image-guests/src/bin");
 const CONTROLS: Modules = Modules::EachOf("wasm-tests/controls/src/bin");
 const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
 const CACHE_BENCHES: Modules = Modules::EachOf("bench/cache-guests/src/bin");
@@ -42,13 +43,14 @@ const INDEXER_BENCHES: Modules = Modules::EachOf("bench/indexer-guests/src/bin")
 const METASHREW_BENCHES: Modules = Modules::EachOf("bench/metashrew-guests/src/bin");
 
 #[rustfmt::skip]
-const GUESTS: [Guests; 12] = [
+const GUESTS: [Guests; 13] = [
     Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
     Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
     Guests { package: "metashrew-port", target: BARE, profile: FAST, to: "", modules: Modules::One("metashrew_port") },
     Guests { package: "control-guests", target: WASI, profile: FAST, to: "", modules: CONTROLS },
     Guests { package: "wasm-test-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: TESTS },
     Guests { package: "wasm-test-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: TESTS },
+    Guests { package: "image-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: IMAGE_TESTS },
     Guests { package: "bench-guests", target: BARE, profile: FAST, to: "bench", modules: BENCHES },
     Guests { package: "bench-guests", target: BARE, profile: SMALL, to: "bench-small", modules: BENCHES },
     Guests { package: "bench-cache-guests", target: WASI, profile: FAST, to: "bench", modules: CACHE_BENCHES },

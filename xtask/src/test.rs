@@ -9,8 +9,8 @@ use crate::step::step;
 use crate::tally::Tally;
 use crate::{browser, guests, licences, optional, shell, tools};
 
-/// The guest crate's features, in the combinations that must build.
-const FEATURES: [&str; 8] = [
+/// The guest crate's features, in the combinations that must build; `image` has `metashrew` with it.
+const FEATURES: [&str; 12] = [
     "",
     "trace",
     "metashrew",
@@ -19,6 +19,10 @@ const FEATURES: [&str; 8] = [
     "trace,log",
     "metashrew,log",
     "trace,metashrew,log",
+    "image",
+    "trace,image",
+    "image,log",
+    "trace,image,log",
 ];
 
 /// The packages that only a wasm target gives their meaning.
@@ -29,7 +33,7 @@ const GUESTS: [(&str, &str); 2] = [
     ),
     (
         BARE,
-        "--package indexer-metashrew --package metashrew-port --package wasm-test-guests --package bench-guests --package bench-indexer-guests --package bench-metashrew-guests",
+        "--package indexer-metashrew --package metashrew-port --package wasm-test-guests --package image-guests --package bench-guests --package bench-indexer-guests --package bench-metashrew-guests",
     ),
 ];
 

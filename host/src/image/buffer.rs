@@ -10,7 +10,6 @@ use steadfast::region::{
 };
 
 /// The used prefix of a region, aligned as a region is.
-#[derive(Clone)]
 pub struct Buffer {
     /// Zeroed by the system, which commits what is written: what no part of an image covers costs nothing.
     memory: Vec<u8>,
@@ -32,10 +31,7 @@ impl Buffer {
     /// Zeros, as many as the image takes.
     pub fn for_image(info: &RegionInfo) -> Buffer {
         let len = info.frontier.max(info.arena_start + ENTRY_HEADER_BYTES) as usize;
-        Buffer {
-            memory: vec![0; len + REGION_ALIGN],
-            len,
-        }
+        Buffer::zeros(len)
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -78,5 +74,41 @@ impl Buffer {
     /// Bytes before the first one that is aligned. A vector's bytes do not move when it does.
     fn skip(&self) -> usize {
         self.memory.as_ptr().align_offset(REGION_ALIGN)
+    }
+
+    fn zeros(len: usize) -> Buffer {
+        Buffer {
+            memory: vec![0; len + REGION_ALIGN],
+            len,
+        }
+    }
+}
+
+/// The copy's bytes are aligned where they then stand.
+impl Clone for Buffer {
+    fn clone(&self) -> Buffer {
+        let mut copy = Buffer::zeros(self.len);
+        copy.bytes_mut().copy_from_slice(self.bytes());
+        copy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_holds_the_same_bytes_wherever_it_stands() {
+        let mut buffer = Buffer::zeros(3 * REGION_ALIGN / 2);
+        buffer.bytes_mut().fill_with({
+            let mut byte = 0_u8;
+            move || {
+                byte = byte.wrapping_mul(5).wrapping_add(1);
+                byte
+            }
+        });
+        // Kept alive, so that they all stand elsewhere.
+        let copies: Vec<Buffer> = (0..20).map(|_| buffer.clone()).collect();
+        assert!(copies.iter().all(|copy| copy.bytes() == buffer.bytes()));
     }
 }

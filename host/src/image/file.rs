@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use steadfast::region::{HEADER_BYTES, inspect};
@@ -174,7 +175,7 @@ fn read_parts(source: &mut dyn Read, base: u32, module: Digest) -> Result<Region
         return Err("more bytes than its header says".into());
     }
     let image = RegionImage {
-        buffer,
+        buffer: Arc::new(buffer),
         info,
         base,
         module,

@@ -1,7 +1,7 @@
 //! Blocks that begin with the cache that an earlier one left.
 
 use super::{Finished, Live, Runner};
-use crate::image::{ImageError, RegionImage};
+use crate::image::{ImageError, ImageExchange, RegionImage};
 use crate::input::Input;
 use crate::state::State;
 use crate::trap::RunError;
@@ -20,7 +20,10 @@ impl Runner {
         image: Option<&RegionImage>,
     ) -> Result<Finished, RunError> {
         let mut live = self.instantiate(input, state)?;
-        if let Some(image) = image.filter(|image| image.module() == self.guest.digest()) {
+        let image = image.filter(|image| image.module() == self.guest.digest());
+        if self.guest.asks_for_image() {
+            live.exchange_images(image)?;
+        } else if let Some(image) = image {
             live.restore(image);
         }
         live.start(input)
@@ -28,6 +31,17 @@ impl Runner {
 }
 
 impl Live {
+    /// Has the image ready for when the guest asks, and takes the one that it offers.
+    fn exchange_images(&mut self, image: Option<&RegionImage>) -> Result<(), RunError> {
+        let mut images = ImageExchange::of(self.module);
+        if let Some(image) = image {
+            let taken = images.take_up(image.clone(), image.info().height);
+            taken.map_err(|error| RunError::Instantiate(error.to_string()))?;
+        }
+        self.store.data_mut().exchange.exchange_images(images);
+        Ok(())
+    }
+
     /// Puts an image where its region begins, if there is room for it.
     fn restore(&mut self, image: &RegionImage) {
         if self.grow_to(image.memory_needed()).is_ok() {
@@ -44,6 +58,12 @@ impl Finished {
     ///
     /// When the block failed, or left no cache that is whole.
     pub fn image(&self) -> Result<RegionImage, ImageError> {
+        let images = self.live.store.data().exchange.images();
+        if let Some(offered) = images.and_then(ImageExchange::offered)
+            && self.outcome.is_ok()
+        {
+            return Ok(offered.clone());
+        }
         let record = self.record().filter(|_| self.outcome.is_ok());
         let base = record.map_or(0, |record| record.region_start);
         let memory = if record.is_some() { self.memory() } else { &[] };

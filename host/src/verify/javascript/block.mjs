@@ -75,6 +75,9 @@ export class Host {
       __log: (pointer) => {
         this.#readable("__log", pointer);
       },
+      // Where an image is to be found, it stands in memory before the module starts.
+      __load_image: () => 0,
+      __offer_image: () => {},
     };
   }
 
