@@ -1,5 +1,8 @@
 //! Images: a cache that goes on in another instance, and what makes it begin without entries.
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{Cold, HEADER_BYTES, Region, RegionInfo, Start, Status, inspect, vouch};
 use steadfast_ops::cache::{

@@ -33,7 +33,7 @@ fn arguments<const N: usize>() -> [u64; N] {
 }
 
 /// Stores as many entries as the input tells.
-#[unsafe(no_mangle)]
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
 pub extern "C" fn _start() {
     let [entries] = arguments();
     CACHE.with_borrow_mut(|cache| {
@@ -49,7 +49,7 @@ pub extern "C" fn _start() {
 
 /// Reads entries at random: so many, of the first so many, from a seed. Answers how many were there, and the sum of both ends of
 /// their values.
-#[unsafe(no_mangle)]
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
 pub extern "C" fn read() -> i32 {
     let [reads, entries, mut seed] = arguments();
     let (mut hits, mut sum) = (0u64, 0u64);
@@ -70,4 +70,10 @@ pub extern "C" fn read() -> i32 {
         }
     });
     host_interface::export_bytes([hits.to_le_bytes(), sum.to_le_bytes()].concat())
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn main() {
+    _start();
+    read();
 }
