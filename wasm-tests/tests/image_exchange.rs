@@ -15,7 +15,7 @@ use wasmparser::{Parser, Payload};
 use wasmtime::{Caller, Engine, Extern, Linker, Module, Store};
 
 const TARGET: &str = "wasm32-unknown-unknown";
-const GUESTS: [&str; 2] = ["metashrew-image", "metashrew-image-on-demand"];
+const GUESTS: [&str; 2] = ["asking", "asking-on-demand"];
 /// Of the keys that the guest reads, and one that it writes in each block.
 const KEYS: usize = 501;
 /// What follows the height for a block that fails after its flush.
