@@ -1,19 +1,7 @@
 //! What a host reads of a heap from bytes: bounded whatever they hold.
 
-use steadfast::heap::{Gauges, HeapMap, MapFault, PartKind};
-use steadfast_ops::heap::{PAGE, Player, Span, seeded};
-
-fn bytes_of(gauges: &Gauges) -> Vec<u8> {
-    [
-        gauges.held_bytes,
-        gauges.peak_bytes,
-        gauges.used_granules,
-        gauges.highest_granules,
-    ]
-    .into_iter()
-    .flat_map(usize::to_le_bytes)
-    .collect()
-}
+use steadfast::heap::{HeapMap, MapFault, PartKind};
+use steadfast_ops::heap::{PAGE, Player, Span, gauge_bytes, seeded};
 
 const WORD: usize = size_of::<usize>();
 
@@ -46,7 +34,7 @@ fn damaged_bytes_give_a_map_that_adds_up_or_a_fault() {
         );
     }
     let sound = span.bytes().to_vec();
-    let gauges = bytes_of(heap.gauges());
+    let gauges = gauge_bytes(heap.gauges());
     let parts = HeapMap::read(&sound, &gauges, WORD)
         .unwrap()
         .parts()

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::collections::BTreeMap;
 
-use steadfast::heap::{Heap, HeapMap, MAX_ALIGN};
+use steadfast::heap::{Gauges, Heap, HeapMap, MAX_ALIGN};
 
 use super::{Op, Span};
 
@@ -124,16 +124,7 @@ impl Player {
 
     /// Checks what a host would read from the span's bytes against what the heap counts.
     fn compare_map(&self) {
-        let gauges = self.heap.gauges();
-        let gauges: Vec<u8> = [
-            gauges.held_bytes,
-            gauges.peak_bytes,
-            gauges.used_granules,
-            gauges.highest_granules,
-        ]
-        .into_iter()
-        .flat_map(usize::to_le_bytes)
-        .collect();
+        let gauges = gauge_bytes(self.heap.gauges());
         let map = HeapMap::read(self.span.bytes(), &gauges, size_of::<usize>())
             .expect("a sound heap has a map");
         assert_eq!(map.counters(), self.heap.counters());
@@ -327,4 +318,17 @@ fn places(size: usize) -> impl Iterator<Item = usize> {
     (0..head)
         .chain((head..tail).step_by(STRIDE))
         .chain(tail..size)
+}
+
+/// A heap's gauges as they stand in memory.
+pub fn gauge_bytes(gauges: &Gauges) -> Vec<u8> {
+    [
+        gauges.held_bytes,
+        gauges.peak_bytes,
+        gauges.used_granules,
+        gauges.highest_granules,
+    ]
+    .into_iter()
+    .flat_map(usize::to_le_bytes)
+    .collect()
 }
