@@ -9,10 +9,10 @@ use core::ptr;
 use crate::exclusive::Exclusive;
 use crate::heap::Heap;
 use crate::memory::platform;
-use crate::plan::Plan;
+use crate::plan::{EncodedPlan, Plan};
 use crate::probe::{Grant, Span};
 use crate::record::{Record, with_record};
-use crate::reserve::{self, granted};
+use crate::reserve::reserve_whole;
 
 /// The allocator that [`plan!`](crate::plan!) declares.
 ///
@@ -23,68 +23,84 @@ use crate::reserve::{self, granted};
 /// Every value of this type serves from the one heap of the module.
 #[derive(Debug)]
 pub struct Global {
-    plan: Plan,
-    encoded: [u8; Plan::ENCODED_LEN],
+    plan: &'static EncodedPlan,
 }
 
 static HEAP: Exclusive<Heap> = Exclusive::new(Heap::new());
 
-impl Global {
-    /// The allocator over `plan`'s budget.
-    pub const fn new(plan: Plan) -> Self {
-        Self {
-            plan: plan.checked(),
-            encoded: plan.encode(),
+/// Which part of the budget a heap serves.
+#[derive(Clone, Copy)]
+enum Part {
+    Rust,
+    C,
+}
+
+impl Part {
+    #[inline]
+    fn span(self, grant: &Grant) -> Span {
+        match self {
+            Part::Rust => grant.heap,
+            Part::C => grant.c_heap,
         }
     }
 
-    fn reserve(&self) -> Grant {
-        granted().unwrap_or_else(|| reserve::decide_whole(&self.plan, &self.encoded))
+    #[inline]
+    fn gauges(self, record: &mut Record) -> &mut u32 {
+        match self {
+            Part::Rust => &mut record.heap_gauges,
+            Part::C => &mut record.c_heap_gauges,
+        }
+    }
+}
+
+impl Global {
+    /// The allocator over the budget of the plan that these bytes [encode](Plan::encode).
+    ///
+    /// # Panics
+    /// When they are no plan; a compile error in a constant.
+    pub const fn new(plan: &'static EncodedPlan) -> Self {
+        assert!(Plan::decode_whole(plan).is_ok(), "the bytes are no plan");
+        Self { plan }
     }
 
-    /// Reserves, if that is still to be done, and tries again; notes a request that cannot be served.
+    /// Serves a request that the part's heap answered with null: the first of all, which reserves memory. The others are
+    /// noted, and get null again. A block comes zeroed, which serves all kinds of requests.
     #[cold]
     #[inline(never)]
-    fn first_or_exhausted(
-        &self,
-        layout: Layout,
-        serve: fn(&mut Heap, Layout) -> *mut u8,
-    ) -> *mut u8 {
-        let adopted = with_heap(|heap| heap.is_adopted());
-        if !adopted {
-            let grant = self.reserve();
-            let gauges = adopt(&HEAP, grant.heap);
-            with_record(|record| record.heap_gauges = gauges);
-            let block = with_heap(|heap| serve(heap, layout));
-            if !block.is_null() {
-                return block;
-            }
+    fn first_or_exhausted(&self, heap: &Exclusive<Heap>, part: Part, layout: Layout) -> *mut u8 {
+        // SAFETY: the closures call nothing but the heap.
+        unsafe {
+            let is_first = !heap.with_leaf(|heap| heap.is_adopted());
+            let grant = is_first.then(|| reserve_whole(self.plan));
+            heap.with_leaf(|heap| {
+                let mut block = ptr::null_mut();
+                if let Some(grant) = grant {
+                    adopt(heap, &grant, part.span(&grant));
+                    block = heap.alloc_zeroed(layout);
+                }
+                with_record(|record| {
+                    // 0 where addresses are wider.
+                    *part.gauges(record) =
+                        u32::try_from(ptr::from_ref(heap.gauges()).addr()).unwrap_or(0);
+                    if block.is_null() {
+                        record.note_exhaustion(heap, layout);
+                    }
+                });
+                block
+            })
         }
-        note_exhaustion(&HEAP, layout);
-        ptr::null_mut()
     }
 }
 
-fn with_heap<R>(f: impl FnOnce(&mut Heap) -> R) -> R {
-    // SAFETY: no closure in this file calls back into the allocator.
-    unsafe { HEAP.with_leaf(f) }
-}
-
-/// Gives a heap its span, once. Answers where its gauges stand in linear memory; 0 where addresses are wider.
-fn adopt(heap: &Exclusive<Heap>, span: Span) -> u32 {
-    heap.with(|heap| {
-        if !heap.is_adopted() && span.len > 0 {
-            // SAFETY: the span was reserved for this heap alone, is made of whole pages, and exists.
-            unsafe {
-                heap.adopt(
-                    platform::pointer(span.start),
-                    span.len as usize,
-                    (span.fresh_from - span.start) as usize,
-                );
-            }
-        }
-        u32::try_from(ptr::from_ref(heap.gauges()).addr()).unwrap_or(0)
-    })
+fn adopt(heap: &mut Heap, grant: &Grant, span: Span) {
+    // SAFETY: the span was reserved for this heap alone, is made of whole pages, and exists.
+    unsafe {
+        heap.adopt(
+            platform::pointer(span.start),
+            span.len as usize,
+            grant.fresh_offset(span) as usize,
+        );
+    }
 }
 
 // SAFETY: blocks come from the heap, which hands out each byte once and keeps to the layout.
@@ -93,10 +109,9 @@ unsafe impl GlobalAlloc for Global {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let mut block = with_heap(|heap| heap.alloc(layout));
         if block.is_null() {
-            block = self.first_or_exhausted(layout, Heap::alloc);
+            block = self.first_or_exhausted(&HEAP, Part::Rust, layout);
         }
-        trace(block, layout);
-        block
+        trace(block, layout)
     }
 
     #[inline]
@@ -109,35 +124,39 @@ unsafe impl GlobalAlloc for Global {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let mut block = with_heap(|heap| heap.alloc_zeroed(layout));
         if block.is_null() {
-            block = self.first_or_exhausted(layout, Heap::alloc_zeroed);
+            block = self.first_or_exhausted(&HEAP, Part::Rust, layout);
         }
-        trace(block, layout);
-        block
+        trace(block, layout)
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller's duty is the same; `new_size` with this alignment is a valid layout.
-        let (moved, wanted) = unsafe {
+        let (mut moved, wanted) = unsafe {
             (
                 with_heap(|heap| heap.realloc(block, layout, new_size)),
                 Layout::from_size_align_unchecked(new_size, layout.align()),
             )
         };
         if moved.is_null() {
-            return self.first_or_exhausted(wanted, |_, _| ptr::null_mut());
+            moved = self.first_or_exhausted(&HEAP, Part::Rust, wanted);
         }
-        trace(moved, wanted);
-        moved
+        trace(moved, wanted)
     }
+}
+
+fn with_heap<R>(f: impl FnOnce(&mut Heap) -> R) -> R {
+    // SAFETY: no closure in this file calls back into the allocator.
+    unsafe { HEAP.with_leaf(f) }
 }
 
 /// Takes a block that was handed out into the running digest.
 #[inline(always)]
-fn trace(block: *mut u8, layout: Layout) {
-    if cfg!(feature = "trace") {
+fn trace(block: *mut u8, layout: Layout) -> *mut u8 {
+    if cfg!(feature = "trace") && !block.is_null() {
         with_record(|record| record.trace(block.addr() as u64, layout));
     }
+    block
 }
 
 impl Record {
@@ -149,23 +168,18 @@ impl Record {
         }
         self.trace_count += 1;
     }
-}
 
-/// Notes a request that could not be served. The first one stays, since only its moment tells what went wrong.
-fn note_exhaustion(heap: &Exclusive<Heap>, layout: Layout) {
-    let nth = with_record(|record| {
-        record.exhausted_count = record.exhausted_count.saturating_add(1);
-        record.exhausted_count
-    });
-    if nth == 1 {
-        let counters = heap.with(|heap| heap.counters());
-        with_record(|record| {
-            record.exhausted_request = saturate(layout.size());
-            record.exhausted_align = saturate(layout.align());
-            record.exhausted_live = saturate(counters.live_bytes);
-            record.exhausted_largest_free = saturate(counters.largest_free_bytes);
-            record.exhausted_budget = saturate(counters.budget_bytes);
-        });
+    /// Notes a request that could not be served. The first one stays, since only its moment tells what went wrong.
+    fn note_exhaustion(&mut self, heap: &Heap, layout: Layout) {
+        self.exhausted_count = self.exhausted_count.saturating_add(1);
+        if self.exhausted_count == 1 {
+            let counters = heap.counters();
+            self.exhausted_request = saturate(layout.size());
+            self.exhausted_align = saturate(layout.align());
+            self.exhausted_live = saturate(counters.live_bytes);
+            self.exhausted_largest_free = saturate(counters.largest_free_bytes);
+            self.exhausted_budget = saturate(counters.budget_bytes);
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl Heap {
     }
 
     /// Whether a span has been adopted.
-    pub const fn is_adopted(&self) -> bool {
+    pub fn is_adopted(&self) -> bool {
         self.runs.is_adopted()
     }
 
@@ -124,16 +124,18 @@ impl Heap {
 
     /// As [`alloc`](Heap::alloc), with every byte zero. Memory that is known never to have been written is not
     /// written again.
-    #[inline]
+    #[inline(never)]
     pub fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        let size = padded(layout.size(), layout.align());
-        if size > SMALL_MAX {
-            return self.alloc_large_zeroed(layout.size(), layout.align());
-        }
-        let block = self.alloc_small(class::of(size));
+        let fresh = self.runs.fresh();
+        let block = self.alloc(layout);
         if !block.is_null() {
-            // SAFETY: the block has at least that many bytes.
-            unsafe { block.write_bytes(0, layout.size()) };
+            let mut written = layout.size();
+            // A slab's blocks have been written to, be it only with links.
+            if padded(written, layout.align()) > SMALL_MAX {
+                written = written.min(fresh.saturating_sub(self.runs.offset(block)));
+            }
+            // SAFETY: the block has `size` bytes, and those from `fresh` on were zero before this request.
+            unsafe { block.write_bytes(0, written) };
         }
         block
     }
@@ -215,7 +217,7 @@ impl Heap {
                 // A short run belongs to a request that was large by its alignment.
                 Some(len) if len * GRANULE <= SMALL_MAX => (len * GRANULE, 2 * SMALL_MAX),
                 Some(len) => (len * GRANULE, 1),
-                None => (class::size((*self.runs.slab_of(ptr)).class()), 1),
+                None => ((*self.runs.slab_of(ptr)).size, 1),
             }
         };
         // SAFETY: the alignment is a power of two, and the size is that of a block that exists.

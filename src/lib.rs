@@ -55,7 +55,7 @@ pub use cache::{Cache, open_cache};
 pub use global::Global;
 #[doc(hidden)]
 pub use global::c as __c;
-pub use plan::{Plan, Policy};
+pub use plan::{EncodedPlan, Plan, Policy};
 pub use probe::{Grant, RegionOutcome};
 pub use reserve::{granted, on_refusal, reserve, reserve_with};
 pub use units::{Bytes, Pages};

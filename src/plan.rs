@@ -52,6 +52,9 @@ pub struct Plan {
     policy: Policy,
 }
 
+/// A plan as the custom section holds it.
+pub type EncodedPlan = [u8; Plan::ENCODED_LEN];
+
 impl Plan {
     /// The defaults: region at 128 MiB, at most 1 GiB, 4 MiB for C, entries of 137 bytes, policy probe;
     /// each can be set at build time by a `STEADFAST_*` variable (see the README).
@@ -177,15 +180,16 @@ impl Plan {
 
     const MAGIC: [u8; 8] = *b"stdfplan";
     const FORMAT: u32 = 1;
+    const LAST_POLICY: u32 = 4;
 
     /// The plan as the custom section holds it: little-endian, versioned, ended by its fingerprint.
-    pub const fn encode(&self) -> [u8; Self::ENCODED_LEN] {
+    pub const fn encode(&self) -> EncodedPlan {
         let (policy, step) = match self.policy {
             Policy::Probe => (0, 0),
             Policy::Ladder => (1, 0),
             Policy::Exact => (2, 0),
             Policy::OnDemand { step } => (3, step.get()),
-            Policy::Off => (4, 0),
+            Policy::Off => (Self::LAST_POLICY, 0),
         };
         let mut out = [0; Self::ENCODED_LEN];
         put(&mut out, 0, &Self::MAGIC);
@@ -195,7 +199,7 @@ impl Plan {
         put(&mut out, 24, &self.region_max.get().to_le_bytes());
         put(&mut out, 32, &self.c_heap.get().to_le_bytes());
         put(&mut out, 40, &step.to_le_bytes());
-        put(&mut out, 48, &(policy as u32).to_le_bytes());
+        put(&mut out, 48, &policy.to_le_bytes());
         let fingerprint = fnv1a(&out, 56);
         put(&mut out, 56, &fingerprint.to_le_bytes());
         out
@@ -207,7 +211,7 @@ impl Plan {
     }
 
     /// The fingerprint that ends an encoded plan.
-    pub(crate) const fn fingerprint_of(encoded: &[u8; Self::ENCODED_LEN]) -> u64 {
+    pub(crate) const fn fingerprint_of(encoded: &EncodedPlan) -> u64 {
         u64_at(encoded, 56)
     }
 
@@ -216,37 +220,50 @@ impl Plan {
     /// # Errors
     /// When the bytes are not a plan of this format, or the plan's numbers do not fit together.
     pub fn decode(bytes: &[u8]) -> Result<Self, PlanError> {
-        let bytes: &[u8; Self::ENCODED_LEN] = bytes
-            .try_into()
-            .map_err(|_| PlanError::Length(bytes.len()))?;
-        if bytes[..8] != Self::MAGIC {
+        match bytes.try_into() {
+            Ok(bytes) => Self::decode_whole(bytes),
+            Err(_) => Err(PlanError::Length(bytes.len())),
+        }
+    }
+
+    /// As [`Plan::decode`].
+    pub(crate) const fn decode_whole(bytes: &EncodedPlan) -> Result<Self, PlanError> {
+        if u64_at(bytes, 0) != u64::from_le_bytes(Self::MAGIC) {
             return Err(PlanError::Magic);
         }
         if u32_at(bytes, 8) != Self::FORMAT {
             return Err(PlanError::Format(u32_at(bytes, 8)));
         }
-        if u64_at(bytes, 56) != fnv1a(bytes, 56) {
+        if Self::fingerprint_of(bytes) != fnv1a(bytes, 56) {
             return Err(PlanError::Fingerprint);
         }
-        let step = Bytes::new(u64_at(bytes, 40));
-        let policy = match u32_at(bytes, 48) {
-            0 => Policy::Probe,
-            1 => Policy::Ladder,
-            2 => Policy::Exact,
-            3 => Policy::OnDemand { step },
-            4 => Policy::Off,
-            other => return Err(PlanError::Policy(other)),
-        };
-        let plan = Self {
+        if u32_at(bytes, 48) > Self::LAST_POLICY {
+            return Err(PlanError::Policy(u32_at(bytes, 48)));
+        }
+        let plan = Self::read(bytes);
+        match plan.fault() {
+            None => Ok(plan),
+            Some(fault) => Err(PlanError::Unfit(fault)),
+        }
+    }
+
+    /// As [`Plan::decode`], of bytes that are known to be a plan.
+    #[inline(always)]
+    pub(crate) const fn read(bytes: &EncodedPlan) -> Self {
+        Self {
             expected_entry: u32_at(bytes, 12),
             region_base: Bytes::new(u64_at(bytes, 16)),
             region_max: Bytes::new(u64_at(bytes, 24)),
             c_heap: Bytes::new(u64_at(bytes, 32)),
-            policy,
-        };
-        match plan.fault() {
-            None => Ok(plan),
-            Some(fault) => Err(PlanError::Unfit(fault)),
+            policy: match u32_at(bytes, 48) {
+                0 => Policy::Probe,
+                1 => Policy::Ladder,
+                2 => Policy::Exact,
+                3 => Policy::OnDemand {
+                    step: Bytes::new(u64_at(bytes, 40)),
+                },
+                _ => Policy::Off,
+            },
         }
     }
 }
@@ -282,10 +299,12 @@ const fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
     }
 }
 
+#[inline(always)]
 const fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
+#[inline(always)]
 const fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u32_at(bytes, at) as u64 | (u32_at(bytes, at + 4) as u64) << 32
 }

@@ -2,7 +2,7 @@
 
 use crate::memory::{Memory, StaticEnd};
 use crate::plan::{Plan, Policy};
-use crate::units::{Bytes, Pages};
+use crate::units::Pages;
 
 /// Whose global allocator the module has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,17 +20,14 @@ pub struct Span {
     pub start: u32,
     /// Bytes.
     pub len: u32,
-    /// From this address on, the bytes are zero and untouched: pages that we grew.
-    pub fresh_from: u32,
 }
 
 impl Span {
-    /// The addresses `start..end`.
-    fn between(start: u32, end: u32, fresh_from: u32) -> Self {
+    /// The pages `first..end`.
+    fn between(first: Pages, end: Pages) -> Self {
         Self {
-            start,
-            len: end - start,
-            fresh_from: fresh_from.max(start).min(end),
+            start: first.address(),
+            len: Pages(end.0 - first.0).address(),
         }
     }
 }
@@ -56,16 +53,15 @@ pub enum RegionOutcome {
 impl RegionOutcome {
     /// Reads what `as u32` wrote.
     pub fn from_code(code: u32) -> Option<Self> {
-        [
-            Self::Full,
-            Self::Partial,
-            Self::Refused,
-            Self::Off,
-            Self::Occupied,
-            Self::OnDemand,
-        ]
-        .into_iter()
-        .find(|outcome| *outcome as u32 == code)
+        Some(match code {
+            0 => Self::Full,
+            1 => Self::Partial,
+            2 => Self::Refused,
+            3 => Self::Off,
+            4 => Self::Occupied,
+            5 => Self::OnDemand,
+            _ => return None,
+        })
     }
 }
 
@@ -88,6 +84,14 @@ pub struct Grant {
     pub grows_refused: u32,
     /// Pages above static data that already existed and were taken over.
     pub adopted: Pages,
+}
+
+impl Grant {
+    /// The offset from the start of `span`, one of the grant's, from which on bytes are zero and untouched: pages that we
+    /// grew. It may lie past the span's end.
+    pub fn fresh_offset(&self, span: Span) -> u32 {
+        (self.heap.start + self.adopted.address()).saturating_sub(span.start)
+    }
 }
 
 /// Why not even the heap's budget could be reserved.
@@ -127,56 +131,97 @@ pub enum Refusal {
     },
 }
 
-/// Counts the calls of `grow` on their way.
-struct Asking<'a, M> {
+/// Memory on its way to the reservation.
+struct Growing<'a, M> {
     memory: &'a mut M,
+    /// Where memory ends, as far as it is ours.
+    end: Pages,
     asked: u32,
     refused: u32,
 }
 
-/// What one call of `grow` came to.
-enum Grown {
-    Contiguous,
+/// Why memory does not end where it should.
+enum Short {
     Refused,
+    /// Somebody else grew it in between: the growth began at this page.
     Elsewhere(Pages),
 }
 
-impl<M: Memory> Asking<'_, M> {
-    /// Grows from `end` on by `by` pages; what begins elsewhere is not taken for contiguous.
-    fn grow(&mut self, end: Pages, by: Pages) -> Grown {
+impl<M: Memory> Growing<'_, M> {
+    /// Makes memory end at page `end` or later, asking once if it does not.
+    #[inline(always)]
+    fn reach(&mut self, end: Pages) -> Result<(), Short> {
+        if end <= self.end {
+            return Ok(());
+        }
         self.asked += 1;
-        match self.memory.grow(by) {
+        match self.memory.grow(Pages(end.0 - self.end.0)) {
+            Some(before) if before == self.end => {
+                self.end = end;
+                Ok(())
+            }
+            Some(before) => Err(Short::Elsewhere(before)),
             None => {
                 self.refused += 1;
-                Grown::Refused
+                Err(Short::Refused)
             }
-            Some(before) if before == end => Grown::Contiguous,
-            Some(before) => Grown::Elsewhere(before),
         }
     }
 
-    /// Grows the region from `have` to `total` pages: whether it holds so many afterwards, or an error where the growth
-    /// began elsewhere. One copy of it serves every policy.
-    #[inline(never)]
-    fn reach(
+    /// Obtains the region, of at most `max` pages from `base` on, of which `adopted` exist.
+    fn reserve_region(
         &mut self,
+        policy: Policy,
         base: Pages,
-        existing: Pages,
-        have: &mut Pages,
-        total: Pages,
-    ) -> Result<bool, ()> {
-        if total <= *have {
-            return Ok(true);
+        adopted: Pages,
+        max: Pages,
+    ) -> (Pages, RegionOutcome) {
+        let sized = match policy {
+            Policy::Off => return (Pages::ZERO, RegionOutcome::Off),
+            Policy::OnDemand { .. } => return (adopted, RegionOutcome::OnDemand),
+            Policy::Exact => self.halve(base, max, max),
+            Policy::Ladder => self.halve(base, max, Pages(Pages::PER_MIB)),
+            Policy::Probe => self.bisect(base, adopted, max),
+        };
+        match sized {
+            Err(got) => (got, RegionOutcome::Occupied),
+            Ok(got) if got >= max => (got, RegionOutcome::Full),
+            Ok(Pages::ZERO) => (Pages::ZERO, RegionOutcome::Refused),
+            Ok(got) => (got, RegionOutcome::Partial),
         }
-        // Here the region is shorter than its maximum, so memory ends where the region does.
-        debug_assert!(*have >= existing);
-        match self.grow(Pages(base.0 + have.0), Pages(total.0 - have.0)) {
-            Grown::Contiguous => {
-                *have = total;
-                Ok(true)
+    }
+
+    /// `max`, or the first of its halves down to `least` that the host grants. An error where somebody else grew memory.
+    fn halve(&mut self, base: Pages, max: Pages, least: Pages) -> Result<Pages, Pages> {
+        let mut total = max;
+        loop {
+            match self.reach(Pages(base.0 + total.0)) {
+                Ok(()) => return Ok(total),
+                Err(Short::Refused) => total = Pages(total.0 / 2),
+                Err(Short::Elsewhere(_)) => return Err(Pages::ZERO),
             }
-            Grown::Refused => Ok(false),
-            Grown::Elsewhere(_) => Err(()),
+            if total < least {
+                return Ok(Pages::ZERO);
+            }
+        }
+    }
+
+    /// `max`, or the most that the host grants in whole MiB. An error where somebody else grew memory.
+    fn bisect(&mut self, base: Pages, adopted: Pages, max: Pages) -> Result<Pages, Pages> {
+        let mut have = adopted.floor_to_mib();
+        let (mut total, mut refused) = (max, Pages(max.0 + 1));
+        loop {
+            match self.reach(Pages(base.0 + total.0)) {
+                Ok(()) => have = total,
+                Err(Short::Refused) => refused = total,
+                Err(Short::Elsewhere(_)) => return Err(have),
+            }
+            let between = refused.0 - have.0;
+            if between <= Pages::PER_MIB {
+                return Ok(have);
+            }
+            let half = Pages(between / 2).floor_to_mib();
+            total = Pages(have.0 + half.0.max(Pages::PER_MIB));
         }
     }
 }
@@ -194,177 +239,70 @@ pub fn reserve<M: Memory>(
     ownership: Ownership,
     c_family: bool,
 ) -> Result<Grant, Refusal> {
-    let region_base = plan.region_base().get() as u32;
-    let base = plan
-        .region_base()
-        .pages_up()
-        .unwrap_or(Pages::ADDRESS_SPACE);
-    let max = plan.region_max().pages_up().unwrap_or(Pages::ZERO);
-    let c_len = match (c_family, ownership) {
-        (true, Ownership::Whole) => plan.c_heap().get() as u32,
-        _ => 0,
+    let whole = ownership == Ownership::Whole;
+    let (base, max) = (plan.region_base().pages(), plan.region_max().pages());
+    let c_first = if c_family && whole {
+        base.saturating_sub(plan.c_heap().pages())
+    } else {
+        base
     };
-    let unfit = Refusal::StaticData {
-        contents: static_end.contents,
-        region_base,
-    };
-    let floor = match ownership {
+    let heap_first = Pages::at_or_after(match ownership {
         Ownership::Whole => static_end.contents,
         Ownership::Beside => static_end.contents.max(static_end.initial_memory),
-    };
-    let heap_first = Bytes::new(u64::from(floor)).pages_up().ok_or(unfit)?;
-    let c_start = region_base - c_len;
-    // The heap has at least one page, or the module cannot run.
-    if heap_first.bytes().get() + crate::units::PAGE_BYTES > u64::from(c_start)
-        && ownership == Ownership::Whole
-        || heap_first > base
-    {
-        return Err(unfit);
+    });
+    // A heap of our own has at least one page, or the module cannot run.
+    if heap_first.0 + u32::from(whole) > c_first.0 {
+        return Err(Refusal::StaticData {
+            contents: static_end.contents,
+            region_base: base.address(),
+        });
     }
 
     let before = memory.size();
-    let mut asking = Asking {
+    let mut growing = Growing {
         memory,
+        end: before,
         asked: 0,
         refused: 0,
     };
-    if before < base {
-        match asking.grow(before, Pages(base.0 - before.0)) {
-            Grown::Contiguous => {}
-            Grown::Refused => {
-                return Err(Refusal::Budget {
-                    have: before.0,
-                    need: base.0,
-                });
-            }
-            Grown::Elsewhere(found) => {
-                return Err(Refusal::Foreign {
-                    expected: before.0,
-                    found: found.0,
-                });
-            }
-        }
-    }
-
-    let heap_start = heap_first.bytes().get() as u32;
-    let fresh_from = before.min(base).bytes().get() as u32;
-    let heap_end = match ownership {
-        Ownership::Whole => c_start,
-        // Pages between the declared memory and today's may be the other allocator's.
-        Ownership::Beside if before > heap_first => heap_start,
-        Ownership::Beside => region_base,
-    };
+    growing.reach(base).map_err(|short| match short {
+        Short::Refused => Refusal::Budget {
+            have: before.0,
+            need: base.0,
+        },
+        Short::Elsewhere(found) => Refusal::Foreign {
+            expected: before.0,
+            found: found.0,
+        },
+    })?;
     let existing = before.saturating_sub(base);
-    let region = match ownership {
-        Ownership::Beside if existing > Pages::ZERO => Reserved {
-            got: Pages::ZERO,
-            outcome: RegionOutcome::Occupied,
-        },
-        _ => reserve_region(
-            &mut asking,
-            plan.policy(),
-            base,
-            existing.min(max),
-            existing,
-            max,
-        ),
+    let (got, outcome) = if !whole && existing > Pages::ZERO {
+        (Pages::ZERO, RegionOutcome::Occupied)
+    } else {
+        growing.reserve_region(plan.policy(), base, existing.min(max), max)
     };
-    let region_len = region.got.bytes().get() as u32;
-    let adopted_region = existing.min(region.got);
-    let adopted_heap = match ownership {
-        Ownership::Whole => before.min(base).saturating_sub(heap_first),
-        Ownership::Beside => Pages::ZERO,
+
+    let region_end = Pages(base.0 + got.0);
+    // Pages between the declared memory and today's may be the other allocator's.
+    let (heap_end, adopted) = if whole {
+        (c_first, before.min(region_end).saturating_sub(heap_first))
+    } else if before > heap_first {
+        (heap_first, Pages::ZERO)
+    } else {
+        (base, Pages::ZERO)
     };
+    let region = Span::between(base, region_end);
     Ok(Grant {
-        heap: Span::between(heap_start, heap_end, fresh_from),
-        c_heap: Span::between(c_start, c_start + c_len, fresh_from),
-        region: Span::between(
-            region_base,
-            region_base + region_len,
-            region_base + adopted_region.bytes().get() as u32,
-        ),
-        region_limit: match region.outcome {
-            RegionOutcome::OnDemand => max.bytes().get() as u32,
-            _ => region_len,
+        heap: Span::between(heap_first, heap_end),
+        c_heap: Span::between(c_first, base),
+        region,
+        region_limit: match outcome {
+            RegionOutcome::OnDemand => max.address(),
+            _ => region.len,
         },
-        outcome: region.outcome,
-        grows_asked: asking.asked,
-        grows_refused: asking.refused,
-        adopted: Pages(adopted_heap.0 + adopted_region.0),
+        outcome,
+        grows_asked: growing.asked,
+        grows_refused: growing.refused,
+        adopted,
     })
-}
-
-struct Reserved {
-    got: Pages,
-    outcome: RegionOutcome,
-}
-
-/// `adopted` pages of the region exist; memory ends `existing` pages past `base`.
-fn reserve_region<M: Memory>(
-    asking: &mut Asking<'_, M>,
-    policy: Policy,
-    base: Pages,
-    adopted: Pages,
-    existing: Pages,
-    max: Pages,
-) -> Reserved {
-    let got = |got: Pages| Reserved {
-        got,
-        outcome: match got {
-            Pages::ZERO if max > Pages::ZERO => RegionOutcome::Refused,
-            got if got < max => RegionOutcome::Partial,
-            _ => RegionOutcome::Full,
-        },
-    };
-    let occupied = |got: Pages| Reserved {
-        got,
-        outcome: RegionOutcome::Occupied,
-    };
-    let mut have = adopted;
-    let mut reach = |have: &mut Pages, total| asking.reach(base, existing, have, total);
-    match policy {
-        Policy::Off => Reserved {
-            got: Pages::ZERO,
-            outcome: RegionOutcome::Off,
-        },
-        Policy::OnDemand { .. } => Reserved {
-            got: adopted,
-            outcome: RegionOutcome::OnDemand,
-        },
-        Policy::Exact => match reach(&mut have, max) {
-            Ok(true) => got(max),
-            Ok(false) => got(Pages::ZERO),
-            Err(()) => occupied(Pages::ZERO),
-        },
-        Policy::Ladder => {
-            let mut total = max;
-            loop {
-                match reach(&mut have, total) {
-                    Ok(true) => return got(total),
-                    Ok(false) => {}
-                    Err(()) => return occupied(Pages::ZERO),
-                }
-                total = Pages(total.0 / 2);
-                if total.0 < Pages::PER_MIB {
-                    return got(Pages::ZERO);
-                }
-            }
-        }
-        Policy::Probe => {
-            match reach(&mut have, max) {
-                Ok(true) => return got(max),
-                Ok(false) => {}
-                Err(()) => return occupied(have.floor_to_mib()),
-            }
-            let mut step = Pages(max.0.next_power_of_two() / 2);
-            while step.0 >= Pages::PER_MIB {
-                let total = Pages(have.floor_to_mib().0 + step.0);
-                if total < max && reach(&mut have, total).is_err() {
-                    return occupied(have.floor_to_mib());
-                }
-                step = Pages(step.0 / 2);
-            }
-            got(have.floor_to_mib())
-        }
-    }
 }

@@ -6,8 +6,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::exclusive::Exclusive;
-use crate::plan::Plan;
-use crate::probe::{Grant, Refusal};
+use crate::plan::EncodedPlan;
+use crate::probe::{Grant, Refusal, RegionOutcome, Span};
+use crate::units::Pages;
 
 /// What became of the reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +29,14 @@ pub enum State {
 impl State {
     /// Reads what `as u32` wrote.
     pub fn from_code(code: u32) -> Option<Self> {
-        [
-            Self::Undecided,
-            Self::Reserved,
-            Self::BudgetRefused,
-            Self::StaticDataTooLarge,
-            Self::ForeignGrowth,
-        ]
-        .into_iter()
-        .find(|state| *state as u32 == code)
+        Some(match code {
+            0 => Self::Undecided,
+            1 => Self::Reserved,
+            2 => Self::BudgetRefused,
+            3 => Self::StaticDataTooLarge,
+            4 => Self::ForeignGrowth,
+            _ => return None,
+        })
     }
 }
 
@@ -111,12 +111,12 @@ pub struct Record {
     pub reserved: u32,
 }
 
-/// The encoded plan that was used follows the record; all zero before the reservation.
+/// The address of the encoded plan that was used follows the record; 0 before the reservation.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Exported {
     record: Record,
-    plan: [u8; Plan::ENCODED_LEN],
+    plan: Option<&'static EncodedPlan>,
 }
 
 impl Record {
@@ -128,9 +128,6 @@ impl Record {
 
     /// Bytes of the record.
     pub const LEN: usize = size_of::<Self>();
-
-    /// Bytes of the record with the encoded plan behind it.
-    pub const EXPORTED_LEN: usize = size_of::<Exported>();
 
     /// Where in the record the host writes the limit on the region, as a little-endian `u32`.
     pub const CACHE_LIMIT_OFFSET: usize = core::mem::offset_of!(Self, cache_limit);
@@ -194,7 +191,7 @@ impl Record {
         Ok(record)
     }
 
-    pub(crate) fn note_grant(&mut self, grant: &Grant) {
+    fn note_grant(&mut self, grant: &Grant) {
         let limit = self.cache_limit;
         self.state = State::Reserved as u32;
         self.heap_start = grant.heap.start;
@@ -211,7 +208,7 @@ impl Record {
         self.adopted_pages = grant.adopted.0;
     }
 
-    pub(crate) fn note_refusal(&mut self, refusal: &Refusal) {
+    fn note_refusal(&mut self, refusal: &Refusal) {
         let (state, have, need) = match *refusal {
             Refusal::Budget { have, need } => (State::BudgetRefused, have, need),
             Refusal::StaticData { contents, .. } => (State::StaticDataTooLarge, 0, contents),
@@ -221,11 +218,28 @@ impl Record {
         self.refused_have_pages = have;
         self.refused_need = need;
     }
+
+    /// What was granted, once it is decided. `region_limit` is less by `cache_limit`.
+    #[inline]
+    pub(crate) fn grant(&self) -> Option<Grant> {
+        let span = |start, len| Span { start, len };
+        (self.state == State::Reserved as u32).then(|| Grant {
+            heap: span(self.heap_start, self.heap_len),
+            c_heap: span(self.c_heap_start, self.c_heap_len),
+            region: span(self.region_start, self.region_granted),
+            region_limit: self.region_limit,
+            outcome: RegionOutcome::from_code(self.region_outcome)
+                .unwrap_or(RegionOutcome::Refused),
+            grows_asked: self.grows_asked,
+            grows_refused: self.grows_refused,
+            adopted: Pages(self.adopted_pages),
+        })
+    }
 }
 
 const _: () = {
     assert!(Record::LEN == 144);
-    assert!(Record::EXPORTED_LEN == Record::LEN + Plan::ENCODED_LEN);
+    assert!(core::mem::offset_of!(Exported, plan) == Record::LEN);
     assert!(Record::CACHE_LIMIT_OFFSET == 16);
     assert!(Record::MODULE_TAG_OFFSET == 128);
 };
@@ -249,7 +263,7 @@ pub enum RecordError {
 #[unsafe(no_mangle)]
 pub static steadfast_record: Exclusive<Exported> = Exclusive::new(Exported {
     record: Record::EMPTY,
-    plan: [0; Plan::ENCODED_LEN],
+    plan: None,
 });
 
 /// Runs `f` with the record.
@@ -257,19 +271,33 @@ pub(crate) fn with_record<R>(f: impl FnOnce(&mut Record) -> R) -> R {
     steadfast_record.with(|exported| f(&mut exported.record))
 }
 
-/// Notes the plan that was used.
-pub(crate) fn note_plan(encoded: &[u8; Plan::ENCODED_LEN]) {
-    steadfast_record.with(|exported| exported.plan = *encoded);
+/// What was granted, or what comes of `reserve` now, if nothing was: notes it, and the plan.
+pub(crate) fn granted_or_else(
+    plan: &'static EncodedPlan,
+    reserve: impl FnOnce() -> Result<Grant, Refusal>,
+) -> Result<Grant, Refusal> {
+    steadfast_record.with(|exported| {
+        if let Some(grant) = exported.record.grant() {
+            return Ok(grant);
+        }
+        exported.plan = Some(plan);
+        let reserved = reserve();
+        match &reserved {
+            Ok(grant) => exported.record.note_grant(grant),
+            Err(refusal) => exported.record.note_refusal(refusal),
+        }
+        reserved
+    })
+}
+
+/// The plan that memory was reserved with.
+pub(crate) fn noted_plan() -> Option<&'static EncodedPlan> {
+    steadfast_record.with(|exported| exported.plan)
 }
 
 /// Notes how the cache began.
 pub(crate) fn note_cache_start(code: u32) {
     with_record(|record| record.cache_start = code);
-}
-
-/// The fingerprint of the plan that memory was reserved with; 0 before.
-pub(crate) fn plan_fingerprint() -> u64 {
-    steadfast_record.with(|exported| Plan::fingerprint_of(&exported.plan))
 }
 
 /// The record as it stands now.

@@ -1,24 +1,17 @@
 //! The one decision about memory in the life of an instance.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hint::black_box;
 
 use crate::exclusive::Exclusive;
 use crate::memory::{Memory, StaticEnd, platform};
-use crate::plan::Plan;
+use crate::plan::{EncodedPlan, Plan};
 use crate::probe::{self, Grant, Ownership, Refusal};
-use crate::record::{State, note_plan, with_record};
+use crate::record::{State, granted_or_else, noted_plan, with_record};
 use crate::units::{Bytes, Pages};
 
-/// What was granted, and the plan that it was granted for.
-static GRANT: Exclusive<Decision> = Exclusive::new(Decision::Open);
-
-/// As an `Option`, with a tag of its own: undecided is all zeros, and takes no room in the module.
-#[repr(u8)]
-enum Decision {
-    Open = 0,
-    Made(Grant, Plan) = 1,
-}
+static DEFAULT: EncodedPlan = Plan::DEFAULT.encode();
 
 static REFUSAL_SINK: Exclusive<Option<fn(&Refusal)>> = Exclusive::new(None);
 
@@ -38,13 +31,17 @@ static REFUSAL_SINK: Exclusive<Option<fn(&Refusal)>> = Exclusive::new(None);
 /// assert_eq!(steadfast::reserve(), grant);
 /// ```
 pub fn reserve() -> Grant {
-    reserve_with(&Plan::DEFAULT)
+    reserve_beside(|| &DEFAULT)
 }
 
 /// As [`reserve`], with a plan of one's own, for modules that keep another global allocator.
 ///
 /// Where memory is reserved already, or the module wrote [`plan!`](crate::plan!), that plan stays.
 pub fn reserve_with(plan: &Plan) -> Grant {
+    reserve_beside(|| Box::leak(Box::new(plan.encode())))
+}
+
+fn reserve_beside(plan: impl FnOnce() -> &'static EncodedPlan) -> Grant {
     if let Some(grant) = granted() {
         return grant;
     }
@@ -54,11 +51,12 @@ pub fn reserve_with(plan: &Plan) -> Grant {
     if let Some(grant) = granted() {
         return grant;
     }
+    let plan = plan();
     if untouched {
         // What the other allocator took just now is its own, and the same on every host.
         static_end.initial_memory = platform::Linear.size().bytes().get() as u32;
     }
-    decide(plan, &plan.encode(), static_end, Ownership::Beside)
+    decide(plan, static_end, Ownership::Beside)
 }
 
 /// Sets what is called with the reason before the module stops for want of its heap's budget.
@@ -70,19 +68,13 @@ pub fn on_refusal(sink: fn(&Refusal)) {
 
 /// What was granted, once it is decided.
 pub fn granted() -> Option<Grant> {
-    GRANT.with(|slot| match slot {
-        Decision::Open => None,
-        Decision::Made(grant, _) => Some(*grant),
-    })
+    with_record(|record| record.grant())
 }
 
 /// The plan that memory was reserved with, reserving it first if that is still to be done.
-pub(crate) fn plan_in_force() -> Plan {
+pub(crate) fn plan_in_force() -> &'static EncodedPlan {
     reserve();
-    GRANT.with(|slot| match slot {
-        Decision::Open => Plan::DEFAULT,
-        Decision::Made(_, plan) => *plan,
-    })
+    noted_plan().unwrap_or(&DEFAULT)
 }
 
 /// If the module's allocator is ours, its first allocation reserves with its plan.
@@ -91,42 +83,33 @@ fn touch_allocator() {
     drop(black_box(Vec::<u8>::with_capacity(4096)));
 }
 
-/// Reserves for a module whose global allocator is ours.
-pub(crate) fn decide_whole(plan: &Plan, encoded: &[u8; Plan::ENCODED_LEN]) -> Grant {
-    decide(plan, encoded, platform::static_end(), Ownership::Whole)
+/// Reserves for a module whose global allocator is ours, unless it is done already.
+#[inline]
+pub(crate) fn reserve_whole(plan: &'static EncodedPlan) -> Grant {
+    decide(plan, platform::static_end(), Ownership::Whole)
 }
 
-fn decide(
-    plan: &Plan,
-    encoded: &[u8; Plan::ENCODED_LEN],
-    static_end: StaticEnd,
-    ownership: Ownership,
-) -> Grant {
-    note_plan(encoded);
-    match probe::reserve(
-        &mut platform::Linear,
-        plan,
-        static_end,
-        ownership,
-        platform::C_FAMILY,
-    ) {
-        Ok(grant) => {
-            GRANT.with(|slot| *slot = Decision::Made(grant, *plan));
-            with_record(|record| record.note_grant(&grant));
-            grant
+#[inline]
+fn decide(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownership) -> Grant {
+    let reserved = granted_or_else(plan, || {
+        probe::reserve(
+            &mut platform::Linear,
+            &Plan::read(plan),
+            static_end,
+            ownership,
+            platform::C_FAMILY,
+        )
+    });
+    reserved.unwrap_or_else(|refusal| {
+        if let Some(sink) = REFUSAL_SINK.with(|sink| *sink) {
+            sink(&refusal);
         }
-        Err(refusal) => {
-            with_record(|record| record.note_refusal(&refusal));
-            if let Some(sink) = REFUSAL_SINK.with(|sink| *sink) {
-                sink(&refusal);
-            }
-            match refusal {
-                Refusal::Budget { .. } => the_host_refused_the_heap_budget(),
-                Refusal::StaticData { .. } => static_data_reach_past_the_heap(),
-                Refusal::Foreign { .. } => memory_grew_during_the_reservation(),
-            }
+        match refusal {
+            Refusal::Budget { .. } => the_host_refused_the_heap_budget(),
+            Refusal::StaticData { .. } => static_data_reach_past_the_heap(),
+            Refusal::Foreign { .. } => memory_grew_during_the_reservation(),
         }
-    }
+    })
 }
 
 // The names of these three tell the reason in the backtrace of any host. Their bodies differ so that they are not merged.
@@ -158,31 +141,22 @@ pub(crate) fn extend_region(bytes: u32) -> u32 {
     let Some(by) = Bytes::new(u64::from(bytes)).pages_up() else {
         return 0;
     };
-    GRANT.with(|slot| {
-        let Decision::Made(grant, _) = slot else {
-            return 0;
-        };
-        let end = Pages((grant.region.start + grant.region.len) >> 16);
-        let room = (grant.region_limit - grant.region.len) >> 16;
+    with_record(|record| {
+        let end = Pages((record.region_start + record.region_granted) >> 16);
+        let room = record.region_limit.saturating_sub(record.region_granted) >> 16;
         let by = Pages(by.0.min(room));
         if by == Pages::ZERO || platform::Linear.size() != end {
             return 0;
         }
         let got = platform::Linear.grow(by);
         let grown = match got {
-            Some(before) if before == end => by.bytes().get() as u32,
+            Some(before) if before == end => by.address(),
             _ => 0,
         };
-        grant.region.len += grown;
-        grant.grows_asked += 1;
-        grant.grows_refused += u32::from(got.is_none());
-        with_record(|record| {
-            let limit = record.cache_limit;
-            record.grows_asked += 1;
-            record.grows_refused += u32::from(got.is_none());
-            record.region_granted += grown;
-            record.region_len = record.region_granted.min(limit);
-        });
+        record.grows_asked += 1;
+        record.grows_refused += u32::from(got.is_none());
+        record.region_granted += grown;
+        record.region_len = record.region_granted.min(record.cache_limit);
         grown
     })
 }

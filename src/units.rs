@@ -57,6 +57,11 @@ impl Bytes {
         self.0 % PAGE_BYTES == 0
     }
 
+    /// The pages of a size that is a whole number of them and at most 4 GiB.
+    pub(crate) const fn pages(self) -> Pages {
+        Pages((self.0 / PAGE_BYTES) as u32)
+    }
+
     /// Pages that hold at least this many bytes; a size past the 4 GiB of wasm32 answers `None`.
     pub const fn pages_up(self) -> Option<Pages> {
         let pages = self.0.div_ceil(PAGE_BYTES);
@@ -80,6 +85,16 @@ impl Pages {
 
     /// Pages in one MiB.
     pub const PER_MIB: u32 = 16;
+
+    /// The first page that begins at or after `address`.
+    pub(crate) const fn at_or_after(address: u32) -> Self {
+        Self(address.div_ceil(PAGE_BYTES as u32))
+    }
+
+    /// The address at which the page begins; as a number of pages, its bytes. Below 65,536.
+    pub(crate) const fn address(self) -> u32 {
+        self.0 * PAGE_BYTES as u32
+    }
 
     /// The size in bytes.
     pub const fn bytes(self) -> Bytes {

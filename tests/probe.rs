@@ -107,7 +107,7 @@ fn check(policy: Policy, script: Script, ownership: Ownership) -> Result<Grant, 
     for span in [grant.heap, grant.c_heap, grant.region] {
         let initial_end = script.initial.bytes().get().min(u64::from(u32::MAX)) as u32;
         assert_eq!(
-            span.fresh_from,
+            span.start + grant.fresh_offset(span).min(span.len),
             initial_end.clamp(span.start, span.start + span.len),
             "{context}"
         );

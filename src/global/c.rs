@@ -6,10 +6,9 @@
 use core::alloc::Layout;
 use core::ptr;
 
-use super::{Global, adopt, note_exhaustion};
+use super::{Global, Part};
 use crate::exclusive::Exclusive;
 use crate::heap::Heap;
-use crate::record::with_record;
 
 static C_HEAP: Exclusive<Heap> = Exclusive::new(Heap::new());
 
@@ -23,22 +22,7 @@ fn serve(global: &Global, size: usize, align: usize) -> *mut u8 {
     // SAFETY: the closure calls nothing but the heap.
     let block = unsafe { C_HEAP.with_leaf(|heap| heap.alloc(layout)) };
     if block.is_null() {
-        return first_or_exhausted(global, layout);
-    }
-    block
-}
-
-#[cold]
-#[inline(never)]
-fn first_or_exhausted(global: &Global, layout: Layout) -> *mut u8 {
-    if !C_HEAP.with(|heap| heap.is_adopted()) {
-        let grant = global.reserve();
-        let gauges = adopt(&C_HEAP, grant.c_heap);
-        with_record(|record| record.c_heap_gauges = gauges);
-    }
-    let block = C_HEAP.with(|heap| heap.alloc(layout));
-    if block.is_null() {
-        note_exhaustion(&C_HEAP, layout);
+        return global.first_or_exhausted(&C_HEAP, Part::C, layout);
     }
     block
 }

@@ -1,79 +1,45 @@
 //! Size classes: which requests are small, and the block size that serves each.
 //!
-//! Up to 256 bytes the classes stand 8 bytes apart. Above, each is about a whole fraction of a slab, so that
-//! nothing worth having is left at a slab's end. Every power of two is a class, and every class above 256 is a
-//! multiple of 16: a block's offset in its slab is a multiple of its size, so blocks are aligned to any power of two
-//! that divides it.
+//! Up to 256 bytes the classes stand 8 bytes apart. Above, a class is how many blocks a slab holds, so that nothing
+//! worth having is left at its end. Every power of two is a class, and every class above 256 is a multiple of 16: a
+//! block's offset in its slab is a multiple of its size, so blocks are aligned to any power of two that divides it.
+//! All of it is arithmetic, which takes less room in a module than tables.
+
+use core::hint::assert_unchecked;
+
+use super::table::SLAB_BYTES;
 
 /// Greatest padded size, in bytes, that a slab serves.
 pub(super) const SMALL_MAX: usize = 2048;
 
-/// Number of size classes.
-pub(super) const CLASSES: usize = LINEAR + UPPER.len();
+/// Number of classes. A few of them serve nothing, since no multiple of 16 fits so often into a slab and no oftener.
+pub(super) const CLASSES: usize = BEHIND - FEWEST + 1;
 
 const STEP: usize = 8;
-const LINEAR: usize = 32;
-const UPPER: [u16; 21] = [
-    272, 288, 320, 352, 384, 416, 448, 480, 512, 544, 576, 624, 672, 736, 816, 896, 1024, 1168,
-    1360, 1632, 2048,
-];
+const LINEAR_MAX: usize = 256;
 
-/// Block size of each class, in bytes, ascending.
-const SIZES: [u16; CLASSES] = {
-    let mut sizes = [0; CLASSES];
-    let mut class = 0;
-    while class < CLASSES {
-        sizes[class] = if class < LINEAR {
-            ((class + 1) * STEP) as u16
-        } else {
-            UPPER[class - LINEAR]
-        };
-        class += 1;
-    }
-    sizes
-};
+/// Number of classes up to [`LINEAR_MAX`].
+const LINEAR: usize = LINEAR_MAX / STEP;
 
-const ENTRIES: usize = SMALL_MAX / STEP + 1;
+/// Blocks of the first class above [`LINEAR_MAX`] in a slab, and of the last.
+const MOST: usize = SLAB_BYTES / (LINEAR_MAX + 16);
+const FEWEST: usize = SLAB_BYTES / SMALL_MAX;
 
-/// Class that serves a size of `index * STEP` bytes.
-static CLASS_OF: [u8; ENTRIES] = {
-    let mut table = [0; ENTRIES];
-    let mut class = 0;
-    let mut index = 0;
-    while index < ENTRIES {
-        if index * STEP > SIZES[class] as usize {
-            class += 1;
-        }
-        table[index] = class as u8;
-        index += 1;
-    }
-    table
-};
+/// A class above [`LINEAR_MAX`] is this, less the blocks in a slab.
+const BEHIND: usize = LINEAR + MOST;
 
-const _: () = {
-    assert!(
-        SIZES[CLASSES - 1] as usize == SMALL_MAX,
-        "the last class serves the greatest small size"
-    );
-    assert!(LINEAR * STEP == 256 && CLASSES <= u8::MAX as usize);
-    let mut class = LINEAR;
-    while class < CLASSES {
-        assert!(SIZES[class] % 16 == 0 && SIZES[class] > SIZES[class - 1]);
-        class += 1;
-    }
-};
-
-static SIZE_OF: [u16; CLASSES] = SIZES;
+const _: () = assert!(LINEAR_MAX % STEP == 0 && SLAB_BYTES % SMALL_MAX == 0);
 
 /// `size` enlarged so that the class that serves it is a multiple of `align`.
 ///
-/// Greater than [`SMALL_MAX`] exactly when the request belongs to the large level.
+/// At least 1, and greater than [`SMALL_MAX`] exactly when the request belongs to the large level.
 #[inline]
 pub(super) const fn padded(size: usize, align: usize) -> usize {
+    let size = if size == 0 { 1 } else { size };
     if align <= STEP {
         size
     } else if align <= 16 {
-        (if size == 0 { 1 } else { size } + 15) & !15
+        (size + 15) & !15
     } else if size > align {
         size.next_power_of_two()
     } else {
@@ -81,21 +47,33 @@ pub(super) const fn padded(size: usize, align: usize) -> usize {
     }
 }
 
-/// The class that serves `padded` bytes, which is at most [`SMALL_MAX`].
+/// The class that serves `padded` bytes: from 1 to [`SMALL_MAX`].
 #[inline]
-pub(super) fn of(padded: usize) -> usize {
-    debug_assert!(padded <= SMALL_MAX);
-    // SAFETY: `padded` is at most `SMALL_MAX`, so the index is below `ENTRIES`.
-    let class = unsafe { *CLASS_OF.get_unchecked((padded + (STEP - 1)) >> STEP.ilog2()) };
-    usize::from(class)
+pub(super) const fn of(padded: usize) -> usize {
+    // SAFETY: what is padded is at least 1, and callers know it for small.
+    unsafe { assert_unchecked(padded > 0 && padded <= SMALL_MAX) };
+    if padded <= LINEAR_MAX {
+        (padded - 1) / STEP
+    } else {
+        BEHIND - SLAB_BYTES / ((padded + 15) & !15)
+    }
 }
 
 /// The block size of `class`, in bytes.
 #[inline]
-pub(super) fn size(class: usize) -> usize {
-    debug_assert!(class < CLASSES);
+pub(super) const fn size(class: usize) -> usize {
     // SAFETY: classes come from `of`, or from a slab that was made for one.
-    usize::from(unsafe { *SIZE_OF.get_unchecked(class) })
+    unsafe { assert_unchecked(class < CLASSES) };
+    if class < LINEAR {
+        (class + 1) * STEP
+    } else {
+        (SLAB_BYTES / (BEHIND - class)) & !15
+    }
+}
+
+/// Whether some class has blocks of `bytes`.
+pub(super) const fn is_size(bytes: usize) -> bool {
+    bytes > 0 && bytes <= SMALL_MAX && size(of(bytes)) == bytes
 }
 
 #[cfg(test)]
@@ -113,11 +91,12 @@ mod tests {
                 }
                 let class = of(padded);
                 let block = super::size(class);
+                assert!(class < CLASSES);
                 assert!(
                     block >= size && block % align == 0,
                     "{size} bytes at {align}: class of {block}"
                 );
-                assert!(class == 0 || usize::from(SIZES[class - 1]) < padded);
+                assert!(is_size(block) && (class == 0 || super::size(class - 1) < padded));
             }
         }
     }

@@ -4,9 +4,9 @@ use super::Heap;
 use super::class::{self, CLASSES};
 use super::gauges::Gauges;
 use super::map::PartKind;
-use super::runs::{Run, SLAB_BYTES};
+use super::runs::Run;
 use super::slab::LIVE;
-use super::table::GRANULE;
+use super::table::{GRANULE, SLAB_BYTES};
 
 /// Number of size classes that slabs serve.
 pub const CLASS_COUNT: usize = CLASSES;
@@ -60,6 +60,7 @@ impl Counters {
         }
     }
 
+    #[inline(always)]
     pub(super) fn count(&mut self, bytes: usize, kind: PartKind) {
         match kind {
             PartKind::Table => {}
@@ -150,10 +151,10 @@ impl Heap {
                 Run::Slab => {
                     let slab = self.runs.slab_at(at);
                     // SAFETY: a slab stands there.
-                    let (class, live) = unsafe { ((*slab).class(), (*slab).used / LIVE) };
+                    let (block_bytes, live_blocks) = unsafe { ((*slab).size, (*slab).used / LIVE) };
                     PartKind::Slab {
-                        block_bytes: class::size(class),
-                        live_blocks: live,
+                        block_bytes,
+                        live_blocks,
                     }
                 }
             };

@@ -26,18 +26,6 @@ impl Heap {
         self.runs.address(at)
     }
 
-    #[inline(never)]
-    pub(super) fn alloc_large_zeroed(&mut self, size: usize, align: usize) -> *mut u8 {
-        let fresh = self.runs.address(0).wrapping_add(self.runs.fresh());
-        let block = self.alloc_large(size, align);
-        if !block.is_null() {
-            let written = fresh.addr().saturating_sub(block.addr()).min(size);
-            // SAFETY: the block has `size` bytes, and those from `fresh` on were zero before this request.
-            unsafe { block.write_bytes(0, written) };
-        }
-        block
-    }
-
     /// # Safety
     /// `ptr` is a live large block of this heap of `size` bytes.
     #[inline(never)]

@@ -4,12 +4,11 @@ use core::mem::offset_of;
 
 use thiserror::Error;
 
-use super::class::{self, CLASSES};
+use super::class;
 use super::counters::{CLASS_COUNT, ClassCounters, Counters};
 use super::gauges::Gauges;
-use super::runs::SLAB_BYTES;
 use super::slab::{LIVE, Slab};
-use super::table::{FREE, GRANULE, KIND_BITS, LARGE, UNIT, WORD};
+use super::table::{FREE, GRANULE, KIND_BITS, LARGE, SLAB_BYTES, UNIT, WORD};
 
 /// Which of a slab's words counts its blocks in use.
 const USED_WORD: usize = offset_of!(Slab, used) / WORD;
@@ -197,12 +196,10 @@ impl<'a> HeapMap<'a> {
         })
     }
 
-    fn slab(&self, at: usize, tag: usize) -> Option<PartKind> {
-        let class = tag / LIVE;
-        if class >= CLASSES || at % UNIT != 0 {
+    fn slab(&self, at: usize, block_bytes: usize) -> Option<PartKind> {
+        if !class::is_size(block_bytes) || at % UNIT != 0 {
             return None;
         }
-        let block_bytes = class::size(class);
         let live_blocks = self.word(at + USED_WORD)? / LIVE;
         (live_blocks <= SLAB_BYTES / block_bytes).then_some(PartKind::Slab {
             block_bytes,

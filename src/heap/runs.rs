@@ -27,9 +27,6 @@ use super::gauges::Gauges;
 use super::slab::Slab;
 use super::table::{FREE, GRANULE, KIND_BITS, LARGE, LEAST, NOWHERE, SHIFT, Table, UNIT, WORD};
 
-/// Bytes of a slab, and their alignment.
-pub(super) const SLAB_BYTES: usize = UNIT * GRANULE;
-
 const SLAB_WORDS: usize = size_of::<Slab>() / WORD;
 
 /// A block's address, shifted by this much, is the place of its granule's word in the table.
@@ -60,14 +57,13 @@ impl Run {
 
 /// Lengths and places are in granules.
 pub(super) struct Runs {
-    base: *mut u8,
+    /// At the span's start.
     table: Table,
-    /// `base`, less the table's offset that address 0 would have.
+    /// The table, less the offset in it that address 0 would have.
     slabs: *mut u8,
     end: usize,
-    first: usize,
-    /// Offset in bytes from which on the span is zero.
-    fresh: usize,
+    /// Offset in bytes from which on the span was zero when it was given.
+    fresh_from: usize,
     gauges: Gauges,
     bins: Bins,
 }
@@ -83,12 +79,10 @@ pub(super) const fn granules(bytes: usize) -> usize {
 impl Runs {
     pub(super) const fn new() -> Self {
         Self {
-            base: null_mut(),
             table: Table::none(),
             slabs: null_mut(),
             end: 0,
-            first: 0,
-            fresh: 0,
+            fresh_from: 0,
             gauges: Gauges::none(),
             bins: Bins::new(),
         }
@@ -100,16 +94,13 @@ impl Runs {
     /// As for [`Heap::adopt`](super::Heap::adopt).
     pub(super) unsafe fn adopt(&mut self, start: NonNull<u8>, len: usize, fresh_from: usize) {
         let base = start.as_ptr();
-        let end = len >> SHIFT;
-        let first = (end * WORD).div_ceil(GRANULE);
-        self.base = base;
         self.table = Table::new(base);
         self.slabs = base.wrapping_sub(base.addr() >> PLACE_SHIFT);
-        self.first = first;
+        self.end = len >> SHIFT;
+        self.fresh_from = fresh_from;
+        let first = self.first();
         self.gauges.used_granules = first;
         self.gauges.highest_granules = first;
-        self.end = end;
-        self.fresh = fresh_from.max(first << SHIFT).min(len);
         if first > 0 {
             // The table itself counts as a used neighbour of the first run.
             // SAFETY: granule `first - 1` is in the span.
@@ -118,8 +109,13 @@ impl Runs {
     }
 
     #[inline]
-    pub(super) const fn is_adopted(&self) -> bool {
-        !self.base.is_null()
+    pub(super) fn is_adopted(&self) -> bool {
+        !self.base().is_null()
+    }
+
+    #[inline]
+    fn base(&self) -> *mut u8 {
+        self.table.place(0).cast()
     }
 
     /// The words of the slab that `block` is in.
@@ -132,13 +128,19 @@ impl Runs {
     /// The granule that `block` begins in.
     #[inline]
     pub(super) fn granule_of(&self, block: *mut u8) -> usize {
-        block.addr().wrapping_sub(self.base.addr()) >> SHIFT
+        self.offset(block) >> SHIFT
+    }
+
+    /// The offset in the span at which `block` begins.
+    #[inline]
+    pub(super) fn offset(&self, block: *mut u8) -> usize {
+        block.addr().wrapping_sub(self.base().addr())
     }
 
     /// The start of granule `at`.
     #[inline]
     pub(super) fn address(&self, at: usize) -> *mut u8 {
-        self.base.wrapping_add(at << SHIFT)
+        self.base().wrapping_add(at << SHIFT)
     }
 
     /// The slab that stands at granule `at`.
@@ -150,7 +152,7 @@ impl Runs {
     /// The granule at which `slab` stands.
     #[inline]
     pub(super) fn granule_of_slab(&self, slab: *mut Slab) -> usize {
-        slab.addr().wrapping_sub(self.base.addr()) / WORD
+        slab.addr().wrapping_sub(self.base().addr()) / WORD
     }
 
     /// Bytes of the large block at granule `at`, or `None` if a slab's words stand there.
@@ -267,8 +269,8 @@ impl Runs {
 
     /// Offset in bytes from which on the span is zero: never written since it was given, except by its owner.
     #[inline]
-    pub(super) const fn fresh(&self) -> usize {
-        self.fresh
+    pub(super) fn fresh(&self) -> usize {
+        self.fresh_from.max(self.gauges.highest_granules << SHIFT)
     }
 
     /// A bin whose first run has `len` granules or more, or [`NONE`].
@@ -342,10 +344,7 @@ impl Runs {
     #[inline]
     fn advance(&mut self, top: usize) {
         self.gauges.used_granules = top;
-        if top > self.gauges.highest_granules {
-            self.gauges.highest_granules = top;
-            self.fresh = self.fresh.max(top << SHIFT);
-        }
+        self.gauges.highest_granules = self.gauges.highest_granules.max(top);
     }
 
     /// # Safety

@@ -2,6 +2,9 @@
 
 use core::ptr::null_mut;
 
+use super::class;
+use super::table::SLAB_BYTES;
+
 /// A free block's first word.
 #[repr(C)]
 pub(super) struct Block {
@@ -18,8 +21,8 @@ const CARVE_BYTES: usize = 1024;
 /// The words of a slab in the page level's table.
 #[repr(C)]
 pub(super) struct Slab {
-    /// The class, times [`LIVE`].
-    tag: usize,
+    /// Bytes of a block.
+    pub(super) size: usize,
     /// Blocks that were carved and are not in use.
     pub(super) free: *mut Block,
     /// Blocks in use, times [`LIVE`].
@@ -27,26 +30,27 @@ pub(super) struct Slab {
     /// Blocks from here to `end` were never carved.
     pub(super) fresh: *mut u8,
     pub(super) end: *mut u8,
-    /// Neighbours in the class's circular list.
+    /// Neighbours in the class's circular list; null while it is in none.
     pub(super) next: *mut Slab,
     pub(super) prev: *mut Slab,
-    /// [`LIVE`] while the slab is in its class's list, else 0.
-    listed: usize,
+    /// The class, times [`LIVE`].
+    tag: usize,
 }
 
 impl Slab {
-    /// A slab of `class` over the memory from `start` to `end`, with no block carved and in no list.
+    /// A slab of `class` over the memory at `start`, with no block carved and in no list.
     #[inline]
-    pub(super) fn new(class: usize, start: *mut u8, end: *mut u8) -> Self {
+    pub(super) fn new(class: usize, start: *mut u8) -> Self {
+        let size = class::size(class);
         Self {
-            tag: class * LIVE,
+            size,
             free: null_mut(),
             used: 0,
             fresh: start,
-            end,
+            end: start.wrapping_add(SLAB_BYTES - SLAB_BYTES % size),
             next: null_mut(),
             prev: null_mut(),
-            listed: 0,
+            tag: class * LIVE,
         }
     }
 
@@ -56,8 +60,8 @@ impl Slab {
     }
 
     #[inline]
-    pub(super) const fn is_listed(&self) -> bool {
-        self.listed != 0
+    pub(super) fn is_listed(&self) -> bool {
+        !self.next.is_null()
     }
 
     /// Whether every block was carved.
@@ -66,16 +70,16 @@ impl Slab {
         self.fresh == self.end
     }
 
-    /// Links the next few blocks of `size` bytes into the free list, which is empty.
+    /// Links the next few blocks into the free list, which is empty.
     ///
     /// # Safety
-    /// At least one block was never carved, and `size` is that of the slab's class.
-    pub(super) unsafe fn carve(&mut self, size: usize) {
+    /// At least one block was never carved.
+    pub(super) unsafe fn carve(&mut self) {
         let mut at = self.fresh;
         self.free = at.cast();
         let few = at.addr() + CARVE_BYTES;
         loop {
-            let next = at.wrapping_add(size);
+            let next = at.wrapping_add(self.size);
             let last = next == self.end || next.addr() >= few;
             let link = if last { null_mut() } else { next.cast() };
             // SAFETY: the block at `at` lies below `end`, which is a whole number of blocks away.
@@ -95,7 +99,6 @@ impl Slab {
     pub(super) unsafe fn push_back(slab: *mut Slab, head: &mut *mut Slab) {
         // SAFETY: all of them are slabs of this heap.
         unsafe {
-            (*slab).listed = LIVE;
             let front = *head;
             if front.is_null() {
                 (*slab).next = slab;
@@ -118,8 +121,8 @@ impl Slab {
     pub(super) unsafe fn unlink(slab: *mut Slab, head: &mut *mut Slab) {
         // SAFETY: all of them are slabs of this heap.
         unsafe {
-            (*slab).listed = 0;
             let (next, prev) = ((*slab).next, (*slab).prev);
+            (*slab).next = null_mut();
             if next == slab {
                 *head = null_mut();
                 return;

@@ -3,8 +3,7 @@
 use core::ptr::{self, null_mut};
 
 use super::Heap;
-use super::class::{self, CLASSES};
-use super::runs::SLAB_BYTES;
+use super::class::CLASSES;
 use super::slab::{Block, LIVE, Slab};
 use super::table::{NOWHERE, UNIT};
 
@@ -44,7 +43,6 @@ impl Heap {
 
     /// Makes a slab with a free block the head of `class`; null if no memory can be had.
     fn refill(&mut self, class: usize) -> *mut Slab {
-        let size = class::size(class);
         let head = self.head(class);
         let mut slab = *head;
         // SAFETY: heads and their neighbours are slabs of this heap.
@@ -62,7 +60,7 @@ impl Heap {
             }
             // Only the head is ever used up, so the next slab has either free blocks or some to carve.
             if (*slab).free.is_null() {
-                (*slab).carve(size);
+                (*slab).carve();
             }
         }
         slab
@@ -79,13 +77,11 @@ impl Heap {
                 return null_mut();
             }
         }
-        let size = class::size(class);
         let start = self.runs.address(at);
-        let end = start.wrapping_add(SLAB_BYTES - SLAB_BYTES % size);
         let slab = self.runs.slab_at(at);
         // SAFETY: the run was just taken for this slab, so its words are free to write.
         unsafe {
-            slab.write(Slab::new(class, start, end));
+            slab.write(Slab::new(class, start));
             Slab::push_back(slab, self.head(class));
         }
         slab

@@ -12,6 +12,9 @@ pub(super) const WORD: usize = size_of::<usize>();
 /// Granules of a slab, and their alignment.
 pub(super) const UNIT: usize = 16;
 
+/// Bytes of a slab, and their alignment.
+pub(super) const SLAB_BYTES: usize = UNIT * GRANULE;
+
 /// No granule: the table stands at granule 0, so no run does.
 pub(super) const NOWHERE: usize = 0;
 

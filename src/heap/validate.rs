@@ -5,9 +5,9 @@ use thiserror::Error;
 use super::Heap;
 use super::bins::{BINS, bin_of};
 use super::class::{self, CLASSES};
-use super::runs::{Run, SLAB_BYTES};
+use super::runs::Run;
 use super::slab::{LIVE, Slab};
-use super::table::{GRANULE, LEAST, NOWHERE};
+use super::table::{GRANULE, LEAST, NOWHERE, SLAB_BYTES};
 
 /// The first thing found wrong with a heap's state: damaged by a write outside a block, a block given back twice, or
 /// given back with a layout that it was not allocated with. Offsets are in bytes from the span's start.
@@ -159,11 +159,14 @@ impl Heap {
         let here = self.runs.slab_at(at);
         // SAFETY: a slab stands there.
         let slab = unsafe { &*here };
-        let class = slab.class();
-        if class >= CLASSES || self.runs.place_of_slab(here).is_none() {
+        let size = slab.size;
+        if !class::is_size(size)
+            || slab.class() != class::of(size)
+            || self.runs.place_of_slab(here).is_none()
+        {
             return Err(HeapFault::Slab(offset));
         }
-        let size = class::size(class);
+        let class = slab.class();
         let start = self.runs.address(at).addr();
         let room = slab.fresh.addr().wrapping_sub(start);
         if slab.end.addr() != start + SLAB_BYTES / size * size

@@ -67,11 +67,11 @@ pub(crate) fn abort() -> ! {
 macro_rules! __install {
     ($plan:expr) => {
         #[global_allocator]
-        static __STEADFAST: $crate::Global = $crate::Global::new($plan);
+        static __STEADFAST: $crate::Global = $crate::Global::new(&__STEADFAST_SECTION);
 
         #[used]
         #[unsafe(link_section = "steadfast.plan")]
-        static __STEADFAST_SECTION: [u8; $crate::Plan::ENCODED_LEN] = $plan.encode();
+        static __STEADFAST_SECTION: $crate::EncodedPlan = $plan.encode();
 
         $crate::__c_family!(__STEADFAST);
     };

@@ -3,8 +3,8 @@
 use super::{Growth, Region, RegionParts};
 use crate::exclusive::Exclusive;
 use crate::memory::platform;
-use crate::plan::Policy;
-use crate::record::{self, record};
+use crate::plan::{Plan, Policy};
+use crate::record::record;
 use crate::reserve;
 
 static TAKEN: Exclusive<bool> = Exclusive::new(false);
@@ -28,7 +28,8 @@ impl Region {
         if TAKEN.with(|taken| core::mem::replace(taken, true)) {
             return Err(RegionTaken);
         }
-        let plan = reserve::plan_in_force();
+        let encoded = reserve::plan_in_force();
+        let plan = Plan::read(encoded);
         let grant = reserve::reserve();
         let record = record();
         let growth = match plan.policy() {
@@ -42,9 +43,9 @@ impl Region {
         let parts = RegionParts {
             start: platform::pointer(grant.region.start),
             capacity: record.region_len,
-            fresh_from: grant.region.fresh_from - grant.region.start,
+            fresh_from: grant.fresh_offset(grant.region),
             expected_entry: plan.expected_entry(),
-            plan_fingerprint: record::plan_fingerprint(),
+            plan_fingerprint: Plan::fingerprint_of(encoded),
             module_tag: record.module_tag,
             growth,
         };

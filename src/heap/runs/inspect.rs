@@ -1,10 +1,11 @@
 //! What counters and the check of the whole state read.
 
-use super::{Bins, FREE, Gauges, KIND_BITS, LARGE, LEAST, Run, Runs, Slab, UNIT, WORD};
+use super::{Bins, FREE, GRANULE, Gauges, KIND_BITS, LARGE, LEAST, Run, Runs, Slab, UNIT, WORD};
 
 impl Runs {
+    /// Granules of the table.
     pub(in crate::heap) const fn first(&self) -> usize {
-        self.first
+        (self.end * WORD).div_ceil(GRANULE)
     }
 
     pub(in crate::heap) const fn top(&self) -> usize {
@@ -30,7 +31,7 @@ impl Runs {
     /// Every run below `top` with its place, in the order of addresses. Ends early at a run of no length, or one that
     /// reaches past `top`, which a sound heap does not have.
     pub(in crate::heap) fn walk(&self) -> impl Iterator<Item = (usize, Run)> + '_ {
-        let mut next = self.first;
+        let mut next = self.first();
         core::iter::from_fn(move || {
             let at = next;
             if at >= self.top() {
@@ -44,7 +45,7 @@ impl Runs {
 
     /// The run that begins at `at`, which is at or after `first` and below `top`.
     pub(in crate::heap) fn run_at(&self, at: usize) -> Run {
-        debug_assert!(self.first <= at && at < self.top());
+        debug_assert!(self.first() <= at && at < self.top());
         // SAFETY: the granule lies below `top`.
         let word = unsafe { self.table.word(at) };
         let len = word >> KIND_BITS;
@@ -67,7 +68,7 @@ impl Runs {
 
     /// Length of the free run at `at`, and what it is linked to, if one that is long enough for links stands there.
     pub(in crate::heap) fn linked_run(&self, at: usize) -> Option<(usize, (usize, usize))> {
-        if at < self.first || at >= self.top() {
+        if at < self.first() || at >= self.top() {
             return None;
         }
         match self.run_at(at) {
@@ -81,8 +82,8 @@ impl Runs {
 
     /// Where the slab whose words begin at `slab` stands, if one can.
     pub(in crate::heap) fn place_of_slab(&self, slab: *mut Slab) -> Option<usize> {
-        let offset = slab.addr().wrapping_sub(self.base.addr());
+        let offset = slab.addr().wrapping_sub(self.base().addr());
         let at = offset / WORD;
-        (offset % (UNIT * WORD) == 0 && self.first <= at && at < self.top()).then_some(at)
+        (offset % (UNIT * WORD) == 0 && self.first() <= at && at < self.top()).then_some(at)
     }
 }
