@@ -122,12 +122,18 @@ impl Heap {
         }
     }
 
+    /// As [`alloc`](Heap::alloc), in one copy for callers that have more to do than a call costs.
+    #[inline(never)]
+    fn alloc_outlined(&mut self, layout: Layout) -> *mut u8 {
+        self.alloc(layout)
+    }
+
     /// As [`alloc`](Heap::alloc), with every byte zero. Memory that is known never to have been written is not
     /// written again.
     #[inline(never)]
     pub fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
         let fresh = self.runs.fresh();
-        let block = self.alloc(layout);
+        let block = self.alloc_outlined(layout);
         if !block.is_null() {
             let mut written = layout.size();
             // A slab's blocks have been written to, be it only with links.
@@ -190,7 +196,8 @@ impl Heap {
     unsafe fn realloc_by_copy(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller promises that the size, rounded up, does not overflow; the new block is apart from the old.
         unsafe {
-            let block = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
+            let block =
+                self.alloc_outlined(Layout::from_size_align_unchecked(new_size, layout.align()));
             if !block.is_null() {
                 ptr::copy_nonoverlapping(ptr, block, layout.size().min(new_size));
                 self.dealloc(ptr, layout);

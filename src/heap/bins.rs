@@ -8,25 +8,15 @@ pub(super) const BINS: usize = 335;
 /// What a search answers when nothing fits.
 pub(super) const NONE: usize = usize::MAX;
 
-const WORDS: usize = BINS.div_ceil(64);
+const WORDS: usize = BINS.div_ceil(BITS);
+const BITS: usize = u32::BITS as usize;
 
-/// The bins of runs shorter than `ANY` that nevertheless hold an aligned unit.
-const ALIGNED: u64 = {
-    let mut bins = 0;
-    let mut len = UNIT;
-    while len < ANY {
-        bins |= 1 << (first_bin(len) + 1);
-        len += 1;
-    }
-    bins
-};
-
-/// Every run this long holds an aligned unit; its bin and all later ones can serve a slab.
+/// Every run this long holds an aligned unit.
 const ANY: usize = 2 * UNIT - 1;
 
 pub(super) struct Bins {
     summary: u32,
-    words: [u64; WORDS],
+    words: [u32; WORDS],
     heads: [usize; BINS],
 }
 
@@ -74,10 +64,10 @@ impl Bins {
     }
 
     /// The first bin at or after `bin` that is not empty, or [`NONE`].
-    #[inline]
+    #[inline(never)]
     pub(super) fn at_or_after(&self, bin: usize) -> usize {
-        let mut word = bin / 64;
-        let mut bits = self.word(word) & (u64::MAX << (bin % 64));
+        let mut word = bin / BITS;
+        let mut bits = self.word(word) & (u32::MAX << (bin % BITS));
         if bits == 0 {
             let later = self.summary & (u32::MAX << word << 1);
             if later == 0 {
@@ -86,18 +76,7 @@ impl Bins {
             word = later.trailing_zeros() as usize;
             bits = self.word(word);
         }
-        word * 64 + bits.trailing_zeros() as usize
-    }
-
-    /// The first bin that holds runs with an aligned unit in them, or [`NONE`].
-    #[inline]
-    pub(super) fn with_unit(&self) -> usize {
-        let bits = self.words[0] & ALIGNED;
-        if bits != 0 {
-            bits.trailing_zeros() as usize
-        } else {
-            self.at_or_after(first_bin(ANY))
-        }
+        word * BITS + bits.trailing_zeros() as usize
     }
 
     /// Puts `run` at the head of `bin`.
@@ -116,8 +95,8 @@ impl Bins {
             }
         }
         self.set_head(bin, run);
-        *self.word_mut(bin / 64) |= 1 << (bin % 64);
-        self.summary |= 1 << (bin / 64);
+        *self.word_mut(bin / BITS) |= 1 << (bin % BITS);
+        self.summary |= 1 << (bin / BITS);
     }
 
     /// Takes `run` out of `bin`.
@@ -138,10 +117,10 @@ impl Bins {
             }
             self.set_head(bin, next);
             if next == NOWHERE {
-                let word = self.word_mut(bin / 64);
-                *word &= !(1 << (bin % 64));
+                let word = self.word_mut(bin / BITS);
+                *word &= !(1 << (bin % BITS));
                 if *word == 0 {
-                    self.summary &= !(1 << (bin / 64));
+                    self.summary &= !(1 << (bin / BITS));
                 }
             }
         }
@@ -149,20 +128,20 @@ impl Bins {
 
     /// Whether the bitmaps say that `bin` holds a run; for the check of the whole state.
     pub(super) fn is_marked(&self, bin: usize) -> bool {
-        let word = self.word(bin / 64);
-        let summary = self.summary >> (bin / 64) & 1 == 1;
-        summary == (word != 0) && word >> (bin % 64) & 1 == 1
+        let word = self.word(bin / BITS);
+        let summary = self.summary >> (bin / BITS) & 1 == 1;
+        summary == (word != 0) && word >> (bin % BITS) & 1 == 1
     }
 
     #[inline]
-    fn word(&self, word: usize) -> u64 {
+    fn word(&self, word: usize) -> u32 {
         debug_assert!(word < WORDS);
-        // SAFETY: as for `head`: `word` is a bin number divided by 64, or comes from the summary.
+        // SAFETY: as for `head`: `word` is a bin number divided by `BITS`, or comes from the summary.
         unsafe { *self.words.get_unchecked(word) }
     }
 
     #[inline]
-    fn word_mut(&mut self, word: usize) -> &mut u64 {
+    fn word_mut(&mut self, word: usize) -> &mut u32 {
         debug_assert!(word < WORDS);
         // SAFETY: as for `word`.
         unsafe { self.words.get_unchecked_mut(word) }
@@ -195,14 +174,21 @@ mod tests {
         assert_eq!(last, BINS - 1);
     }
 
+    fn holds_unit(at: usize, len: usize) -> bool {
+        (at..=at + len).any(|unit| unit % UNIT == 0 && unit + UNIT <= at + len)
+    }
+
     #[test]
     fn runs_that_hold_an_aligned_unit_have_bins_of_their_own() {
         for at in 0..2 * UNIT {
             for len in 1..3 * UNIT {
                 let bin = bin_of(at, len);
-                let holds = (at..=at + len).any(|unit| unit % UNIT == 0 && unit + UNIT <= at + len);
-                let serves = bin >= first_bin(ANY) || (bin < 64 && ALIGNED >> bin & 1 == 1);
-                assert_eq!(holds, serves, "{len} granules at {at}");
+                let holds = holds_unit(at, len);
+                let other = (at..at + UNIT).find(|&at| holds != holds_unit(at, len));
+                assert!(
+                    other.is_none_or(|other| bin_of(other, len) != bin),
+                    "{len} granules at {at}"
+                );
                 assert!(bin >= first_bin(len) && bin < first_bin(len + 1).max(bin + 1));
             }
         }
@@ -222,7 +208,6 @@ mod tests {
             assert_eq!(bins.at_or_after(0), 31);
             assert_eq!(bins.at_or_after(31), 31);
             assert_eq!(bins.at_or_after(32), 310);
-            assert_eq!(bins.with_unit(), 31);
             bins.remove(table, 31, 4);
             assert_eq!(bins.head(31), 12);
             bins.remove(table, 31, 12);

@@ -36,14 +36,10 @@ const _: () = assert!(LINEAR_MAX % STEP == 0 && SLAB_BYTES % SMALL_MAX == 0);
 #[inline]
 pub(super) const fn padded(size: usize, align: usize) -> usize {
     let size = if size == 0 { 1 } else { size };
-    if align <= STEP {
-        size
-    } else if align <= 16 {
-        (size + 15) & !15
-    } else if size > align {
-        size.next_power_of_two()
+    if align <= 16 {
+        (size + (align - 1)) & !(align - 1)
     } else {
-        align
+        (if size > align { size } else { align }).next_power_of_two()
     }
 }
 

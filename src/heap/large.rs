@@ -12,17 +12,13 @@ impl Heap {
         if align > MAX_ALIGN {
             return null_mut();
         }
-        let (len, align) = (granules(size), align.div_ceil(GRANULE));
-        let mut at = self.runs.take_large(len, align);
+        let len = granules(size);
+        let at = self.take_run(len, align.div_ceil(GRANULE));
         if at == NOWHERE {
-            if !self.release_empty_slabs() {
-                return null_mut();
-            }
-            at = self.runs.take_large(len, align);
-            if at == NOWHERE {
-                return null_mut();
-            }
+            return null_mut();
         }
+        // SAFETY: the run was just taken.
+        unsafe { self.runs.mark_large(at, len) };
         self.runs.address(at)
     }
 

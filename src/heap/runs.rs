@@ -13,7 +13,7 @@
 //! | free | `len << 2 \| FREE`, next, previous | as the first |
 //! | free, of fewer than four granules | `len << 2 \| FREE` | as the first |
 //! | large block | `len << 2 \| LARGE` | low bit clear |
-//! | slab | the eight words of a [`Slab`], then zeros, all with both low bits clear | 0 |
+//! | slab | those of a [`Slab`], all with both low bits clear | 0 |
 //!
 //! No two free runs touch each other, nor does one touch `top`. The shortest ones are in no list: they only wait for a
 //! neighbour to join.
@@ -27,14 +27,12 @@ use super::gauges::Gauges;
 use super::slab::Slab;
 use super::table::{FREE, GRANULE, KIND_BITS, LARGE, LEAST, NOWHERE, SHIFT, Table, UNIT, WORD};
 
-const SLAB_WORDS: usize = size_of::<Slab>() / WORD;
-
 /// A block's address, shifted by this much, is the place of its granule's word in the table.
 const PLACE_SHIFT: u32 = (GRANULE / WORD).ilog2();
 
 const _: () = assert!(
-    SLAB_WORDS < UNIT,
-    "a slab's words and the last one fit in its granules' part of the table"
+    size_of::<Slab>() == UNIT * WORD,
+    "a slab's words are its granules' part of the table"
 );
 
 /// What the first word of a run says.
@@ -165,34 +163,60 @@ impl Runs {
         (word & LARGE != 0).then_some(word >> KIND_BITS)
     }
 
-    /// A run for a large block of `len` granules at a multiple of `align` granules, or [`NOWHERE`].
-    pub(super) fn take_large(&mut self, len: usize, align: usize) -> usize {
-        let bin = if align == 1 {
-            self.find(len)
-        } else {
-            self.find_aligned(len, align)
-        };
-        let at = self.take(bin, len, align);
-        if at != NOWHERE {
-            // SAFETY: the run was just taken.
-            unsafe { self.mark_large(at, len) };
+    /// Takes a run of `len` granules at a multiple of `align` granules; [`NOWHERE`] if there is none. The caller writes its
+    /// words.
+    pub(super) fn take(&mut self, len: usize, align: usize) -> usize {
+        // Checked first, so that no length near the address space's goes further.
+        if len > self.end {
+            return NOWHERE;
         }
-        at
+        let aligned = |at: usize| (at + (align - 1)) & !(align - 1);
+        // Each step goes to a later bin, and those from `len + align` on all serve: few steps, and two where any place is
+        // as good as another.
+        let mut bin = self.bins.at_or_after(first_bin(len));
+        let from = loop {
+            if bin == NONE {
+                let top = self.top();
+                if aligned(top) + len > self.end {
+                    return NOWHERE;
+                }
+                break top;
+            }
+            let from = self.bins.head(bin);
+            // SAFETY: the head of a bin that is not empty is a free run.
+            if aligned(from) + len <= from + unsafe { self.len_of(from) } {
+                break from;
+            }
+            bin = self.bins.at_or_after(bin + 1);
+        };
+        // SAFETY: the run was found large enough, or the unused rest.
+        unsafe { self.cut(from, aligned(from), len) };
+        aligned(from)
     }
 
-    /// A run for a slab, or [`NOWHERE`]. The caller writes the slab's words.
-    pub(super) fn take_unit(&mut self) -> usize {
-        let bin = self.bins.with_unit();
-        let at = self.take(bin, UNIT, UNIT);
-        if at != NOWHERE {
-            // SAFETY: the run was just taken.
-            unsafe {
-                self.table
-                    .place(at + SLAB_WORDS)
-                    .write_bytes(0, UNIT - SLAB_WORDS)
-            };
+    /// Takes `len` granules at `at` out of the free run at `from`, or out of the unused rest, if that begins there.
+    ///
+    /// # Safety
+    /// They lie in it.
+    #[inline(never)]
+    unsafe fn cut(&mut self, from: usize, at: usize, len: usize) {
+        let end = at + len;
+        self.gauges.hold(len << SHIFT);
+        // SAFETY: what is cut off at either side lies between runs in use.
+        unsafe {
+            if from == self.top() {
+                self.advance(end);
+            } else {
+                let free = self.len_of(from);
+                self.unlink(from, free);
+                if from + free != end {
+                    self.insert(end, from + free - end);
+                }
+            }
+            if from != at {
+                self.insert(from, at - from);
+            }
         }
-        at
     }
 
     /// Makes the large block of `old` granules at `at` one of `new` granules, in place. False if it cannot grow.
@@ -200,36 +224,26 @@ impl Runs {
     /// # Safety
     /// Such a block stands at `at`.
     pub(super) unsafe fn resize(&mut self, at: usize, old: usize, new: usize) -> bool {
-        if new == old {
-            return true;
-        }
-        // SAFETY: the block is the caller's; what follows it is a run, or `top`.
+        let end = at + old;
+        // SAFETY: the block is the caller's; what follows it is a run, or the unused rest.
         unsafe {
-            if new < old {
-                self.mark_large(at, new);
-                self.free(at + new, old - new);
-                return true;
-            }
-            let next = at + old;
-            let more = new - old;
-            if next == self.top() {
-                if self.end - self.top() < more {
+            if new > old {
+                let room = if end == self.top() {
+                    self.end - end
+                } else if self.table.word(end) & FREE != 0 {
+                    self.len_of(end)
+                } else {
+                    0
+                };
+                if room < new - old {
                     return false;
                 }
-                self.advance(next + more);
-            } else {
-                let word = self.table.word(next);
-                let len = word >> KIND_BITS;
-                if word & FREE == 0 || len < more {
-                    return false;
-                }
-                self.unlink(next, len);
-                if len > more {
-                    self.insert(next + more, len - more);
-                }
+                self.cut(end, end, new - old);
             }
-            self.gauges.hold(more << SHIFT);
             self.mark_large(at, new);
+            if new < old {
+                self.free(at + new, old - new);
+            }
         }
         true
     }
@@ -238,6 +252,7 @@ impl Runs {
     ///
     /// # Safety
     /// They are a run, or the end of one, that was taken; nobody uses them any more.
+    #[inline(never)]
     pub(super) unsafe fn free(&mut self, at: usize, len: usize) {
         self.gauges.release(len << SHIFT);
         let mut at = at;
@@ -273,78 +288,12 @@ impl Runs {
         self.fresh_from.max(self.gauges.highest_granules << SHIFT)
     }
 
-    /// A bin whose first run has `len` granules or more, or [`NONE`].
-    #[inline]
-    fn find(&self, len: usize) -> usize {
-        // Checked first, so that no length near the address space's goes further.
-        if len > self.end {
-            return NONE;
-        }
-        let own = first_bin(len);
-        let head = self.bins.head(own);
-        // SAFETY: a head that is somewhere is a free run.
-        if head != NOWHERE && unsafe { self.len_of(head) } >= len {
-            own
-        } else {
-            self.bins.at_or_after(own + 1)
-        }
-    }
-
-    /// A bin whose first run has `len` granules at a multiple of `align`, or [`NONE`].
-    #[cold]
-    #[inline(never)]
-    fn find_aligned(&self, len: usize, align: usize) -> usize {
-        if len > self.end {
-            return NONE;
-        }
-        // Each step goes to a later bin, and those from `len + align` on all serve: few steps.
-        let mut bin = self.bins.at_or_after(first_bin(len));
-        while bin != NONE {
-            let at = self.bins.head(bin);
-            // SAFETY: a bin that the search finds has a free run for its head.
-            if at.next_multiple_of(align) + len <= at + unsafe { self.len_of(at) } {
-                break;
-            }
-            bin = self.bins.at_or_after(bin + 1);
-        }
-        bin
-    }
-
-    /// Takes `len` granules at a multiple of `align` from the first run of `bin`, or from `top` if that is [`NONE`].
-    fn take(&mut self, bin: usize, len: usize, align: usize) -> usize {
-        let (from, to, at);
-        // SAFETY: the head of a bin that is not empty is a free run. What is cut off at either side lies between runs
-        // in use.
-        unsafe {
-            if bin == NONE {
-                from = self.top();
-                at = (from + (align - 1)) & !(align - 1);
-                if at > self.end || self.end - at < len {
-                    return NOWHERE;
-                }
-                to = at + len;
-                self.advance(to);
-            } else {
-                from = self.bins.head(bin);
-                at = (from + (align - 1)) & !(align - 1);
-                to = from + self.len_of(from);
-                self.bins.remove(self.table, bin, from);
-                if to != at + len {
-                    self.insert(at + len, to - (at + len));
-                }
-            }
-            if from != at {
-                self.insert(from, at - from);
-            }
-        }
-        self.gauges.hold(len << SHIFT);
-        at
-    }
-
     #[inline]
     fn advance(&mut self, top: usize) {
         self.gauges.used_granules = top;
-        self.gauges.highest_granules = self.gauges.highest_granules.max(top);
+        if top > self.gauges.highest_granules {
+            self.gauges.highest_granules = top;
+        }
     }
 
     /// # Safety
@@ -375,7 +324,7 @@ impl Runs {
     /// # Safety
     /// The run is taken, for a large block.
     #[inline]
-    unsafe fn mark_large(&mut self, at: usize, len: usize) {
+    pub(super) unsafe fn mark_large(&mut self, at: usize, len: usize) {
         // SAFETY: the words are the run's own.
         unsafe {
             self.table.set(at + len - 1, 0);

@@ -3,7 +3,7 @@
 use core::ptr::null_mut;
 
 use super::class;
-use super::table::SLAB_BYTES;
+use super::table::{SLAB_BYTES, UNIT};
 
 /// A free block's first word.
 #[repr(C)]
@@ -35,6 +35,7 @@ pub(super) struct Slab {
     pub(super) prev: *mut Slab,
     /// The class, times [`LIVE`].
     tag: usize,
+    rest: [usize; UNIT - 8],
 }
 
 impl Slab {
@@ -51,6 +52,7 @@ impl Slab {
             next: null_mut(),
             prev: null_mut(),
             tag: class * LIVE,
+            rest: [0; UNIT - 8],
         }
     }
 
@@ -96,6 +98,7 @@ impl Slab {
     ///
     /// # Safety
     /// `slab` is a slab in no list; `head` is null or the front of its class's list.
+    #[inline(never)]
     pub(super) unsafe fn push_back(slab: *mut Slab, head: &mut *mut Slab) {
         // SAFETY: all of them are slabs of this heap.
         unsafe {
@@ -118,6 +121,7 @@ impl Slab {
     ///
     /// # Safety
     /// `slab` is in that list.
+    #[inline(never)]
     pub(super) unsafe fn unlink(slab: *mut Slab, head: &mut *mut Slab) {
         // SAFETY: all of them are slabs of this heap.
         unsafe {

@@ -67,15 +67,9 @@ impl Heap {
     }
 
     fn new_slab(&mut self, class: usize) -> *mut Slab {
-        let mut at = self.runs.take_unit();
+        let at = self.take_run(UNIT, UNIT);
         if at == NOWHERE {
-            if !self.release_empty_slabs() {
-                return null_mut();
-            }
-            at = self.runs.take_unit();
-            if at == NOWHERE {
-                return null_mut();
-            }
+            return null_mut();
         }
         let start = self.runs.address(at);
         let slab = self.runs.slab_at(at);
@@ -144,15 +138,21 @@ impl Heap {
         }
     }
 
+    /// A run as [`Runs::take`](super::runs::Runs::take) finds it, for which empty slabs are given back if they must be.
+    #[inline(never)]
+    pub(super) fn take_run(&mut self, len: usize, align: usize) -> usize {
+        let at = self.runs.take(len, align);
+        if at == NOWHERE && self.release_empty_slabs() {
+            return self.runs.take(len, align);
+        }
+        at
+    }
+
     /// Gives back every empty slab. False if there was none.
     #[cold]
     #[inline(never)]
-    pub(super) fn release_empty_slabs(&mut self) -> bool {
+    fn release_empty_slabs(&mut self) -> bool {
         let mut any = false;
-        // Before the first span there are none, and the first request of all finds that out.
-        if !self.is_adopted() {
-            return any;
-        }
         for class in 0..CLASSES {
             let slab = *self.head(class);
             // SAFETY: a head that is not null is a slab of this heap. Others than heads are released when they empty.
@@ -168,6 +168,7 @@ impl Heap {
 
     /// # Safety
     /// `slab` is a slab of this heap, in its class's list, with no block in use.
+    #[inline(never)]
     unsafe fn release(&mut self, slab: *mut Slab) {
         // SAFETY: as the caller says.
         unsafe {
