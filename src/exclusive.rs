@@ -58,6 +58,28 @@ impl<T> Exclusive<T> {
     }
 }
 
+/// A value in a static that is read and written whole, which nothing can come in between of.
+pub struct Slot<T: Copy>(Exclusive<T>);
+
+impl<T: Copy> Slot<T> {
+    /// A slot that holds `value`.
+    pub const fn new(value: T) -> Self {
+        Self(Exclusive::new(value))
+    }
+
+    /// The value.
+    pub fn get(&self) -> T {
+        // SAFETY: copying a value calls nothing.
+        unsafe { self.0.with_leaf(|slot| *slot) }
+    }
+
+    /// Replaces the value.
+    pub fn set(&self, value: T) {
+        // SAFETY: as for `get`.
+        unsafe { self.0.with_leaf(|slot| *slot = value) }
+    }
+}
+
 /// Frees the cell also when its user panics.
 struct Release<'a>(&'a AtomicBool);
 

@@ -4,6 +4,7 @@
 pub mod c;
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::hint::assert_unchecked;
 use core::ptr;
 
 use crate::exclusive::Exclusive;
@@ -107,6 +108,8 @@ fn adopt(heap: &mut Heap, grant: &Grant, span: Span) {
 unsafe impl GlobalAlloc for Global {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: nobody asks for no bytes: the caller's duty.
+        unsafe { assert_unchecked(layout.size() > 0) };
         let mut block = with_heap(|heap| heap.alloc(layout));
         if block.is_null() {
             block = self.first_or_exhausted(&HEAP, Part::Rust, layout);
@@ -131,8 +134,9 @@ unsafe impl GlobalAlloc for Global {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller's duty is the same; `new_size` with this alignment is a valid layout.
+        // SAFETY: the caller's duty is the same; `new_size` is not 0, and with this alignment it is a valid layout.
         let (mut moved, wanted) = unsafe {
+            assert_unchecked(layout.size() > 0 && new_size > 0);
             (
                 with_heap(|heap| heap.realloc(block, layout, new_size)),
                 Layout::from_size_align_unchecked(new_size, layout.align()),

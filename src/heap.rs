@@ -137,7 +137,7 @@ impl Heap {
         if !block.is_null() {
             let mut written = layout.size();
             // A slab's blocks have been written to, be it only with links.
-            if padded(written, layout.align()) > SMALL_MAX {
+            if written > SMALL_MAX {
                 written = written.min(fresh.saturating_sub(self.runs.offset(block)));
             }
             // SAFETY: the block has `size` bytes, and those from `fresh` on were zero before this request.

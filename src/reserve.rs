@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hint::black_box;
 
-use crate::exclusive::Exclusive;
+use crate::exclusive::Slot;
 use crate::memory::{Memory, StaticEnd, platform};
 use crate::plan::{EncodedPlan, Plan};
 use crate::probe::{self, Grant, Ownership, Refusal};
@@ -13,7 +13,7 @@ use crate::units::{Bytes, Pages};
 
 static DEFAULT: EncodedPlan = Plan::DEFAULT.encode();
 
-static REFUSAL_SINK: Exclusive<Option<fn(&Refusal)>> = Exclusive::new(None);
+static REFUSAL_SINK: Slot<Option<fn(&Refusal)>> = Slot::new(None);
 
 /// Reserves memory now, unless it is reserved already, and tells what was granted.
 ///
@@ -63,7 +63,7 @@ fn reserve_beside(plan: impl FnOnce() -> &'static EncodedPlan) -> Grant {
 ///
 /// The sink runs without a heap: it must not allocate.
 pub fn on_refusal(sink: fn(&Refusal)) {
-    REFUSAL_SINK.with(|slot| *slot = Some(sink));
+    REFUSAL_SINK.set(Some(sink));
 }
 
 /// What was granted, once it is decided.
@@ -101,7 +101,7 @@ fn decide(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownershi
         )
     });
     reserved.unwrap_or_else(|refusal| {
-        if let Some(sink) = REFUSAL_SINK.with(|sink| *sink) {
+        if let Some(sink) = REFUSAL_SINK.get() {
             sink(&refusal);
         }
         match refusal {

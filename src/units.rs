@@ -86,9 +86,9 @@ impl Pages {
     /// Pages in one MiB.
     pub const PER_MIB: u32 = 16;
 
-    /// The first page that begins at or after `address`.
+    /// The first page that begins at or after `address`, which is not 0.
     pub(crate) const fn at_or_after(address: u32) -> Self {
-        Self(address.div_ceil(PAGE_BYTES as u32))
+        Self((address.wrapping_sub(1) >> PAGE_BYTES.ilog2()) + 1)
     }
 
     /// The address at which the page begins; as a number of pages, its bytes. Below 65,536.

@@ -4,7 +4,7 @@ use super::Heap;
 use super::class::{self, CLASSES};
 use super::gauges::Gauges;
 use super::map::PartKind;
-use super::runs::Run;
+use super::runs::RunKind;
 use super::slab::LIVE;
 use super::table::{GRANULE, SLAB_BYTES};
 
@@ -143,18 +143,19 @@ impl Heap {
         classes
     }
 
+    #[inline]
     fn each_part(&self, mut see: impl FnMut(usize, PartKind)) {
-        for (at, run) in self.runs.walk() {
-            let kind = match run {
-                Run::Free { .. } => PartKind::Free,
-                Run::Large { .. } => PartKind::Large,
-                Run::Slab => {
-                    let slab = self.runs.slab_at(at);
+        for run in self.runs.walk() {
+            let kind = match run.kind() {
+                RunKind::Free => PartKind::Free,
+                RunKind::Large => PartKind::Large,
+                RunKind::Slab => {
+                    let slab = self.runs.slab_at(run.at);
                     // SAFETY: a slab stands there.
-                    let (block_bytes, live_blocks) = unsafe { ((*slab).size, (*slab).used / LIVE) };
+                    let (block_bytes, used) = unsafe { ((*slab).size, (*slab).used) };
                     PartKind::Slab {
                         block_bytes,
-                        live_blocks,
+                        live_blocks: used / LIVE,
                     }
                 }
             };

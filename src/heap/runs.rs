@@ -35,20 +35,38 @@ const _: () = assert!(
     "a slab's words are its granules' part of the table"
 );
 
-/// What the first word of a run says.
+/// What a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Run {
-    Free { len: usize },
-    Large { len: usize },
+pub(super) enum RunKind {
+    Free,
+    Large,
     Slab,
 }
 
+/// The first word of a run, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) at: usize,
+    word: usize,
+}
+
 impl Run {
+    #[inline]
+    pub(super) const fn kind(self) -> RunKind {
+        match self.word & (FREE | LARGE) {
+            0 => RunKind::Slab,
+            FREE => RunKind::Free,
+            _ => RunKind::Large,
+        }
+    }
+
     /// Length in granules.
+    #[inline]
     pub(super) const fn len(self) -> usize {
-        match self {
-            Run::Free { len } | Run::Large { len } => len,
-            Run::Slab => UNIT,
+        if self.word & (FREE | LARGE) == 0 {
+            UNIT
+        } else {
+            self.word >> KIND_BITS
         }
     }
 }

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::Heap;
 use super::bins::{BINS, bin_of};
 use super::class::{self, CLASSES};
-use super::runs::Run;
+use super::runs::RunKind;
 use super::slab::{LIVE, Slab};
 use super::table::{GRANULE, LEAST, NOWHERE, SLAB_BYTES};
 
@@ -60,12 +60,12 @@ impl Heap {
     fn check_runs(&self) -> Result<usize, HeapFault> {
         let runs = &self.runs;
         let (mut reached, mut free_runs, mut held, mut after_free) = (runs.first(), 0, 0, false);
-        for (at, run) in runs.walk() {
-            let offset = at * GRANULE;
-            if !runs.end_agrees(at, run) {
+        for run in runs.walk() {
+            let offset = run.at * GRANULE;
+            if !runs.end_agrees(run) {
                 return Err(HeapFault::RunEnd(offset));
             }
-            let is_free = matches!(run, Run::Free { .. });
+            let is_free = run.kind() == RunKind::Free;
             if is_free && after_free {
                 return Err(HeapFault::NotJoined(offset));
             }
@@ -75,7 +75,7 @@ impl Heap {
                 held += run.len();
             }
             after_free = is_free;
-            reached = at + run.len();
+            reached = run.at + run.len();
         }
         if reached != runs.top() {
             return Err(HeapFault::RunLength(reached * GRANULE));
@@ -124,11 +124,11 @@ impl Heap {
 
     fn check_slabs(&self) -> Result<(), HeapFault> {
         let mut listed = [0_usize; CLASSES];
-        for (at, run) in self.runs.walk() {
-            if run == Run::Slab {
-                let class = self.check_slab(at)?;
+        for run in self.runs.walk() {
+            if run.kind() == RunKind::Slab {
+                let class = self.check_slab(run.at)?;
                 // SAFETY: a slab stands there.
-                if unsafe { (*self.runs.slab_at(at)).is_listed() } {
+                if unsafe { (*self.runs.slab_at(run.at)).is_listed() } {
                     listed[class] += 1;
                 }
             }

@@ -1,6 +1,6 @@
 //! What counters and the check of the whole state read.
 
-use super::{Bins, FREE, GRANULE, Gauges, KIND_BITS, LARGE, LEAST, Run, Runs, Slab, UNIT, WORD};
+use super::{Bins, FREE, GRANULE, Gauges, LEAST, Run, RunKind, Runs, Slab, UNIT, WORD};
 
 impl Runs {
     /// Granules of the table.
@@ -28,41 +28,38 @@ impl Runs {
         &self.bins
     }
 
-    /// Every run below `top` with its place, in the order of addresses. Ends early at a run of no length, or one that
-    /// reaches past `top`, which a sound heap does not have.
-    pub(in crate::heap) fn walk(&self) -> impl Iterator<Item = (usize, Run)> + '_ {
+    /// Every run below `top`, in the order of addresses. Ends early at a run of no length, or one that reaches past `top`,
+    /// which a sound heap does not have.
+    #[inline]
+    pub(in crate::heap) fn walk(&self) -> impl Iterator<Item = Run> + '_ {
         let mut next = self.first();
         core::iter::from_fn(move || {
-            let at = next;
-            if at >= self.top() {
+            if next >= self.top() {
                 return None;
             }
-            let run = self.run_at(at);
-            next = at + run.len();
-            (run.len() > 0 && next <= self.top()).then_some((at, run))
+            let run = self.run_at(next);
+            next += run.len();
+            (run.len() > 0 && next <= self.top()).then_some(run)
         })
     }
 
     /// The run that begins at `at`, which is at or after `first` and below `top`.
+    #[inline]
     pub(in crate::heap) fn run_at(&self, at: usize) -> Run {
         debug_assert!(self.first() <= at && at < self.top());
         // SAFETY: the granule lies below `top`.
         let word = unsafe { self.table.word(at) };
-        let len = word >> KIND_BITS;
-        match word & (FREE | LARGE) {
-            0 => Run::Slab,
-            FREE => Run::Free { len },
-            _ => Run::Large { len },
-        }
+        Run { at, word }
     }
 
-    /// Whether the last word of the run at `at` is what the run's kind asks for.
-    pub(in crate::heap) fn end_agrees(&self, at: usize, run: Run) -> bool {
-        // SAFETY: both granules lie below `top`.
-        let (head, last) = unsafe { (self.table.word(at), self.table.word(at + run.len() - 1)) };
-        match run {
-            Run::Free { .. } => last == head,
-            Run::Large { .. } | Run::Slab => last & FREE == 0,
+    /// Whether the last word of a run is what the run's kind asks for.
+    pub(in crate::heap) fn end_agrees(&self, run: Run) -> bool {
+        // SAFETY: the granule lies below `top`.
+        let last = unsafe { self.table.word(run.at + run.len() - 1) };
+        if run.kind() == RunKind::Free {
+            last == run.word
+        } else {
+            last & FREE == 0
         }
     }
 
@@ -71,13 +68,13 @@ impl Runs {
         if at < self.first() || at >= self.top() {
             return None;
         }
-        match self.run_at(at) {
-            Run::Free { len } if len >= LEAST && len <= self.top() - at => {
-                // SAFETY: the run's words lie below `top`.
-                Some((len, unsafe { self.table.links(at) }))
-            }
-            _ => None,
+        let run = self.run_at(at);
+        let len = run.len();
+        if run.kind() != RunKind::Free || len < LEAST || len > self.top() - at {
+            return None;
         }
+        // SAFETY: the run's words lie below `top`.
+        Some((len, unsafe { self.table.links(at) }))
     }
 
     /// Where the slab whose words begin at `slab` stands, if one can.
