@@ -23,7 +23,7 @@ mod validate;
 use core::alloc::Layout;
 use core::ptr::{self, NonNull, null_mut};
 
-use class::{CLASSES, SMALL_MAX, padded};
+use class::{CLASSES, SMALL_MAX, STEP, padded};
 use runs::Runs;
 use slab::Slab;
 use table::GRANULE;
@@ -114,6 +114,15 @@ impl Heap {
     /// A request of zero bytes gets a block of its own. Alignments beyond [`MAX_ALIGN`] get null.
     #[inline]
     pub fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        match class::linear(layout.size(), layout.align()) {
+            Some(class) => self.alloc_small(class),
+            None => self.alloc_any(layout),
+        }
+    }
+
+    /// As [`alloc`](Heap::alloc), for any layout.
+    #[inline(never)]
+    fn alloc_any(&mut self, layout: Layout) -> *mut u8 {
         let size = padded(layout.size(), layout.align());
         if size <= SMALL_MAX {
             self.alloc_small(class::of(size))
@@ -122,18 +131,12 @@ impl Heap {
         }
     }
 
-    /// As [`alloc`](Heap::alloc), in one copy for callers that have more to do than a call costs.
-    #[inline(never)]
-    fn alloc_outlined(&mut self, layout: Layout) -> *mut u8 {
-        self.alloc(layout)
-    }
-
     /// As [`alloc`](Heap::alloc), with every byte zero. Memory that is known never to have been written is not
     /// written again.
     #[inline(never)]
     pub fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
         let fresh = self.runs.fresh();
-        let block = self.alloc_outlined(layout);
+        let block = self.alloc_any(layout);
         if !block.is_null() {
             let mut written = layout.size();
             // A slab's blocks have been written to, be it only with links.
@@ -154,6 +157,22 @@ impl Heap {
     pub unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
         // SAFETY: the layout tells the level that the block came from.
         unsafe {
+            if layout.align() <= STEP && layout.size() <= SMALL_MAX {
+                self.free_small(ptr);
+            } else {
+                self.dealloc_any(ptr, layout);
+            }
+        }
+    }
+
+    /// As [`dealloc`](Heap::dealloc), for any layout.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(never)]
+    unsafe fn dealloc_any(&mut self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the layout tells the level that the block came from.
+        unsafe {
             if padded(layout.size(), layout.align()) <= SMALL_MAX {
                 self.free_small(ptr);
             } else {
@@ -170,37 +189,42 @@ impl Heap {
     /// `isize::MAX`.
     #[inline]
     pub unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let old = padded(layout.size(), layout.align());
-        let new = padded(new_size, layout.align());
+        let size = layout.size();
+        let classes = (
+            class::linear(size, layout.align()),
+            class::linear(new_size, layout.align()),
+        );
         // SAFETY: as the caller says.
         unsafe {
-            if old <= SMALL_MAX && new <= SMALL_MAX {
-                let (from, to) = (class::of(old), class::of(new));
-                return if from == to {
-                    ptr
-                } else {
-                    self.move_small(ptr, old.min(new), to)
-                };
+            match classes {
+                (Some(from), Some(to)) if from == to => ptr,
+                (Some(_), Some(to)) => self.move_small(ptr, size.min(new_size), to),
+                _ => self.realloc_any(ptr, layout, new_size),
             }
-            if old > SMALL_MAX && new > SMALL_MAX && self.resize_large(ptr, layout.size(), new_size)
-            {
-                return ptr;
-            }
-            self.realloc_by_copy(ptr, layout, new_size)
         }
     }
 
+    /// As [`realloc`](Heap::realloc), for any layout.
+    ///
     /// # Safety
-    /// As for [`Heap::realloc`].
+    /// As there.
     #[inline(never)]
-    unsafe fn realloc_by_copy(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller promises that the size, rounded up, does not overflow; the new block is apart from the old.
+    unsafe fn realloc_any(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let (size, align) = (layout.size(), layout.align());
+        let (old, new) = (padded(size, align), padded(new_size, align));
+        // SAFETY: as the caller says; the new block is apart from the old.
         unsafe {
-            let block =
-                self.alloc_outlined(Layout::from_size_align_unchecked(new_size, layout.align()));
+            if old > SMALL_MAX && new > SMALL_MAX {
+                if self.resize_large(ptr, size, new_size) {
+                    return ptr;
+                }
+            } else if old.max(new) <= SMALL_MAX && class::of(old) == class::of(new) {
+                return ptr;
+            }
+            let block = self.alloc_any(Layout::from_size_align_unchecked(new_size, align));
             if !block.is_null() {
-                ptr::copy_nonoverlapping(ptr, block, layout.size().min(new_size));
-                self.dealloc(ptr, layout);
+                ptr::copy_nonoverlapping(ptr, block, size.min(new_size));
+                self.dealloc_any(ptr, layout);
             }
             block
         }

@@ -15,7 +15,8 @@ pub(super) const SMALL_MAX: usize = 2048;
 /// Number of classes. A few of them serve nothing, since no multiple of 16 fits so often into a slab and no oftener.
 pub(super) const CLASSES: usize = BEHIND - FEWEST + 1;
 
-const STEP: usize = 8;
+/// Alignment of every block, in bytes, and the distance of the classes up to [`LINEAR_MAX`].
+pub(super) const STEP: usize = 8;
 const LINEAR_MAX: usize = 256;
 
 /// Number of classes up to [`LINEAR_MAX`].
@@ -43,6 +44,17 @@ pub(super) const fn padded(size: usize, align: usize) -> usize {
     }
 }
 
+/// The class that serves `size` bytes at `align`, if that is told quickly: most requests are so small and need no
+/// padding.
+#[inline]
+pub(super) const fn linear(size: usize, align: usize) -> Option<usize> {
+    if align <= STEP && size <= LINEAR_MAX {
+        Some(size.saturating_sub(1) / STEP)
+    } else {
+        None
+    }
+}
+
 /// The class that serves `padded` bytes: from 1 to [`SMALL_MAX`].
 #[inline]
 pub(super) const fn of(padded: usize) -> usize {
@@ -51,7 +63,10 @@ pub(super) const fn of(padded: usize) -> usize {
     if padded <= LINEAR_MAX {
         (padded - 1) / STEP
     } else {
-        BEHIND - SLAB_BYTES / ((padded + 15) & !15)
+        let size = (padded + 15) & !15;
+        // SAFETY: as before, so it is at least `LINEAR_MAX`.
+        unsafe { assert_unchecked(size > 0) };
+        BEHIND - SLAB_BYTES / size
     }
 }
 
@@ -87,7 +102,7 @@ mod tests {
                 }
                 let class = of(padded);
                 let block = super::size(class);
-                assert!(class < CLASSES);
+                assert!(class < CLASSES && linear(size, align).is_none_or(|quick| quick == class));
                 assert!(
                     block >= size && block % align == 0,
                     "{size} bytes at {align}: class of {block}"
