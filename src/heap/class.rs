@@ -12,7 +12,7 @@ use super::table::SLAB_BYTES;
 /// Greatest padded size, in bytes, that a slab serves.
 pub(super) const SMALL_MAX: usize = 2048;
 
-/// Number of classes. A few of them serve nothing, since no multiple of 16 fits so often into a slab and no oftener.
+/// Number of classes. A few of them serve nothing.
 pub(super) const CLASSES: usize = BEHIND - FEWEST + 1;
 
 /// Alignment of every block, in bytes, and the distance of the classes up to [`LINEAR_MAX`].
@@ -25,6 +25,9 @@ const LINEAR: usize = LINEAR_MAX / STEP;
 /// Blocks of the first class above [`LINEAR_MAX`] in a slab, and of the last.
 const MOST: usize = SLAB_BYTES / (LINEAR_MAX + 16);
 const FEWEST: usize = SLAB_BYTES / SMALL_MAX;
+
+/// From so many blocks in a slab on, one more or less makes a difference of less than 32 bytes.
+const CLOSE: usize = 20;
 
 /// A class above [`LINEAR_MAX`] is this, less the blocks in a slab.
 const BEHIND: usize = LINEAR + MOST;
@@ -66,7 +69,9 @@ pub(super) const fn of(padded: usize) -> usize {
         let size = (padded + 15) & !15;
         // SAFETY: as before, so it is at least `LINEAR_MAX`.
         unsafe { assert_unchecked(size > 0) };
-        BEHIND - SLAB_BYTES / size
+        let blocks = SLAB_BYTES / size;
+        // Of classes that stand less than 32 bytes apart, every other one does: each may keep a slab that is hardly used.
+        BEHIND - if blocks < CLOSE { blocks } else { (blocks - 1) | 1 }
     }
 }
 
