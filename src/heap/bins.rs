@@ -64,7 +64,7 @@ impl Bins {
     }
 
     /// The first bin at or after `bin` that is not empty, or [`NONE`].
-    #[inline(never)]
+    #[inline]
     pub(super) fn at_or_after(&self, bin: usize) -> usize {
         let mut word = bin / BITS;
         let mut bits = self.word(word) & (u32::MAX << (bin % BITS));

@@ -191,8 +191,9 @@ impl Runs {
         let aligned = |at: usize| (at + (align - 1)) & !(align - 1);
         // Each step goes to a later bin, and those from `len + align` on all serve: few steps, and two where any place is
         // as good as another.
-        let mut bin = self.bins.at_or_after(first_bin(len));
+        let mut bin = first_bin(len);
         let from = loop {
+            bin = self.bins.at_or_after(bin);
             if bin == NONE {
                 let top = self.top();
                 if aligned(top) + len > self.end {
@@ -205,7 +206,7 @@ impl Runs {
             if aligned(from) + len <= from + unsafe { self.len_of(from) } {
                 break from;
             }
-            bin = self.bins.at_or_after(bin + 1);
+            bin += 1;
         };
         // SAFETY: the run was found large enough, or the unused rest.
         unsafe { self.cut(from, aligned(from), len) };
