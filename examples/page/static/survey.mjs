@@ -91,7 +91,7 @@ export function survey(memory, recordAt) {
   }
   const end = Math.max(heapStart + heapBytes, regionStart + granted);
   span("foreign growth", "free", end, view.byteLength - end, "grown by others");
-  for (const part of [heap, cache]) if (part) seen.strips.push(shown(part.strip));
+  for (const part of [heap, cache]) if (part?.strip.bytes > 0) seen.strips.push(shown(part.strip));
   seen.cache = cache && { hits: cache.hits, misses: cache.misses, entries: cache.entries };
   return seen;
 }
