@@ -69,9 +69,12 @@ pub(super) const fn of(padded: usize) -> usize {
         let size = (padded + 15) & !15;
         // SAFETY: as before, so it is at least `LINEAR_MAX`.
         unsafe { assert_unchecked(size > 0) };
-        let blocks = SLAB_BYTES / size;
-        // Of classes that stand less than 32 bytes apart, every other one does: each may keep a slab that is hardly used.
-        BEHIND - if blocks < CLOSE { blocks } else { (blocks - 1) | 1 }
+        let mut blocks = SLAB_BYTES / size;
+        if blocks >= CLOSE {
+            // Every other one does: each class may keep a slab that is hardly used.
+            blocks = (blocks - 1) | 1;
+        }
+        BEHIND - blocks
     }
 }
 
