@@ -94,6 +94,10 @@ impl Global {
 }
 
 fn adopt(heap: &mut Heap, grant: &Grant, span: Span) {
+    // In a native process another thread may have been first.
+    if heap.is_adopted() {
+        return;
+    }
     // SAFETY: the span was reserved for this heap alone, is made of whole pages, and exists.
     unsafe {
         heap.adopt(

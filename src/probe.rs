@@ -74,7 +74,8 @@ pub struct Grant {
     pub c_heap: Span,
     /// The region: always at the plan's base, `len` as granted.
     pub region: Span,
-    /// Bytes to which the region may still grow on demand; its granted length under the other policies.
+    /// Bytes to which the region may still grow on demand; its granted length under the other policies. Less where the
+    /// host limits the cache.
     pub region_limit: u32,
     /// Why the region has this size.
     pub outcome: RegionOutcome,

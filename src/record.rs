@@ -191,8 +191,9 @@ impl Record {
         Ok(record)
     }
 
-    fn note_grant(&mut self, grant: &Grant) {
+    fn note_grant(&mut self, grant: &mut Grant) {
         let limit = self.cache_limit;
+        grant.region_limit = grant.region_limit.min(limit);
         self.state = State::Reserved as u32;
         self.heap_start = grant.heap.start;
         self.heap_len = grant.heap.len;
@@ -201,7 +202,7 @@ impl Record {
         self.region_start = grant.region.start;
         self.region_granted = grant.region.len;
         self.region_len = grant.region.len.min(limit);
-        self.region_limit = grant.region_limit.min(limit);
+        self.region_limit = grant.region_limit;
         self.region_outcome = grant.outcome as u32;
         self.grows_asked = grant.grows_asked;
         self.grows_refused = grant.grows_refused;
@@ -281,8 +282,8 @@ pub(crate) fn granted_or_else(
             return Ok(grant);
         }
         exported.plan = Some(plan);
-        let reserved = reserve();
-        match &reserved {
+        let mut reserved = reserve();
+        match &mut reserved {
             Ok(grant) => exported.record.note_grant(grant),
             Err(refusal) => exported.record.note_refusal(refusal),
         }
