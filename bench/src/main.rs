@@ -10,6 +10,7 @@ mod indexer;
 mod inputs;
 mod load;
 mod metashrew;
+mod parallel;
 mod pictures;
 mod policies;
 mod process;
