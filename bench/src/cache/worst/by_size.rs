@@ -95,8 +95,8 @@ pub fn by_size(options: &Options, subjects: &[&Subject], figures: &mut Figures) 
         .into_iter()
         .filter(|subject| subject.is_ours())
         .collect();
-    let keys = ground_keys()?;
     let worst = parallel::each(&ours, |subject| {
+        let keys = ground_keys(subject)?;
         let module = subject.compile(&engine, "")?;
         let capacity = subject.capacity(ATTACKED_BYTES.into());
         let mut instance = Instance::open(&module, capacity, NO_CEILING)?;
