@@ -50,9 +50,9 @@ const SUBJECTS: [Subject; 13] = [
     subject("clru", "clru", 0, Bound::Payload, 41_472),
     subject("mini-moka", "mini-moka", 0, Bound::Payload, 25_344),
     subject("bound-hashbrown", "bound-hashbrown", 0, Bound::None, 0),
-    subject("hashbrown-index", "hashbrown-index", 0, Bound::Buffer, 62_000),
-    subject("hashbrown-index-x1", "hashbrown-index", 1, Bound::Buffer, 62_000),
-    subject("hashbrown-index-x2", "hashbrown-index", 2, Bound::Buffer, 62_000),
+    subject("hashbrown-index", "hashbrown-index", 0, Bound::Buffer, 57_344),
+    subject("hashbrown-index-x1", "hashbrown-index", 1, Bound::Buffer, 57_344),
+    subject("hashbrown-index-x2", "hashbrown-index", 2, Bound::Buffer, 61_440),
 ];
 
 const fn subject(
