@@ -9,7 +9,7 @@ mod words;
 use crate::{Capacity, Subject};
 use arena::{Arena, Entry};
 use hashbrown::HashTable;
-use words::equal;
+use words::{copy, equal};
 use xxhash_rust::xxh64::xxh64;
 
 /// Strict LRU. The variant says for how many times its most entries the table has room from the beginning.
@@ -109,7 +109,7 @@ impl Subject for HashbrownIndex {
         let hash = hash_of(key);
         if let Some(at) = self.find(key, hash) {
             if self.arena.value(at).len() == value.len() {
-                self.arena.value_mut(at).copy_from_slice(value);
+                copy(self.arena.value_mut(at), value);
                 return self.promote(at);
             }
             self.drop_entry(at, hash);

@@ -1,5 +1,6 @@
 //! Blocks of one buffer: free ones are joined with their free neighbours, and stand in lists by size.
 
+use super::words::copy;
 use bytemuck::{Pod, Zeroable};
 
 /// The block is free; its last four bytes are its size.
@@ -102,8 +103,8 @@ impl Arena {
         entry.key_len = key.len() as u32;
         entry.value_len = value.len() as u32;
         let key_at = (at + HEADER_BYTES) as usize;
-        self.bytes[key_at..][..key.len()].copy_from_slice(key);
-        self.value_mut(at).copy_from_slice(value);
+        copy(&mut self.bytes[key_at..][..key.len()], key);
+        copy(self.value_mut(at), value);
     }
 
     /// A block of that many bytes or a few more: a free one if a list has one that fits, else at the frontier.
