@@ -54,6 +54,13 @@ fn the_survey_finds_what_the_cache_holds() {
     }
     assert_eq!(end, info.frontier);
     assert_eq!((used, free), (info.used_bytes, info.free_bytes));
+    let by_load = survey.buckets_by_load();
+    assert_eq!(by_load.iter().sum::<u32>(), info.buckets);
+    let taken: u32 = (0..)
+        .zip(by_load)
+        .map(|(taken, buckets)| taken * buckets)
+        .sum();
+    assert_eq!(taken, info.entries, "each entry has one slot");
     let ages: Vec<u32> = survey
         .recent(0)
         .map(|block| block.entry.unwrap().age)
@@ -82,9 +89,26 @@ fn any_bytes_are_walked_within_bounds() {
             assert!(survey.blocks().count() <= most);
             assert!((0..4).all(|pool| survey.recent(pool).count() <= most));
             assert!(survey.index_load() >= 0.0);
+            assert!(survey.buckets_by_load().iter().sum::<u32>() <= survey.info().buckets);
         }
         let _ = empty(&mut damaged);
     }
+}
+
+#[test]
+fn buckets_that_nobody_has_written_are_empty_whatever_they_hold() {
+    let (region, bytes) = region_with_bytes(&Spec::dirty(CAPACITY));
+    let mut cache = Cache::new(region);
+    for number in 0..5_u32 {
+        cache.insert(&number.to_le_bytes(), b"value").unwrap();
+    }
+    let region = copy(&bytes);
+    let by_load = Survey::of(&region).unwrap().buckets_by_load();
+    let taken: u32 = (0..)
+        .zip(by_load)
+        .map(|(taken, buckets)| taken * buckets)
+        .sum();
+    assert_eq!(taken, 5);
 }
 
 #[test]

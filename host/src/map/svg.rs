@@ -4,7 +4,7 @@ use svg::Document;
 use svg::node::element::{Group, Rectangle, Text, Title};
 
 use super::cells::{Cell, CellKind, Strip};
-use super::model::MemoryMap;
+use super::model::{AgeRow, ClassRow, IndexLoad, MemoryMap, RunRow};
 use crate::table::{bytes, grouped};
 
 const WIDTH: usize = 1000;
@@ -34,8 +34,28 @@ impl MemoryMap {
         for strip in &self.strips {
             page.strip(strip);
         }
-        page.classes(self);
-        page.ages(self);
+        page.chart(
+            "small blocks by size: in use, of those that there is room for",
+            CellKind::Slab,
+            &classes(self),
+        );
+        page.chart(
+            "free runs of the heap by length",
+            CellKind::Free,
+            &free_runs(self),
+        );
+        if let Some(load) = &self.index {
+            let heading = format!(
+                "buckets of the index by the entries that they hold: load {:.2}",
+                load.load
+            );
+            page.chart(&heading, CellKind::Index, &index(load));
+        }
+        page.chart(
+            "entries by promotions and inserts since their last use",
+            CellKind::Entries,
+            &ages(self),
+        );
         let height = page.at + MARGIN as f64;
         Document::new()
             .set("viewBox", (0, 0, WIDTH, height.ceil() as usize))
@@ -125,70 +145,108 @@ impl Page {
         }
     }
 
-    fn classes(&mut self, map: &MemoryMap) {
-        if map.classes.is_empty() {
+    /// A bar for each line; the longest takes all of the width.
+    fn chart(&mut self, heading: &str, kind: CellKind, bars: &[Bar]) {
+        if bars.is_empty() {
             return;
         }
-        self.heading(
-            "small blocks by size: in use, of those that there is room for",
-            15,
-        );
-        let most = map
-            .classes
-            .iter()
-            .map(|class| class.capacity_blocks * class.block_bytes);
-        let most = most.max().unwrap_or(1).max(1) as f64;
-        for class in &map.classes {
-            let width = |blocks: usize| 560.0 * (blocks * class.block_bytes) as f64 / most;
-            let figure = format!(
+        self.heading(heading, 15);
+        let most = bars.iter().map(|bar| bar.whole).fold(1.0, f64::max);
+        for bar in bars {
+            let Bar {
+                label,
+                whole,
+                part,
+                figure,
+            } = bar;
+            let (left, top) = (130.0, self.at);
+            let note = format!("{label}: {figure}");
+            let shape = |length: f64| {
+                rectangle(
+                    left,
+                    top,
+                    560.0 * length / most,
+                    BAR_HEIGHT - 3.0,
+                    base(kind),
+                )
+                .add(Title::new(note.clone()))
+            };
+            self.add(shape(*whole).set("fill-opacity", 0.25));
+            self.add(shape(*part));
+            self.at += 11.0;
+            self.text(MARGIN as f64, 12, label);
+            self.text(left + 560.0 * whole / most + 8.0, 12, figure);
+            self.at += BAR_HEIGHT - 11.0;
+        }
+    }
+}
+
+/// A line of a chart.
+struct Bar {
+    label: String,
+    /// How long the bar is, and how much of that is filled.
+    whole: f64,
+    part: f64,
+    figure: String,
+}
+
+impl Bar {
+    fn full(label: String, length: f64, figure: String) -> Bar {
+        Bar {
+            label,
+            whole: length,
+            part: length,
+            figure,
+        }
+    }
+}
+
+fn classes(map: &MemoryMap) -> Vec<Bar> {
+    let bar = |class: &ClassRow| {
+        let length = |blocks: usize| blocks as f64 * class.block_bytes as f64;
+        Bar {
+            label: format!("{} B", class.block_bytes),
+            whole: length(class.capacity_blocks),
+            part: length(class.live_blocks),
+            figure: format!(
                 "{} of {} in {} slabs",
                 grouped(class.live_blocks as u64),
                 grouped(class.capacity_blocks as u64),
                 grouped(class.slabs as u64)
-            );
-            let bar = (width(class.capacity_blocks), width(class.live_blocks));
-            self.bar(
-                &format!("{} B", class.block_bytes),
-                bar,
-                CellKind::Slab,
-                &figure,
-            );
+            ),
         }
-    }
+    };
+    map.classes.iter().map(bar).collect()
+}
 
-    fn ages(&mut self, map: &MemoryMap) {
-        if map.ages.is_empty() {
-            return;
-        }
-        self.heading("entries by promotions and inserts since their last use", 15);
-        let most = map
-            .ages
-            .iter()
-            .map(|age| age.bytes)
-            .max()
-            .unwrap_or(1)
-            .max(1) as f64;
-        for age in &map.ages {
-            let width = 560.0 * age.bytes as f64 / most;
-            let label = format!("up to {}", grouped(age.up_to.into()));
-            let figure = format!("{} in {}", grouped(age.entries), bytes(age.bytes));
-            self.bar(&label, (width, width), CellKind::Entries, &figure);
-        }
-    }
+fn free_runs(map: &MemoryMap) -> Vec<Bar> {
+    let bar = |row: &RunRow| {
+        let label = format!("from {}", bytes(row.least_bytes));
+        let figure = format!("{} in {}", grouped(row.runs), bytes(row.bytes));
+        Bar::full(label, row.bytes as f64, figure)
+    };
+    map.free_runs.iter().map(bar).collect()
+}
 
-    fn bar(&mut self, label: &str, (whole, part): (f64, f64), kind: CellKind, figure: &str) {
-        let (left, top) = (130.0, self.at);
-        let note = format!("{label}: {figure}");
-        let pale =
-            rectangle(left, top, whole, BAR_HEIGHT - 3.0, base(kind)).set("fill-opacity", 0.25);
-        self.add(pale.add(Title::new(note.clone())));
-        let full = rectangle(left, top, part, BAR_HEIGHT - 3.0, base(kind));
-        self.add(full.add(Title::new(note)));
-        self.at += 11.0;
-        self.text(MARGIN as f64, 12, label);
-        self.text(left + whole + 8.0, 12, figure);
-        self.at += BAR_HEIGHT - 11.0;
-    }
+fn index(index: &IndexLoad) -> Vec<Bar> {
+    let bar = |(entries, buckets): (usize, &u32)| {
+        let label = match entries {
+            1 => "1 entry".to_string(),
+            _ => format!("{entries} entries"),
+        };
+        let figure = format!("{} buckets", grouped((*buckets).into()));
+        Bar::full(label, f64::from(*buckets), figure)
+    };
+    index.buckets.iter().enumerate().map(bar).collect()
+}
+
+fn ages(map: &MemoryMap) -> Vec<Bar> {
+    let bar = |age: &AgeRow| {
+        let label = format!("up to {}", grouped(age.up_to.into()));
+        let figure = format!("{} in {}", grouped(age.entries), bytes(age.bytes));
+        Bar::full(label, age.bytes as f64, figure)
+    };
+    map.ages.iter().map(bar).collect()
 }
 
 fn rectangle(x: f64, y: f64, width: f64, height: f64, fill: &str) -> Rectangle {
