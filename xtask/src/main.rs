@@ -8,6 +8,7 @@ mod guests;
 mod licences;
 mod lock;
 mod optional;
+mod port;
 mod project;
 mod shell;
 mod step;
@@ -54,6 +55,8 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Set up, build the indexer that is written for metashrew, index a real block with it and show its memory
+    Port,
     /// Set up, build the guest modules and run one bench
     Bench {
         /// The bench's name
@@ -91,6 +94,12 @@ fn run(task: Task) -> Result<()> {
             guests::indexers(&project)?;
             bench::demo(&project, &input, json)
         }
+        Task::Port => {
+            let project = Project::set_up(None)?;
+            guests::indexers(&project)?;
+            tools::steadfast(&project)?;
+            port::run(&project)
+        }
         Task::Bench { name, json, rest } => {
             let project = Project::set_up(None)?;
             guests::all(&project)?;
@@ -103,6 +112,12 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Test { toolchain } => test::run(&Project::set_up(toolchain)?),
     }
+}
+
+/// Runs a task given as the words behind `cargo xtask`.
+fn run_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let words = ["cargo xtask"].into_iter().chain(words);
+    run(Arguments::try_parse_from(words)?.task)
 }
 
 fn main() -> ExitCode {
