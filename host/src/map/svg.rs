@@ -97,7 +97,13 @@ impl Page {
             self.add(rectangle(x, self.at, width, 34.0, colour).add(Title::new(note)));
             x += width;
         }
-        self.at += 52.0;
+        self.at += 48.0;
+        self.text(
+            MARGIN as f64,
+            11,
+            "low addresses on the left; widths grow with the root of the sizes, so that small spans are seen beside large ones",
+        );
+        self.at += 24.0;
         for row in &map.rows {
             let colour = span(row.name);
             let mark = rectangle(MARGIN as f64, self.at - 10.0, 12.0, 12.0, colour);
@@ -108,6 +114,7 @@ impl Page {
             self.text(560.0, 13, &row.note);
             self.at += 19.0;
         }
+        self.at += 8.0;
         for (name, figure) in &map.figures {
             self.text(140.0, 13, name);
             self.text(330.0, 13, figure);
@@ -116,7 +123,13 @@ impl Page {
     }
 
     fn strip(&mut self, strip: &Strip) {
-        let heading = format!("{}: {} to a cell", strip.name, bytes(strip.cell_bytes));
+        let shown: u64 = strip.cells.iter().map(|cell| cell.bytes).sum();
+        let heading = format!(
+            "{}, as far as it was ever used ({}): {} to a cell",
+            strip.name,
+            bytes(shown),
+            bytes(strip.cell_bytes)
+        );
         self.heading(&heading, 15);
         let mut kinds: Vec<CellKind> = strip.cells.iter().map(|cell| cell.kind).collect();
         kinds.sort_unstable();
@@ -209,10 +222,10 @@ fn classes(map: &MemoryMap) -> Vec<Bar> {
             whole: length(class.capacity_blocks),
             part: length(class.live_blocks),
             figure: format!(
-                "{} of {} in {} slabs",
+                "{} of {} in {}",
                 grouped(class.live_blocks as u64),
                 grouped(class.capacity_blocks as u64),
-                grouped(class.slabs as u64)
+                counted(class.slabs as u64, "slab", "slabs")
             ),
         }
     };
@@ -222,7 +235,11 @@ fn classes(map: &MemoryMap) -> Vec<Bar> {
 fn free_runs(map: &MemoryMap) -> Vec<Bar> {
     let bar = |row: &RunRow| {
         let label = format!("from {}", bytes(row.least_bytes));
-        let figure = format!("{} in {}", grouped(row.runs), bytes(row.bytes));
+        let figure = format!(
+            "{} of {}",
+            counted(row.runs, "run", "runs"),
+            bytes(row.bytes)
+        );
         Bar::full(label, row.bytes as f64, figure)
     };
     map.free_runs.iter().map(bar).collect()
@@ -230,11 +247,8 @@ fn free_runs(map: &MemoryMap) -> Vec<Bar> {
 
 fn index(index: &IndexLoad) -> Vec<Bar> {
     let bar = |(entries, buckets): (usize, &u32)| {
-        let label = match entries {
-            1 => "1 entry".to_string(),
-            _ => format!("{entries} entries"),
-        };
-        let figure = format!("{} buckets", grouped((*buckets).into()));
+        let label = counted(entries as u64, "entry", "entries");
+        let figure = counted((*buckets).into(), "bucket", "buckets");
         Bar::full(label, f64::from(*buckets), figure)
     };
     index.buckets.iter().enumerate().map(bar).collect()
@@ -247,6 +261,15 @@ fn ages(map: &MemoryMap) -> Vec<Bar> {
         Bar::full(label, age.bytes as f64, figure)
     };
     map.ages.iter().map(bar).collect()
+}
+
+/// A number of things.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!(
+        "{} {}",
+        grouped(number),
+        if number == 1 { one } else { many }
+    )
 }
 
 fn rectangle(x: f64, y: f64, width: f64, height: f64, fill: &str) -> Rectangle {
