@@ -5,12 +5,15 @@ use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{Survey, empty};
 use steadfast_ops::cache::{Bytes, Spec, noise, region_with_bytes};
 
-const CAPACITY: u32 = 200_000;
+/// Under Miri as little as fills the cache and evicts.
+const CAPACITY: u32 = if cfg!(miri) { 8_000 } else { 200_000 };
+const INSERTS: u32 = if cfg!(miri) { 120 } else { 3_000 };
+const DAMAGED: u32 = if cfg!(miri) { 3 } else { 300 };
 
 fn filled() -> (Cache, Bytes) {
     let (region, bytes) = region_with_bytes(&Spec::fresh(CAPACITY));
     let mut cache = Cache::new(region);
-    for number in 0..3_000_u32 {
+    for number in 0..INSERTS {
         let key = number.to_le_bytes();
         let value = vec![7; (number % 90) as usize];
         cache.insert(&key, &value).unwrap();
@@ -77,7 +80,7 @@ fn any_bytes_are_walked_within_bounds() {
         let word: Vec<u8> = random.by_ref().take(4).collect();
         u32::from_le_bytes(word.try_into().unwrap()) as usize % below
     };
-    for _ in 0..300 {
+    for _ in 0..DAMAGED {
         let mut damaged = region.clone();
         for _ in 0..next(40) + 1 {
             let at = 232 + next(damaged.len() - 232);
@@ -122,12 +125,12 @@ fn a_host_empties_a_cache_that_goes_on_soundly() {
     }
     assert!(cache.is_empty());
     assert_eq!(cache.validate(), Ok(()));
-    assert_eq!(cache.get(&2_999_u32.to_le_bytes()), None);
+    assert_eq!(cache.get(&(INSERTS - 1).to_le_bytes()), None);
     assert_eq!(cache.stats().inserts, before.inserts);
-    for number in 0..3_000_u32 {
+    for number in 0..INSERTS {
         cache.insert(&number.to_le_bytes(), &[9; 40]).unwrap();
     }
     assert_eq!(cache.validate(), Ok(()));
-    assert_eq!(cache.get(&2_999_u32.to_le_bytes()), Some(&[9; 40][..]));
+    assert_eq!(cache.get(&(INSERTS - 1).to_le_bytes()), Some(&[9; 40][..]));
     assert_eq!(cache.entries(Pool::Api).count(), 0);
 }

@@ -111,27 +111,6 @@ fn listed(page: &str) -> Vec<&str> {
         .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::listed;
-
-    #[test]
-    fn commands_are_found_in_the_last_column() {
-        let page = include_str!("../../examples/README.md");
-        let commands = listed(page);
-        let rows = page.lines().filter(|line| line.starts_with("| `")).count();
-        assert_eq!(
-            commands.len(),
-            rows,
-            "each example has a command: {commands:?}"
-        );
-        assert_eq!(
-            listed("| a | b | `cargo x y` |\n| a | `b` |\n"),
-            ["cargo x y"]
-        );
-    }
-}
-
 /// The same tests in Node and in Chromium: optimised, since the two take minutes otherwise.
 fn in_javascript(project: &Project, tally: &mut Tally) -> Result<()> {
     let arguments = format!(
@@ -261,4 +240,25 @@ fn docs(project: &Project) -> Result<()> {
                 .env("RUSTDOCFLAGS", "--deny warnings"),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+
+    #[test]
+    fn commands_are_found_in_the_last_column() {
+        let page = include_str!("../../examples/README.md");
+        let commands = listed(page);
+        let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(
+            commands.len(),
+            rows,
+            "each example has a command: {commands:?}"
+        );
+        assert_eq!(
+            listed("| a | b | `cargo x y` |\n| a | `b` |\n"),
+            ["cargo x y"]
+        );
+    }
 }

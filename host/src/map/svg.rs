@@ -34,16 +34,6 @@ impl MemoryMap {
         for strip in &self.strips {
             page.strip(strip);
         }
-        page.chart(
-            "small blocks by size: in use, of those that there is room for",
-            CellKind::Slab,
-            &classes(self),
-        );
-        page.chart(
-            "free runs of the heap by length",
-            CellKind::Free,
-            &free_runs(self),
-        );
         if let Some(load) = &self.index {
             let heading = format!(
                 "buckets of the index by the entries that they hold: load {:.2}",
@@ -55,6 +45,17 @@ impl MemoryMap {
             "entries by promotions and inserts since their last use",
             CellKind::Entries,
             &ages(self),
+        );
+        page.chart(
+            "free runs of the heap by length",
+            CellKind::Free,
+            &free_runs(self),
+        );
+        // The longest comes last.
+        page.chart(
+            "small blocks by size: in use, of those that there is room for",
+            CellKind::Slab,
+            &classes(self),
         );
         let height = page.at + MARGIN as f64;
         Document::new()
@@ -110,14 +111,14 @@ impl Page {
             self.add(mark);
             self.text(48.0, 13, &format!("{:#010x}", row.start));
             self.text(140.0, 13, row.name);
-            self.text(330.0, 13, &bytes(row.bytes));
-            self.text(560.0, 13, &row.note);
+            self.text(320.0, 13, &bytes(row.bytes));
+            self.text(510.0, 12, &row.note);
             self.at += 19.0;
         }
         self.at += 8.0;
         for (name, figure) in &map.figures {
             self.text(140.0, 13, name);
-            self.text(330.0, 13, figure);
+            self.text(320.0, 13, figure);
             self.at += 19.0;
         }
     }

@@ -30,10 +30,11 @@ impl fmt::Display for MemoryMap {
         self.strips
             .iter()
             .try_for_each(|strip| write_strip(f, strip))?;
-        self.write_classes(f)?;
-        self.write_free_runs(f)?;
         self.write_index(f)?;
-        self.write_ages(f)
+        self.write_ages(f)?;
+        self.write_free_runs(f)?;
+        // The longest comes last.
+        self.write_classes(f)
     }
 }
 

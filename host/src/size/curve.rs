@@ -25,11 +25,11 @@ pub struct Point {
 /// How a real cache differs from the strict order of recency, as runs have shown it: an entry's place is not always as large as
 /// the entry, and where a bucket of the index is full or a large value needs a window, others than the oldest are evicted.
 #[derive(Clone, Debug, Default)]
-pub struct Calibration {
+struct Calibration {
     /// The capacity from which on nothing is evicted.
-    pub everything: Option<u64>,
+    everything: Option<u64>,
     /// Capacities, ascending, and the share of each that a cache in strict order needs for the same hits.
-    pub shares: Vec<(u64, f64)>,
+    shares: Vec<(u64, f64)>,
 }
 
 impl Calibration {
@@ -85,13 +85,22 @@ impl Curve {
         }
     }
 
-    /// The same curve, corrected by what runs have shown.
-    #[must_use]
-    pub fn calibrated(self, calibration: Calibration) -> Self {
-        Curve {
-            calibration,
-            ..self
+    /// Corrects the curve by a run: what part of its lookups hit, with a region of so many bytes.
+    pub(super) fn learn(&mut self, run: Point) {
+        if run.hit_ratio <= 0.0 {
+            return;
         }
+        let share = self.strict_capacity(run.hit_ratio) as f64 / run.capacity as f64;
+        let shares = &mut self.calibration.shares;
+        let at = shares.partition_point(|known| known.0 < run.capacity);
+        if shares.get(at).is_none_or(|known| known.0 > run.capacity) {
+            shares.insert(at, (run.capacity, share));
+        }
+    }
+
+    /// Notes the capacity from which on nothing is evicted.
+    pub(super) fn holds_everything_from(&mut self, capacity: u64) {
+        self.calibration.everything = Some(capacity);
     }
 
     /// Lookups.
@@ -116,7 +125,7 @@ impl Curve {
     }
 
     /// The capacity at which a cache in strict order has this hit ratio.
-    pub(super) fn strict_capacity(&self, hit_ratio: f64) -> u64 {
+    fn strict_capacity(&self, hit_ratio: f64) -> u64 {
         let hits = (hit_ratio * self.lookups as f64).round() as usize;
         let last = hits.min(self.needed.len()).checked_sub(1);
         last.map_or(STEP_BYTES, |at| self.needed[at])

@@ -394,13 +394,17 @@ fn stats_and_map_read_what_run_keeps_warm() {
             let rows = rows.as_array().unwrap().iter();
             rows.map(|row| row[of].as_u64().unwrap()).sum()
         };
-        assert_eq!(sum(&map["ages"], "entries"), info.entries.into(), "{name}");
+        assert_eq!(
+            sum(&map["ages"], "entries"),
+            u64::from(info.entries),
+            "{name}"
+        );
         let buckets = map["index"]["buckets"].as_array().unwrap().iter();
         let held = (0..).zip(buckets);
         let held: u64 = held
             .map(|(held, number)| held * number.as_u64().unwrap())
             .sum();
-        assert_eq!(held, info.entries.into(), "{name}");
+        assert_eq!(held, u64::from(info.entries), "{name}");
     }
     let mut damaged = fs::read(desk.path("compressed")).unwrap();
     let middle = damaged.len() / 2;
