@@ -8,6 +8,7 @@ mod guests;
 mod licences;
 mod lock;
 mod optional;
+mod page;
 mod port;
 mod project;
 mod shell;
@@ -57,6 +58,12 @@ enum Task {
     },
     /// Set up, build the indexer that is written for metashrew, index a real block with it and show its memory
     Port,
+    /// Set up, build the indexers and serve the page that runs one of them in a browser, until it is stopped
+    Page {
+        /// The port on this machine; 0 for any that is free
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    },
     /// Set up, build the guest modules and run one bench
     Bench {
         /// The bench's name
@@ -99,6 +106,11 @@ fn run(task: Task) -> Result<()> {
             guests::indexers(&project)?;
             tools::steadfast(&project)?;
             port::run(&project)
+        }
+        Task::Page { port } => {
+            let project = Project::set_up(None)?;
+            guests::indexers(&project)?;
+            page::serve(&project, port)
         }
         Task::Bench { name, json, rest } => {
             let project = Project::set_up(None)?;

@@ -22,7 +22,7 @@ const decoded = (base64) => bytesOf(atob(base64));
 const encoded = (bytes) => btoa(textOf(bytes));
 
 /** A Map of pairs of byte strings, each of which stands behind its length. */
-function readState(bytes) {
+export function readState(bytes) {
   const view = new DataView(bytes.buffer);
   const pairs = new Map();
   let at = 0;
