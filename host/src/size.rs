@@ -4,10 +4,12 @@
 
 mod curve;
 mod picture;
+mod prediction;
 mod recency;
 
 pub use curve::{Curve, Point, STEP_BYTES};
 pub use picture::draw;
+pub use prediction::Prediction;
 
 use crate::config::RunConfig;
 use crate::guest::LoadError;
@@ -17,15 +19,7 @@ use crate::state::MemoryState;
 use crate::trace::Trace;
 use crate::trap::RunError;
 
-/// Shares of the best hit ratio, in hundredths, at whose capacities the curve is calibrated.
-const CALIBRATED_AT: [u32; 6] = [5, 20, 40, 60, 78, 92];
-/// Runs beyond these, at most, and the difference of hit ratios that is left alone.
-const REFINED: usize = 12;
-const SETTLED: f64 = 0.002;
-/// By how much the capacity is raised, in hundredths, until nothing is evicted any more.
-const ROOM: [u64; 10] = [0, 1, 2, 4, 6, 8, 12, 16, 24, 50];
-
-/// Why no curve could be made.
+/// Why nothing could be recorded or measured.
 #[derive(Debug, thiserror::Error)]
 pub enum SizeError {
     /// There is no block.
@@ -79,68 +73,6 @@ pub fn record(
         return Err(SizeError::NoCache);
     }
     Ok(trace)
-}
-
-/// Calibrates a strict curve by a few runs, at capacities from where few lookups hit to where all that can do, and by more where
-/// the curve still lies beside them.
-///
-/// # Errors
-///
-/// As [`measure`].
-pub fn calibrate(runner: &Runner, inputs: &[Input], strict: Curve) -> Result<Curve, SizeError> {
-    let best = strict.best();
-    let mut curve = strict.clone();
-    let mut everything = best.capacity;
-    for room in ROOM {
-        let capacity = best.capacity + best.capacity * room / 100;
-        everything = capacity.next_multiple_of(STEP_BYTES);
-        // A thousandth is lost where an entry is displaced now and then.
-        if measure(runner, inputs, everything)?.hit_ratio >= best.hit_ratio - 0.001 {
-            break;
-        }
-    }
-    curve.holds_everything_from(everything);
-    let parts = CALIBRATED_AT.map(|part| f64::from(100 - part) * best.hit_ratio);
-    let mut known = vec![everything];
-    for capacity in parts.map(|left| strict.within(left).capacity) {
-        curve.learn(measure(runner, inputs, capacity)?);
-        known.push(capacity);
-    }
-    known.sort_unstable();
-    known.dedup();
-    refine(runner, inputs, &mut curve, &known)?;
-    Ok(curve)
-}
-
-/// Runs in the middle between two known capacities, where the most lookups lie between them; and again on either side of it, where
-/// the curve was off there.
-fn refine(
-    runner: &Runner,
-    inputs: &[Input],
-    curve: &mut Curve,
-    known: &[u64],
-) -> Result<(), SizeError> {
-    let mut open: Vec<(u64, u64)> = known.windows(2).map(|pair| (pair[0], pair[1])).collect();
-    for _ in 0..REFINED {
-        let rise = |(low, high): &(u64, u64)| curve.at(*high).hit_ratio - curve.at(*low).hit_ratio;
-        let steepest =
-            (0..open.len()).max_by(|&one, &other| rise(&open[one]).total_cmp(&rise(&open[other])));
-        let Some(at) = steepest else {
-            break;
-        };
-        let (low, high) = open.swap_remove(at);
-        let middle = u64::midpoint(low, high).next_multiple_of(STEP_BYTES);
-        if middle >= high {
-            continue;
-        }
-        let run = measure(runner, inputs, middle)?;
-        let off = (curve.at(middle).hit_ratio - run.hit_ratio).abs();
-        curve.learn(run);
-        if off > SETTLED {
-            open.extend([(low, middle), (middle, high)]);
-        }
-    }
-    Ok(())
 }
 
 /// Indexes the blocks with a region of at most so many bytes, and counts the hits of the indexer's pool.
