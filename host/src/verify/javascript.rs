@@ -4,6 +4,7 @@ mod browser;
 mod node;
 mod server;
 
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -19,7 +20,8 @@ use super::rewrite::rewritten;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
-use crate::image::RegionImage;
+use crate::digest::Digest;
+use crate::image::{RegionImage, module_digest, module_tag};
 use crate::input::Input;
 use crate::metashrew::{Call, Import, decode_flush};
 use crate::state::{MemoryState, Pair};
@@ -27,6 +29,8 @@ use crate::wasi::INPUT_DIRECTORY;
 
 /// Runs a block in whatever engine it is run in.
 const DRIVER: &str = include_str!("javascript/block.mjs");
+/// What it knows of regions.
+const REGION: &str = include_str!("javascript/region.mjs");
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -59,30 +63,25 @@ impl<W: Worker> JavaScript<W> {
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
+        image: Option<&RegionImage>,
     ) -> Result<Observation, Failure> {
-        let job = Job::new(&self.module, scenario, input, state)?;
+        let job = Job::new(&self.module, scenario, input, state, image)?;
         match self.worker.work(job)? {
             Answer::Failed { failed } => Err(failed.into()),
-            Answer::Ran(ran) => ran.observation(),
+            Answer::Ran(ran) => ran.observation(module_digest(&self.module)),
         }
     }
 }
 
 impl<W: Worker> Engine for JavaScript<W> {
-    fn lacks(&self, scenario: &Scenario) -> Option<&'static str> {
-        scenario
-            .warm
-            .then_some("no images of caches are taken on this engine")
-    }
-
     fn run(
         &mut self,
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
-        _image: Option<&RegionImage>,
+        image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError> {
-        self.observe(scenario, input, state)
+        self.observe(scenario, input, state, image)
             .map_err(|error| EngineError(error.to_string()))
     }
 }
@@ -99,6 +98,13 @@ pub struct Job {
     record: &'static str,
     record_bytes: usize,
     cache_limit_offset: usize,
+    module_tag: [u8; 8],
+    module_tag_offset: usize,
+    region_start_offset: usize,
+    /// The parts of the image that the cache begins with, each behind its address.
+    image: Vec<(u32, String)>,
+    /// Whether the answer is to have the image that the cache leaves.
+    captures: bool,
     /// Where a WASI module's input stands.
     input_directory: Option<PathBuf>,
     guest_directory: &'static str,
@@ -112,12 +118,14 @@ impl Job {
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
+        image: Option<&RegionImage>,
     ) -> Result<Self, Failure> {
         let maximum = scenario.ceiling / PAGE_BYTES;
-        let module = rewritten(module, maximum, scenario.refuse_grow)?;
+        let limited = rewritten(module, maximum, scenario.refuse_grow)?;
         let env = environment(scenario).into_iter();
+        let parts = image.into_iter().flat_map(RegionImage::parts);
         Ok(Job {
-            module: BASE64_STANDARD.encode(module),
+            module: BASE64_STANDARD.encode(limited),
             input: BASE64_STANDARD.encode(input.bytes()),
             state: BASE64_STANDARD.encode(encoded(state)),
             pregrow: scenario.pregrow,
@@ -126,6 +134,13 @@ impl Job {
             record: Record::EXPORT,
             record_bytes: Record::LEN,
             cache_limit_offset: Record::CACHE_LIMIT_OFFSET,
+            module_tag: module_tag(&module_digest(module)).to_le_bytes(),
+            module_tag_offset: Record::MODULE_TAG_OFFSET,
+            region_start_offset: offset_of!(Record, region_start),
+            image: parts
+                .map(|(address, bytes)| (address, BASE64_STANDARD.encode(bytes)))
+                .collect(),
+            captures: scenario.warm,
             input_directory: None,
             guest_directory: INPUT_DIRECTORY,
             output: None,
@@ -145,24 +160,36 @@ pub enum Answer {
 pub struct Ran {
     stopped: Option<String>,
     record: Option<String>,
+    image: Vec<(u32, String)>,
     calls: Vec<(String, usize)>,
     flushes: Vec<String>,
 }
 
 impl Ran {
-    fn observation(self) -> Result<Observation, Failure> {
+    fn observation(self, module: Digest) -> Result<Observation, Failure> {
         let record = self.record.map(|text| BASE64_STANDARD.decode(text));
         let record = record.transpose()?;
         let record = record.and_then(|bytes| Record::decode(&bytes).ok());
         let calls = self.calls.iter().filter_map(named).collect();
         let written = written(&self.flushes)?;
-        Ok(Observation::new(
-            self.stopped,
-            written,
-            calls,
-            record.as_ref(),
-        ))
+        Ok(Observation {
+            image: image(&self.image, module)?,
+            ..Observation::new(self.stopped, written, calls, record.as_ref())
+        })
     }
+}
+
+/// The image whose parts these are, if it is a whole one.
+fn image(parts: &[(u32, String)], module: Digest) -> Result<Option<RegionImage>, Failure> {
+    let Some(&(base, _)) = parts.first() else {
+        return Ok(None);
+    };
+    let mut region = Vec::new();
+    for (address, bytes) in parts {
+        region.resize((address - base) as usize, 0);
+        region.extend(BASE64_STANDARD.decode(bytes)?);
+    }
+    Ok(RegionImage::of_region(&region, base, module).ok())
 }
 
 /// What all flushes wrote; `None` if there was none.

@@ -1,5 +1,7 @@
 // Runs one block in a JavaScript engine and tells what the module did. Nothing here knows which engine it is.
 
+import { imageParts } from "./region.mjs";
+
 const UNREADABLE = 0x7fffffff;
 const PAGE_BYTES = 65536;
 
@@ -106,6 +108,22 @@ export function growTo(memory, bytes) {
   if (more > 0) memory.grow(more);
 }
 
+/** Puts the parts of an image where the module looks for it. */
+function restore(image, memory) {
+  for (const [address, part] of image) {
+    const bytes = decoded(part);
+    growTo(memory, address + bytes.length);
+    new Uint8Array(memory.buffer).set(bytes, address);
+  }
+}
+
+/** The parts of an image of the region at an address, each behind its own address. */
+function captured(memory, base) {
+  const region = new Uint8Array(memory.buffer).subarray(base);
+  const parts = imageParts(region) ?? [];
+  return parts.map(([start, end]) => [base + start, encoded(region.subarray(start, end))]);
+}
+
 /** Runs a block as a job tells. `wasi` has the imports and the start of a WASI command, where the module is one. */
 async function run(job, wasi) {
   const host = new Host(decoded(job.input), readState(decoded(job.state)));
@@ -115,8 +133,11 @@ async function run(job, wasi) {
   host.memory = memory;
   if (job.pregrow !== null) growTo(memory, job.pregrow * PAGE_BYTES);
   const recordAt = instance.exports[job.record]?.value;
-  if (job.cache !== null && recordAt !== undefined) {
-    new DataView(memory.buffer).setUint32(recordAt + job.cache_limit_offset, job.cache, true);
+  restore(job.image, memory);
+  if (recordAt !== undefined) {
+    const record = new DataView(memory.buffer, recordAt);
+    if (job.cache !== null) record.setUint32(job.cache_limit_offset, job.cache, true);
+    new Uint8Array(memory.buffer).set(job.module_tag, recordAt + job.module_tag_offset);
   }
   let stopped = null;
   try {
@@ -126,7 +147,9 @@ async function run(job, wasi) {
     stopped = `the guest trapped: ${error.message}`;
   }
   const record = recordAt === undefined ? null : encoded(new Uint8Array(memory.buffer, recordAt, job.record_bytes));
-  return { stopped, record, calls: host.calls, flushes: host.flushes.map(encoded) };
+  const region = recordAt === undefined ? 0 : new DataView(memory.buffer, recordAt).getUint32(job.region_start_offset, true);
+  const image = job.captures && stopped === null && region > 0 ? captured(memory, region) : [];
+  return { stopped, record, image, calls: host.calls, flushes: host.flushes.map(encoded) };
 }
 
 /** What became of a job: what the module did, or why it could not be run. */
