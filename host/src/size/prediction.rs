@@ -12,6 +12,8 @@ use crate::trace::{Operation, Trace};
 
 /// By how much a capacity is raised, in hundredths, until all that can hit does.
 const ROOM: [u64; 10] = [0, 1, 2, 4, 6, 8, 12, 16, 24, 50];
+/// A capacity is taken to serve if one that is smaller by this part of it does.
+const MARGIN: u64 = 100;
 /// What is lost where an entry is displaced now and then, as a part of the lookups.
 const DISPLACED: f64 = 0.001;
 
@@ -102,21 +104,29 @@ impl<'a> Prediction<'a> {
         &self.zeros[..bytes.saturating_sub(without) as usize]
     }
 
+    /// Whether a capacity has that hit ratio, and one that is a little smaller has it too: where keys come back in turn, the curve is a
+    /// cliff, and on its very edge a single entry decides.
+    fn serves(&self, capacity: u64, hit_ratio: f64) -> bool {
+        let smaller = capacity - capacity / MARGIN;
+        [smaller, capacity]
+            .iter()
+            .all(|&capacity| self.at(capacity).hit_ratio >= hit_ratio)
+    }
+
     /// The hit ratio that no larger region betters, at the least capacity tried that has it.
     pub fn best(&self) -> Point {
         let best = self.strict.best();
         let raised = ROOM.map(|room| best.capacity + best.capacity * room / 100);
         let raised = raised.map(|capacity| capacity.next_multiple_of(STEP_BYTES).min(MAX_BYTES));
-        let mut tried = raised.into_iter().map(|capacity| self.at(capacity));
-        let enough = tried.find(|point| point.hit_ratio >= best.hit_ratio - DISPLACED);
-        enough.unwrap_or_else(|| self.at(raised[raised.len() - 1]))
+        let serves = |capacity: &u64| self.serves(*capacity, best.hit_ratio - DISPLACED);
+        let enough = raised.into_iter().find(serves);
+        self.at(enough.unwrap_or(raised[raised.len() - 1]))
     }
 
-    /// The least capacity whose hit ratio is within `points` hundredths of the best.
+    /// The least capacity whose hit ratio is within `points` hundredths of the best, and would be with a hundredth less.
     pub fn within(&self, points: f64) -> Point {
         let best = self.best();
-        let serves =
-            |steps: u64| self.at(steps * STEP_BYTES).hit_ratio >= best.hit_ratio - points / 100.0;
+        let serves = |steps: u64| self.serves(steps * STEP_BYTES, best.hit_ratio - points / 100.0);
         let (mut low, mut high) = (0, best.capacity.div_ceil(STEP_BYTES));
         while high - low > 1 {
             let middle = u64::midpoint(low, high);
