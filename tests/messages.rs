@@ -86,7 +86,7 @@ fn messages() -> BTreeSet<String> {
             let skipped = marker.find('"').unwrap_or(marker.len());
             let found = source.match_indices(marker);
             let found = found.filter_map(|(at, _)| literal(&source[at + skipped..]));
-            messages.extend(found.filter(has_words));
+            messages.extend(found.filter(|message| has_words(message)));
         }
         // Whoever never returns tells why by its name, in a backtrace.
         messages.extend(names(source, "\nfn ", "() -> !"));
@@ -100,7 +100,7 @@ fn messages() -> BTreeSet<String> {
     messages
 }
 
-fn has_words(message: &String) -> bool {
+fn has_words(message: &str) -> bool {
     message.chars().filter(|c| c.is_alphabetic()).count() >= LEAST_LETTERS
 }
 
