@@ -67,7 +67,9 @@ impl Subject {
         push(row, name, "reads_per_block", self.reads as f64 / blocks, "");
         if let Some(image) = &self.image {
             push(row, name, "capture_ns", median(&mut self.image_ns), "ns");
-            push(row, name, "image_bytes", image.bytes().len() as f64, "B");
+            let parts = image.info().image_parts().into_iter();
+            let bytes: u32 = parts.map(|part| part.end - part.start).sum();
+            push(row, name, "image_bytes", f64::from(bytes), "B");
         }
     }
 }
