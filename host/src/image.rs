@@ -16,7 +16,7 @@ use steadfast::region::{
     Cold, FormatError, HEADER_BYTES, RegionInfo, Start, Status, inspect, vouch,
 };
 
-use self::buffer::Buffer;
+pub(crate) use self::buffer::Buffer;
 pub use self::exchange::ImageExchange;
 pub use self::file::Compression;
 use crate::ceiling::PAGE_BYTES;
