@@ -262,6 +262,16 @@ pub(crate) fn note_plan(encoded: &[u8; Plan::ENCODED_LEN]) {
     steadfast_record.with(|exported| exported.plan = *encoded);
 }
 
+/// The record, once the region's lengths in it keep to the limit: a host may have written that after the reservation, into an
+/// instance of a snapshot.
+pub(crate) fn limited() -> Record {
+    with_record(|record| {
+        record.region_len = record.region_len.min(record.cache_limit);
+        record.region_limit = record.region_limit.min(record.cache_limit);
+        *record
+    })
+}
+
 /// Notes how the cache began.
 pub(crate) fn note_cache_start(code: u32) {
     with_record(|record| record.cache_start = code);

@@ -5,13 +5,16 @@ use core::hint::black_box;
 
 use crate::exclusive::Exclusive;
 use crate::memory::{Memory, StaticEnd, platform};
-use crate::plan::Plan;
+use crate::plan::{Plan, Policy};
 use crate::probe::{self, Grant, Ownership, Refusal};
 use crate::record::{State, note_plan, with_record};
 use crate::units::{Bytes, Pages};
 
 /// What was granted, and the plan that it was granted for.
 static GRANT: Exclusive<Decision> = Exclusive::new(Decision::Open);
+
+/// Whether the region is left to whoever opens the cache.
+static REGION_LATER: Exclusive<bool> = Exclusive::new(false);
 
 /// As an `Option`, with a tag of its own: undecided is all zeros, and takes no room in the module.
 #[repr(u8)]
@@ -45,6 +48,7 @@ pub fn reserve() -> Grant {
 ///
 /// Where memory is reserved already, or the module wrote [`plan!`](crate::plan!), that plan stays.
 pub fn reserve_with(plan: &Plan) -> Grant {
+    settle_region();
     if let Some(grant) = granted() {
         return grant;
     }
@@ -59,6 +63,65 @@ pub fn reserve_with(plan: &Plan) -> Grant {
         static_end.initial_memory = platform::Linear.size().bytes().get() as u32;
     }
     decide(plan, &plan.encode(), static_end, Ownership::Beside)
+}
+
+/// Reserves the heap's budget alone. The region is asked for when the cache is opened, or at [`reserve`].
+///
+/// For a function after which a snapshot of the instance becomes a module of its own (as Wizer takes it), as its first statement: the
+/// snapshot then has the budget for its minimum, and each of its instances gets the region that its host grants. Otherwise the region
+/// that the first host granted is the minimum too, and every later host has to have as much.
+///
+/// Answers what was granted: the region as well, where an allocation came before, and nothing in a module that keeps another
+/// allocator than steadfast's. Costs one call of `memory.grow`.
+///
+/// # Aborts
+/// As [`reserve`].
+///
+/// ```
+/// // This program keeps another allocator.
+/// assert_eq!(steadfast::reserve_heap(), None);
+/// ```
+pub fn reserve_heap() -> Option<Grant> {
+    if granted().is_none() {
+        REGION_LATER.with(|later| *later = true);
+        touch_allocator();
+        if granted().is_none() {
+            REGION_LATER.with(|later| *later = false);
+        }
+    }
+    granted()
+}
+
+/// Asks for the region, where [`reserve_heap`] has left it.
+fn settle_region() {
+    if !REGION_LATER.with(core::mem::take) {
+        return;
+    }
+    GRANT.with(|slot| {
+        let Decision::Made(grant, plan) = slot else {
+            return;
+        };
+        // The budget exists, so that nothing else is asked for, and nothing is refused that matters.
+        let again = probe::reserve(
+            &mut platform::Linear,
+            plan,
+            platform::static_end(),
+            Ownership::Whole,
+            platform::C_FAMILY,
+        );
+        if let Ok(now) = again {
+            let adopted = (now.region.fresh_from - now.region.start) >> 16;
+            *grant = Grant {
+                heap: grant.heap,
+                c_heap: grant.c_heap,
+                grows_asked: grant.grows_asked + now.grows_asked,
+                grows_refused: grant.grows_refused + now.grows_refused,
+                adopted: Pages(grant.adopted.0 + adopted),
+                ..now
+            };
+            with_record(|record| record.note_grant(grant));
+        }
+    });
 }
 
 /// Sets what is called with the reason before the module stops for want of its heap's budget.
@@ -103,9 +166,13 @@ fn decide(
     ownership: Ownership,
 ) -> Grant {
     note_plan(encoded);
+    let asked = match REGION_LATER.with(|later| *later) {
+        true => plan.with_policy(Policy::Off),
+        false => *plan,
+    };
     match probe::reserve(
         &mut platform::Linear,
-        plan,
+        &asked,
         static_end,
         ownership,
         platform::C_FAMILY,

@@ -15,7 +15,7 @@ pub use self::browser::{Browser, Kind};
 pub use self::node::Node;
 use super::engine::{Engine, EngineError, Subject};
 use super::observation::Observation;
-use super::rewrite::rewritten;
+use super::rewrite::Rewrite;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
@@ -23,7 +23,7 @@ use crate::image::RegionImage;
 use crate::input::Input;
 use crate::metashrew::{Call, Import, decode_flush};
 use crate::state::{MemoryState, Pair};
-use crate::wasi::INPUT_DIRECTORY;
+use crate::wasi::{self, INPUT_DIRECTORY, Printed};
 
 /// Runs a block in whatever engine it is run in.
 const DRIVER: &str = include_str!("javascript/block.mjs");
@@ -103,7 +103,9 @@ pub struct Job {
     input_directory: Option<PathBuf>,
     guest_directory: &'static str,
     /// Where a WASI module's standard output goes.
-    output: Option<PathBuf>,
+    stdout: Option<PathBuf>,
+    /// Where its standard error goes.
+    stderr: Option<PathBuf>,
 }
 
 impl Job {
@@ -114,7 +116,7 @@ impl Job {
         state: &MemoryState,
     ) -> Result<Self, Failure> {
         let maximum = scenario.ceiling / PAGE_BYTES;
-        let module = rewritten(module, maximum, scenario.refuse_grow)?;
+        let module = Rewrite::new(maximum, scenario.refuse_grow).apply(module)?;
         let env = environment(scenario).into_iter();
         Ok(Job {
             module: BASE64_STANDARD.encode(module),
@@ -128,7 +130,8 @@ impl Job {
             cache_limit_offset: Record::CACHE_LIMIT_OFFSET,
             input_directory: None,
             guest_directory: INPUT_DIRECTORY,
-            output: None,
+            stdout: None,
+            stderr: None,
         })
     }
 }
@@ -145,8 +148,11 @@ pub enum Answer {
 pub struct Ran {
     stopped: Option<String>,
     record: Option<String>,
-    calls: Vec<(String, usize)>,
+    calls: Vec<(String, Option<usize>)>,
     flushes: Vec<String>,
+    /// What was printed, which the worker adds.
+    #[serde(skip)]
+    printed: Printed,
 }
 
 impl Ran {
@@ -156,12 +162,10 @@ impl Ran {
         let record = record.and_then(|bytes| Record::decode(&bytes).ok());
         let calls = self.calls.iter().filter_map(named).collect();
         let written = written(&self.flushes)?;
-        Ok(Observation::new(
-            self.stopped,
-            written,
-            calls,
-            record.as_ref(),
-        ))
+        Ok(Observation {
+            printed: self.printed,
+            ..Observation::new(self.stopped, written, calls, record.as_ref())
+        })
     }
 }
 
@@ -174,8 +178,10 @@ fn written(flushes: &[String]) -> Result<Option<Vec<Pair>>, Failure> {
     Ok((!flushes.is_empty()).then_some(pairs))
 }
 
-fn named((called, bytes): &(String, usize)) -> Option<Call> {
-    let mut names = Import::ALL.into_iter().map(Import::name);
+/// A call, of those that are compared.
+fn named((called, bytes): &(String, Option<usize>)) -> Option<Call> {
+    let imports = Import::ALL.into_iter().map(Import::name);
+    let mut names = imports.chain(wasi::NOTED);
     let name = names.find(|name| name == called)?;
     let bytes = *bytes;
     Some(Call { name, bytes })
