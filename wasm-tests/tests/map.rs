@@ -1,7 +1,4 @@
-//! The map of a real run: what it tells, and how a browser shows it.
-
-use std::process::Command;
-use std::{env, fs};
+//! The map of a real run: what it tells.
 
 use steadfast_host::map::CellKind;
 use steadfast_host::prometheus::Prometheus;
@@ -95,52 +92,4 @@ fn metrics_are_in_the_text_format() {
         }
     }
     assert!(text.contains("steadfast_cache_misses_total{pool=\"main\"} 11924\n"));
-}
-
-#[test]
-fn a_browser_shows_the_page() {
-    let Some(chromium) = on_path("chromium") else {
-        println!("SKIPPED: Chromium is not installed");
-        return;
-    };
-    let (_, map) = memory_and_map(512 << 20);
-    let directory = tempfile::tempdir().unwrap();
-    let (page, picture) = (
-        directory.path().join("map.html"),
-        directory.path().join("map.png"),
-    );
-    let html = map.to_html();
-    assert!(
-        !html.contains("src=") && !html.contains("href="),
-        "nothing is fetched"
-    );
-    fs::write(&page, html).unwrap();
-    let output = Command::new(chromium)
-        .args(
-            "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars"
-                .split(' '),
-        )
-        .args(
-            "--disable-background-networking --disable-component-update --disable-sync".split(' '),
-        )
-        .arg(format!(
-            "--user-data-dir={}",
-            directory.path().join("profile").display()
-        ))
-        .arg("--window-size=1040,1200")
-        .arg(format!("--screenshot={}", picture.display()))
-        .arg(format!("file://{}", page.display()))
-        .output()
-        .unwrap();
-    let png = fs::read(&picture).unwrap_or_else(|_| panic!("no picture: {output:?}"));
-    assert!(png.starts_with(b"\x89PNG"));
-    // One colour all over takes a few kilobytes at this size.
-    assert!(png.len() > 30_000, "{} bytes show nothing", png.len());
-}
-
-fn on_path(name: &str) -> Option<std::path::PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|directory| directory.join(name))
-        .find(|file| file.is_file())
 }

@@ -8,6 +8,7 @@ mod guests;
 mod licences;
 mod lock;
 mod optional;
+mod page;
 mod project;
 mod shell;
 mod step;
@@ -54,6 +55,12 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Set up, build the indexers and serve the page that runs one of them in a browser, until it is stopped
+    Page {
+        /// The port on this machine; 0 for any that is free
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    },
     /// Set up, build the guest modules and run one bench
     Bench {
         /// The bench's name
@@ -90,6 +97,11 @@ fn run(task: Task) -> Result<()> {
             let project = Project::set_up(toolchain)?;
             guests::indexers(&project)?;
             bench::demo(&project, &input, json)
+        }
+        Task::Page { port } => {
+            let project = Project::set_up(None)?;
+            guests::indexers(&project)?;
+            page::serve(&project, port)
         }
         Task::Bench { name, json, rest } => {
             let project = Project::set_up(None)?;

@@ -1,5 +1,6 @@
 //! Every check and every test, in an order that fails early.
 
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -91,11 +92,19 @@ fn in_javascript(project: &Project, tally: &mut Tally) -> Result<()> {
     step("tests: wasm32-unknown-unknown in Node", || {
         tally.run(&mut tests())
     })?;
-    let name = "tests: wasm32-unknown-unknown in Chromium";
-    if !browser::to_be_had(name) {
+    in_chromium(project, tally, tests)
+}
+
+/// The same once more, and the pages; left out, by name, where there is no Chromium.
+fn in_chromium(project: &Project, tally: &mut Tally, tests: impl Fn() -> Command) -> Result<()> {
+    let names = [
+        "tests: wasm32-unknown-unknown in Chromium",
+        "tests: pages in Chromium",
+    ];
+    if !browser::to_be_had(&names.join(", ")) {
         return Ok(());
     }
-    step(name, || {
+    step(names[0], || {
         // The flags for Chromium are in `webdriver.json`. The limit is that of one file, in seconds.
         let webdriver = project.root().join("webdriver.json");
         tally.run(
@@ -104,7 +113,8 @@ fn in_javascript(project: &Project, tally: &mut Tally) -> Result<()> {
                 .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", webdriver)
                 .env("WASM_BINDGEN_TEST_TIMEOUT", "300"),
         )
-    })
+    })?;
+    test(project, tally, names[1], "--package page")
 }
 
 /// The tests that indexers know by name run under plain `cargo test`, all of them.

@@ -65,11 +65,6 @@ pub struct EngineError(pub String);
 
 /// Something that runs blocks, each in a fresh instance.
 pub trait Engine {
-    /// Why it cannot run a scenario that others can.
-    fn lacks(&self, _scenario: &Scenario) -> Option<&'static str> {
-        None
-    }
-
     /// Runs one block in a scenario, on what earlier blocks wrote, with the cache that the last one left, if it is given one. What the
     /// module does wrong is part of the observation.
     ///

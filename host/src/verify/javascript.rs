@@ -4,6 +4,7 @@ mod browser;
 mod node;
 mod server;
 
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -19,7 +20,8 @@ use super::rewrite::Rewrite;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
-use crate::image::RegionImage;
+use crate::digest::Digest;
+use crate::image::{ImageError, RegionImage, module_digest};
 use crate::input::Input;
 use crate::metashrew::{Call, Import, decode_flush};
 use crate::state::{MemoryState, Pair};
@@ -28,7 +30,13 @@ use crate::wasi::{self, INPUT_DIRECTORY, Printed};
 /// Runs a block in whatever engine it is run in.
 const DRIVER: &str = include_str!("javascript/block.mjs");
 
+/// Where the frontier stands in a region's header.
+const FRONTIER_OFFSET: usize = 116;
+
 type Failure = Box<dyn std::error::Error>;
+
+/// Pages of 64 KiB that are not all zeros: their addresses and, in base64, their bytes.
+type Pages = Vec<(usize, String)>;
 
 /// Something that does jobs.
 pub trait Worker {
@@ -44,6 +52,7 @@ pub trait Worker {
 pub struct JavaScript<W> {
     worker: W,
     module: Vec<u8>,
+    digest: Digest,
 }
 
 impl<W: Worker> JavaScript<W> {
@@ -51,6 +60,7 @@ impl<W: Worker> JavaScript<W> {
         JavaScript {
             worker,
             module: subject.bytes().to_vec(),
+            digest: module_digest(subject.bytes()),
         }
     }
 
@@ -59,30 +69,25 @@ impl<W: Worker> JavaScript<W> {
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
+        image: Option<&RegionImage>,
     ) -> Result<Observation, Failure> {
         let job = Job::new(&self.module, scenario, input, state)?;
-        match self.worker.work(job)? {
+        match self.worker.work(job.with_image(image)?)? {
             Answer::Failed { failed } => Err(failed.into()),
-            Answer::Ran(ran) => ran.observation(),
+            Answer::Ran(ran) => ran.observation(self.digest),
         }
     }
 }
 
 impl<W: Worker> Engine for JavaScript<W> {
-    fn lacks(&self, scenario: &Scenario) -> Option<&'static str> {
-        scenario
-            .warm
-            .then_some("no images of caches are taken on this engine")
-    }
-
     fn run(
         &mut self,
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
-        _image: Option<&RegionImage>,
+        image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError> {
-        self.observe(scenario, input, state)
+        self.observe(scenario, input, state, image)
             .map_err(|error| EngineError(error.to_string()))
     }
 }
@@ -99,6 +104,10 @@ pub struct Job {
     record: &'static str,
     record_bytes: usize,
     cache_limit_offset: usize,
+    /// The pages of an image, and where they are written before the start.
+    image: Pages,
+    /// Where the region's address stands in the record, and its frontier in its header, if the region is to be answered.
+    region_offsets: Option<[usize; 2]>,
     /// Where a WASI module's input stands.
     input_directory: Option<PathBuf>,
     guest_directory: &'static str,
@@ -128,11 +137,28 @@ impl Job {
             record: Record::EXPORT,
             record_bytes: Record::LEN,
             cache_limit_offset: Record::CACHE_LIMIT_OFFSET,
+            image: Pages::new(),
+            region_offsets: scenario
+                .warm
+                .then_some([offset_of!(Record, region_start), FRONTIER_OFFSET]),
             input_directory: None,
             guest_directory: INPUT_DIRECTORY,
             stdout: None,
             stderr: None,
         })
+    }
+
+    fn with_image(mut self, image: Option<&RegionImage>) -> Result<Self, ImageError> {
+        if let Some(image) = image {
+            let mut memory = vec![0; image.memory_needed() as usize];
+            image.restore(&mut memory)?;
+            let pages = memory.chunks(PAGE_BYTES as usize).enumerate();
+            let written = pages.filter(|(_, page)| page.iter().any(|byte| *byte != 0));
+            self.image = written
+                .map(|(number, page)| (number * PAGE_BYTES as usize, BASE64_STANDARD.encode(page)))
+                .collect();
+        }
+        Ok(self)
     }
 }
 
@@ -150,23 +176,51 @@ pub struct Ran {
     record: Option<String>,
     calls: Vec<(String, Option<usize>)>,
     flushes: Vec<String>,
+    /// The pages of the region, where it was asked for.
+    region: Pages,
     /// What was printed, which the worker adds.
     #[serde(skip)]
     printed: Printed,
 }
 
 impl Ran {
-    fn observation(self) -> Result<Observation, Failure> {
+    fn observation(self, module: Digest) -> Result<Observation, Failure> {
         let record = self.record.map(|text| BASE64_STANDARD.decode(text));
         let record = record.transpose()?;
         let record = record.and_then(|bytes| Record::decode(&bytes).ok());
         let calls = self.calls.iter().filter_map(named).collect();
         let written = written(&self.flushes)?;
+        let region = record.filter(|_| self.stopped.is_none() && !self.region.is_empty());
+        let image = match region {
+            Some(record) => captured(&self.region, &record, module)?,
+            None => None,
+        };
         Ok(Observation {
+            image,
             printed: self.printed,
             ..Observation::new(self.stopped, written, calls, record.as_ref())
         })
     }
+}
+
+/// The image of a region, of which there are the pages that are not all zeros.
+fn captured(
+    pages: &Pages,
+    record: &Record,
+    module: Digest,
+) -> Result<Option<RegionImage>, Failure> {
+    let base = record.region_start;
+    // What is not written costs nothing.
+    let mut memory = vec![0; base as usize + record.region_len as usize];
+    for (at, page) in pages {
+        let page = BASE64_STANDARD.decode(page)?;
+        let place = memory.get_mut(*at..).unwrap_or_default();
+        let place = place.get_mut(..page.len());
+        place
+            .ok_or("a page is outside of the region")?
+            .copy_from_slice(&page);
+    }
+    Ok(RegionImage::capture(&memory, base, module).ok())
 }
 
 /// What all flushes wrote; `None` if there was none.

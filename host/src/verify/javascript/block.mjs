@@ -22,7 +22,7 @@ const decoded = (base64) => bytesOf(atob(base64));
 const encoded = (bytes) => btoa(textOf(bytes));
 
 /** A Map of pairs of byte strings, each of which stands behind its length. */
-function readState(bytes) {
+export function readState(bytes) {
   const view = new DataView(bytes.buffer);
   const pairs = new Map();
   let at = 0;
@@ -106,6 +106,24 @@ export function growTo(memory, bytes) {
   if (more > 0) memory.grow(more);
 }
 
+/** The pages of memory that are not all zeros, between two addresses: where they stand, and their bytes. */
+function written(memory, start, end) {
+  const pages = [];
+  for (let at = start; at < end; at += PAGE_BYTES) {
+    const words = new BigUint64Array(memory.buffer, at, PAGE_BYTES / 8);
+    if (words.some((word) => word !== 0n)) pages.push([at, encoded(new Uint8Array(memory.buffer, at, PAGE_BYTES))]);
+  }
+  return pages;
+}
+
+/** The pages of the region whose address stands in the record, up to the frontier that stands in its header. */
+function region(memory, recordAt, [startOffset, frontierOffset]) {
+  const view = new DataView(memory.buffer);
+  const start = view.getUint32(recordAt + startOffset, true);
+  if (start === 0 || start + frontierOffset >= view.byteLength) return [];
+  return written(memory, start, Math.min(start + view.getUint32(start + frontierOffset, true), view.byteLength));
+}
+
 /** Modules of functions, each of which is noted among the calls when it is called. */
 function noted(calls, modules = {}) {
   const noting = ([name, called]) => [name, (...args) => (calls.push([name, null]), called(...args))];
@@ -121,6 +139,10 @@ async function run(job, wasi) {
   const memory = instance.exports.memory;
   host.memory = memory;
   if (job.pregrow !== null) growTo(memory, job.pregrow * PAGE_BYTES);
+  for (const [at, page] of job.image) {
+    growTo(memory, at + PAGE_BYTES);
+    new Uint8Array(memory.buffer).set(decoded(page), at);
+  }
   const recordAt = instance.exports[job.record]?.value;
   if (job.cache !== null && recordAt !== undefined) {
     new DataView(memory.buffer).setUint32(recordAt + job.cache_limit_offset, job.cache, true);
@@ -133,7 +155,8 @@ async function run(job, wasi) {
     stopped = `the guest trapped: ${error.message}`;
   }
   const record = recordAt === undefined ? null : encoded(new Uint8Array(memory.buffer, recordAt, job.record_bytes));
-  return { stopped, record, calls: host.calls, flushes: host.flushes.map(encoded) };
+  const pages = recordAt === undefined || !job.region_offsets ? [] : region(memory, recordAt, job.region_offsets);
+  return { stopped, record, calls: host.calls, flushes: host.flushes.map(encoded), region: pages };
 }
 
 /** What became of a job: what the module did, or why it could not be run. */

@@ -1,0 +1,56 @@
+// The cache, as its region describes it.
+
+import { Strip } from "./strip.mjs";
+
+export const HEADER_BYTES = 1856;
+const MAGIC = 0x7473_6664_6165_7473n;
+const POOL = { at: 232, bytes: 64, count: 3 };
+const BUCKET_BYTES = 64;
+const WAYS = 12;
+const LEAST_BLOCK_BYTES = 8;
+const STAMP_MASK = 0x3fff;
+
+/** The cache whose region stands at an address, or undefined where none does. */
+export function surveyCache(view, start) {
+  if (start + HEADER_BYTES > view.byteLength || view.getBigUint64(start, true) !== MAGIC) return undefined;
+  const field = (offset) => view.getUint32(start + offset, true);
+  const counter = (offset) => Number(view.getBigUint64(start + offset, true));
+  const [arena, stampShift, frontier, free, buckets, entries, clock] = [64, 68, 116, 120, 124, 136, 140].map(field);
+  const pools = Array.from({ length: POOL.count }, (_, number) => POOL.at + POOL.bytes * number);
+  const sum = (read, offset) => pools.reduce((total, pool) => total + read(pool + offset), 0);
+  const cache = {
+    indexEnd: HEADER_BYTES + BUCKET_BYTES * buckets,
+    arena,
+    frontier,
+    free,
+    buckets,
+    entries,
+    load: entries / (buckets * WAYS),
+    used: sum(field, 12),
+    hits: sum(counter, 24),
+    misses: sum(counter, 32),
+    evictions: sum(counter, 40),
+    inserts: counter(152),
+    strip: new Strip("cache's entries", start + arena, frontier - arena),
+  };
+  const now = clock >>> stampShift;
+  for (let at = arena; at < frontier; ) {
+    const block = blockAt(view, start + at, now);
+    if (block.bytes < LEAST_BLOCK_BYTES) break;
+    cache.strip.add(at - arena, block.bytes, block.kind, block.age === undefined ? 0 : 1, block.age);
+    at += block.bytes;
+  }
+  return cache;
+}
+
+/** A block of the arena: free, or an entry with its age in steps of the clock. */
+function blockAt(view, at, now) {
+  const first = view.getUint32(at, true);
+  if (first & 1) return { bytes: first - 1, kind: "free" };
+  const value = view.getUint32(at + 12, true);
+  const slack = 2 * ((value >>> 29) & 3);
+  const key = view.getUint16(at + 16, true);
+  const bytes = 20 + key + (value & 0x1fff_ffff) + (key > 64 ? 8 : 0);
+  const age = (now - view.getUint16(at + 18, true)) & STAMP_MASK;
+  return { bytes: bytes + (bytes % 2) + slack, kind: "entries", age };
+}

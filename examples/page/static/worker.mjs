@@ -1,0 +1,85 @@
+// Runs one block in a fresh instance, away from the page, which is sent a map of the memory now and then.
+
+import { Host, readState } from "./block.mjs";
+import { capture, restore } from "./image.mjs";
+import { apply, encode } from "./state.mjs";
+import { MODULE_TAG, survey } from "./survey.mjs";
+
+/** A map is drawn so often, in milliseconds, and takes at most this share of the time. */
+const FRAME_MS = 25;
+const SHARE = 1 / 4;
+
+const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+
+/** Sends maps while the module runs: whenever it calls the host, nothing in its memory moves. */
+class Live {
+  /** Milliseconds that it took so far. */
+  spent = 0;
+  #next = 0;
+
+  constructor(memory, recordAt) {
+    this.look = () => survey(memory, recordAt);
+  }
+
+  frame() {
+    const begun = performance.now();
+    if (begun < this.#next) return;
+    postMessage({ map: this.look() });
+    const took = performance.now() - begun;
+    this.spent += took;
+    this.#next = performance.now() + Math.max(FRAME_MS, took / SHARE);
+  }
+}
+
+/** Why something could not be done; undefined where it could. */
+function refusal(attempt) {
+  try {
+    attempt();
+  } catch (error) {
+    return error.message;
+  }
+}
+
+async function run({ module, digest, base, input, state, image }) {
+  const pairs = readState(state);
+  const host = new Host(input, pairs);
+  let live;
+  let reads = 0;
+  const watched = (name, call) => (...pointers) => {
+    if (name === "__get" || name === "__get_len") reads++;
+    live.frame();
+    return call(...pointers);
+  };
+  const env = Object.fromEntries(Object.entries(host.imports).map(([name, call]) => [name, watched(name, call)]));
+  const { exports } = await WebAssembly.instantiate(module, { env });
+  host.memory = exports.memory;
+  const recordAt = exports.steadfast_record.value;
+  live = new Live(exports.memory, recordAt);
+  new Uint8Array(exports.memory.buffer).set(digest.subarray(0, 8), recordAt + MODULE_TAG);
+  const refused = image && refusal(() => restore(image, exports.memory));
+  const begun = performance.now();
+  exports._start();
+  const milliseconds = performance.now() - begun - live.spent;
+  if (host.flushes.length === 0) throw new Error("the module handed over nothing");
+  for (const message of host.flushes) apply(pairs, message);
+  const written = encode(pairs);
+  const stateDigest = await sha256(written);
+  return {
+    map: live.look(),
+    refused,
+    milliseconds,
+    reads,
+    pairs: pairs.size,
+    state: written,
+    stateDigest,
+    image: capture(exports.memory, base, digest, stateDigest),
+  };
+}
+
+onmessage = async ({ data: job }) => {
+  try {
+    postMessage({ ran: await run(job) });
+  } catch (error) {
+    postMessage({ failed: error.message });
+  }
+};

@@ -1,0 +1,158 @@
+//! The example page: cold, warm from the image that is kept, warm from a file after a new visit, and with files that do not fit.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use bitcoin_test_data::blocks::mainnet_702861;
+
+use crate::chromium::{Window, window};
+use crate::command::{Native, Told};
+use crate::guests;
+
+/// Where the browser puts the image that it saves.
+const SAVED: &str = "warm.image";
+
+#[test]
+fn the_page_runs_the_indexer_cold_and_warm() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(window) = window("the example page in Chromium", directory.path()) else {
+        return;
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    let site = page::site(&guests());
+    // Ends with the process.
+    thread::spawn(|| page::serve(listener, site));
+    visit(&window, &address, directory.path());
+}
+
+fn visit(window: &Window, address: &str, directory: &Path) {
+    let [block, with_height] = ["block", "block-with-height"].map(|name| directory.join(name));
+    fs::write(&block, mainnet_702861()).unwrap();
+    fs::write(
+        &with_height,
+        [&702_861_u32.to_le_bytes(), mainnet_702861()].concat(),
+    )
+    .unwrap();
+    let native = Native::new(directory, &block);
+
+    window.open(address);
+    ready(window);
+    assert!(
+        window
+            .text("#map")
+            .contains("at the most: what the host grants")
+    );
+
+    // Drawn when the module first calls its host, now and then from there on, and in the end.
+    window.value("new MutationObserver(() => { window.drawn = (window.drawn ?? 0) + 1; }).observe(document.getElementById('map'), { childList: true })");
+    let cold = run(window, 1, "cold: the region's memory is new");
+    assert_eq!(cold, native.run());
+    assert!(window.value("window.drawn").as_u64() >= Some(2));
+    let first = save(window, directory);
+    assert!(
+        first == fs::read(&native.image).unwrap(),
+        "both hosts take the same image"
+    );
+
+    let warm = run(window, 2, "warm");
+    assert_eq!(warm, native.run());
+    assert!(
+        warm.reads < cold.reads && warm.hits > 0,
+        "{warm:?} after {cold:?}"
+    );
+    window.picture("page.png");
+    window.point_at(".cells .entries");
+    let pointed = window.text("#pointed");
+    assert!(pointed.contains("entries, 100 % in use"), "{pointed}");
+    let second = save(window, directory);
+
+    // A new visit: the browser has kept the state, and the file has the cache.
+    window.open(address);
+    ready(window);
+    let file = directory.join("chosen.image");
+    fs::write(&file, &first).unwrap();
+    choose(window, "#image", &file);
+    let told = window.text("#told");
+    assert!(told.contains("the image belongs to the state"), "{told}");
+    fs::write(&file, &second).unwrap();
+    choose(window, "#image", &file);
+    assert_eq!(window.text("#told"), "");
+    choose(window, "#block", &block);
+    let warm_again = run(window, 1, "warm");
+    assert_eq!(warm_again, native.run());
+
+    // One bit of a value is another one: nothing but the checksum tells.
+    let mut damaged = save(window, directory);
+    *damaged.last_mut().unwrap() ^= 1;
+    fs::write(&file, damaged).unwrap();
+    choose(window, "#image", &file);
+    choose(window, "#block", &with_height);
+    let refused = run(window, 2, "cold: the image is damaged");
+    let told = window.text("#told");
+    assert!(
+        told.contains("refused") && told.contains("the image is damaged"),
+        "{told}"
+    );
+    let expected = native.run();
+    assert_eq!(refused.digest, expected.digest);
+    assert_eq!((refused.hits, refused.reads > expected.reads), (0, true));
+
+    choose(window, "#block", &file);
+    window.click("#run");
+    ready(window);
+    assert!(window.text("#told").contains("no serialised Bitcoin block"));
+    window.click("#over");
+    ready(window);
+    assert!(window.text("#state-told").starts_with("0 pairs"));
+}
+
+/// Waits until the page is done with what it was asked for.
+fn ready(window: &Window) {
+    window.element("#run:enabled");
+}
+
+fn choose(window: &Window, selector: &str, file: &Path) {
+    window.choose(selector, file);
+    ready(window);
+}
+
+/// Runs the indexer, for the n-th time in this visit, whose cache must begin as is said.
+fn run(window: &Window, number: usize, begins: &str) -> Told {
+    window.click("#run");
+    ready(window);
+    let cells = "[...document.querySelectorAll('#runs tr:last-child td')].map((cell) => cell.title || cell.textContent)";
+    let cells = window.value(cells);
+    let cells: Vec<String> = serde_json::from_value(cells).unwrap();
+    let [n, height, began, _, reads, hits, misses, entries, digest] = &cells[..] else {
+        panic!("{cells:?}, and {}", window.text("#told"));
+    };
+    assert_eq!((&**n, &**height), (&*number.to_string(), "702,861"));
+    assert!(began.starts_with(begins), "{began}");
+    let count = |text: &str| text.replace(',', "").parse().unwrap();
+    Told {
+        digest: digest.clone(),
+        reads: count(reads),
+        hits: count(hits),
+        misses: count(misses),
+        entries: count(entries),
+    }
+}
+
+/// Has the image saved, and takes the file away.
+fn save(window: &Window, directory: &Path) -> Vec<u8> {
+    window.click("#save");
+    let file = directory.join(SAVED);
+    // The browser gives the file its name when it is complete.
+    for _ in 0..600 {
+        if let Ok(bytes) = fs::read(&file) {
+            fs::remove_file(&file).unwrap();
+            return bytes;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("no {} within 30 s", file.display());
+}
