@@ -9,9 +9,12 @@ use steadfast_host::{
     RegionImage, RunConfig, Runner, state_digest,
 };
 use wasm_tests::indexer;
+use xxhash_rust::xxh64::xxh64;
 
 const MODULES: [&str; 3] = ["indexer_metashrew", "indexer-wasi", "metashrew_port"];
 const BLOCKS: u32 = 3;
+/// Bytes of an image's file before the region's header; the last eight are a checksum of the others.
+const FILE_HEAD: usize = 96;
 
 fn runner(name: &str, config: RunConfig) -> Runner {
     let config = RunConfig {
@@ -219,6 +222,120 @@ fn a_reorganisation_cuts_an_image_back() {
         unknown.cut_back(last + 1, last),
         Err(ImageError::NoHeights { .. })
     ));
+}
+
+#[test]
+fn an_image_moves_between_hosts_of_other_sizes() {
+    let largest = runner(MODULES[0], RunConfig::default());
+    let base = largest.guest().plan().unwrap().region_base().get();
+    let sized = |mebibytes: u64| {
+        let config = RunConfig {
+            ceiling: base + (mebibytes << 20),
+            ..largest.config().clone()
+        };
+        largest.with_config(config).unwrap()
+    };
+    let mut blocks = inputs();
+    let (first, second) = (blocks.next().unwrap(), blocks.next().unwrap());
+    for from in [64, 1024] {
+        let mut state = MemoryState::default();
+        let finished = sized(from).start(&first, &state).unwrap();
+        let image = finished.image().unwrap();
+        let limit = image.info().limit;
+        assert_eq!(u64::from(limit), from << 20);
+        finished.commit(&mut state).unwrap();
+        let cold = largest.start(&second, &state).unwrap();
+        let used = image.info().frontier.div_ceil(1 << 20);
+        for into in [1, u64::from(used) - 1, u64::from(used), 64, 1024] {
+            let host = sized(into);
+            let finished = host.start_warm(&second, &state, Some(&image)).unwrap();
+            let fits = into >= u64::from(used);
+            let expected = if fits {
+                Start::Sealed
+            } else {
+                Start::Cold(Cold::Fresh)
+            };
+            let context = format!("from {from} MiB into {into} MiB, {used} used");
+            assert_eq!(start_of(&finished), expected, "{context}");
+            assert_eq!(finished.refused_image().is_none(), fits, "{context}");
+            assert!(finished.outcome().is_ok(), "{context}");
+            assert_eq!(
+                finished.outcome().as_ref().ok(),
+                cold.outcome().as_ref().ok(),
+                "{context}"
+            );
+            if fits {
+                // Its geometry stays, whatever there is.
+                assert_eq!(finished.image().unwrap().info().limit, limit, "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cold_and_warm_starts_follow_each_other() {
+    let runner = runner("metashrew_port", RunConfig::default());
+    let (mut state, mut expected) = (MemoryState::default(), MemoryState::default());
+    let mut image: Option<RegionImage> = None;
+    let mut blocks: Vec<Input> = Vec::new();
+    // What becomes of the image before each block: it is lost, kept, or loses what the last block left in it.
+    let fates = ["lost", "kept", "lost", "cut", "kept", "lost", "cut", "kept"];
+    for (height, fate) in (100..).zip(fates) {
+        let block = child(blocks.last(), height);
+        match (fate, &mut image) {
+            ("lost", image) => *image = None,
+            ("cut", Some(image)) => {
+                let before = image.info().entries;
+                image.cut_back(height - 1, height - 2).unwrap();
+                // It is as of the block before all the same: nothing in it has been written since.
+                assert!(image.info().entries < before);
+            }
+            _ => {}
+        }
+        let finished = runner.start_warm(&block, &state, image.as_ref()).unwrap();
+        assert_eq!(start_of(&finished).is_warm(), fate != "lost", "{height}");
+        image = Some(finished.image().unwrap());
+        finished.commit(&mut state).unwrap();
+        runner.run_block(&block, &mut expected).unwrap();
+        assert_eq!(
+            state_digest(&state).unwrap(),
+            state_digest(&expected).unwrap(),
+            "{height}, {fate}"
+        );
+        blocks.push(block);
+    }
+}
+
+#[test]
+fn an_image_of_another_version_is_refused_as_such() {
+    const VERSION_AT: usize = 8;
+    let runner = runner(MODULES[0], RunConfig::default());
+    let finished = runner.start(&inputs().next().unwrap(), &MemoryState::default());
+    let finished = finished.unwrap();
+    let base = finished.record().unwrap().region_start as usize;
+    let image = finished.image().unwrap();
+    for version in [0_u8, 2] {
+        // By the host: in an instance's memory...
+        let mut memory = finished.memory().to_vec();
+        memory[base + VERSION_AT] = version;
+        let refused = RegionImage::capture(&memory, base as u32, image.module()).unwrap_err();
+        let words = format!("format version {version}");
+        assert!(refused.to_string().contains(&words), "{refused}");
+        // ...and in a file, also one of another version itself.
+        let mut file = written(&image);
+        file[FILE_HEAD + VERSION_AT] = version;
+        let refused = RegionImage::read_from(&mut &file[..]).unwrap_err();
+        assert!(refused.contains(&words), "{refused}");
+        let mut file = written(&image);
+        file[VERSION_AT] = version;
+        let checksum = xxh64(&file[..FILE_HEAD - 8], 0).to_le_bytes();
+        file[FILE_HEAD - 8..FILE_HEAD].copy_from_slice(&checksum);
+        let refused = RegionImage::read_from(&mut &file[..]).unwrap_err();
+        assert!(
+            refused.contains(&format!("it has version {version}")),
+            "{refused}"
+        );
+    }
 }
 
 /// The block at a height, as the one that builds on another.

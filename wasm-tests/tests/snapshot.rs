@@ -1,8 +1,8 @@
-//! Modules made of a snapshot, as Wizer takes it after the allocator was used: they start right, on hosts of any size, cold and warm.
+//! Modules made of a snapshot after the allocator was used, as Wizer makes them: with memory and globals as they were, and so much
+//! memory for a minimum. They start right, on hosts of any size, cold and warm.
 
+use std::convert::Infallible;
 use std::fs;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 use steadfast::RegionOutcome;
 use steadfast::region::{Cold, Start};
@@ -10,9 +10,11 @@ use steadfast_host::{
     Digest, Finished, HeapTrace, Input, LoadError, MemoryState, Output, RegionImage, RunConfig,
     Runner, state_digest,
 };
+use wasm_encoder::reencode::{Error, Reencode, utils};
+use wasm_encoder::{ConstExpr, DataSection, ExportKind, ExportSection, GlobalSection, MemoryType};
 use wasm_tests::path;
-use wasmtime::{Engine, Extern, Instance, Linker, Module, Store, Val};
-use wasmtime_wizer::{InstanceState, SnapshotVal, ValType, Wizer};
+use wasmparser::{DataSectionReader, ExportSectionReader, GlobalSectionReader, Parser, Payload};
+use wasmtime::{Engine, Linker, Module, Store};
 
 const MIB: u64 = 1 << 20;
 /// Bytes of the default plan: the heap's budget, and with it the largest region.
@@ -30,54 +32,120 @@ fn built() -> Vec<u8> {
         .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests`", path.display()))
 }
 
-/// The instance of which a snapshot is taken.
-struct Prepared {
-    store: Store<()>,
-    instance: Instance,
+const PAGE: usize = 65536;
+
+/// What a snapshot holds: the module's own globals, and its memory.
+struct Snapshot {
+    globals: Vec<i32>,
+    memory: Vec<u8>,
 }
 
-impl Prepared {
-    fn export(&mut self, name: &str) -> Extern {
-        let export = self.instance.get_export(&mut self.store, name);
-        export.unwrap_or_else(|| panic!("`{name}` is exported"))
-    }
+/// Exports every global of a module's own by its number.
+struct Exporting {
+    globals: u32,
 }
 
-impl InstanceState for Prepared {
-    async fn global_get(&mut self, name: &str, _: ValType) -> SnapshotVal {
-        let global = self.export(name).into_global().unwrap();
-        match global.get(&mut self.store) {
-            Val::I32(value) => SnapshotVal::I32(value),
-            Val::I64(value) => SnapshotVal::I64(value),
-            other => panic!("{other:?}"),
+impl Reencode for Exporting {
+    type Error = Infallible;
+
+    fn parse_export_section(
+        &mut self,
+        exports: &mut ExportSection,
+        section: ExportSectionReader<'_>,
+    ) -> Result<(), Error> {
+        utils::parse_export_section(self, exports, section)?;
+        for number in 0..self.globals {
+            exports.export(&global(number), ExportKind::Global, number);
         }
+        Ok(())
+    }
+}
+
+fn global(number: u32) -> String {
+    format!("global {number}")
+}
+
+/// Writes a snapshot into a module: where globals, memory and its minimum begin.
+impl Reencode for Snapshot {
+    type Error = Infallible;
+
+    fn memory_type(&mut self, memory: wasmparser::MemoryType) -> Result<MemoryType, Error> {
+        let mut memory = utils::memory_type(self, memory);
+        memory.minimum = (self.memory.len() / PAGE) as u64;
+        Ok(memory)
     }
 
-    async fn memory_contents(&mut self, name: &str, contents: impl FnOnce(&[u8]) + Send) {
-        let memory = self.export(name).into_memory().unwrap();
-        contents(memory.data(&self.store));
+    fn parse_global_section(
+        &mut self,
+        globals: &mut GlobalSection,
+        section: GlobalSectionReader<'_>,
+    ) -> Result<(), Error> {
+        for (global, value) in section.into_iter().zip(&self.globals.clone()) {
+            let kind = self.global_type(global?.ty)?;
+            globals.global(kind, &ConstExpr::i32_const(*value));
+        }
+        Ok(())
     }
+
+    fn data_count(&mut self, _: u32) -> Result<u32, Error> {
+        Ok(self.segments().count() as u32)
+    }
+
+    fn parse_data_section(
+        &mut self,
+        data: &mut DataSection,
+        _: DataSectionReader<'_>,
+    ) -> Result<(), Error> {
+        for (page, bytes) in self.segments() {
+            let offset = ConstExpr::i32_const((page * PAGE) as i32);
+            data.active(0, &offset, bytes.iter().copied());
+        }
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    /// The pages that are not all zeros.
+    fn segments(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let pages = self.memory.chunks(PAGE).enumerate();
+        pages.filter(|(_, page)| page.iter().any(|byte| *byte != 0))
+    }
+}
+
+fn reencoded(module: &[u8], mut how: impl Reencode<Error = Infallible>) -> Vec<u8> {
+    let mut out = wasm_encoder::Module::new();
+    how.parse_core_module(&mut out, Parser::new(0), module)
+        .unwrap();
+    out.finish()
 }
 
 /// A module that begins where an instance of `module` stands after `prepare`.
 fn snapshot(module: &[u8], prepare: &str) -> Vec<u8> {
-    let mut wizer = Wizer::new();
-    wizer.init_func(prepare);
-    let (context, instrumented) = wizer.instrument(module).unwrap();
+    let mut globals = 0;
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::GlobalSection(section) = payload.unwrap() {
+            globals = section.count();
+        }
+    }
     let engine = Engine::default();
-    let module = Module::new(&engine, instrumented).unwrap();
+    let instrumented = reencoded(module, Exporting { globals });
+    let instrumented = Module::new(&engine, instrumented).unwrap();
     let mut linker = Linker::new(&engine);
-    linker.define_unknown_imports_as_traps(&module).unwrap();
+    linker
+        .define_unknown_imports_as_traps(&instrumented)
+        .unwrap();
     let mut store = Store::new(&engine, ());
-    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let instance = linker.instantiate(&mut store, &instrumented).unwrap();
     let prepare = instance.get_typed_func::<(), ()>(&mut store, prepare);
     prepare.unwrap().call(&mut store, ()).unwrap();
-    let mut prepared = Prepared { store, instance };
-    let taken = pin!(wizer.snapshot(&context, &mut prepared));
-    match taken.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(taken) => taken.unwrap(),
-        Poll::Pending => unreachable!("nothing is waited for"),
-    }
+    let memory = instance.get_memory(&mut store, "memory").unwrap();
+    let globals = (0..globals).map(|number| {
+        let global = instance.get_global(&mut store, &global(number));
+        global.unwrap().get(&mut store).unwrap_i32()
+    });
+    let globals = globals.collect();
+    let memory = memory.data(&store).to_vec();
+    reencoded(module, Snapshot { globals, memory })
 }
 
 fn runner(module: &[u8], ceiling: u64) -> Result<Runner, LoadError> {
