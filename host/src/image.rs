@@ -137,9 +137,15 @@ impl RegionImage {
     ///
     /// When no region stands there, the guest was stopped in the middle of an operation, or anything is damaged.
     pub fn capture(memory: &[u8], base: u32, module: Digest) -> Result<Self, ImageError> {
-        let bytes = memory.get(base as usize..).unwrap_or_default();
-        let info = inspect(bytes)?;
-        let mut buffer = Buffer::copy(&info, bytes).ok_or(ImageError::Short)?;
+        let region = memory.get(base as usize..).unwrap_or_default();
+        Self::of_region(region, base, module)
+    }
+
+    /// As [`capture`](Self::capture), from the bytes of the region alone; of these, what stands between the parts of an image may be
+    /// anything.
+    pub(crate) fn of_region(region: &[u8], base: u32, module: Digest) -> Result<Self, ImageError> {
+        let info = inspect(region)?;
+        let mut buffer = Buffer::copy(&info, region).ok_or(ImageError::Short)?;
         if matches!(info.status, Status::Sealed | Status::Shared) {
             // A guest that has opened no cache leaves the image that it was given. Its memory is not to vouch for anything.
             vouch(buffer.bytes_mut(), Status::Closed)?;
@@ -180,15 +186,22 @@ impl RegionImage {
     /// When the memory has less than [`memory_needed`](Self::memory_needed).
     pub fn restore(&self, memory: &mut [u8]) -> Result<(), ImageError> {
         let (need, have) = (self.memory_needed(), memory.len() as u64);
-        let target = memory.get_mut(self.base as usize..);
-        let target = target.filter(|_| need <= have);
-        let target = target.ok_or(ImageError::Memory { need, have })?;
-        for part in self.info.image_parts() {
-            let part = part.start as usize..part.end as usize;
-            target[part.clone()].copy_from_slice(&self.buffer.bytes()[part]);
+        if have < need {
+            return Err(ImageError::Memory { need, have });
         }
-        vouch(&mut target[..HEADER_BYTES as usize], Status::Sealed)?;
-        Ok(())
+        for (address, bytes) in self.parts() {
+            memory[address as usize..][..bytes.len()].copy_from_slice(bytes);
+        }
+        let header = &mut memory[self.base as usize..][..HEADER_BYTES as usize];
+        Ok(vouch(header, Status::Sealed)?)
+    }
+
+    /// The parts of the image, closed, each behind its address in linear memory.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        self.info.image_parts().into_iter().map(|part| {
+            let bytes = &self.buffer.bytes()[part.start as usize..part.end as usize];
+            (self.base + part.start, bytes)
+        })
     }
 
     /// Bytes of linear memory that an instance must have before the image is restored: whole pages.

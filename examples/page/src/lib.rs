@@ -14,9 +14,10 @@ use tower_http::services::{ServeDir, ServeFile};
 /// the block of the demo.
 pub fn site(guests: &Path) -> Router {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let driver = here.join("../../host/src/verify/javascript/block.mjs");
+    let shared = here.join("../../host/src/verify/javascript");
     Router::new()
-        .route_service("/block.mjs", ServeFile::new(driver))
+        .route_service("/block.mjs", ServeFile::new(shared.join("block.mjs")))
+        .route_service("/region.mjs", ServeFile::new(shared.join("region.mjs")))
         .route_service(
             "/indexer.wasm",
             ServeFile::new(guests.join("indexer_metashrew.wasm")),

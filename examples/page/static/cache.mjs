@@ -1,25 +1,26 @@
 // The cache, as its region describes it.
 
+import { REGION_HEADER_BYTES, imageParts } from "./region.mjs";
 import { Strip } from "./strip.mjs";
 
-export const HEADER_BYTES = 1856;
-const MAGIC = 0x7473_6664_6165_7473n;
 const POOL = { at: 232, bytes: 64, count: 3 };
-const BUCKET_BYTES = 64;
 const WAYS = 12;
 const LEAST_BLOCK_BYTES = 8;
 const STAMP_MASK = 0x3fff;
 
 /** The cache whose region stands at an address, or undefined where none does. */
 export function surveyCache(view, start) {
-  if (start + HEADER_BYTES > view.byteLength || view.getBigUint64(start, true) !== MAGIC) return undefined;
+  const parts = imageParts(new Uint8Array(view.buffer).subarray(start));
+  if (parts === undefined) return undefined;
+  const [[, indexEnd], [arena, frontier]] = parts;
   const field = (offset) => view.getUint32(start + offset, true);
   const counter = (offset) => Number(view.getBigUint64(start + offset, true));
-  const [arena, stampShift, frontier, free, buckets, entries, clock] = [64, 68, 116, 120, 124, 136, 140].map(field);
+  const [stampShift, free, buckets, entries, clock] = [68, 120, 124, 136, 140].map(field);
   const pools = Array.from({ length: POOL.count }, (_, number) => POOL.at + POOL.bytes * number);
   const sum = (read, offset) => pools.reduce((total, pool) => total + read(pool + offset), 0);
   const cache = {
-    indexEnd: HEADER_BYTES + BUCKET_BYTES * buckets,
+    indexStart: REGION_HEADER_BYTES,
+    indexEnd,
     arena,
     frontier,
     free,

@@ -1,13 +1,11 @@
 // Images of the cache, as files: what docs/formats.md tells, uncompressed.
 
-import { growTo } from "./block.mjs";
-import { imageParts } from "./region.mjs";
+import { bytesOf, growTo, textOf } from "./block.mjs";
+import { REGION_HEADER_BYTES, imageParts } from "./region.mjs";
 import { xxh64 } from "./xxh64.mjs";
 
 const MAGIC = "stdfimge";
-const REGION_MAGIC = "steadfst";
 const HEAD_BYTES = 96;
-const REGION_HEADER_BYTES = 1856;
 const ENTRY_HEADER_BYTES = 20;
 const [CHANGING, CLOSED] = [2, 3];
 /** Counters of the header and of its pools: where each run of them begins, and its bytes. */
@@ -18,14 +16,14 @@ const COUNTERS = [
 
 export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const short = (digest) => hex(digest).slice(0, 12);
-const tells = (bytes, magic) => magic.split("").every((letter, at) => bytes[at] === letter.charCodeAt(0));
+const beginsAs = (bytes, magic) => textOf(bytes.subarray(0, magic.length)) === magic;
 
 /** The file of an image of the region at an address, taken after a block: with the digests of its module and of the state. Undefined
  * where there is no cache. */
 export function capture(memory, base, module, state) {
   const region = new Uint8Array(memory.buffer).subarray(base);
-  if (region.length < REGION_HEADER_BYTES || !tells(region, REGION_MAGIC)) return undefined;
   const parts = imageParts(region);
+  if (parts === undefined) return undefined;
   const lengths = parts.map(([start, end]) => end - start);
   const file = new Uint8Array(HEAD_BYTES + lengths[0] + lengths[1]);
   file.set(region.subarray(...parts[0]), HEAD_BYTES);
@@ -50,7 +48,7 @@ function close(image, [[, indexEnd], [arena, frontier]]) {
 
 function writeHead(file, base, module, state) {
   const head = new DataView(file.buffer, 0, HEAD_BYTES);
-  file.set(Array.from(MAGIC, (letter) => letter.charCodeAt(0)));
+  file.set(bytesOf(MAGIC));
   head.setUint32(8, 1, true);
   file.set(module, 16);
   file.set(state, 48);
@@ -62,7 +60,7 @@ function writeHead(file, base, module, state) {
  * is for the module to check. */
 export function check(file, base, module, state) {
   const head = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (file.length < HEAD_BYTES || !tells(file, MAGIC) || head.getBigUint64(88, true) !== xxh64(file.subarray(0, 88), 0n)) {
+  if (file.length < HEAD_BYTES || !beginsAs(file, MAGIC) || head.getBigUint64(88, true) !== xxh64(file.subarray(0, 88), 0n)) {
     throw new Error("the file does not begin as an image does");
   }
   if (head.getUint32(8, true) !== 1) throw new Error(`the file has format version ${head.getUint32(8, true)}, and this page reads 1`);
@@ -76,8 +74,9 @@ export function check(file, base, module, state) {
   belongs("state", file.subarray(48, 80), state);
   if (head.getUint32(80, true) !== base) throw new Error("the image is of a region at another address");
   const image = file.subarray(HEAD_BYTES);
-  if (image.length < REGION_HEADER_BYTES) throw new Error("the image is cut off");
-  const [[, indexEnd], [arena, frontier]] = imageParts(image);
+  const parts = imageParts(image);
+  if (parts === undefined) throw new Error("the file holds no region");
+  const [[, indexEnd], [arena, frontier]] = parts;
   if (frontier < arena || image.length !== indexEnd + frontier - arena) {
     throw new Error("the image has not as many bytes as its header says");
   }

@@ -96,7 +96,7 @@ async function run() {
   for (const figure of figures) row.insertCell().textContent = figure;
   row.lastChild.title = hex(stateDigest);
   row.className = isRefused ? "refused" : began.startsWith("warm") ? "warm" : "";
-  tell(isRefused ? `The image was refused, and the cache began empty: ${ran.refused ?? began}.` : "");
+  tell(isRefused ? `The image was refused, and the cache began empty: ${ran.refused ?? began.replace("cold: ", "")}.` : "");
 }
 
 on("run", "click", run);

@@ -1,6 +1,6 @@
 // What stands where in a module's linear memory, read from its plan, its record and its bytes without calling the module.
 
-import { HEADER_BYTES, surveyCache } from "./cache.mjs";
+import { surveyCache } from "./cache.mjs";
 import { surveyHeap } from "./heap.mjs";
 
 const OUTCOMES = [
@@ -74,10 +74,10 @@ export function survey(memory, recordAt) {
   span("heap of C", "large", cStart, cBytes);
   const cache = surveyCache(view, regionStart);
   if (cache) {
-    const { arena, frontier, indexEnd } = cache;
+    const { indexStart, indexEnd, arena, frontier } = cache;
     const index = `${grouped(cache.buckets)} buckets, ${(100 * cache.load).toFixed(0)} % of their slots taken`;
-    span("region: header", "header", regionStart, HEADER_BYTES, OUTCOMES[field(56)]);
-    span("region: index", "index", regionStart + HEADER_BYTES, indexEnd - HEADER_BYTES, index);
+    span("region: header", "header", regionStart, indexStart, OUTCOMES[field(56)]);
+    span("region: index", "index", regionStart + indexStart, indexEnd - indexStart, index);
     span("region: room for the index", "free", regionStart + indexEnd, arena - indexEnd, "set aside for it to grow into");
     const entries = `${grouped(cache.entries)} in ${sized(cache.used)}; ${sized(cache.free)} free between them`;
     span("region: entries", "entries", regionStart + arena, frontier - arena, entries);
@@ -91,7 +91,7 @@ export function survey(memory, recordAt) {
   }
   const end = Math.max(heapStart + heapBytes, regionStart + granted);
   span("foreign growth", "free", end, view.byteLength - end, "grown by others");
-  for (const part of [heap, cache]) if (part) seen.strips.push(shown(part.strip));
+  for (const part of [heap, cache]) if (part?.strip.bytes > 0) seen.strips.push(shown(part.strip));
   seen.cache = cache && { hits: cache.hits, misses: cache.misses, entries: cache.entries };
   return seen;
 }

@@ -21,7 +21,7 @@ use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
-use crate::image::{ImageError, RegionImage, module_digest};
+use crate::image::{RegionImage, module_digest, module_tag};
 use crate::input::Input;
 use crate::metashrew::{Call, Import, decode_flush};
 use crate::state::{MemoryState, Pair};
@@ -29,14 +29,10 @@ use crate::wasi::{self, INPUT_DIRECTORY, Printed};
 
 /// Runs a block in whatever engine it is run in.
 const DRIVER: &str = include_str!("javascript/block.mjs");
-
-/// Where the frontier stands in a region's header.
-const FRONTIER_OFFSET: usize = 116;
+/// What it knows of regions.
+const REGION: &str = include_str!("javascript/region.mjs");
 
 type Failure = Box<dyn std::error::Error>;
-
-/// Pages of 64 KiB that are not all zeros: their addresses and, in base64, their bytes.
-type Pages = Vec<(usize, String)>;
 
 /// Something that does jobs.
 pub trait Worker {
@@ -52,7 +48,6 @@ pub trait Worker {
 pub struct JavaScript<W> {
     worker: W,
     module: Vec<u8>,
-    digest: Digest,
 }
 
 impl<W: Worker> JavaScript<W> {
@@ -60,7 +55,6 @@ impl<W: Worker> JavaScript<W> {
         JavaScript {
             worker,
             module: subject.bytes().to_vec(),
-            digest: module_digest(subject.bytes()),
         }
     }
 
@@ -71,10 +65,10 @@ impl<W: Worker> JavaScript<W> {
         state: &MemoryState,
         image: Option<&RegionImage>,
     ) -> Result<Observation, Failure> {
-        let job = Job::new(&self.module, scenario, input, state)?;
-        match self.worker.work(job.with_image(image)?)? {
+        let job = Job::new(&self.module, scenario, input, state, image)?;
+        match self.worker.work(job)? {
             Answer::Failed { failed } => Err(failed.into()),
-            Answer::Ran(ran) => ran.observation(self.digest),
+            Answer::Ran(ran) => ran.observation(module_digest(&self.module)),
         }
     }
 }
@@ -104,10 +98,13 @@ pub struct Job {
     record: &'static str,
     record_bytes: usize,
     cache_limit_offset: usize,
-    /// The pages of an image, and where they are written before the start.
-    image: Pages,
-    /// Where the region's address stands in the record, and its frontier in its header, if the region is to be answered.
-    region_offsets: Option<[usize; 2]>,
+    module_tag: [u8; 8],
+    module_tag_offset: usize,
+    region_start_offset: usize,
+    /// The parts of the image that the cache begins with, each behind its address.
+    image: Vec<(u32, String)>,
+    /// Whether the answer is to have the image that the cache leaves.
+    captures: bool,
     /// Where a WASI module's input stands.
     input_directory: Option<PathBuf>,
     guest_directory: &'static str,
@@ -123,12 +120,14 @@ impl Job {
         scenario: &Scenario,
         input: &Input,
         state: &MemoryState,
+        image: Option<&RegionImage>,
     ) -> Result<Self, Failure> {
         let maximum = scenario.ceiling / PAGE_BYTES;
-        let module = Rewrite::new(maximum, scenario.refuse_grow).apply(module)?;
+        let limited = Rewrite::new(maximum, scenario.refuse_grow).apply(module)?;
         let env = environment(scenario).into_iter();
+        let parts = image.into_iter().flat_map(RegionImage::parts);
         Ok(Job {
-            module: BASE64_STANDARD.encode(module),
+            module: BASE64_STANDARD.encode(limited),
             input: BASE64_STANDARD.encode(input.bytes()),
             state: BASE64_STANDARD.encode(encoded(state)),
             pregrow: scenario.pregrow,
@@ -137,28 +136,18 @@ impl Job {
             record: Record::EXPORT,
             record_bytes: Record::LEN,
             cache_limit_offset: Record::CACHE_LIMIT_OFFSET,
-            image: Pages::new(),
-            region_offsets: scenario
-                .warm
-                .then_some([offset_of!(Record, region_start), FRONTIER_OFFSET]),
+            module_tag: module_tag(&module_digest(module)).to_le_bytes(),
+            module_tag_offset: Record::MODULE_TAG_OFFSET,
+            region_start_offset: offset_of!(Record, region_start),
+            image: parts
+                .map(|(address, bytes)| (address, BASE64_STANDARD.encode(bytes)))
+                .collect(),
+            captures: scenario.warm,
             input_directory: None,
             guest_directory: INPUT_DIRECTORY,
             stdout: None,
             stderr: None,
         })
-    }
-
-    fn with_image(mut self, image: Option<&RegionImage>) -> Result<Self, ImageError> {
-        if let Some(image) = image {
-            let mut memory = vec![0; image.memory_needed() as usize];
-            image.restore(&mut memory)?;
-            let pages = memory.chunks(PAGE_BYTES as usize).enumerate();
-            let written = pages.filter(|(_, page)| page.iter().any(|byte| *byte != 0));
-            self.image = written
-                .map(|(number, page)| (number * PAGE_BYTES as usize, BASE64_STANDARD.encode(page)))
-                .collect();
-        }
-        Ok(self)
     }
 }
 
@@ -174,10 +163,9 @@ pub enum Answer {
 pub struct Ran {
     stopped: Option<String>,
     record: Option<String>,
+    image: Vec<(u32, String)>,
     calls: Vec<(String, Option<usize>)>,
     flushes: Vec<String>,
-    /// The pages of the region, where it was asked for.
-    region: Pages,
     /// What was printed, which the worker adds.
     #[serde(skip)]
     printed: Printed,
@@ -190,37 +178,25 @@ impl Ran {
         let record = record.and_then(|bytes| Record::decode(&bytes).ok());
         let calls = self.calls.iter().filter_map(named).collect();
         let written = written(&self.flushes)?;
-        let region = record.filter(|_| self.stopped.is_none() && !self.region.is_empty());
-        let image = match region {
-            Some(record) => captured(&self.region, &record, module)?,
-            None => None,
-        };
         Ok(Observation {
-            image,
+            image: image(&self.image, module)?,
             printed: self.printed,
             ..Observation::new(self.stopped, written, calls, record.as_ref())
         })
     }
 }
 
-/// The image of a region, of which there are the pages that are not all zeros.
-fn captured(
-    pages: &Pages,
-    record: &Record,
-    module: Digest,
-) -> Result<Option<RegionImage>, Failure> {
-    let base = record.region_start;
-    // What is not written costs nothing.
-    let mut memory = vec![0; base as usize + record.region_len as usize];
-    for (at, page) in pages {
-        let page = BASE64_STANDARD.decode(page)?;
-        let place = memory.get_mut(*at..).unwrap_or_default();
-        let place = place.get_mut(..page.len());
-        place
-            .ok_or("a page is outside of the region")?
-            .copy_from_slice(&page);
+/// The image whose parts these are, if it is a whole one.
+fn image(parts: &[(u32, String)], module: Digest) -> Result<Option<RegionImage>, Failure> {
+    let Some(&(base, _)) = parts.first() else {
+        return Ok(None);
+    };
+    let mut region = Vec::new();
+    for (address, bytes) in parts {
+        region.resize((address - base) as usize, 0);
+        region.extend(BASE64_STANDARD.decode(bytes)?);
     }
-    Ok(RegionImage::capture(&memory, base, module).ok())
+    Ok(RegionImage::of_region(&region, base, module).ok())
 }
 
 /// What all flushes wrote; `None` if there was none.

@@ -99,13 +99,10 @@ impl Scenario {
             scenarios.push(environment(100_000).quick());
         }
         if subject.has_record() {
-            scenarios.push(
-                Scenario {
-                    warm: true,
-                    ..Scenario::named("warm cache")
-                }
-                .quick(),
-            );
+            scenarios.push(Scenario {
+                warm: true,
+                ..Scenario::named("warm cache")
+            });
             scenarios.push(Scenario {
                 cache: Some(ONE_ENTRY_BYTES),
                 ..Scenario::named("cache of one entry")

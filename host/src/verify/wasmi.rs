@@ -15,7 +15,7 @@ use super::rewrite::Rewrite;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
-use crate::image::{RegionImage, module_digest};
+use crate::image::{RegionImage, module_digest, module_tag};
 use crate::input::Input;
 use crate::metashrew::{self, Exchange, Import};
 use crate::observe;
@@ -94,6 +94,11 @@ impl Wasmi {
             image.restore(memory.data_mut(&mut store))?;
         }
         let record_at = record_address(&store, &instance);
+        let digest = module_digest(&self.module);
+        if let Some(at) = record_at {
+            let field = at as usize + Record::MODULE_TAG_OFFSET;
+            memory.write(&mut store, field, &module_tag(&digest).to_le_bytes())?;
+        }
         if let (Some(limit), Some(at)) = (scenario.cache, record_at) {
             let field = at as usize + Record::CACHE_LIMIT_OFFSET;
             memory.write(&mut store, field, &limit.to_le_bytes())?;
@@ -104,8 +109,7 @@ impl Wasmi {
         let record = record_at.and_then(|at| observe::record(memory.data(&store), at));
         let image = record.filter(|_| scenario.warm && stopped.is_none());
         let image = image.and_then(|record| {
-            let module = module_digest(&self.module);
-            RegionImage::capture(memory.data(&store), record.region_start, module).ok()
+            RegionImage::capture(memory.data(&store), record.region_start, digest).ok()
         });
         let mut exchange = store.into_data().exchange;
         // Nobody else has them any more.

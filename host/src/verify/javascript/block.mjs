@@ -1,5 +1,7 @@
 // Runs one block in a JavaScript engine and tells what the module did. Nothing here knows which engine it is.
 
+import { imageParts } from "./region.mjs";
+
 const UNREADABLE = 0x7fffffff;
 const PAGE_BYTES = 65536;
 
@@ -106,22 +108,20 @@ export function growTo(memory, bytes) {
   if (more > 0) memory.grow(more);
 }
 
-/** The pages of memory that are not all zeros, between two addresses: where they stand, and their bytes. */
-function written(memory, start, end) {
-  const pages = [];
-  for (let at = start; at < end; at += PAGE_BYTES) {
-    const words = new BigUint64Array(memory.buffer, at, PAGE_BYTES / 8);
-    if (words.some((word) => word !== 0n)) pages.push([at, encoded(new Uint8Array(memory.buffer, at, PAGE_BYTES))]);
+/** Puts the parts of an image where the module looks for it. */
+function restore(image, memory) {
+  for (const [address, part] of image) {
+    const bytes = decoded(part);
+    growTo(memory, address + bytes.length);
+    new Uint8Array(memory.buffer).set(bytes, address);
   }
-  return pages;
 }
 
-/** The pages of the region whose address stands in the record, up to the frontier that stands in its header. */
-function region(memory, recordAt, [startOffset, frontierOffset]) {
-  const view = new DataView(memory.buffer);
-  const start = view.getUint32(recordAt + startOffset, true);
-  if (start === 0 || start + frontierOffset >= view.byteLength) return [];
-  return written(memory, start, Math.min(start + view.getUint32(start + frontierOffset, true), view.byteLength));
+/** The parts of an image of the region at an address, each behind its own address. */
+function captured(memory, base) {
+  const region = new Uint8Array(memory.buffer).subarray(base);
+  const parts = imageParts(region) ?? [];
+  return parts.map(([start, end]) => [base + start, encoded(region.subarray(start, end))]);
 }
 
 /** Modules of functions, each of which is noted among the calls when it is called. */
@@ -139,13 +139,12 @@ async function run(job, wasi) {
   const memory = instance.exports.memory;
   host.memory = memory;
   if (job.pregrow !== null) growTo(memory, job.pregrow * PAGE_BYTES);
-  for (const [at, page] of job.image) {
-    growTo(memory, at + PAGE_BYTES);
-    new Uint8Array(memory.buffer).set(decoded(page), at);
-  }
   const recordAt = instance.exports[job.record]?.value;
-  if (job.cache !== null && recordAt !== undefined) {
-    new DataView(memory.buffer).setUint32(recordAt + job.cache_limit_offset, job.cache, true);
+  restore(job.image, memory);
+  if (recordAt !== undefined) {
+    const record = new DataView(memory.buffer, recordAt);
+    if (job.cache !== null) record.setUint32(job.cache_limit_offset, job.cache, true);
+    new Uint8Array(memory.buffer).set(job.module_tag, recordAt + job.module_tag_offset);
   }
   let stopped = null;
   try {
@@ -155,8 +154,9 @@ async function run(job, wasi) {
     stopped = `the guest trapped: ${error.message}`;
   }
   const record = recordAt === undefined ? null : encoded(new Uint8Array(memory.buffer, recordAt, job.record_bytes));
-  const pages = recordAt === undefined || !job.region_offsets ? [] : region(memory, recordAt, job.region_offsets);
-  return { stopped, record, calls: host.calls, flushes: host.flushes.map(encoded), region: pages };
+  const region = recordAt === undefined ? 0 : new DataView(memory.buffer, recordAt).getUint32(job.region_start_offset, true);
+  const image = job.captures && stopped === null && region > 0 ? captured(memory, region) : [];
+  return { stopped, record, image, calls: host.calls, flushes: host.flushes.map(encoded) };
 }
 
 /** What became of a job: what the module did, or why it could not be run. */

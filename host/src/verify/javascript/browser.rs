@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::server::{Request, Server};
-use super::{Answer, DRIVER, Failure, Job, Worker, runs};
+use super::{Answer, DRIVER, Failure, Job, REGION, Worker, runs};
 
 const PAGE: &str = include_str!("page.mjs");
 const INDEX: &str =
@@ -114,6 +114,9 @@ impl Browser {
                 "GET /" => request.respond("200 OK", "text/html", INDEX.as_bytes()),
                 "GET /page.mjs" => request.respond("200 OK", "text/javascript", PAGE.as_bytes()),
                 "GET /block.mjs" => request.respond("200 OK", "text/javascript", DRIVER.as_bytes()),
+                "GET /region.mjs" => {
+                    request.respond("200 OK", "text/javascript", REGION.as_bytes())
+                }
                 _ => request.respond("404 Not Found", "text/plain", b""),
             };
         }

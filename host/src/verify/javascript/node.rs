@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tempfile::TempDir;
 
-use super::{Answer, DRIVER, Failure, Job, Worker, runs};
+use super::{Answer, DRIVER, Failure, Job, REGION, Worker, runs};
 use crate::wasi::{INPUT_FILE, Printed};
 
 const PROGRAM: &str = "node";
@@ -30,6 +30,7 @@ impl Node {
             let directory = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
             fs::write(directory.path().join("node.mjs"), MAIN)?;
             fs::write(directory.path().join("block.mjs"), DRIVER)?;
+            fs::write(directory.path().join("region.mjs"), REGION)?;
             Ok(directory)
         };
         Ok(Node {
