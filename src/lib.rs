@@ -16,6 +16,10 @@
 //! }
 //! ```
 //!
+//! # Features
+//!
+//! `trace`, `metashrew`, `image` and `log`, none of them on by default. The README's table tells what each adds.
+//!
 //! # The direction of imports
 //!
 //! Right may import left:

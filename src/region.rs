@@ -14,7 +14,7 @@ mod survey;
 
 use core::ptr::NonNull;
 
-pub(crate) use block::{Bucket, EntryHeader, STAMP_MASK, Slot};
+pub(crate) use block::{Bucket, EntryHeader, FreeHeader, STAMP_MASK, Slot};
 pub(crate) use formatted::Formatted;
 pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
 

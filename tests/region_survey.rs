@@ -5,12 +5,15 @@ use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{Survey, empty};
 use steadfast_ops::cache::{Bytes, Spec, noise, region_with_bytes};
 
-const CAPACITY: u32 = 200_000;
+/// Under Miri as little as fills the cache and evicts.
+const CAPACITY: u32 = if cfg!(miri) { 8_000 } else { 200_000 };
+const INSERTS: u32 = if cfg!(miri) { 120 } else { 3_000 };
+const DAMAGED: u32 = if cfg!(miri) { 3 } else { 300 };
 
 fn filled() -> (Cache, Bytes) {
     let (region, bytes) = region_with_bytes(&Spec::fresh(CAPACITY));
     let mut cache = Cache::new(region);
-    for number in 0..3_000_u32 {
+    for number in 0..INSERTS {
         let key = number.to_le_bytes();
         let value = vec![7; (number % 90) as usize];
         cache.insert(&key, &value).unwrap();
@@ -54,6 +57,13 @@ fn the_survey_finds_what_the_cache_holds() {
     }
     assert_eq!(end, info.frontier);
     assert_eq!((used, free), (info.used_bytes, info.free_bytes));
+    let by_load = survey.buckets_by_load();
+    assert_eq!(by_load.iter().sum::<u32>(), info.buckets);
+    let taken: u32 = (0..)
+        .zip(by_load)
+        .map(|(taken, buckets)| taken * buckets)
+        .sum();
+    assert_eq!(taken, info.entries, "each entry has one slot");
     let ages: Vec<u32> = survey
         .recent(0)
         .map(|block| block.entry.unwrap().age)
@@ -70,7 +80,7 @@ fn any_bytes_are_walked_within_bounds() {
         let word: Vec<u8> = random.by_ref().take(4).collect();
         u32::from_le_bytes(word.try_into().unwrap()) as usize % below
     };
-    for _ in 0..300 {
+    for _ in 0..DAMAGED {
         let mut damaged = region.clone();
         for _ in 0..next(40) + 1 {
             let at = 232 + next(damaged.len() - 232);
@@ -82,9 +92,26 @@ fn any_bytes_are_walked_within_bounds() {
             assert!(survey.blocks().count() <= most);
             assert!((0..4).all(|pool| survey.recent(pool).count() <= most));
             assert!(survey.index_load() >= 0.0);
+            assert!(survey.buckets_by_load().iter().sum::<u32>() <= survey.info().buckets);
         }
         let _ = empty(&mut damaged);
     }
+}
+
+#[test]
+fn buckets_that_nobody_has_written_are_empty_whatever_they_hold() {
+    let (region, bytes) = region_with_bytes(&Spec::dirty(CAPACITY));
+    let mut cache = Cache::new(region);
+    for number in 0..5_u32 {
+        cache.insert(&number.to_le_bytes(), b"value").unwrap();
+    }
+    let region = copy(&bytes);
+    let by_load = Survey::of(&region).unwrap().buckets_by_load();
+    let taken: u32 = (0..)
+        .zip(by_load)
+        .map(|(taken, buckets)| taken * buckets)
+        .sum();
+    assert_eq!(taken, 5);
 }
 
 #[test]
@@ -98,12 +125,12 @@ fn a_host_empties_a_cache_that_goes_on_soundly() {
     }
     assert!(cache.is_empty());
     assert_eq!(cache.validate(), Ok(()));
-    assert_eq!(cache.get(&2_999_u32.to_le_bytes()), None);
+    assert_eq!(cache.get(&(INSERTS - 1).to_le_bytes()), None);
     assert_eq!(cache.stats().inserts, before.inserts);
-    for number in 0..3_000_u32 {
+    for number in 0..INSERTS {
         cache.insert(&number.to_le_bytes(), &[9; 40]).unwrap();
     }
     assert_eq!(cache.validate(), Ok(()));
-    assert_eq!(cache.get(&2_999_u32.to_le_bytes()), Some(&[9; 40][..]));
+    assert_eq!(cache.get(&(INSERTS - 1).to_le_bytes()), Some(&[9; 40][..]));
     assert_eq!(cache.entries(Pool::Api).count(), 0);
 }

@@ -1,10 +1,15 @@
 //! What images of a cache cost, and what they save.
 
+mod attach;
+mod blocks;
 mod shared;
+mod view;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::figures::Figures;
+use crate::figures::{Figure, Figures, Value};
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -15,6 +20,12 @@ pub struct Options {
     /// Instances made for each figure.
     #[arg(long, default_value_t = 101)]
     runs: usize,
+    /// Blocks indexed for the rows about blocks.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    blocks: u32,
+    /// The blocks that are replayed there, in turn; mainnet block 702,861 without any.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    input: Vec<PathBuf>,
 }
 
 impl Options {
@@ -28,5 +39,19 @@ impl Options {
 /// # Errors
 /// When a guest is missing or fails, or reads something else than it should.
 pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
-    shared::measure(options, figures)
+    let mut push = |row: &str, subject: &str, metric, value, unit| {
+        figures.push(Figure {
+            bench: "images",
+            row: row.to_owned(),
+            subject: subject.to_owned(),
+            metric,
+            value: Value::Number(value),
+            unit,
+        });
+    };
+    let bench = view::Bench::new(options.runs)?;
+    // First, while this process has little memory of its own.
+    shared::measure(options, &bench, &mut push)?;
+    attach::measure(options, &bench, &mut push)?;
+    blocks::measure(options, &mut push)
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use steadfast_host::size::{Curve, calibrate, draw, measure, record};
+use steadfast_host::size::{Prediction, draw, measure, record};
 use steadfast_host::{Input, MemoryMap, MemoryState, Output, RunConfig, Runner};
 
 use crate::{guests, inputs};
@@ -39,13 +39,13 @@ pub fn draw_all(directory: &Path) -> Result<()> {
     let expected = trace
         .expected_entry
         .context("the indexer opens its cache")?;
-    let curve = calibrate(&runner, &inputs, Curve::of(&trace, expected))?;
-    let points = curve.points(MEASURED);
+    let prediction = Prediction::new(&trace, expected);
+    let points = prediction.points(MEASURED);
     let measured = points
         .iter()
         .map(|point| measure(&runner, &inputs, point.capacity));
     let measured = measured.collect::<Result<Vec<_>, _>>()?;
-    Ok(draw(&directory.join("size.svg"), &curve, &measured)?)
+    Ok(draw(&directory.join("size.svg"), &prediction, &measured)?)
 }
 
 fn runner(module: &[u8], ceiling_mib: u64) -> Result<Runner> {

@@ -2,6 +2,7 @@
 
 pub mod exec;
 pub mod map;
+mod memory_file;
 pub mod run;
 pub mod size;
 pub mod stats;

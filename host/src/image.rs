@@ -17,7 +17,7 @@ use steadfast::region::{
     Cold, FormatError, HEADER_BYTES, RegionInfo, Start, Status, inspect, set_user_tag, vouch,
 };
 
-use self::buffer::Buffer;
+pub(crate) use self::buffer::Buffer;
 pub use self::chain::Chain;
 pub use self::exchange::ImageExchange;
 pub use self::file::Compression;

@@ -9,4 +9,4 @@ mod svg;
 mod text;
 
 pub use cells::{Cell, CellKind, Strip};
-pub use model::{AgeRow, ClassRow, MemoryMap, Row};
+pub use model::{AgeRow, ClassRow, IndexLoad, MemoryMap, Row, RunRow};

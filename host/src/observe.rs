@@ -187,27 +187,6 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// What is known where there is no more than a region: nothing of the heap, and no address.
-    pub fn of_region(cache: CacheUse) -> Self {
-        let nothing = Span { start: 0, bytes: 0 };
-        Observed {
-            heap: nothing,
-            c_heap: nothing,
-            region: Span {
-                start: 0,
-                bytes: cache.capacity_bytes,
-            },
-            cache_limit_bytes: cache.capacity_bytes,
-            region_outcome: "unknown",
-            grows_asked: 0,
-            grows_refused: 0,
-            adopted_pages: 0,
-            cache: Some(cache),
-            heap_use: None,
-            heap_trace: None,
-        }
-    }
-
     /// Reads from a guest's memory what `record`, and the header of the region that it names, tell. Constant cost.
     pub fn read(memory: &[u8], record: &Record) -> Self {
         let span = |start, bytes| Span { start, bytes };

@@ -105,6 +105,16 @@ impl fmt::Display for Prometheus<'_> {
     }
 }
 
+/// The same of a cache alone, where no more is known.
+#[derive(Clone, Copy, Debug)]
+pub struct OfCache<'a>(pub &'a CacheUse);
+
+impl fmt::Display for OfCache<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        of_cache(f, self.0)
+    }
+}
+
 fn of_cache(f: &mut fmt::Formatter<'_>, cache: &CacheUse) -> fmt::Result {
     gauge(
         "steadfast_cache_capacity_bytes",

@@ -4,10 +4,12 @@
 
 mod curve;
 mod picture;
+mod prediction;
 mod recency;
 
-pub use curve::{Calibration, Curve, Point, STEP_BYTES};
+pub use curve::{Curve, Point, STEP_BYTES};
 pub use picture::draw;
+pub use prediction::Prediction;
 
 use crate::config::RunConfig;
 use crate::guest::LoadError;
@@ -17,12 +19,7 @@ use crate::state::MemoryState;
 use crate::trace::Trace;
 use crate::trap::RunError;
 
-/// Shares of the best hit ratio, in hundredths, at whose capacities the curve is calibrated.
-const CALIBRATED_AT: [u32; 6] = [5, 20, 40, 60, 78, 92];
-/// By how much the capacity is raised, in hundredths, until nothing is evicted any more.
-const ROOM: [u64; 10] = [0, 1, 2, 4, 6, 8, 12, 16, 24, 50];
-
-/// Why no curve could be made.
+/// Why nothing could be recorded or measured.
 #[derive(Debug, thiserror::Error)]
 pub enum SizeError {
     /// There is no block.
@@ -76,40 +73,6 @@ pub fn record(
         return Err(SizeError::NoCache);
     }
     Ok(trace)
-}
-
-/// Calibrates a strict curve by a few runs, at capacities from where few lookups hit to where all that can do.
-///
-/// # Errors
-///
-/// As [`measure`].
-pub fn calibrate(runner: &Runner, inputs: &[Input], strict: Curve) -> Result<Curve, SizeError> {
-    let best = strict.best();
-    let mut calibration = Calibration::default();
-    for room in ROOM {
-        let capacity = best.capacity + best.capacity * room / 100;
-        let capacity = capacity.next_multiple_of(STEP_BYTES);
-        calibration.everything = Some(capacity);
-        // A thousandth is lost where an entry is displaced now and then.
-        if measure(runner, inputs, capacity)?.hit_ratio >= best.hit_ratio - 0.001 {
-            break;
-        }
-    }
-    for part in CALIBRATED_AT {
-        let left = f64::from(100 - part) * best.hit_ratio;
-        let capacity = strict.within(left).capacity;
-        let hits = measure(runner, inputs, capacity)?.hit_ratio;
-        let share = strict.strict_capacity(hits) as f64 / capacity as f64;
-        if hits > 0.0
-            && calibration
-                .shares
-                .last()
-                .is_none_or(|last| last.0 < capacity)
-        {
-            calibration.shares.push((capacity, share));
-        }
-    }
-    Ok(strict.calibrated(calibration))
 }
 
 /// Indexes the blocks with a region of at most so many bytes, and counts the hits of the indexer's pool.

@@ -45,7 +45,13 @@ pub fn observed_rows(seen: &Observed) -> Vec<Row> {
         rows.push(("cache", "none was opened in the region".to_string()));
         return rows;
     };
-    rows.extend(cache_rows(Some(cache)));
+    rows.extend(cache_use_rows(cache));
+    rows
+}
+
+/// What a region's header tells: each of the cache's counters.
+pub fn cache_use_rows(cache: &CacheUse) -> Vec<Row> {
+    let mut rows = cache_rows(Some(cache));
     for (name, pool) in ["main pool", "views' pool", "application's pool"]
         .into_iter()
         .zip(&cache.pools)

@@ -66,6 +66,15 @@ impl Trace {
         self.keys.len()
     }
 
+    /// The keys, each at the place of its number.
+    pub fn keys_in_order(&self) -> Vec<&[u8]> {
+        let mut keys = vec![&[][..]; self.keys.len()];
+        for (key, &number) in &self.keys {
+            keys[number] = key;
+        }
+        keys
+    }
+
     /// The operations, in order.
     pub fn operations(&self) -> &[Operation] {
         &self.operations

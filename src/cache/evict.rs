@@ -6,53 +6,73 @@
 
 use super::scope::Pool;
 use super::space::{Block, SLACK_BYTES};
-use super::store::Store;
+use super::store::{Detached, Store};
 
-/// How many of the oldest entries are considered as the start of a window.
-const WINDOW_CANDIDATES: u32 = 32;
+/// How many of the oldest entries are considered as the start of a window...
+const WINDOW_CANDIDATES: u32 = 8;
+/// ...unless so many entries have been seen that would have to go with them.
+const WINDOW_LOOKS: u32 = 256;
 /// The reserve is raised by so many bytes for each byte that goes out of turn...
 const RESERVE_GAIN: u32 = 64;
 /// ...up to this part of the arena...
 const RESERVE_PART: u32 = 32;
 /// ...and loses this power of two of it with each insert.
 const RESERVE_SHIFT: u32 = 11;
-/// How many entries an insert evicts at most to come closer to the reserve.
-const RESERVE_EVICTIONS: u32 = 2;
 
 impl Store {
     /// A block of this size for a pool, whatever must be evicted for it. It fits the arena and the quota. `None` if
     /// damage was found; the cache has started over then.
     ///
-    /// Evicts the pool's oldest entries, those of the fullest pool where it has none itself: two at most where free space is
-    /// below the reserve, and, where no free block is large enough, as many neighbours of the oldest as give one.
+    /// Where free space is below the reserve, or has no block that is large enough, the pool's oldest entry is evicted, or the fullest
+    /// pool's where it has none itself; and where that gives no such block, as many neighbours of one of the oldest as do.
     pub fn reserve(&mut self, bytes: u32, pool: usize) -> Option<Block> {
         self.keep_to_quota(bytes, pool)?;
-        if self.reserved_bytes > 0 {
-            self.keep_reserve(pool)?;
-        }
-        if let Some(block) = self.take(bytes) {
+        self.reserved_bytes -= self.reserved_bytes.div_ceil(1 << RESERVE_SHIFT);
+        let is_short = self.region.header().free_bytes < self.reserved_bytes;
+        let free = if is_short {
+            self.take_frontier(bytes)
+        } else {
+            self.take(bytes)
+        };
+        if let Some(block) = free.or_else(|| self.take_growth(bytes)) {
             return Some(block);
         }
-        let header = self.region.header();
-        let tail = self.region.capacity().saturating_sub(header.frontier);
-        if self.region.grow(bytes.saturating_sub(tail)) {
-            if let Some(block) = self.take_frontier(bytes) {
-                return Some(block);
+        let pool = self.giving_pool(pool);
+        let gone = self.detach_oldest(pool)?;
+        if let Some(free) = self.join(gone.block, gone.follows_free) {
+            if self.is_to_be_cut(free, bytes, pool) {
+                return Some(self.carve(free, bytes));
             }
+            self.bin(free);
         }
-        self.clear_window(bytes, pool)
+        match self.take(bytes) {
+            Some(block) => Some(block),
+            None => self.clear_window(bytes, pool),
+        }
     }
 
-    /// Evicts a few of a pool's oldest entries where less is free than the reserve, and lets the reserve sink.
-    fn keep_reserve(&mut self, pool: usize) -> Option<()> {
-        self.reserved_bytes -= self.reserved_bytes.div_ceil(1 << RESERVE_SHIFT);
-        for _ in 0..RESERVE_EVICTIONS {
-            if self.region.header().free_bytes >= self.reserved_bytes || self.is_empty() {
-                break;
-            }
-            self.evict_oldest(self.giving_pool(pool))?;
+    /// Whether a block that an eviction has freed serves the insert at once, without a search for one that fits better. While
+    /// free space is below the reserve it does not, or large blocks would be cut up for small entries; unless nothing is left over, or the
+    /// next entry to go stands behind it, whose block will be joined with the rest.
+    fn is_to_be_cut(&self, free: Block, bytes: u32, pool: usize) -> bool {
+        let header = self.region.header();
+        let free_bytes = header.free_bytes.saturating_add(free.bytes);
+        free.bytes >= bytes
+            && (free_bytes >= self.reserved_bytes
+                || free.bytes <= bytes.saturating_add(SLACK_BYTES)
+                || free.at.wrapping_add(free.bytes) == header.pool(pool).oldest)
+    }
+
+    /// Takes a block from the frontier, once the region has grown for it.
+    fn take_growth(&mut self, bytes: u32) -> Option<Block> {
+        let tail = self
+            .region
+            .capacity()
+            .saturating_sub(self.region.header().frontier);
+        if self.region.grow(bytes.saturating_sub(tail)) {
+            return self.take_frontier(bytes);
         }
-        Some(())
+        None
     }
 
     /// Evicts a pool's oldest entries until it may take so many bytes more.
@@ -89,18 +109,19 @@ impl Store {
         evicted
     }
 
-    /// Evicts an entry. `None` if damage was found; the cache has started over then.
-    pub fn evict(&mut self, at: u32) -> Option<()> {
-        let entry = self.region.entry(at).copied();
-        self.drop_known(at, entry)
-    }
-
     /// Evicts a pool's oldest entry. `None` if damage was found; the cache has started over then.
     fn evict_oldest(&mut self, pool: usize) -> Option<()> {
+        let gone = self.detach_oldest(pool)?;
+        self.release(gone.block, gone.follows_free);
+        Some(())
+    }
+
+    /// Evicts a pool's oldest entry but for its block.
+    fn detach_oldest(&mut self, pool: usize) -> Option<Detached> {
         let account = self.region.header_mut().pool_mut(pool);
         account.evictions = account.evictions.wrapping_add(1);
         let at = account.oldest;
-        self.evict(at)
+        self.detach(at)
     }
 
     /// Evicts the oldest entry of the pool that gives, and neighbours, until so many contiguous bytes are free; takes them.
@@ -121,13 +142,8 @@ impl Store {
                 at: start,
                 bytes: end.wrapping_sub(start),
             };
-            if self.is_free(end) {
-                let free = Block {
-                    at: end,
-                    bytes: self.free_size(end),
-                };
-                self.unbin(free);
-                end = end.wrapping_add(free.bytes);
+            if let Some(free) = self.region.free(end) {
+                end = end.wrapping_add(self.unbin(end, free).bytes);
             } else if cleared.bytes >= bytes {
                 return Some(self.carve(cleared, bytes));
             } else {
@@ -140,40 +156,69 @@ impl Store {
     /// Evicts an entry of the window but for its block, whose size it returns. Only one that is not this pool's oldest counts as
     /// cleared for a window, and raises the reserve.
     fn evict_neighbour(&mut self, at: u32, pool: usize) -> Option<u32> {
-        let entry = self.region.entry(at).copied();
         let is_oldest = self.region.header().pool(pool).oldest == at;
-        let block = self.detach(at, entry)?;
+        let bytes = self.detach(at)?.block.bytes;
         let header = self.region.header_mut();
         if is_oldest {
             let pool = header.pool_mut(pool);
             pool.evictions = pool.evictions.wrapping_add(1);
         } else {
             header.window_evictions = header.window_evictions.wrapping_add(1);
-            let gain = block.bytes.saturating_mul(RESERVE_GAIN);
+            let gain = bytes.saturating_mul(RESERVE_GAIN);
             let most = self.arena_bytes() / RESERVE_PART;
             self.reserved_bytes = self.reserved_bytes.saturating_add(gain).min(most);
         }
-        Some(block.bytes)
+        Some(bytes)
     }
 
-    /// Where the window begins: at the pool's oldest entry that has enough of the arena above it, else at the arena's
-    /// start. A free block there is part of it.
+    /// Where the window begins: of the pool's oldest entries, at that one which has enough of the arena above it and takes the fewest
+    /// others with it. A free block before it is part of the window. At the arena's start where there is none.
     fn window_start(&self, bytes: u32, pool: usize) -> u32 {
         let mut at = self.region.header().pool(pool).oldest;
+        let mut start = self.region.geometry().arena_start;
+        let mut fewest = u32::MAX;
+        let mut looks = WINDOW_LOOKS;
         for _ in 0..WINDOW_CANDIDATES {
             let Some(entry) = self.region.entry(at) else {
                 break;
             };
-            let start = if entry.previous_free() {
-                at.wrapping_sub(self.size_before(at))
-            } else {
-                at
-            };
-            if self.region.capacity().saturating_sub(start) >= bytes {
-                return start;
+            let mut from = at;
+            if entry.previous_free() {
+                from = at.wrapping_sub(self.size_before(at));
+            }
+            if self.region.capacity().saturating_sub(from) >= bytes {
+                let entries = self.entries_in_window(from, at, bytes, fewest.min(looks));
+                if entries < fewest {
+                    (start, fewest) = (from, entries);
+                }
+                looks = looks.saturating_sub(entries);
+                if fewest <= 1 || looks == 0 {
+                    break;
+                }
             }
             at = entry.newer;
         }
-        self.region.geometry().arena_start
+        start
+    }
+
+    /// How many entries stand in a window from one offset on, of which the first stands at another; at most so many are counted.
+    fn entries_in_window(&self, start: u32, first: u32, bytes: u32, most: u32) -> u32 {
+        let frontier = self.region.header().frontier;
+        let mut end = first;
+        let mut entries = 0;
+        while entries < most && end < frontier {
+            if let Some(free) = self.region.free(end) {
+                end = end.wrapping_add(free.bytes());
+            }
+            if end.wrapping_sub(start) >= bytes {
+                break;
+            }
+            let Some(entry) = self.region.entry(end) else {
+                break;
+            };
+            entries += 1;
+            end = end.wrapping_add(entry.block_bytes());
+        }
+        entries
     }
 }

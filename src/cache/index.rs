@@ -13,8 +13,8 @@ use core::num::NonZeroU32;
 
 use super::scope::Scope;
 use super::store::Store;
-use super::tags::{among_first, among_last, matches};
-use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, STAMP_MASK, Slot, WAYS};
+use super::tags::{among_first, among_last};
+use crate::region::{Bucket, MAX_KEY_BYTES, STAMP_MASK, Slot, WAYS};
 
 /// A bucket is split when there are more entries than this for each, until there are as many buckets as there can be. One
 /// that is still to be split may then hold up to twice as many.
@@ -104,19 +104,9 @@ impl Store {
         let candidates = self.candidates(hash);
         let home = self.bucket_at(candidates.place, candidates.group);
         let bucket = self.region.bucket(home);
-        // One loop after the other: where one of the first ways has the key, the last are not looked at.
-        for way in among_first(&bucket.tags, candidates.tag) {
-            if self.has_key(bucket.offsets[way], scope, key) {
-                return NonZeroU32::new(bucket.offsets[way]);
-            }
-        }
-        for way in among_last(&bucket.tags, candidates.tag) {
-            if self.has_key(bucket.offsets[way], scope, key) {
-                return NonZeroU32::new(bucket.offsets[way]);
-            }
-        }
-        if bucket.overflowed == 0 {
-            return None;
+        let found = self.find_in(bucket, candidates.tag, scope, key);
+        if found.is_some() || bucket.overflowed == 0 {
+            return found;
         }
         self.find_away(scope, key, hash)
     }
@@ -127,37 +117,92 @@ impl Store {
     fn find_away(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
         let candidates = self.candidates(hash);
         let bucket = self.region.bucket(self.other_bucket(candidates));
-        let way = matches(&bucket.tags, candidates.tag)
-            .find(|&way| self.has_key(bucket.offsets[way], scope, key))?;
-        NonZeroU32::new(bucket.offsets[way])
+        self.find_in(bucket, candidates.tag, scope, key)
+    }
+
+    #[inline(always)]
+    fn find_in(&self, bucket: &Bucket, tag: u8, scope: Scope, key: &[u8]) -> Option<NonZeroU32> {
+        // One loop after the other: where one of the first ways has the key, the last are not looked at.
+        for way in among_first(&bucket.tags, tag) {
+            if self.has_key(bucket.offsets[way], scope, key) {
+                return NonZeroU32::new(bucket.offsets[way]);
+            }
+        }
+        for way in among_last(&bucket.tags, tag) {
+            if self.has_key(bucket.offsets[way], scope, key) {
+                return NonZeroU32::new(bucket.offsets[way]);
+            }
+        }
+        None
     }
 
     fn vacant_way(&self, bucket: u32) -> Option<usize> {
-        matches(&self.region.bucket(bucket).tags, 0).next()
+        self.region.bucket(bucket).way_of(0)
     }
 
     /// Gives an entry a slot. May evict one entry of its pair of buckets, which is counted as displaced. `false` if
     /// damage was found: the cache has started over then, and the entry's block is gone with the others.
+    #[inline]
     pub fn place(&mut self, at: u32, hash: u64) -> bool {
-        let pair = self.pair(hash);
-        if !self.place_vacant(at, pair) && !self.place_by_moving(at, pair) {
-            let Some(victim) = self.oldest_of(pair) else {
-                self.start_over();
-                return false;
-            };
-            if self.evict(victim).is_none() {
-                return false;
-            }
-            let header = self.region.header_mut();
-            header.displaced = header.displaced.wrapping_add(1);
-            if !self.place_vacant(at, pair) {
-                self.start_over();
-                return false;
-            }
+        let candidates = self.candidates(hash);
+        let slot = Slot {
+            tag: candidates.tag,
+            offset: at,
+        };
+        let home = self.bucket_at(candidates.place, candidates.group);
+        if !self.fill_vacant(home, slot) && !self.place_away(at, hash) {
+            return false;
         }
         let header = self.region.header_mut();
         header.indexed = header.indexed.wrapping_add(1);
         true
+    }
+
+    /// Fills a vacant slot of a bucket, if it has one.
+    #[inline]
+    fn fill_vacant(&mut self, bucket: u32, slot: Slot) -> bool {
+        let bucket = self.region.bucket_mut(bucket);
+        let way = bucket.way_of(0);
+        if let Some(way) = way {
+            bucket.fill(way, slot);
+        }
+        way.is_some()
+    }
+
+    /// As [`place`](Self::place), where the home bucket is full.
+    #[inline(never)]
+    fn place_away(&mut self, at: u32, hash: u64) -> bool {
+        let pair = self.pair(hash);
+        let slot = Slot {
+            tag: pair.tag,
+            offset: at,
+        };
+        if self.fill_vacant(pair.other, slot) {
+            self.region.bucket_mut(pair.home).overflowed = 1;
+            return true;
+        }
+        self.place_by_moving(at, pair) || self.place_by_evicting(at, pair)
+    }
+
+    /// Evicts the entry of a full pair of buckets that was used least recently, and takes its slot.
+    fn place_by_evicting(&mut self, at: u32, pair: Pair) -> bool {
+        let Some(victim) = self.oldest_of(pair) else {
+            self.start_over();
+            return false;
+        };
+        if self.drop_entry(victim).is_none() {
+            return false;
+        }
+        let header = self.region.header_mut();
+        header.displaced = header.displaced.wrapping_add(1);
+        for bucket in [pair.home, pair.other] {
+            if let Some(way) = self.vacant_way(bucket) {
+                self.fill(bucket, way, at, pair);
+                return true;
+            }
+        }
+        self.start_over();
+        false
     }
 
     fn fill(&mut self, bucket: u32, way: usize, at: u32, pair: Pair) {
@@ -171,17 +216,6 @@ impl Store {
         if bucket != pair.home {
             self.region.bucket_mut(pair.home).overflowed = 1;
         }
-    }
-
-    #[inline]
-    fn place_vacant(&mut self, at: u32, pair: Pair) -> bool {
-        for bucket in [pair.home, pair.other] {
-            if let Some(way) = self.vacant_way(bucket) {
-                self.fill(bucket, way, at, pair);
-                return true;
-            }
-        }
-        false
     }
 
     /// Moves one entry of a full pair of buckets to its own other bucket, and takes its slot.
@@ -248,8 +282,7 @@ impl Store {
     pub fn unplace(&mut self, at: u32, hash: u64) -> bool {
         let candidates = self.candidates(hash);
         let home = self.bucket_at(candidates.place, candidates.group);
-        let is_taken = self.vacate(home, at, candidates.tag)
-            || self.vacate(self.other_bucket(candidates), at, candidates.tag);
+        let is_taken = self.vacate(home, at) || self.vacate(self.other_bucket(candidates), at);
         if is_taken {
             let header = self.region.header_mut();
             header.indexed = header.indexed.wrapping_sub(1);
@@ -258,11 +291,11 @@ impl Store {
     }
 
     #[inline]
-    fn vacate(&mut self, bucket: u32, at: u32, tag: u8) -> bool {
-        let held = self.region.bucket(bucket);
-        let way = matches(&held.tags, tag).find(|&way| held.offsets[way] == at);
+    fn vacate(&mut self, bucket: u32, at: u32) -> bool {
+        let bucket = self.region.bucket_mut(bucket);
+        let way = bucket.way_of(at);
         if let Some(way) = way {
-            self.region.bucket_mut(bucket).vacate(way);
+            bucket.vacate(way);
         }
         way.is_some()
     }
@@ -284,19 +317,17 @@ impl Store {
         let from = to.wrapping_sub(whole);
         let next_bit = header.group_mask ^ (header.group_mask >> 1);
         let old = *self.region.bucket(from);
-        // All headers before the first hash: they may be far apart, and so the waits for them overlap.
-        let entries = old.offsets.map(|at| self.region.entry(at).copied());
         let empty = Bucket {
             overflowed: old.overflowed,
             ..Bucket::EMPTY
         };
         let mut halves = [empty; 2];
         let mut ways = [0; 2];
-        for (slot, entry) in (0..WAYS).map(|way| old.slot(way)).zip(entries) {
+        for slot in (0..WAYS).map(|way| old.slot(way)) {
             if slot.tag == 0 {
                 continue;
             }
-            let Some(hash) = entry.and_then(|entry| self.hash_of_entry(slot.offset, &entry)) else {
+            let Some(hash) = self.hash_of(slot.offset) else {
                 self.start_over();
                 return false;
             };
@@ -315,13 +346,10 @@ impl Store {
         true
     }
 
-    /// The hash of the entry at an offset.
+    /// The hash of the entry at an offset, from its scope and key or, where that is long, from behind its value.
+    #[inline]
     pub fn hash_of(&self, at: u32) -> Option<u64> {
-        self.hash_of_entry(at, self.region.entry(at)?)
-    }
-
-    /// An entry's hash, from its scope and key or, where that is long, from behind its value.
-    pub fn hash_of_entry(&self, at: u32, entry: &EntryHeader) -> Option<u64> {
+        let entry = self.region.entry(at)?;
         if let Some(hash_at) = entry.hash_offset() {
             let bytes = self.region.bytes(at.wrapping_add(hash_at), 8)?;
             return bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));

@@ -46,7 +46,7 @@ impl Store {
             };
             sweep.at = entry.newer;
             if entry.height > sweep.height {
-                if self.evict(at).is_none() {
+                if self.drop_entry(at).is_none() {
                     break;
                 }
                 dropped += 1;
@@ -88,7 +88,7 @@ impl Store {
     #[cold]
     pub fn unless_invalid(&mut self, at: NonZeroU32) -> Option<NonZeroU32> {
         if self.is_invalid(at.get()) {
-            self.change(|store| store.evict(at.get()));
+            self.change(|store| store.drop_entry(at.get()));
             return None;
         }
         self.pass_over(at.get());

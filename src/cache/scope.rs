@@ -77,9 +77,7 @@ impl Scope {
 
     /// The scope that an entry is in; `None` if no scope has entries like this.
     pub(super) fn of(entry: &EntryHeader) -> Option<Scope> {
-        let number = entry.pool();
-        let pool = Pool::ALL.into_iter().find(|pool| pool.number() == number)?;
-        Some(match pool {
+        Some(match Pool::ALL.get(entry.pool())? {
             Pool::Main => Scope::Main,
             Pool::View => Scope::View(entry.height),
             Pool::Api => Scope::Api,

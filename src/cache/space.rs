@@ -5,7 +5,7 @@
 //! an entry's header are in no bin: they wait for a neighbour to become free.
 
 use super::store::Store;
-use crate::region::{BINS, ENTRY_HEADER_BYTES, LINEAR_BIN_BYTES};
+use crate::region::{ENTRY_HEADER_BYTES, FreeHeader, LINEAR_BIN_BYTES};
 
 /// A block of the arena: one that was taken has what was asked for, or up to `SLACK_BYTES` more.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,6 @@ pub struct Block {
     pub bytes: u32,
 }
 
-const FREE: u32 = 1;
 /// A rest of up to this size cannot hold a free block's two sizes, and stays with the entry.
 pub const SLACK_BYTES: u32 = 6;
 
@@ -62,18 +61,15 @@ impl Store {
     /// empty, which is.
     fn take_free(&mut self, bytes: u32) -> Option<Block> {
         let own = bin_of(bytes);
-        let at = match self.first_of(own) {
-            Some(at) if self.free_size(at) >= bytes => at,
-            _ => self.first_of(self.next_bin(own + 1)?)?,
+        let fitting = |at| {
+            let free = self.region.free(at)?;
+            (free.bytes() >= bytes).then_some((at, free))
         };
-        let block = Block {
-            at,
-            bytes: self.free_size(at),
+        let (at, free) = match self.first_of(own).and_then(fitting) {
+            Some(found) => found,
+            None => fitting(self.first_of(self.next_bin(own + 1)?)?)?,
         };
-        if block.bytes < bytes {
-            return None;
-        }
-        self.unbin(block);
+        let block = self.unbin(at, free);
         Some(self.carve(block, bytes))
     }
 
@@ -85,62 +81,51 @@ impl Store {
         if rest <= SLACK_BYTES {
             return block;
         }
-        self.bin(Block {
+        self.bin_marked(Block {
             at: block.at.wrapping_add(bytes),
             bytes: rest,
         });
         Block { bytes, ..block }
     }
 
-    /// Gives a block back: joins it with its free neighbours, or with the frontier. Its header must still be there.
-    pub fn release(&mut self, block: Block) {
+    /// Gives a block back. `follows_free` says whether the block before it is free.
+    pub fn release(&mut self, block: Block, follows_free: bool) {
+        if let Some(free) = self.join(block, follows_free) {
+            self.bin(free);
+        }
+    }
+
+    /// Joins a block that is to be free with its free neighbours. The result is in no bin; `None` where it has become part of what is
+    /// behind the frontier.
+    #[inline]
+    pub fn join(&mut self, block: Block, follows_free: bool) -> Option<Block> {
         let Block { mut at, bytes } = block;
         let mut end = at.wrapping_add(bytes);
-        let entry = self.region.entry(at);
-        if entry.is_some_and(|entry| entry.previous_free()) {
-            let bytes = self.size_before(at);
-            at = at.wrapping_sub(bytes);
-            self.unbin(Block { at, bytes });
+        if follows_free {
+            at = at.wrapping_sub(self.size_before(at));
+            if let Some(free) = self.region.free(at) {
+                self.unbin(at, free);
+            }
         }
         let frontier = self.region.header().frontier;
-        if end < frontier && self.is_free(end) {
-            let bytes = self.free_size(end);
-            self.unbin(Block { at: end, bytes });
-            end = end.wrapping_add(bytes);
+        if end < frontier {
+            if let Some(free) = self.region.free(end) {
+                end = end.wrapping_add(self.unbin(end, free).bytes);
+            }
         }
         if end >= frontier {
             self.region.header_mut().frontier = at;
-            return;
+            return None;
         }
-        self.bin(Block {
+        Some(Block {
             at,
             bytes: end.wrapping_sub(at),
-        });
-        self.set_previous_free(end, true);
-    }
-
-    pub fn is_free(&self, at: u32) -> bool {
-        self.region.word(at) & FREE != 0
-    }
-
-    /// The size of the free block at an offset.
-    pub fn free_size(&self, at: u32) -> u32 {
-        self.region.word(at) & !FREE
-    }
-
-    /// The free block behind another one in its bin; 0 for none.
-    pub fn next_in_bin(&self, at: u32) -> u32 {
-        self.region.word(at.wrapping_add(4))
-    }
-
-    /// The free block before another one in its bin; 0 for none.
-    pub fn previous_in_bin(&self, at: u32) -> u32 {
-        self.region.word(at.wrapping_add(8))
+        })
     }
 
     /// The size in the last word of the free block that ends at an offset.
     pub fn size_before(&self, end: u32) -> u32 {
-        self.region.word(end.wrapping_sub(4)) & !FREE
+        FreeHeader::bytes_of(self.region.word(end.wrapping_sub(4)))
     }
 
     /// The first free block of a bin.
@@ -173,61 +158,47 @@ impl Store {
     }
 
     /// Marks a block free and puts it into its bin.
-    fn bin(&mut self, Block { at, bytes }: Block) {
-        self.region.set_word(at, bytes | FREE);
+    pub fn bin(&mut self, block: Block) {
+        self.set_previous_free(block.at.wrapping_add(block.bytes), true);
+        self.bin_marked(block);
+    }
+
+    /// As [`bin`](Self::bin), where the block behind knows.
+    fn bin_marked(&mut self, Block { at, bytes }: Block) {
+        let end = at.wrapping_add(bytes);
         self.region
-            .set_word(at.wrapping_add(bytes).wrapping_sub(4), bytes | FREE);
+            .set_word(end.wrapping_sub(4), FreeHeader::tag(bytes));
         let header = self.region.header_mut();
         header.free_bytes = header.free_bytes.wrapping_add(bytes);
-        if is_binned(bytes) {
-            let bin = bin_of(bytes);
-            let next = self.first_of(bin).unwrap_or(0);
-            self.region.set_word(at.wrapping_add(4), next);
-            self.region.set_word(at.wrapping_add(8), 0);
-            if next != 0 {
-                self.region.set_word(next.wrapping_add(8), at);
-            }
-            self.set_first(bin, at);
+        if !is_binned(bytes) {
+            self.region.set_word(at, FreeHeader::tag(bytes));
+            return;
+        }
+        let second = header.push_bin(bin_of(bytes), at);
+        if let Some(free) = self.region.free_mut(at) {
+            *free = FreeHeader::new(bytes, second);
+        }
+        if let Some(second) = self.region.free_mut(second) {
+            second.previous = at;
         }
     }
 
-    /// Takes a free block out of its bin.
-    pub fn unbin(&mut self, Block { at, bytes }: Block) {
+    /// Takes a free block with this header out of its bin.
+    pub fn unbin(&mut self, at: u32, free: FreeHeader) -> Block {
+        let bytes = free.bytes();
         let header = self.region.header_mut();
         header.free_bytes = header.free_bytes.wrapping_sub(bytes);
         if is_binned(bytes) {
-            let (next, previous) = (self.next_in_bin(at), self.previous_in_bin(at));
-            if previous == 0 {
-                self.set_first(bin_of(bytes), next);
-            } else {
-                self.region.set_word(previous.wrapping_add(4), next);
+            let (next, previous) = (free.next, free.previous);
+            match self.region.free_mut(previous) {
+                Some(before) => before.next = next,
+                None => self.region.header_mut().set_bin(bin_of(bytes), next),
             }
-            if next != 0 {
-                self.region.set_word(next.wrapping_add(8), previous);
+            if let Some(behind) = self.region.free_mut(next) {
+                behind.previous = previous;
             }
         }
-    }
-
-    /// Makes a block the first of its bin; 0 is none.
-    fn set_first(&mut self, bin: usize, at: u32) {
-        debug_assert!(bin < BINS, "every size has a bin");
-        let header = self.region.header_mut();
-        let (Some(first), Some(word)) =
-            (header.bins.get_mut(bin), header.bin_map.get_mut(bin / 32))
-        else {
-            return;
-        };
-        *first = at;
-        let (bit, summary) = (1 << (bin % 32), 1 << (bin / 32));
-        if at != 0 {
-            *word |= bit;
-            header.bin_summary |= summary;
-            return;
-        }
-        *word &= !bit;
-        if *word == 0 {
-            header.bin_summary &= !summary;
-        }
+        Block { at, bytes }
     }
 }
 

@@ -6,7 +6,7 @@ use super::error::InsertError;
 use super::invalidate::Sweep;
 use super::scope::Scope;
 use super::space::{Block, SLACK_BYTES};
-use super::words::equal;
+use super::words::{copy, equal};
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, Start, block_bytes};
 
 /// A part of the arena, which may not lie in it.
@@ -14,6 +14,14 @@ use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, Formatted, Start, block_byt
 pub struct Span {
     pub at: u32,
     pub len: u32,
+}
+
+/// A block whose entry is in neither index nor list any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Detached {
+    pub block: Block,
+    /// Whether the block before it is free.
+    pub follows_free: bool,
 }
 
 /// An enabled cache.
@@ -148,7 +156,7 @@ impl Store {
                 self.keep_hash(at, hash);
                 return Ok(());
             }
-            self.drop_entry(at, hash);
+            self.drop_hashed(at, hash);
         }
         self.write_whole(scope, key, value, size, hash)
     }
@@ -174,11 +182,12 @@ impl Store {
         hash: u64,
     ) -> Result<(), InsertError> {
         let held = self.region.header().indexed;
-        let at = self.write(scope, key, value.len(), size)?;
-        if let Some(place) = self.value_mut(at) {
-            place.copy_from_slice(value);
+        let block = self.write(scope, key, value.len(), size)?;
+        let value_at = block.at.wrapping_add(ENTRY_HEADER_BYTES + key.len() as u32);
+        if let Some(place) = self.region.bytes_mut(value_at, value.len() as u32) {
+            copy(place, value);
         }
-        self.commit(at, hash, held)
+        self.commit(block, scope.number(), hash, held)
     }
 
     /// Makes an entry whose value `load` writes, and tells where that stands. The key is not there.
@@ -192,21 +201,21 @@ impl Store {
     ) -> Result<Span, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
         let held = self.region.header().indexed;
-        let at = self.write(scope, key, len, size)?;
+        let block = self.write(scope, key, len, size)?;
         {
             let mut pending = Pending {
                 store: self,
-                at,
+                block,
                 done: false,
             };
-            if let Some(place) = pending.store.value_mut(at) {
+            if let Some(place) = pending.store.value_mut(block.at) {
                 place.fill(0);
                 load(place);
             }
             pending.done = true;
         }
-        self.commit(at, hash, held)?;
-        Ok(self.value_span(at))
+        self.commit(block, scope.number(), hash, held)?;
+        Ok(self.value_span(block.at))
     }
 
     pub fn remove(&mut self, scope: Scope, key: &[u8]) -> bool {
@@ -215,7 +224,7 @@ impl Store {
             return false;
         };
         let was_there = !self.is_invalid(at);
-        self.drop_entry(at, hash);
+        self.drop_hashed(at, hash);
         was_there
     }
 
@@ -301,7 +310,7 @@ impl Store {
         key: &[u8],
         value_len: usize,
         size: u32,
-    ) -> Result<u32, InsertError> {
+    ) -> Result<Block, InsertError> {
         let pool = scope.number();
         let height = self.height_in(scope);
         let block = self.reserve(size, pool).ok_or(InsertError::Damaged)?;
@@ -313,9 +322,9 @@ impl Store {
             .region
             .bytes_mut(block.at.wrapping_add(ENTRY_HEADER_BYTES), key.len() as u32)
         {
-            place.copy_from_slice(key);
+            copy(place, key);
         }
-        Ok(block.at)
+        Ok(block)
     }
 
     /// Writes an entry's hash behind its value, where the key is long.
@@ -330,19 +339,24 @@ impl Store {
 
     /// Takes a written entry into index and list. `held` is how many entries there were before room was made for it: where
     /// none had to go, there is time left to let the index grow.
-    fn commit(&mut self, at: u32, hash: u64, held: u32) -> Result<(), InsertError> {
+    fn commit(
+        &mut self,
+        block: Block,
+        pool: usize,
+        hash: u64,
+        held: u32,
+    ) -> Result<(), InsertError> {
+        let Block { at, bytes } = block;
         self.keep_hash(at, hash);
         if !self.place(at, hash) {
             return Err(InsertError::Damaged);
         }
-        let entry = self.region.entry(at);
-        let (bytes, number) = entry.map_or((0, 0), |entry| (entry.block_bytes(), entry.pool()));
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
-        let pool = header.pool_mut(number);
-        pool.entries = pool.entries.wrapping_add(1);
-        pool.used_bytes = pool.used_bytes.wrapping_add(bytes);
-        self.link_newest(at, number);
+        let account = header.pool_mut(pool);
+        account.entries = account.entries.wrapping_add(1);
+        account.used_bytes = account.used_bytes.wrapping_add(bytes);
+        self.link_newest(at, pool);
         if self.region.header().indexed > held && !self.grow_index() {
             return Err(InsertError::Damaged);
         }
@@ -357,7 +371,7 @@ impl Store {
             entry.set_value_len(value.len() as u32);
         }
         if let Some(place) = self.value_mut(at) {
-            place.copy_from_slice(value);
+            copy(place, value);
         }
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
@@ -365,46 +379,43 @@ impl Store {
         self.promote(at, scope.number());
     }
 
-    /// Takes an entry with this header out of index, list and accounts. If it has no place in the index, the region is
-    /// damaged: the cache starts over, and the answer is `None`. Otherwise the block, which is to be released.
-    pub fn detach(&mut self, at: u32, entry: Option<EntryHeader>) -> Option<Block> {
-        let hash = entry.and_then(|entry| self.hash_of_entry(at, &entry));
-        self.detach_hashed(at, entry, hash)
+    /// Takes an entry out of index, list and accounts, and tells what is to be released. If it has no place in the index, the region
+    /// is damaged: the cache starts over, and the answer is `None`.
+    pub fn detach(&mut self, at: u32) -> Option<Detached> {
+        match self.hash_of(at) {
+            Some(hash) => self.detach_hashed(at, hash),
+            None => self.give_up(),
+        }
     }
 
-    fn detach_hashed(
-        &mut self,
-        at: u32,
-        entry: Option<EntryHeader>,
-        hash: Option<u64>,
-    ) -> Option<Block> {
-        let (Some(entry), Some(hash)) = (entry, hash) else {
+    /// As [`detach`](Self::detach), of an entry with this hash.
+    fn detach_hashed(&mut self, at: u32, hash: u64) -> Option<Detached> {
+        let entry = self.region.entry(at).copied();
+        let Some(entry) = entry.filter(|_| self.unplace(at, hash)) else {
             return self.give_up();
         };
-        if !self.unplace(at, hash) {
-            return self.give_up();
-        }
-        let number = entry.pool();
         self.unlink(at, &entry);
         let bytes = entry.block_bytes();
-        let pool = self.region.header_mut().pool_mut(number);
+        let pool = self.region.header_mut().pool_mut(entry.pool());
         pool.entries = pool.entries.wrapping_sub(1);
         pool.used_bytes = pool.used_bytes.wrapping_sub(bytes);
-        Some(Block { at, bytes })
+        Some(Detached {
+            block: Block { at, bytes },
+            follows_free: entry.previous_free(),
+        })
     }
 
-    /// As [`detach`](Self::detach), and releases the block.
-    pub fn drop_known(&mut self, at: u32, entry: Option<EntryHeader>) -> Option<()> {
-        let block = self.detach(at, entry)?;
-        self.release(block);
+    /// Drops an entry. `None` if damage was found; the cache has started over then.
+    pub fn drop_entry(&mut self, at: u32) -> Option<()> {
+        let gone = self.detach(at)?;
+        self.release(gone.block, gone.follows_free);
         Some(())
     }
 
-    /// As [`drop_known`](Self::drop_known), of an entry with this hash.
-    fn drop_entry(&mut self, at: u32, hash: u64) -> Option<()> {
-        let entry = self.region.entry(at).copied();
-        let block = self.detach_hashed(at, entry, Some(hash))?;
-        self.release(block);
+    /// As [`drop_entry`](Self::drop_entry), of an entry with this hash.
+    fn drop_hashed(&mut self, at: u32, hash: u64) -> Option<()> {
+        let gone = self.detach_hashed(at, hash)?;
+        self.release(gone.block, gone.follows_free);
         Some(())
     }
 
@@ -427,7 +438,7 @@ impl Store {
 /// An entry that is being loaded; its block is given back if the loader unwinds.
 struct Pending<'a> {
     store: &'a mut Store,
-    at: u32,
+    block: Block,
     done: bool,
 }
 
@@ -436,13 +447,8 @@ impl Drop for Pending<'_> {
         if self.done {
             return;
         }
-        if let Some(bytes) = self
-            .store
-            .region
-            .entry(self.at)
-            .map(|entry| entry.block_bytes())
-        {
-            self.store.release(Block { at: self.at, bytes });
-        }
+        let entry = self.store.region.entry(self.block.at);
+        let follows_free = entry.is_some_and(|entry| entry.previous_free());
+        self.store.release(self.block, follows_free);
     }
 }

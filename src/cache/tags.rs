@@ -36,12 +36,6 @@ pub fn among_last(tags: &[u8; WAYS], tag: u8) -> Matches {
     }
 }
 
-/// The same among all ways.
-#[inline]
-pub fn matches(tags: &[u8; WAYS], tag: u8) -> impl Iterator<Item = usize> {
-    among_first(tags, tag).chain(among_last(tags, tag))
-}
-
 impl Iterator for Matches {
     type Item = usize;
 
@@ -58,7 +52,7 @@ impl Iterator for Matches {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{among_first, among_last};
 
     #[test]
     #[cfg_attr(miri, ignore = "too long")]
@@ -70,9 +64,10 @@ mod tests {
                 (state >> 29) as u8
             });
             for tag in 0..8 {
+                let matches = || among_first(&tags, tag).chain(among_last(&tags, tag));
                 let mut equal = (0..12).filter(|&way| tags[way] == tag);
-                assert!(equal.all(|way| matches(&tags, tag).any(|found| found == way)));
-                let first = matches(&tags, tag).next();
+                assert!(equal.all(|way| matches().any(|found| found == way)));
+                let first = matches().next();
                 assert_eq!(first.is_some(), tags.contains(&tag));
                 assert!(first.is_none_or(|way| tags[way] == tag));
             }

@@ -225,8 +225,8 @@ fn check_arena(store: &Store) -> Result<Blocks, CacheFault> {
     let mut at = store.region.geometry().arena_start;
     let mut after_free = false;
     while at < frontier {
-        let bytes = if store.is_free(at) {
-            let bytes = store.free_size(at);
+        let bytes = if let Some(free) = store.region.free(at) {
+            let bytes = free.bytes();
             let end = at.wrapping_add(bytes);
             if after_free || bytes < 8 || end >= frontier || store.size_before(end) != bytes {
                 return Err(CacheFault::FreeBlock { at });
@@ -268,13 +268,15 @@ fn check_bins(store: &Store, expected: u32) -> Result<(), CacheFault> {
             return Err(CacheFault::Bin { bin, at });
         }
         while at != 0 && walked <= expected {
-            let bytes = store.free_size(at);
-            let is_sound = store.is_free(at) && is_binned(bytes) && bin_of(bytes) == bin;
-            if !is_sound || at >= header.frontier || store.previous_in_bin(at) != previous {
-                return Err(CacheFault::Bin { bin, at });
-            }
+            let free = store.region.free(at);
+            let sound = free.filter(|free| {
+                let bytes = free.bytes();
+                let is_linked = at < header.frontier && free.previous == previous;
+                is_linked && is_binned(bytes) && bin_of(bytes) == bin
+            });
+            let free = sound.ok_or(CacheFault::Bin { bin, at })?;
             walked += 1;
-            (previous, at) = (at, store.next_in_bin(at));
+            (previous, at) = (at, free.next);
         }
     }
     for (number, word) in header.bin_map.iter().enumerate() {

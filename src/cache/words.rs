@@ -1,4 +1,5 @@
-//! Comparing keys a word at a time: a byte-wise `memcmp` is what a lookup in wasm spends most of its time on.
+//! Comparing and copying a word at a time: a byte-wise `memcmp` is what a lookup in wasm spends most of its time on, and a
+//! `memory.copy` costs more than the few words that most keys and values are.
 
 /// Whether two byte strings are equal.
 ///
@@ -45,6 +46,67 @@ fn word(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
+/// Bytes up to which words are copied; for more, the engine's own copy is quicker.
+const MOST_COPIED: usize = 512;
+
+/// Copies as many bytes as the shorter of the two has.
+///
+/// As in [`equal`], what does not come to whole pieces is copied by two that overlap.
+#[inline(always)]
+pub fn copy(to: &mut [u8], from: &[u8]) {
+    let len = to.len().min(from.len());
+    let (to, from) = (&mut to[..len], &from[..len]);
+    if len > 64 {
+        copy_long(to, from);
+    } else if !copy_ends::<32>(to, from) && !copy_ends::<16>(to, from) {
+        copy_short(to, from);
+    }
+}
+
+/// Copies the first and the last bytes, if there are as many. Says whether there are.
+#[inline(always)]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
+    let Some([last, first]) = ends::<N>(from) else {
+        return false;
+    };
+    if let Some(to) = to.first_chunk_mut() {
+        copy_words(to, first);
+    }
+    if let Some(to) = to.last_chunk_mut() {
+        copy_words(to, last);
+    }
+    true
+}
+
+/// Copies whole words.
+#[inline(always)]
+fn copy_words<const N: usize>(to: &mut [u8; N], from: &[u8; N]) {
+    for (to, from) in to.chunks_exact_mut(8).zip(from.chunks_exact(8)) {
+        to.copy_from_slice(from);
+    }
+}
+
+#[inline(never)]
+fn copy_long(to: &mut [u8], from: &[u8]) {
+    if from.len() > MOST_COPIED {
+        to.copy_from_slice(from);
+        return;
+    }
+    for (to, from) in to.chunks_exact_mut(64).zip(from.chunks_exact(64)) {
+        copy_ends::<32>(to, from);
+    }
+    if let (Some(to), Some(from)) = (to.last_chunk_mut::<64>(), from.last_chunk()) {
+        copy_words(to, from);
+    }
+}
+
+#[inline(never)]
+fn copy_short(to: &mut [u8], from: &[u8]) {
+    if !copy_ends::<8>(to, from) {
+        to.copy_from_slice(from);
+    }
+}
+
 #[inline(never)]
 fn long_equal(a: &[u8], b: &[u8]) -> bool {
     let mut pieces = a.chunks_exact(32).zip(b.chunks_exact(32));
@@ -62,7 +124,7 @@ fn short_equal(a: &[u8], b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::equal;
+    use super::{copy, equal};
 
     #[test]
     fn sees_a_difference_in_any_byte_at_any_length() {
@@ -75,6 +137,17 @@ mod tests {
                 b[at] ^= 0x80;
                 assert!(!equal(&a[..len], &b[..len]), "byte {at} of {len}");
             }
+        }
+    }
+
+    #[test]
+    fn copies_every_length_and_nothing_else() {
+        let from: [u8; 300] = core::array::from_fn(|at| at as u8 | 1);
+        for len in 0..from.len() {
+            let mut to = [0; 300];
+            copy(&mut to[..len], &from[..len]);
+            assert_eq!(to[..len], from[..len]);
+            assert!(to[len..].iter().all(|&byte| byte == 0), "{len} bytes");
         }
     }
 }

@@ -124,6 +124,51 @@ impl EntryHeader {
     }
 }
 
+/// What a free block begins with. Blocks of less than an entry's header are in no bin, and have no links.
+///
+/// Bit 0 of the first word tells it from an entry.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub(crate) struct FreeHeader {
+    size: u32,
+    /// The free block behind this one in its bin; 0 for none.
+    pub next: u32,
+    /// The free block before this one in its bin; 0 for none.
+    pub previous: u32,
+}
+
+impl FreeHeader {
+    const FREE: u32 = 1;
+
+    /// The header of the first block of a bin.
+    pub fn new(bytes: u32, next: u32) -> FreeHeader {
+        FreeHeader {
+            size: FreeHeader::tag(bytes),
+            next,
+            previous: 0,
+        }
+    }
+
+    /// What a free block's last word says, and its first.
+    pub fn tag(bytes: u32) -> u32 {
+        bytes | FreeHeader::FREE
+    }
+
+    /// The size that a free block's last word tells.
+    pub fn bytes_of(tag: u32) -> u32 {
+        tag & !FreeHeader::FREE
+    }
+
+    pub fn is_free(&self) -> bool {
+        self.size & FreeHeader::FREE != 0
+    }
+
+    /// The bytes of the whole block.
+    pub fn bytes(&self) -> u32 {
+        FreeHeader::bytes_of(self.size)
+    }
+}
+
 /// A bucket of the index: one cache line.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug)]
@@ -163,10 +208,17 @@ impl Bucket {
         self.offsets[way] = slot.offset;
     }
 
+    /// The first way in which this offset stands; with 0, the first vacant one.
+    #[inline]
+    pub fn way_of(&self, offset: u32) -> Option<usize> {
+        self.offsets.iter().position(|held| *held == offset)
+    }
+
     pub fn vacate(&mut self, way: usize) {
         self.fill(way, Slot { tag: 0, offset: 0 });
     }
 }
 
 const _: () = assert!(size_of::<EntryHeader>() == ENTRY_HEADER_BYTES as usize);
+const _: () = assert!(size_of::<FreeHeader>() <= ENTRY_HEADER_BYTES as usize);
 const _: () = assert!(size_of::<Bucket>() == BUCKET_BYTES as usize);

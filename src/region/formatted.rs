@@ -4,7 +4,7 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
 
-use super::block::{Bucket, EntryHeader};
+use super::block::{Bucket, EntryHeader, FreeHeader};
 use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES};
 use super::header::{HEADER_BYTES, Header};
 use super::{Growth, REGION_ALIGN, RegionParts};
@@ -156,6 +156,25 @@ impl Formatted {
     pub fn entry_mut(&mut self, at: u32) -> Option<&mut EntryHeader> {
         // SAFETY: as in `entry`, and the span is exclusively ours, as is `self`.
         self.entry_at(at).map(|mut entry| unsafe { entry.as_mut() })
+    }
+
+    /// The header of the free block at an offset; `None` if there is none. Behind a free block stands an entry, so even the smallest one has
+    /// room for an entry's header.
+    #[inline]
+    pub fn free(&self, at: u32) -> Option<FreeHeader> {
+        // SAFETY: `entry_at` has checked that more bytes than these lie within the arena; any bytes at any address are a FreeHeader.
+        let header = self
+            .entry_at(at)
+            .map(|header| unsafe { *header.cast::<FreeHeader>().as_ref() });
+        header.filter(FreeHeader::is_free)
+    }
+
+    /// Where a free block's header stands or is to stand.
+    #[inline]
+    pub fn free_mut(&mut self, at: u32) -> Option<&mut FreeHeader> {
+        // SAFETY: as in `free`, and the span is exclusively ours, as is `self`.
+        self.entry_at(at)
+            .map(|header| unsafe { header.cast::<FreeHeader>().as_mut() })
     }
 
     /// The header of the entry at an offset, and so many bytes behind it, where its key should stand. `None` if they are

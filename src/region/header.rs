@@ -174,6 +174,38 @@ impl Header {
         &mut self.pools[number % POOLS]
     }
 
+    /// Makes a free block the first of a bin. Returns the one that was; 0 for none.
+    #[inline]
+    pub fn push_bin(&mut self, bin: usize, at: u32) -> u32 {
+        let (word, bit) = (bin / 32, 1 << (bin % 32));
+        let (Some(first), Some(bits)) = (self.bins.get_mut(bin), self.bin_map.get_mut(word)) else {
+            return 0;
+        };
+        let second = core::mem::replace(first, at);
+        if *bits & bit != 0 {
+            return second;
+        }
+        *bits |= bit;
+        self.bin_summary |= 1 << word;
+        0
+    }
+
+    /// Makes another free block the first of a bin that has one; 0 for none.
+    #[inline]
+    pub fn set_bin(&mut self, bin: usize, at: u32) {
+        let (word, bit) = (bin / 32, 1 << (bin % 32));
+        let (Some(first), Some(bits)) = (self.bins.get_mut(bin), self.bin_map.get_mut(word)) else {
+            return;
+        };
+        *first = at;
+        if at == 0 {
+            *bits &= !bit;
+            if *bits == 0 {
+                self.bin_summary &= !(1 << word);
+            }
+        }
+    }
+
     /// The index as it is when the cache is empty.
     fn begin_index(&mut self, geometry: &Geometry) {
         self.buckets = geometry.first_buckets();

@@ -5,8 +5,8 @@
 use core::mem::offset_of;
 
 use super::block::{EntryHeader, STAMP_MASK};
-use super::geometry::{ENTRY_HEADER_BYTES, Geometry, MAX_FIRST_PAGES, WAYS};
-use super::header::{BIN_WORDS, Header, POOLS, Pool};
+use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_FIRST_PAGES, WAYS};
+use super::header::{BIN_WORDS, HEADER_BYTES, Header, POOLS, Pool};
 use super::inspect::{FormatError, RegionInfo, inspect};
 
 /// A block smaller than this cannot be.
@@ -23,8 +23,8 @@ const LEAST_BLOCK_BYTES: u32 = 8;
 pub struct Survey<'a> {
     bytes: &'a [u8],
     info: RegionInfo,
+    geometry: Geometry,
     clock: u32,
-    stamp_shift: u32,
 }
 
 /// A block of the arena.
@@ -67,8 +67,8 @@ impl<'a> Survey<'a> {
         Ok(Survey {
             bytes: region,
             info,
+            geometry,
             clock: word(region, offset_of!(Header, clock) as u32).unwrap_or(0),
-            stamp_shift: geometry.stamp_shift,
         })
     }
 
@@ -81,7 +81,9 @@ impl<'a> Survey<'a> {
     /// Promotions and inserts between two ages that can be told apart.
     #[must_use]
     pub fn age_step(&self) -> u32 {
-        1_u32.checked_shl(self.stamp_shift).unwrap_or(u32::MAX)
+        1_u32
+            .checked_shl(self.geometry.stamp_shift)
+            .unwrap_or(u32::MAX)
     }
 
     /// The share of the index's slots that hold an entry, among the buckets in use.
@@ -92,6 +94,39 @@ impl<'a> Survey<'a> {
             return 0.0;
         }
         f64::from(self.info.entries) / slots as f64
+    }
+
+    /// How many buckets of the index, of those in use, hold no entry, one, and so on up to [`WAYS`]. Fewer than are in use where the
+    /// bytes that were given end. Linear in the index.
+    #[must_use]
+    pub fn buckets_by_load(&self) -> [u32; WAYS + 1] {
+        let mut counts = [0; WAYS + 1];
+        for number in 0..self.info.buckets {
+            let Some(taken) = self.taken(number) else {
+                break;
+            };
+            counts[taken] += 1;
+        }
+        counts
+    }
+
+    /// The slots of a bucket that hold an entry: those with a tag. None of a bucket that nobody has written since its page was last
+    /// declared stale.
+    fn taken(&self, bucket: u32) -> Option<usize> {
+        let at = HEADER_BYTES.checked_add(bucket.checked_mul(BUCKET_BYTES)?)? as usize;
+        let tags: &[u8; WAYS] = self.bytes.get(at..)?.first_chunk()?;
+        match self.is_stale(self.geometry.page_of(bucket)) {
+            true => Some(0),
+            false => Some(tags.iter().filter(|tag| **tag != 0).count()),
+        }
+    }
+
+    fn is_stale(&self, page: u32) -> bool {
+        let header = |at: usize| word(self.bytes, at as u32).unwrap_or(0);
+        let ready = offset_of!(Header, ready) + 4 * (page / 32) as usize;
+        page < MAX_FIRST_PAGES
+            && page < header(offset_of!(Header, stale_pages))
+            && header(ready) & (1 << (page % 32)) == 0
     }
 
     /// The arena's blocks in the order of addresses, up to the frontier. Ends early at a block that cannot be one, or where the
@@ -158,7 +193,7 @@ impl<'a> Survey<'a> {
 
     fn entry(&self, offset: u32, header: &EntryHeader) -> Option<Entry<'a>> {
         let key_at = (offset as usize).checked_add(ENTRY_HEADER_BYTES as usize)?;
-        let now = self.clock.wrapping_shr(self.stamp_shift) as u16 & STAMP_MASK;
+        let now = self.clock.wrapping_shr(self.geometry.stamp_shift) as u16 & STAMP_MASK;
         let steps = now.wrapping_sub(header.stamp()) & STAMP_MASK;
         Some(Entry {
             pool: header.pool(),

@@ -1,11 +1,29 @@
 //! The map of a real run: what it tells.
 
-use steadfast_host::map::CellKind;
+use steadfast_host::map::{Cell, CellKind};
 use steadfast_host::prometheus::Prometheus;
 use steadfast_host::{
     Input, MemoryMap, MemoryState, Observed, Output, RunConfig, Runner, find_record,
 };
 use wasm_tests::indexer;
+
+/// What every form of the map has, and what those for people have beside.
+const PARTS: [&str; 8] = [
+    "heap held",
+    "heap free",
+    "region header",
+    "format 1, open, height",
+    "buckets in use, load 0.",
+    "pool main",
+    "pool views",
+    "pool application",
+];
+const CHARTS: [&str; 4] = [
+    "buckets of the index",
+    "free runs of the heap",
+    "small blocks",
+    "by promotions and inserts since their last use",
+];
 
 /// An instance's memory after a block, and the same in figures.
 fn memory_and_map(ceiling: u64) -> (Vec<u8>, MemoryMap) {
@@ -55,6 +73,32 @@ fn the_map_covers_all_memory_and_agrees_with_the_counters() {
         );
         let text = map.to_string();
         assert!(text.lines().all(|line| line.trim_end() == line), "{text}");
+        let index = map.index.as_ref().unwrap();
+        let held = (0..).zip(&index.buckets);
+        let held: u32 = held.map(|(held, buckets)| held * buckets).sum();
+        assert_eq!(held, cache.entries, "each entry has one slot");
+        let free = |cell: &&Cell| cell.kind == CellKind::Free;
+        assert!(heap.cells.iter().any(|cell| free(&cell)));
+        let (svg, html) = (map.to_svg(), map.to_html());
+        let json = serde_json::to_string(&map).unwrap();
+        for (form, text) in [
+            ("text", &text),
+            ("svg", &svg),
+            ("html", &html),
+            ("json", &json),
+        ] {
+            for part in PARTS {
+                assert!(text.contains(part), "{form} has no `{part}`");
+            }
+        }
+        for (form, text) in [("text", &text), ("svg", &svg), ("html", &html)] {
+            for part in CHARTS {
+                assert!(text.contains(part), "{form} has no `{part}`");
+            }
+        }
+        for field in ["free_runs", "classes", "index", "ages", "strips"] {
+            assert!(json.contains(&format!("\"{field}\":")), "{field}");
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The hit ratio that is predicted for a region's size, beside what a run with that size has.
 
-use steadfast_host::size::{Curve, calibrate, measure, record};
+use steadfast_host::size::{Prediction, measure, record};
 use steadfast_host::{Input, Output, RunConfig, Runner};
 use wasm_tests::indexer;
 
@@ -22,17 +22,24 @@ fn the_prediction_agrees_with_runs() {
         ceiling: 256 << 20,
         ..RunConfig::default()
     };
-    let runner = Runner::new(&indexer("metashrew_port"), config).unwrap();
-    let inputs = inputs();
-    let trace = record(&runner, &inputs, |_| ()).unwrap();
-    assert_eq!((trace.unseen, trace.lost), (0, 0));
-    let curve = Curve::of(&trace, trace.expected_entry.unwrap());
-    let curve = calibrate(&runner, &inputs, curve).unwrap();
-    // Each block but the first finds whatever the one before left.
-    assert!(curve.best().hit_ratio > 0.6);
-    for point in curve.points(4) {
-        let run = measure(&runner, &inputs, point.capacity).unwrap();
-        let difference = (run.hit_ratio - point.hit_ratio).abs();
-        assert!(difference <= TOLERATED, "{point:?} and {run:?}");
+    // One whose entries are as large as its plan expects; and one whose entries are so small that its index is full before its
+    // region is.
+    for (module, is_misfit) in [
+        ("indexer_metashrew", false),
+        ("bench/indexer-steadfast", true),
+    ] {
+        let runner = Runner::new(&indexer(module), config.clone()).unwrap();
+        let inputs = inputs();
+        let trace = record(&runner, &inputs, |_| ()).unwrap();
+        assert_eq!((trace.unseen, trace.lost), (0, 0));
+        let expected = trace.expected_entry.unwrap();
+        assert_eq!(trace.mean_entry() * 2 < expected, is_misfit);
+        let prediction = Prediction::new(&trace, expected);
+        assert!(prediction.best().hit_ratio > 0.2);
+        for point in prediction.points(4) {
+            let run = measure(&runner, &inputs, point.capacity).unwrap();
+            let difference = (run.hit_ratio - point.hit_ratio).abs();
+            assert!(difference <= TOLERATED, "{module}: {point:?} and {run:?}");
+        }
     }
 }

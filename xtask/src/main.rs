@@ -9,6 +9,7 @@ mod licences;
 mod lock;
 mod optional;
 mod page;
+mod port;
 mod project;
 mod shell;
 mod step;
@@ -55,6 +56,8 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Set up, build the indexer that is written for metashrew, index a real block with it and show its memory
+    Port,
     /// Set up, build the indexers and serve the page that runs one of them in a browser, until it is stopped
     Page {
         /// The port on this machine; 0 for any that is free
@@ -98,6 +101,12 @@ fn run(task: Task) -> Result<()> {
             guests::indexers(&project)?;
             bench::demo(&project, &input, json)
         }
+        Task::Port => {
+            let project = Project::set_up(None)?;
+            guests::indexers(&project)?;
+            tools::steadfast(&project)?;
+            port::run(&project)
+        }
         Task::Page { port } => {
             let project = Project::set_up(None)?;
             guests::indexers(&project)?;
@@ -115,6 +124,12 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Test { toolchain } => test::run(&Project::set_up(toolchain)?),
     }
+}
+
+/// Runs a task given as the words behind `cargo xtask`.
+fn run_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let words = ["cargo xtask"].into_iter().chain(words);
+    run(Arguments::try_parse_from(words)?.task)
 }
 
 fn main() -> ExitCode {

@@ -16,7 +16,15 @@ const OLDEST: &str = "1.85.0";
 const NIGHTLY: &str = "nightly";
 
 /// The tests that end within minutes there; the others can be run by hand.
-const UNDER_MIRI: [&str; 5] = ["--lib", "--test", "heap_faults", "--test", "cache_format"];
+const UNDER_MIRI: [&str; 7] = [
+    "--lib",
+    "--test",
+    "heap_faults",
+    "--test",
+    "cache_format",
+    "--test",
+    "region_survey",
+];
 
 /// Checks the guest crate with the oldest toolchain that it promises to build with.
 pub fn msrv(project: &Project) -> Result<()> {

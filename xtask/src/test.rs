@@ -1,5 +1,6 @@
 //! Every check and every test, in an order that fails early.
 
+use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
@@ -80,7 +81,38 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
         tally,
         "tests: host and engines",
         "--release --package steadfast-host --package wasm-tests --package steadfast-bench",
-    )
+    )?;
+    examples(project)
+}
+
+/// This one runs until it is stopped, and the page that it serves has tests of its own.
+const SERVES: &str = "cargo xtask page";
+
+/// Each command that the examples' page names.
+fn examples(project: &Project) -> Result<()> {
+    let page = fs::read_to_string(project.root().join("examples/README.md"))?;
+    let commands = listed(&page);
+    ensure!(!commands.is_empty(), "examples/README.md names no command");
+    for command in commands.into_iter().filter(|command| *command != SERVES) {
+        let words = command.split(' ').skip(1);
+        step(&format!("example: {command}"), || {
+            match command.strip_prefix("cargo xtask ") {
+                Some(task) => crate::run_words(task.split(' ')),
+                None => shell::run(&mut project.cargo(words)),
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// The commands in the last column of a page's table.
+fn listed(page: &str) -> Vec<&str> {
+    let cells = page.lines().filter_map(|line| line.strip_suffix("` |"));
+    let cells = cells.filter_map(|line| line.rsplit_once("| `"));
+    cells
+        .map(|(_, command)| command)
+        .filter(|command| command.starts_with("cargo "))
+        .collect()
 }
 
 /// The same tests in Node and in Chromium: optimised, since the two take minutes otherwise.
@@ -221,4 +253,25 @@ fn docs(project: &Project) -> Result<()> {
                 .env("RUSTDOCFLAGS", "--deny warnings"),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+
+    #[test]
+    fn commands_are_found_in_the_last_column() {
+        let page = include_str!("../../examples/README.md");
+        let commands = listed(page);
+        let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(
+            commands.len(),
+            rows,
+            "each example has a command: {commands:?}"
+        );
+        assert_eq!(
+            listed("| a | b | `cargo x y` |\n| a | `b` |\n"),
+            ["cargo x y"]
+        );
+    }
 }

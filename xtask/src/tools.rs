@@ -70,7 +70,7 @@ fn installed(tool: &Path) -> Option<String> {
 }
 
 /// Builds the host, which runs the modules for `wasm32-wasip1`.
-fn steadfast(project: &Project) -> Result<()> {
+pub fn steadfast(project: &Project) -> Result<()> {
     step("steadfast-host (a few minutes the first time)", || {
         shell::run(&mut project.cargo([
             "build",

@@ -1,24 +1,18 @@
 //! One image that many instances map, against a copy for each.
 
-use std::collections::HashSet;
 use std::hint::black_box;
 use std::mem;
-use std::ops::Range;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use steadfast::region::{Status, vouch};
-use steadfast_host::ceiling::{MAX_CEILING, PAGE_BYTES};
-use steadfast_host::{Input, MemoryState, Output, RunConfig, Runner, SharedImage, View};
+use anyhow::{Result, ensure};
+use steadfast_host::SharedImage;
 
 use super::Options;
-use crate::figures::{Figure, Figures, Value, median};
-use crate::{guests, process};
+use super::view::{Bench, Push, Reads, question};
+use crate::figures::median;
+use crate::process;
 
 const MIB: u64 = 1 << 20;
-
-/// Bytes that an entry of the guest takes, with its share of the index.
-const ENTRY_BYTES: u64 = 166;
 
 /// The image that the rows about reading are about.
 const READ: (&str, u64) = ("256m", 256 * MIB);
@@ -39,136 +33,32 @@ const WARM_PASSES: u64 = 9;
 /// Measures every row that is wanted.
 ///
 /// # Errors
-/// When a guest is missing or fails, or reads something else than it should.
-pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
-    let module = guests::read("bench/metashrew-image.wasm")?;
-    let config = RunConfig {
-        ceiling: MAX_CEILING,
-        output: Output::Discard,
-        ..RunConfig::default()
-    };
-    let bench = Bench {
-        runner: Runner::new(&module, config)?,
-        state: MemoryState::default(),
-        runs: options.runs.max(1),
-    };
-    let mut push = |row: &str, subject: &str, metric, value, unit| {
-        figures.push(Figure {
-            bench: "images",
-            row: row.to_owned(),
-            subject: subject.to_owned(),
-            metric,
-            value: Value::Number(value),
-            unit,
-        });
-    };
+/// When the guest fails, or reads something else than it should.
+pub fn measure(options: &Options, bench: &Bench, push: &mut Push<'_>) -> Result<()> {
     let row = |name: &str| format!("{name}-{}", READ.0);
     // First, while this process has little memory of its own.
     if options.wants(&row("live")) {
-        bench.live(&row("live"), &mut push)?;
+        bench.live(&row("live"), push)?;
     }
     let mut smallest = None;
     for (size, bytes) in SIZES {
         let name = format!("map-{size}");
         if options.wants(&name) {
-            let ns = bench.map(&name, bytes, &mut push)?;
+            let ns = bench.map(&name, bytes, push)?;
             let smallest = *smallest.get_or_insert(ns);
             push(&name, "shared", "ratio_to_smallest", ns / smallest, "");
         }
     }
     if options.wants(&row("first")) {
-        bench.first(&row("first"), &mut push)?;
+        bench.first(&row("first"), push)?;
     }
     if options.wants(&row("warm")) {
-        bench.warm(&row("warm"), &mut push)?;
+        bench.warm(&row("warm"), push)?;
     }
     Ok(())
 }
 
-/// What to do with a figure: row, subject, metric, value, unit.
-type Push<'a> = dyn FnMut(&str, &str, &'static str, f64, &'static str) + 'a;
-
-struct Bench {
-    runner: Runner,
-    state: MemoryState,
-    runs: usize,
-}
-
-/// An image of a filled cache.
-struct Filled {
-    address: u32,
-    bytes: Vec<u8>,
-    /// Where something stands in them.
-    parts: [Range<usize>; 2],
-    shared: SharedImage,
-    entries: u64,
-    /// The numbers of those that the cache has not kept.
-    missing: HashSet<u64>,
-}
-
-/// A request's time, and its instance.
-type Timed = (f64, View);
-
 impl Bench {
-    /// Fills a cache until its region's used part has about so many bytes.
-    fn fill(&self, bytes: u64) -> Result<Filled> {
-        let entries = bytes / ENTRY_BYTES;
-        let finished = self.runner.start(&question([entries]), &self.state)?;
-        let flushed = finished
-            .outcome()
-            .as_ref()
-            .map_err(|error| anyhow!("{error}"))?;
-        let numbers = flushed.iter().map(|(number, _)| number.first_chunk());
-        let missing: Option<HashSet<u64>> = numbers
-            .map(|number| number.map(|bytes| u64::from_le_bytes(*bytes)))
-            .collect();
-        let missing = missing.context("a flushed key is no number")?;
-        let image = finished.image()?;
-        let held = u64::from(image.info().entries);
-        let gone = missing.len() as u64;
-        ensure!(
-            held + gone == entries && gone <= entries / 1_000,
-            "the cache holds {held} of {entries} entries, and {gone} are not found"
-        );
-        let mut bytes = image.bytes().to_vec();
-        // Both subjects are to read the same way.
-        vouch(&mut bytes, Status::Shared)?;
-        Ok(Filled {
-            address: image.address(),
-            bytes,
-            parts: image
-                .info()
-                .image_parts()
-                .map(|part| part.start as usize..part.end as usize),
-            shared: SharedImage::new(&image)?,
-            entries,
-            missing,
-        })
-    }
-
-    fn open(&self, input: &Input, image: Option<&SharedImage>) -> Result<Timed> {
-        let began = Instant::now();
-        let view = self.runner.open_view(input, &self.state, image)?;
-        Ok((began.elapsed().as_nanos() as f64, view))
-    }
-
-    /// As a host does that cannot map: grows the memory and copies.
-    fn copy(&self, input: &Input, filled: &Filled) -> Result<Timed> {
-        let pages = filled.shared.memory_needed() / PAGE_BYTES;
-        let config = RunConfig {
-            pregrow: Some(pages),
-            ..self.runner.config().clone()
-        };
-        let runner = self.runner.with_config(config)?;
-        let began = Instant::now();
-        let mut view = runner.open_view(input, &self.state, None)?;
-        let memory = &mut view.memory_mut()[filled.address as usize..];
-        for part in &filled.parts {
-            memory[part.clone()].copy_from_slice(&filled.bytes[part.clone()]);
-        }
-        Ok((began.elapsed().as_nanos() as f64, view))
-    }
-
     /// To have an instance with the image; answers the median.
     fn map(&self, row: &str, bytes: u64, push: &mut Push<'_>) -> Result<f64> {
         let filled = self.fill(bytes)?;
@@ -303,54 +193,4 @@ impl Bench {
         }
         Ok(())
     }
-}
-
-/// Reads of entries at random, and what they must find.
-struct Reads {
-    numbers: [u64; 3],
-    hits: u64,
-    sum: u64,
-}
-
-impl Reads {
-    /// The same numbers as the guest draws.
-    fn new(reads: u64, filled: &Filled, seed: u64) -> Self {
-        let entries = filled.entries;
-        let (mut next, mut hits, mut sum) = (seed, 0u64, 0u64);
-        for _ in 0..reads {
-            next = next.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let number = ((u128::from(next) * u128::from(entries)) >> 64) as u64;
-            if !filled.missing.contains(&number) {
-                hits += 1;
-                sum = sum.wrapping_add(2 * number);
-            }
-        }
-        Reads {
-            numbers: [reads, entries, seed],
-            hits,
-            sum,
-        }
-    }
-
-    fn input(&self) -> Input {
-        question(self.numbers)
-    }
-
-    /// Has an instance that was opened for it read; answers the time.
-    fn run(&self, view: &mut View) -> Result<f64> {
-        let began = Instant::now();
-        let answer = view.call("read")?;
-        let ns = began.elapsed().as_nanos() as f64;
-        let expected = [self.hits.to_le_bytes(), self.sum.to_le_bytes()].concat();
-        ensure!(
-            answer == expected,
-            "the instance found {answer:?} instead of {expected:?}"
-        );
-        Ok(ns)
-    }
-}
-
-fn question<const N: usize>(numbers: [u64; N]) -> Input {
-    let bytes: Vec<u8> = numbers.into_iter().flat_map(u64::to_le_bytes).collect();
-    Input::new(1, &bytes)
 }

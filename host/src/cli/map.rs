@@ -7,19 +7,24 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use steadfast_host::{Finished, Guest, MemoryMap, Runner, engine};
 
+use super::memory_file::{self, Left};
 use super::run::Memory;
 
 /// Draws the address map of a module, or of an instance after it has indexed blocks
 ///
 /// Without `--input`, from the module's plan alone: nothing runs. With it, in one instance that is kept from block to block; a WASI
-/// command has a fresh one for each.
+/// command has a fresh one for each. Of an instance that runs elsewhere, from a copy of its memory: `--memory-file`
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that is built on steadfast
-    module: PathBuf,
+    #[arg(required_unless_present = "memory_file")]
+    module: Option<PathBuf>,
     /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
     #[arg(long, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
+    /// Draws a file instead: a copy of an instance's linear memory, or of its region alone, or what `run --warm` has left
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "input"])]
+    memory_file: Option<PathBuf>,
     /// Draws the map anew after each block
     #[arg(long, requires = "input")]
     live: bool,
@@ -38,8 +43,12 @@ pub struct Arguments {
 
 /// Gathers the map, and draws it.
 pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
-    let name = arguments.module.display().to_string();
-    let module = super::read_module(&arguments.module)?;
+    if let Some(path) = &arguments.memory_file {
+        return draw(arguments, &of_file(path)?);
+    }
+    let path = arguments.module.as_deref().context("a module is wanted")?;
+    let name = path.display().to_string();
+    let module = super::read_module(path)?;
     if arguments.input.is_empty() {
         let map = planned(&name, &module).with_context(|| name.clone())?;
         return draw(arguments, &map);
@@ -72,6 +81,18 @@ fn planned(name: &str, module: &[u8]) -> anyhow::Result<MemoryMap> {
     )?;
     let title = format!("{name}, as planned");
     Ok(MemoryMap::of_plan(title, plan, &guest))
+}
+
+/// A region's bytes do not tell where it stood: its map begins at 0.
+fn of_file(path: &Path) -> anyhow::Result<MemoryMap> {
+    let name = path.display();
+    Ok(match memory_file::read(path)? {
+        Left::Memory(bytes, record) => MemoryMap::of_memory(name.to_string(), &bytes, &record),
+        Left::Region(bytes) => MemoryMap::of_region(format!("{name}, by offsets"), 0, &bytes)?,
+        Left::Image(image, _) => {
+            MemoryMap::of_region(name.to_string(), image.address(), image.bytes())?
+        }
+    })
 }
 
 fn of_instance(title: String, finished: &Finished) -> anyhow::Result<MemoryMap> {

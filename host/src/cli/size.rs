@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use steadfast_host::size::{Curve, Point, calibrate, draw, measure, record};
+use steadfast_host::size::{Point, Prediction, draw, measure, record};
 use steadfast_host::table::{bytes, grouped};
 use steadfast_host::trace::Trace;
 use steadfast_host::{Input, Output, RunConfig, Runner};
@@ -92,13 +92,8 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
     let trace = trace.with_context(name)?;
     let planned = trace.expected_entry.unwrap_or_default();
     let expected = arguments.expected_entry.unwrap_or(planned);
-    let strict = Curve::of(&trace, expected);
-    let curve = if expected == planned {
-        calibrate(&runner, &inputs, strict).with_context(name)?
-    } else {
-        strict
-    };
-    let predicted = curve.points(POINTS);
+    let prediction = Prediction::new(&trace, expected);
+    let predicted = prediction.points(POINTS);
     let measured = if arguments.check {
         let run = |point: &Point| measure(&runner, &inputs, point.capacity);
         let run = predicted.iter().map(run).collect::<Result<Vec<_>, _>>();
@@ -110,14 +105,14 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
     let told = text(
         &trace,
         expected,
-        &curve,
+        &prediction,
         &predicted,
         &measured,
         inputs.len(),
     );
     super::print(&told)?;
     if let Some(path) = &arguments.svg {
-        draw(path, &curve, &measured)?;
+        draw(path, &prediction, &measured)?;
     }
     if let Some(path) = &arguments.json {
         write_figures(path, &predicted, &measured)
@@ -144,7 +139,7 @@ fn inputs(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
 fn text(
     trace: &Trace,
     expected: u32,
-    curve: &Curve,
+    prediction: &Prediction<'_>,
     predicted: &[Point],
     measured: &[Point],
     blocks: usize,
@@ -152,7 +147,7 @@ fn text(
     let mean = trace.mean_entry();
     let mut lines = vec![
         format!("blocks          {}", grouped(blocks as u64)),
-        format!("lookups         {}", grouped(curve.lookups())),
+        format!("lookups         {}", grouped(prediction.strict().lookups())),
         format!(
             "entries         {} B of key and value on average; the plan expects {} B",
             mean, expected
@@ -167,15 +162,21 @@ fn text(
         ));
     }
     lines.push(String::new());
-    let head = format!("{:>14} {:>10}", "capacity", "predicted");
+    let head = format!("{:>14} {:>10} {:>10}", "capacity", "strict", "predicted");
     lines.push(if measured.is_empty() {
         head
     } else {
         format!("{head} {:>10} {:>10}", "measured", "difference")
     });
-    let recommended = curve.within(1.0);
+    let recommended = prediction.within(1.0);
     for (at, point) in predicted.iter().enumerate() {
-        let mut line = format!("{:>14} {:>9.2}%", kib(point.capacity), percent(point));
+        let strict = prediction.strict().at(point.capacity);
+        let mut line = format!(
+            "{:>14} {:>9.2}% {:>9.2}%",
+            kib(point.capacity),
+            percent(&strict),
+            percent(point)
+        );
         if let Some(measured) = measured.get(at) {
             let difference = percent(measured) - percent(point);
             line += &format!(" {:>9.2}% {difference:>+10.2}", percent(measured));
@@ -185,7 +186,7 @@ fn text(
         }
         lines.push(line);
     }
-    let best = curve.best();
+    let best = prediction.best();
     lines.push(String::new());
     lines.push(format!(
         "recommended     {}: hit ratio {:.2} %, of {:.2} % at best, which takes {}",

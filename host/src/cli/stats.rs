@@ -1,13 +1,16 @@
 //! `steadfast stats`: the counters of a module's heap and cache.
 
-use std::fs;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use steadfast_host::prometheus::Prometheus;
-use steadfast_host::table::{observed_rows, write_rows};
-use steadfast_host::{CacheUse, Observed, Runner, find_record};
+use serde::Serialize;
+use steadfast::region::inspect;
+use steadfast_host::prometheus::{OfCache, Prometheus};
+use steadfast_host::table::{Row, cache_use_rows, observed_rows, write_rows};
+use steadfast_host::{CacheUse, Digest, Observed, Runner};
 
+use super::memory_file::{self, Left};
 use super::run::Memory;
 
 /// Prints the counters of a module's heap and cache: of an instance after it has indexed blocks, or of a copy of its memory
@@ -21,7 +24,8 @@ pub struct Arguments {
     /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
     #[arg(long, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// Reads a copy of an instance's linear memory instead, or of its region alone
+    /// Reads a file instead: a copy of an instance's linear memory, or of its region alone, or what `run --warm` has left. An image's
+    /// lookups are not counted
     #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "input"])]
     memory_file: Option<PathBuf>,
     /// Prints after each block, not at the end only
@@ -67,28 +71,61 @@ pub fn stats(arguments: &Arguments) -> anyhow::Result<()> {
     })
 }
 
-/// A file begins as a region does, or it is a whole memory with the record somewhere in it.
+/// Of a memory everything is known; of a region or an image, the cache alone.
 fn of_file(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
-    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-    if let Some(record) = find_record(&bytes) {
-        return print(arguments, &Observed::read(&bytes, &record));
-    }
-    let info = steadfast::region::inspect(&bytes).with_context(|| {
-        format!(
-            "{}: neither a memory with steadfast's record in it nor a region",
-            path.display()
-        )
-    })?;
-    print(arguments, &Observed::of_region(CacheUse::from(info)))
+    let (cache, image) = match memory_file::read(path)? {
+        Left::Memory(bytes, record) => return print(arguments, &Observed::read(&bytes, &record)),
+        Left::Region(bytes) => (CacheUse::from(inspect(&bytes)?), None),
+        Left::Image(image, state_digest) => {
+            let belongs = Belongs {
+                module: image.module(),
+                state_digest,
+            };
+            (CacheUse::from(*image.info()), Some(belongs))
+        }
+    };
+    let belongs = image.as_ref().map_or_else(Vec::new, |image| {
+        vec![
+            ("module", image.module.to_string()),
+            ("state digest", image.state_digest.to_string()),
+        ]
+    });
+    let rows = [belongs, cache_use_rows(&cache)].concat();
+    print_as(arguments, &Alone { image, cache }, &OfCache(&cache), &rows)
+}
+
+/// A cache without the instance that it was in.
+#[derive(Serialize)]
+struct Alone {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<Belongs>,
+    cache: CacheUse,
+}
+
+/// What an image belongs to.
+#[derive(Serialize)]
+struct Belongs {
+    module: Digest,
+    state_digest: Digest,
 }
 
 fn print(arguments: &Arguments, seen: &Observed) -> anyhow::Result<()> {
+    print_as(arguments, seen, &Prometheus(seen), &observed_rows(seen))
+}
+
+/// In the form that the arguments ask for.
+fn print_as(
+    arguments: &Arguments,
+    json: &impl Serialize,
+    prometheus: &impl Display,
+    rows: &[Row],
+) -> anyhow::Result<()> {
     let text = if arguments.json {
-        format!("{}\n", serde_json::to_string(seen)?)
+        format!("{}\n", serde_json::to_string(json)?)
     } else if arguments.prometheus {
-        Prometheus(seen).to_string()
+        prometheus.to_string()
     } else {
-        write_rows(&observed_rows(seen))
+        write_rows(rows)
     };
     Ok(super::print(&text)?)
 }

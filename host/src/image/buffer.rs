@@ -71,6 +71,28 @@ impl Buffer {
         start
     }
 
+    /// Lets a new cache have so many bytes of memory, as in an instance whose region is so large, and runs `work` on it.
+    pub fn with_new_cache<R>(
+        capacity: u32,
+        expected_entry: u32,
+        work: impl FnOnce(&mut Cache) -> R,
+    ) -> R {
+        let mut buffer = Buffer::zeros(capacity as usize);
+        let parts = RegionParts {
+            start: NonNull::from(buffer.bytes_mut()).cast(),
+            capacity,
+            fresh_from: 0,
+            expected_entry,
+            plan_fingerprint: 0,
+            module_tag: 0,
+            growth: Growth::Fixed,
+        };
+        // SAFETY: the bytes are zero, aligned, and nobody else's until this function ends. The cache over them ends before they do:
+        // it is declared after them, and no caller in this crate puts another in its place.
+        let mut cache = Cache::new(unsafe { Region::from_raw(parts) });
+        work(&mut cache)
+    }
+
     /// Bytes before the first one that is aligned. A vector's bytes do not move when it does.
     fn skip(&self) -> usize {
         self.memory.as_ptr().align_offset(REGION_ALIGN)

@@ -112,6 +112,11 @@ impl RegionImage {
         })
     }
 
+    /// Whether bytes begin as such a file does.
+    pub fn is_file(bytes: &[u8]) -> bool {
+        bytes.starts_with(MAGIC)
+    }
+
     /// Reads and verifies an image. The second part of the answer is the state that it belongs to.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! What is drawn, gathered.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use steadfast::Plan;
-use steadfast::heap::HeapMap;
+use steadfast::heap::{HeapMap, PartKind};
 use steadfast::record::Record;
-use steadfast::region::{HEADER_BYTES, Survey};
+use steadfast::region::{FormatError, HEADER_BYTES, RegionInfo, Survey};
 
 use super::cells::{self, Strip};
 use crate::guest::Guest;
@@ -42,6 +44,26 @@ pub struct ClassRow {
     pub capacity_blocks: usize,
 }
 
+/// Free runs of the heap, by their length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RunRow {
+    /// They have this many bytes at least, a power of two, and fewer than twice as many.
+    pub least_bytes: u64,
+    /// Runs.
+    pub runs: u64,
+    /// Bytes of them all.
+    pub bytes: u64,
+}
+
+/// How full the cache's index is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IndexLoad {
+    /// Slots that hold an entry, of all slots in the buckets in use.
+    pub load: f64,
+    /// Buckets that hold no entry, one, and so on: as many as a bucket has slots, and one more.
+    pub buckets: Vec<u32>,
+}
+
 /// Entries of one age.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AgeRow {
@@ -66,6 +88,10 @@ pub struct MemoryMap {
     pub strips: Vec<Strip>,
     /// The heap's size classes.
     pub classes: Vec<ClassRow>,
+    /// The heap's free runs below its high-water mark, the shortest first.
+    pub free_runs: Vec<RunRow>,
+    /// The cache's index, where there is one.
+    pub index: Option<IndexLoad>,
     /// The cache's entries, the youngest first.
     pub ages: Vec<AgeRow>,
 }
@@ -108,26 +134,16 @@ impl MemoryMap {
             },
         ];
         MemoryMap {
-            title: title.into(),
             rows: rows.into_iter().filter(|row| row.bytes > 0).collect(),
             figures: vec![("expected entry", shown(plan.expected_entry().into()))],
-            strips: Vec::new(),
-            classes: Vec::new(),
-            ages: Vec::new(),
+            ..MemoryMap::empty(title)
         }
     }
 
     /// The map of an instance, from its memory and the record that the module keeps there. Takes time in proportion to the
     /// blocks of heap and cache.
     pub fn of_memory(title: impl Into<String>, memory: &[u8], record: &Record) -> Self {
-        let mut map = MemoryMap {
-            title: title.into(),
-            rows: Vec::new(),
-            figures: Vec::new(),
-            strips: Vec::new(),
-            classes: Vec::new(),
-            ages: Vec::new(),
-        };
+        let mut map = MemoryMap::empty(title);
         map.row(0, record.heap_start.into(), "static data, shadow stack", "");
         map.add_heap(memory, record);
         map.row(
@@ -144,6 +160,36 @@ impl MemoryMap {
         map.figures
             .insert(0, ("memory", shown(memory.len() as u64)));
         map
+    }
+
+    /// The map of a region alone, at an address: of a copy of it, or of an image of the cache. Takes time in proportion to the
+    /// entries.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes do not begin with a region's header.
+    pub fn of_region(
+        title: impl Into<String>,
+        address: u32,
+        region: &[u8],
+    ) -> Result<Self, FormatError> {
+        let mut map = MemoryMap::empty(title);
+        let survey = Survey::of(region)?;
+        map.add_survey(address.into(), survey.info().capacity, "", &survey);
+        Ok(map)
+    }
+
+    fn empty(title: impl Into<String>) -> Self {
+        MemoryMap {
+            title: title.into(),
+            rows: Vec::new(),
+            figures: Vec::new(),
+            strips: Vec::new(),
+            classes: Vec::new(),
+            free_runs: Vec::new(),
+            index: None,
+            ages: Vec::new(),
+        }
     }
 
     fn row(&mut self, start: u64, bytes: u64, name: &'static str, note: &str) {
@@ -202,6 +248,7 @@ impl MemoryMap {
                 capacity_blocks: class.capacity_blocks,
             });
         self.classes = classes.collect();
+        self.free_runs = free_runs(&map);
         self.strips.push(cells::heap(start.into(), &map));
     }
 
@@ -214,15 +261,19 @@ impl MemoryMap {
             self.row(start, record.region_granted.into(), "region", &note);
             return;
         };
+        self.add_survey(start, record.region_granted, outcome, &survey);
+    }
+
+    fn add_survey(&mut self, start: u64, granted: u32, outcome: &str, survey: &Survey<'_>) {
         let info = survey.info();
         let header = u64::from(HEADER_BYTES);
         let arena = u64::from(info.arena_start);
         let frontier = u64::from(info.frontier);
         self.row(start, header, "region: header", outcome);
         let index = format!(
-            "{} buckets in use, {:.0} % of their slots taken",
+            "{} buckets in use, load {:.2}",
             grouped(info.buckets.into()),
-            100.0 * survey.index_load()
+            survey.index_load()
         );
         self.row(start + header, arena - header, "region: index", &index);
         let entries = format!(
@@ -232,8 +283,9 @@ impl MemoryMap {
             shown(info.free_bytes.into())
         );
         self.row(start + arena, frontier - arena, "region: entries", &entries);
-        let rest = u64::from(record.region_granted).saturating_sub(frontier);
+        let rest = u64::from(granted).saturating_sub(frontier);
         self.row(start + frontier, rest, "region: not used yet", "");
+        self.figures.push(("region header", header_figure(info)));
         for (name, pool) in ["pool main", "pool views", "pool application"]
             .into_iter()
             .zip(info.pools)
@@ -252,9 +304,49 @@ impl MemoryMap {
             );
             self.figures.push((name, figure));
         }
-        self.ages = ages(&survey);
-        self.strips.push(cells::region(start, &survey));
+        self.index = Some(IndexLoad {
+            load: survey.index_load(),
+            buckets: survey.buckets_by_load().to_vec(),
+        });
+        self.ages = ages(survey);
+        self.strips.push(cells::region(start, survey));
     }
+}
+
+/// What the header tells of the region as a whole.
+fn header_figure(info: &RegionInfo) -> String {
+    let hash: String = info
+        .hash
+        .iter()
+        .take_while(|byte| **byte != 0)
+        .map(|byte| char::from(*byte))
+        .collect();
+    format!(
+        "format {}, {}, height {}, for {} and entries of {} B, hash {}",
+        info.format,
+        format!("{:?}", info.status).to_lowercase(),
+        grouped(info.height.into()),
+        shown(info.limit.into()),
+        info.expected_entry,
+        hash.escape_default()
+    )
+}
+
+/// The heap's free runs by the power of two that their lengths reach.
+fn free_runs(map: &HeapMap<'_>) -> Vec<RunRow> {
+    let mut rows: BTreeMap<u64, RunRow> = BTreeMap::new();
+    let free = map.parts().filter(|part| part.kind == PartKind::Free);
+    for bytes in free.map(|part| part.len as u64).filter(|bytes| *bytes > 0) {
+        let least_bytes = 1 << bytes.ilog2();
+        let row = rows.entry(least_bytes).or_insert(RunRow {
+            least_bytes,
+            runs: 0,
+            bytes: 0,
+        });
+        row.runs += 1;
+        row.bytes += bytes;
+    }
+    rows.into_values().collect()
 }
 
 /// The heap's state, or why it cannot be told.

@@ -4,7 +4,7 @@ use svg::Document;
 use svg::node::element::{Group, Rectangle, Text, Title};
 
 use super::cells::{Cell, CellKind, Strip};
-use super::model::MemoryMap;
+use super::model::{AgeRow, ClassRow, IndexLoad, MemoryMap, RunRow};
 use crate::table::{bytes, grouped};
 
 const WIDTH: usize = 1000;
@@ -34,8 +34,29 @@ impl MemoryMap {
         for strip in &self.strips {
             page.strip(strip);
         }
-        page.classes(self);
-        page.ages(self);
+        if let Some(load) = &self.index {
+            let heading = format!(
+                "buckets of the index by the entries that they hold: load {:.2}",
+                load.load
+            );
+            page.chart(&heading, CellKind::Index, &index(load));
+        }
+        page.chart(
+            "entries by promotions and inserts since their last use",
+            CellKind::Entries,
+            &ages(self),
+        );
+        page.chart(
+            "free runs of the heap by length",
+            CellKind::Free,
+            &free_runs(self),
+        );
+        // The longest comes last.
+        page.chart(
+            "small blocks by size: in use, of those that there is room for",
+            CellKind::Slab,
+            &classes(self),
+        );
         let height = page.at + MARGIN as f64;
         Document::new()
             .set("viewBox", (0, 0, WIDTH, height.ceil() as usize))
@@ -77,26 +98,39 @@ impl Page {
             self.add(rectangle(x, self.at, width, 34.0, colour).add(Title::new(note)));
             x += width;
         }
-        self.at += 52.0;
+        self.at += 48.0;
+        self.text(
+            MARGIN as f64,
+            11,
+            "low addresses on the left; widths grow with the root of the sizes, so that small spans are seen beside large ones",
+        );
+        self.at += 24.0;
         for row in &map.rows {
             let colour = span(row.name);
             let mark = rectangle(MARGIN as f64, self.at - 10.0, 12.0, 12.0, colour);
             self.add(mark);
             self.text(48.0, 13, &format!("{:#010x}", row.start));
             self.text(140.0, 13, row.name);
-            self.text(330.0, 13, &bytes(row.bytes));
-            self.text(560.0, 13, &row.note);
+            self.text(320.0, 13, &bytes(row.bytes));
+            self.text(510.0, 12, &row.note);
             self.at += 19.0;
         }
+        self.at += 8.0;
         for (name, figure) in &map.figures {
             self.text(140.0, 13, name);
-            self.text(330.0, 13, figure);
+            self.text(320.0, 13, figure);
             self.at += 19.0;
         }
     }
 
     fn strip(&mut self, strip: &Strip) {
-        let heading = format!("{}: {} to a cell", strip.name, bytes(strip.cell_bytes));
+        let shown: u64 = strip.cells.iter().map(|cell| cell.bytes).sum();
+        let heading = format!(
+            "{}, as far as it was ever used ({}): {} to a cell",
+            strip.name,
+            bytes(shown),
+            bytes(strip.cell_bytes)
+        );
         self.heading(&heading, 15);
         let mut kinds: Vec<CellKind> = strip.cells.iter().map(|cell| cell.kind).collect();
         kinds.sort_unstable();
@@ -125,70 +159,118 @@ impl Page {
         }
     }
 
-    fn classes(&mut self, map: &MemoryMap) {
-        if map.classes.is_empty() {
+    /// A bar for each line; the longest takes all of the width.
+    fn chart(&mut self, heading: &str, kind: CellKind, bars: &[Bar]) {
+        if bars.is_empty() {
             return;
         }
-        self.heading(
-            "small blocks by size: in use, of those that there is room for",
-            15,
-        );
-        let most = map
-            .classes
-            .iter()
-            .map(|class| class.capacity_blocks * class.block_bytes);
-        let most = most.max().unwrap_or(1).max(1) as f64;
-        for class in &map.classes {
-            let width = |blocks: usize| 560.0 * (blocks * class.block_bytes) as f64 / most;
-            let figure = format!(
-                "{} of {} in {} slabs",
+        self.heading(heading, 15);
+        let most = bars.iter().map(|bar| bar.whole).fold(1.0, f64::max);
+        for bar in bars {
+            let Bar {
+                label,
+                whole,
+                part,
+                figure,
+            } = bar;
+            let (left, top) = (130.0, self.at);
+            let note = format!("{label}: {figure}");
+            let shape = |length: f64| {
+                rectangle(
+                    left,
+                    top,
+                    560.0 * length / most,
+                    BAR_HEIGHT - 3.0,
+                    base(kind),
+                )
+                .add(Title::new(note.clone()))
+            };
+            self.add(shape(*whole).set("fill-opacity", 0.25));
+            self.add(shape(*part));
+            self.at += 11.0;
+            self.text(MARGIN as f64, 12, label);
+            self.text(left + 560.0 * whole / most + 8.0, 12, figure);
+            self.at += BAR_HEIGHT - 11.0;
+        }
+    }
+}
+
+/// A line of a chart.
+struct Bar {
+    label: String,
+    /// How long the bar is, and how much of that is filled.
+    whole: f64,
+    part: f64,
+    figure: String,
+}
+
+impl Bar {
+    fn full(label: String, length: f64, figure: String) -> Bar {
+        Bar {
+            label,
+            whole: length,
+            part: length,
+            figure,
+        }
+    }
+}
+
+fn classes(map: &MemoryMap) -> Vec<Bar> {
+    let bar = |class: &ClassRow| {
+        let length = |blocks: usize| blocks as f64 * class.block_bytes as f64;
+        Bar {
+            label: format!("{} B", class.block_bytes),
+            whole: length(class.capacity_blocks),
+            part: length(class.live_blocks),
+            figure: format!(
+                "{} of {} in {}",
                 grouped(class.live_blocks as u64),
                 grouped(class.capacity_blocks as u64),
-                grouped(class.slabs as u64)
-            );
-            let bar = (width(class.capacity_blocks), width(class.live_blocks));
-            self.bar(
-                &format!("{} B", class.block_bytes),
-                bar,
-                CellKind::Slab,
-                &figure,
-            );
+                counted(class.slabs as u64, "slab", "slabs")
+            ),
         }
-    }
+    };
+    map.classes.iter().map(bar).collect()
+}
 
-    fn ages(&mut self, map: &MemoryMap) {
-        if map.ages.is_empty() {
-            return;
-        }
-        self.heading("entries by promotions and inserts since their last use", 15);
-        let most = map
-            .ages
-            .iter()
-            .map(|age| age.bytes)
-            .max()
-            .unwrap_or(1)
-            .max(1) as f64;
-        for age in &map.ages {
-            let width = 560.0 * age.bytes as f64 / most;
-            let label = format!("up to {}", grouped(age.up_to.into()));
-            let figure = format!("{} in {}", grouped(age.entries), bytes(age.bytes));
-            self.bar(&label, (width, width), CellKind::Entries, &figure);
-        }
-    }
+fn free_runs(map: &MemoryMap) -> Vec<Bar> {
+    let bar = |row: &RunRow| {
+        let label = format!("from {}", bytes(row.least_bytes));
+        let figure = format!(
+            "{} of {}",
+            counted(row.runs, "run", "runs"),
+            bytes(row.bytes)
+        );
+        Bar::full(label, row.bytes as f64, figure)
+    };
+    map.free_runs.iter().map(bar).collect()
+}
 
-    fn bar(&mut self, label: &str, (whole, part): (f64, f64), kind: CellKind, figure: &str) {
-        let (left, top) = (130.0, self.at);
-        let note = format!("{label}: {figure}");
-        let pale =
-            rectangle(left, top, whole, BAR_HEIGHT - 3.0, base(kind)).set("fill-opacity", 0.25);
-        self.add(pale.add(Title::new(note.clone())));
-        let full = rectangle(left, top, part, BAR_HEIGHT - 3.0, base(kind));
-        self.add(full.add(Title::new(note)));
-        self.at += 11.0;
-        self.text(MARGIN as f64, 12, label);
-        self.text(left + whole + 8.0, 12, figure);
-        self.at += BAR_HEIGHT - 11.0;
-    }
+fn index(index: &IndexLoad) -> Vec<Bar> {
+    let bar = |(entries, buckets): (usize, &u32)| {
+        let label = counted(entries as u64, "entry", "entries");
+        let figure = counted((*buckets).into(), "bucket", "buckets");
+        Bar::full(label, f64::from(*buckets), figure)
+    };
+    index.buckets.iter().enumerate().map(bar).collect()
+}
+
+fn ages(map: &MemoryMap) -> Vec<Bar> {
+    let bar = |age: &AgeRow| {
+        let label = format!("up to {}", grouped(age.up_to.into()));
+        let figure = format!("{} in {}", grouped(age.entries), bytes(age.bytes));
+        Bar::full(label, age.bytes as f64, figure)
+    };
+    map.ages.iter().map(bar).collect()
+}
+
+/// A number of things.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!(
+        "{} {}",
+        grouped(number),
+        if number == 1 { one } else { many }
+    )
 }
 
 fn rectangle(x: f64, y: f64, width: f64, height: f64, fill: &str) -> Rectangle {

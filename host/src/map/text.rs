@@ -30,8 +30,11 @@ impl fmt::Display for MemoryMap {
         self.strips
             .iter()
             .try_for_each(|strip| write_strip(f, strip))?;
-        self.write_classes(f)?;
-        self.write_ages(f)
+        self.write_index(f)?;
+        self.write_ages(f)?;
+        self.write_free_runs(f)?;
+        // The longest comes last.
+        self.write_classes(f)
     }
 }
 
@@ -56,6 +59,42 @@ impl MemoryMap {
                 grouped(class.live_blocks as u64),
                 grouped(class.capacity_blocks as u64),
                 100.0 * used
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_free_runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.free_runs.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nfree runs of the heap, by length")?;
+        writeln!(f, "{:>12} {:>8} {:>14}", "at least", "runs", "bytes")?;
+        for row in &self.free_runs {
+            writeln!(
+                f,
+                "{:>12} {:>8} {:>14}",
+                bytes(row.least_bytes),
+                grouped(row.runs),
+                grouped(row.bytes)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_index(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(index) = &self.index else {
+            return Ok(());
+        };
+        writeln!(f, "\nbuckets of the index, by the entries that they hold")?;
+        writeln!(f, "{:>8} {:>10} {:>7}", "entries", "buckets", "share")?;
+        let all = index.buckets.iter().sum::<u32>().max(1);
+        for (entries, buckets) in index.buckets.iter().enumerate() {
+            writeln!(
+                f,
+                "{entries:>8} {:>10} {:>6.1}%",
+                grouped((*buckets).into()),
+                100.0 * f64::from(*buckets) / f64::from(all)
             )?;
         }
         Ok(())

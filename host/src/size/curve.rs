@@ -1,7 +1,5 @@
 //! The hit ratio by the region's capacity.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use steadfast::region::{Geometry, WAYS};
 
@@ -11,7 +9,7 @@ use crate::trace::{Operation, Trace};
 /// Capacities are told apart by this many bytes.
 pub const STEP_BYTES: u64 = 4 << 10;
 /// The largest capacity that is looked at.
-const MAX_BYTES: u64 = (4 << 30) - STEP_BYTES;
+pub(super) const MAX_BYTES: u64 = (4 << 30) - STEP_BYTES;
 
 /// The hit ratio at one capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -22,40 +20,13 @@ pub struct Point {
     pub hit_ratio: f64,
 }
 
-/// How a real cache differs from the strict order of recency, as runs have shown it: an entry's place is not always as large as
-/// the entry, and where a bucket of the index is full or a large value needs a window, others than the oldest are evicted.
-#[derive(Clone, Debug, Default)]
-pub struct Calibration {
-    /// The capacity from which on nothing is evicted.
-    pub everything: Option<u64>,
-    /// Capacities, ascending, and the share of each that a cache in strict order needs for the same hits.
-    pub shares: Vec<(u64, f64)>,
-}
-
-impl Calibration {
-    /// The share at a capacity: between two that are known, on the line through them.
-    fn share(&self, capacity: u64) -> f64 {
-        let after = self.shares.partition_point(|&(known, _)| known < capacity);
-        let before = after.checked_sub(1).and_then(|at| self.shares.get(at));
-        match (before, self.shares.get(after)) {
-            (Some(&(low, from)), Some(&(high, to))) => {
-                let way = (capacity - low) as f64 / (high - low) as f64;
-                from + (to - from) * way
-            }
-            (Some(&(_, share)), None) | (None, Some(&(_, share))) => share,
-            (None, None) => 1.0,
-        }
-    }
-}
-
-/// The hit ratio of every capacity. Exact for a cache that always drops the entry used least recently; calibrated for ours.
+/// The hit ratio of every capacity, of a cache that always drops the entry used least recently: exact.
 #[derive(Clone, Debug)]
 pub struct Curve {
     lookups: u64,
     /// The least capacity at which a cache in strict order finds each lookup's key, ascending; lookups that none serves are left
     /// out.
     needed: Vec<u64>,
-    calibration: Calibration,
 }
 
 impl Curve {
@@ -78,20 +49,7 @@ impl Curve {
             }
         }
         needed.sort_unstable();
-        Curve {
-            lookups,
-            needed,
-            calibration: Calibration::default(),
-        }
-    }
-
-    /// The same curve, corrected by what runs have shown.
-    #[must_use]
-    pub fn calibrated(self, calibration: Calibration) -> Self {
-        Curve {
-            calibration,
-            ..self
-        }
+        Curve { lookups, needed }
     }
 
     /// Lookups.
@@ -101,80 +59,16 @@ impl Curve {
 
     /// The hit ratio of a region of so many bytes.
     pub fn at(&self, capacity: u64) -> Point {
-        let strict = match self.calibration.everything {
-            Some(everything) if capacity >= everything => u64::MAX,
-            _ => (capacity as f64 * self.calibration.share(capacity)) as u64,
-        };
+        let hits = self.needed.partition_point(|&needed| needed <= capacity);
         Point {
             capacity,
-            hit_ratio: self.strict_hits(strict) as f64 / self.lookups.max(1) as f64,
+            hit_ratio: hits as f64 / self.lookups.max(1) as f64,
         }
-    }
-
-    fn strict_hits(&self, capacity: u64) -> usize {
-        self.needed.partition_point(|&needed| needed <= capacity)
-    }
-
-    /// The capacity at which a cache in strict order has this hit ratio.
-    pub(super) fn strict_capacity(&self, hit_ratio: f64) -> u64 {
-        let hits = (hit_ratio * self.lookups as f64).round() as usize;
-        let last = hits.min(self.needed.len()).checked_sub(1);
-        last.map_or(STEP_BYTES, |at| self.needed[at])
     }
 
     /// The hit ratio that no larger region betters, at the least capacity that has it.
     pub fn best(&self) -> Point {
-        let strict = self.needed.last().copied().unwrap_or(STEP_BYTES);
-        Point {
-            capacity: self.calibration.everything.unwrap_or(strict),
-            hit_ratio: self.needed.len() as f64 / self.lookups.max(1) as f64,
-        }
-    }
-
-    /// The least capacity whose hit ratio is within `points` hundredths of the best.
-    pub fn within(&self, points: f64) -> Point {
-        let best = self.best();
-        let serves =
-            |steps: u64| self.at(steps * STEP_BYTES).hit_ratio >= best.hit_ratio - points / 100.0;
-        let (mut low, mut high) = (0, best.capacity.div_ceil(STEP_BYTES));
-        while high - low > 1 {
-            let middle = u64::midpoint(low, high);
-            if serves(middle) {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        self.at(high * STEP_BYTES)
-    }
-
-    /// So many capacities, from one that serves few lookups to the least that serves most, evenly apart on a logarithmic scale; the
-    /// recommended one is among them.
-    pub fn points(&self, count: usize) -> Vec<Point> {
-        let best = self.best();
-        let low = self.within(97.0 * best.hit_ratio).capacity / 4 * 3;
-        let low = low.max(16 * STEP_BYTES);
-        let high = best.capacity.max(low);
-        let recommended = self.within(1.0).capacity;
-        let spread = |steps: usize| -> BTreeSet<u64> {
-            let ratio = (high as f64 / low as f64).powf(1.0 / steps as f64);
-            (0..=steps)
-                .map(|step| low as f64 * ratio.powf(step as f64))
-                .map(|capacity| (capacity as u64).next_multiple_of(STEP_BYTES))
-                .chain([recommended])
-                .collect()
-        };
-        // One more where the recommended capacity is one of them anyway.
-        let fewer = spread(count.saturating_sub(2).max(1));
-        let capacities = if fewer.len() < count {
-            spread(count.saturating_sub(1).max(1))
-        } else {
-            fewer
-        };
-        capacities
-            .into_iter()
-            .map(|capacity| self.at(capacity))
-            .collect()
+        self.at(self.needed.last().copied().unwrap_or(STEP_BYTES))
     }
 }
 

@@ -2,25 +2,26 @@
 
 use std::path::Path;
 
-use super::curve::{Curve, Point};
+use super::curve::Point;
+use super::prediction::Prediction;
 use crate::plot::{self, PlotError};
 
 /// Points of the drawn curve.
-const DRAWN: usize = 200;
+const DRAWN: usize = 60;
 
 /// Draws the hit ratio by the region's size, and what runs have shown beside it.
 ///
 /// # Errors
 ///
 /// When the file cannot be written.
-pub fn draw(path: &Path, curve: &Curve, measured: &[Point]) -> Result<(), PlotError> {
+pub fn draw(path: &Path, prediction: &Prediction<'_>, measured: &[Point]) -> Result<(), PlotError> {
     let drawn = |points: &[Point]| {
         let point = |point: &Point| (point.capacity as f64 / 1024.0, 100.0 * point.hit_ratio);
         points.iter().map(point).collect()
     };
     let mut series = vec![plot::Series {
         subject: "predicted",
-        points: drawn(&curve.points(DRAWN)),
+        points: drawn(&prediction.points(DRAWN)),
     }];
     if !measured.is_empty() {
         series.push(plot::Series {

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use crate::guests::*;
 use steadfast::record::{Record, State};
 use steadfast::{Bytes, Plan};
-use steadfast_host::{Digest, RedbState, state_digest};
+use steadfast_host::{Compression, Digest, RedbState, RegionImage, state_digest};
 use tempfile::TempDir;
 
 fn steadfast(arguments: &[&str]) -> Output {
@@ -346,4 +346,90 @@ fn stats_reads_a_file_that_holds_a_memory_or_a_region() {
         text.contains("\nsteadfast_heap_budget_bytes 65536\n"),
         "{output:?}"
     );
+    let output = steadfast(&["map", "--memory-file", &memory]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("nothing allocated yet"), "{output:?}");
+}
+
+/// A region of the format's version 1, as it stands in an instance.
+const REGION: &[u8] = include_bytes!("../../../tests/golden/region-1.bin");
+
+fn json(arguments: &[&str]) -> serde_json::Value {
+    let output = steadfast(&[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn stats_and_map_read_what_run_keeps_warm() {
+    const AT: u32 = 1 << 16;
+    let desk = Desk::new();
+    let memory = [&vec![0; AT as usize], REGION].concat();
+    let image = RegionImage::capture(&memory, AT, Digest([7; 32])).unwrap();
+    let info = image.info();
+    let state = Digest([9; 32]);
+    desk.write("region", REGION);
+    image
+        .write(&desk.path("plain"), state, Compression::None)
+        .unwrap();
+    image
+        .write(&desk.path("compressed"), state, Compression::Lz4)
+        .unwrap();
+    assert_ne!(
+        fs::read(desk.path("plain")).unwrap(),
+        fs::read(desk.path("compressed")).unwrap()
+    );
+    for (name, start) in [("region", 0), ("plain", AT), ("compressed", AT)] {
+        let path = text_of(&desk.path(name));
+        let seen = json(&["stats", "--memory-file", &path]);
+        assert_eq!(seen["cache"]["entries"], info.entries, "{name}");
+        assert_eq!(seen["cache"]["used_bytes"], info.used_bytes, "{name}");
+        if start > 0 {
+            assert_eq!(seen["image"]["module"], image.module().to_string());
+            assert_eq!(seen["image"]["state_digest"], state.to_string());
+        }
+        let map = json(&["map", "--memory-file", &path]);
+        assert_eq!(map["rows"][0]["start"], start, "{name}");
+        let sum = |rows: &serde_json::Value, of: &str| -> u64 {
+            let rows = rows.as_array().unwrap().iter();
+            rows.map(|row| row[of].as_u64().unwrap()).sum()
+        };
+        assert_eq!(
+            sum(&map["ages"], "entries"),
+            u64::from(info.entries),
+            "{name}"
+        );
+        let buckets = map["index"]["buckets"].as_array().unwrap().iter();
+        let held = (0..).zip(buckets);
+        let held: u64 = held
+            .map(|(held, number)| held * number.as_u64().unwrap())
+            .sum();
+        assert_eq!(held, u64::from(info.entries), "{name}");
+    }
+    let mut damaged = fs::read(desk.path("compressed")).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    desk.write("damaged", &damaged);
+    for command in ["stats", "map"] {
+        let output = steadfast(&[command, "--memory-file", &text_of(&desk.path("damaged"))]);
+        one_line_with(&output, &["damaged", "not a usable image"]);
+    }
+}
+
+#[test]
+fn a_live_map_is_drawn_after_each_block() {
+    let desk = Desk::new();
+    let fields = [(offset_of!(Record, heap_len), 65536)];
+    let memory = r#"(memory (export "memory") 1)"#;
+    let module = module_that_writes(memory, &record_items(&fields), "");
+    desk.write("recorded", &module);
+    let (module, block) = (desk.path("recorded"), desk.path("block"));
+    let (module, block) = (text_of(&module), text_of(&block));
+    let draw = |more: &[&str]| {
+        let output = steadfast(&[&["map", &module, "--input", &block, &block], more].concat());
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.matches("after block 702861").count()
+    };
+    assert_eq!((draw(&[]), draw(&["--live"])), (1, 2));
 }

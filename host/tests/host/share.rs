@@ -136,6 +136,50 @@ fn no_instance_sees_what_another_wrote() {
     assert!(reused > 0, "no address was used twice");
 }
 
+/// From 2 MiB on, the system may hold an image in huge pages, whole or in part.
+#[test]
+fn a_large_image_is_shared_and_written_apart_as_a_small_one_is() {
+    const HUGE: usize = 2 << 20;
+    let runner = runner(quiet());
+    let expected = bytes(3 * HUGE + 4097);
+    for at in [HUGE, HUGE + PAGE] {
+        let parts: [(u32, &[u8]); 2] = [
+            (0, &expected),
+            ((5 * HUGE + 12345) as u32, &expected[..HUGE + 999]),
+        ];
+        let image = SharedImage::of_parts(at as u32, &parts).unwrap();
+        let mut whole = vec![0; image.len()];
+        for (start, part) in parts {
+            whole[start as usize..][..part.len()].copy_from_slice(part);
+        }
+        let still = open_at(&runner, Some(&image), 0, 0, 0);
+        let mut writer = open_at(&runner, Some(&image), 0, 0, 0);
+        let memory = &mut writer.memory_mut()[at..][..whole.len()];
+        assert!(memory == whole, "a fresh instance has the image");
+        let mut written = whole.clone();
+        for place in [
+            0,
+            HUGE - 1,
+            HUGE,
+            2 * HUGE + 777,
+            3 * HUGE + 4096,
+            whole.len() - 1,
+        ] {
+            (memory[place], written[place]) = (0xEE, 0xEE);
+        }
+        assert!(memory == written, "what it wrote, and nothing else");
+        assert!(still.memory()[at..][..whole.len()] == whole);
+        drop(writer);
+        let next = open_at(&runner, Some(&image), 0, 0, 0);
+        assert!(next.memory()[at..][..whole.len()] == whole);
+        assert!(
+            next.memory()[at + whole.len()..]
+                .iter()
+                .all(|&byte| byte == 0)
+        );
+    }
+}
+
 #[test]
 fn instances_on_many_threads_keep_apart() {
     let runner = runner(quiet());

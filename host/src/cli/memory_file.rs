@@ -1,0 +1,37 @@
+//! Files that hold what an instance left: all of its memory, its region, or an image of its cache.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use steadfast::record::Record;
+use steadfast_host::{Digest, RegionImage, find_record};
+
+/// What an instance left.
+pub enum Left {
+    /// All of its memory, and the record in it.
+    Memory(Vec<u8>, Box<Record>),
+    /// The bytes of its region, which do not tell its address.
+    Region(Vec<u8>),
+    /// What `run --warm` keeps: the image, and the state that it belongs to.
+    Image(Box<RegionImage>, Digest),
+}
+
+/// Reads a file, and finds out which of them it is.
+pub fn read(path: &Path) -> anyhow::Result<Left> {
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    if RegionImage::is_file(&bytes) {
+        let (image, state) = RegionImage::read(path)?;
+        return Ok(Left::Image(Box::new(image), state));
+    }
+    if let Some(record) = find_record(&bytes) {
+        return Ok(Left::Memory(bytes, Box::new(record)));
+    }
+    steadfast::region::inspect(&bytes).with_context(|| {
+        format!(
+            "{}: neither a memory with steadfast's record in it, nor a region, nor an image of one",
+            path.display()
+        )
+    })?;
+    Ok(Left::Region(bytes))
+}
