@@ -3,7 +3,7 @@
 
 use steadfast::cache::Cache;
 use steadfast::region::block_bytes;
-use steadfast_ops::cache::{Mix, Spec, region};
+use steadfast_ops::cache::{Mix, Spec, noise, region};
 
 const CAPACITY: u32 = 4 << 20;
 
@@ -90,6 +90,34 @@ fn a_mixed_load_evicts_little_more_than_it_inserts() {
     let evicted = held + inserted - payload(&cache);
     let ratio = evicted as f64 / inserted as f64;
     assert!(ratio <= 1.15, "{ratio} bytes evicted for each inserted");
+    let stats = cache.stats();
+    let windows = stats.window_evictions as f64 / stats.inserts as f64;
+    println!(
+        "{ratio:.4} bytes evicted for each inserted, {windows:.4} window evictions for each insert"
+    );
+    assert!(windows <= 0.1, "{windows} window evictions for each insert");
+}
+
+/// Sizes that differ by a few bytes are what leaves holes that are a little too small for any entry.
+#[test]
+fn entries_of_nearly_one_size_leave_few_holes() {
+    let mut cache = cache(76);
+    let mut random = noise(9);
+    let mut draw = || u32::from_le_bytes(core::array::from_fn(|_| random.next().unwrap_or(0)));
+    let key = |number: u32| [&[b'k'; 42][..], &number.to_le_bytes()].concat();
+    for number in 0..150_000 {
+        let len = [26, 28, 30, 38][draw() as usize % 4];
+        cache.insert(&key(number), &vec![7; len]).unwrap();
+        // One of those that are held, so that entries do not go in the order in which they came.
+        cache.get(&key(number - draw() % number.clamp(1, 30_000)));
+    }
+    cache.validate().unwrap();
+    let stats = cache.stats();
+    let free = f64::from(stats.free_bytes) / f64::from(CAPACITY);
+    let windows = stats.window_evictions as f64 / stats.inserts as f64;
+    println!("{free:.4} of the region lies free, {windows:.4} window evictions for each insert");
+    assert!(free <= 0.06, "{free} of the region lies free");
+    assert!(windows <= 0.2, "{windows} window evictions for each insert");
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub struct Options {
     input: Vec<PathBuf>,
 }
 
-const ROWS: [&str; 11] = [
+const ROWS: [&str; 12] = [
     "hit-1m",
     "hit-16m",
     "hit-64m",
@@ -60,6 +60,7 @@ const ROWS: [&str; 11] = [
     "block-linked",
     "worst-case",
     "worst-case-chosen",
+    "worst-by-size",
 ];
 
 impl Options {
@@ -136,7 +137,10 @@ pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     }
     if options.wants("worst-case-chosen") {
         let name = "worst-case-chosen";
-        worst::chosen(&subjects, &mut Row { name, figures })?;
+        worst::chosen(options, &subjects, &mut Row { name, figures })?;
+    }
+    if options.wants("worst-by-size") {
+        worst::by_size(options, &subjects, figures)?;
     }
     if let Some(path) = &options.plot {
         sizes::draw(path, &subjects)?;

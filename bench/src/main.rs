@@ -10,6 +10,7 @@ mod indexer;
 mod inputs;
 mod load;
 mod metashrew;
+mod parallel;
 mod pictures;
 mod policies;
 mod process;
@@ -72,7 +73,7 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
-    /// Simulated hit ratios of strict LRU and of SIEVE.
+    /// Simulated hit ratios of strict LRU, deferred promotion and SIEVE.
     Policies,
     /// Bytes that the crate adds to a small module.
     Size,

@@ -1,4 +1,4 @@
-//! Which entry to evict: hit ratios of strict LRU and of SIEVE, simulated over caches of the same bytes.
+//! Which entry to evict: hit ratios of strict LRU, of LRU with deferred promotion and of SIEVE, simulated over caches of the same bytes.
 
 mod queue;
 
@@ -28,14 +28,18 @@ struct Trace {
     sizes: [u64; 3],
 }
 
-/// Simulates both policies on every trace.
+/// Simulates the policies on every trace.
 ///
 /// # Errors
 /// When the block is none.
 pub fn measure(figures: &mut Figures) -> Result<()> {
     for trace in [block()?, zipf(), scan()] {
         for bytes in trace.sizes {
-            for (subject, policy) in [("lru", Policy::Lru), ("sieve", Policy::Sieve)] {
+            for (subject, policy) in [
+                ("lru", Policy::Lru),
+                ("deferred", Policy::Deferred),
+                ("sieve", Policy::Sieve),
+            ] {
                 figures.push(Figure {
                     bench: "policies",
                     row: format!("{}-{}k", trace.name, bytes >> 10),

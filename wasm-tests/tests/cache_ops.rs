@@ -4,36 +4,49 @@ use steadfast::cache::Cache;
 use steadfast_ops::cache::{Checks, Script, Spec, noise, region, run};
 use wasm_tests::{Guest, Setting, TARGETS};
 
-const OPERATIONS: u64 = 20_000;
-const LARGE: usize = 10_000;
+/// Plays so many operations on a cache that the host limits to so many bytes, and holds the results against a native run's.
+fn compare(guest: &Guest, seed: u64, capacity: u32, operations: u64) {
+    const LARGE: usize = 10_000;
+    let setting = Setting {
+        cache_limit: Some(capacity),
+        env: [
+            ("OPERATIONS", operations),
+            ("SEED", seed),
+            ("LARGE", LARGE as u64),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_string()))
+        .to_vec(),
+        ..Setting::default()
+    };
+    let context = format!("seed {seed}, {capacity} bytes");
+    let outcome = guest.run(&setting).unwrap().finished(&context);
+    let mut cache = Cache::new(region(&Spec::fresh(capacity)));
+    let mut script = Script::new(noise(seed), LARGE);
+    let native = run(&mut cache, &mut script, operations, Checks::SPARSE);
+    let native = native.unwrap_or_else(|mismatch| panic!("{context}: {mismatch}"));
+    let expected = [
+        operations,
+        native.digest,
+        native.stats.evictions,
+        u64::from(native.stats.capacity_bytes),
+    ];
+    assert_eq!(outcome.results[..4], expected, "{context}");
+}
 
 #[test]
 fn a_module_gives_the_results_of_a_native_process() {
     let guest = Guest::load(TARGETS[0], "cache-ops");
     for (seed, capacity) in [(1, 5_000), (2, 70_008), (3, 1 << 20), (4, 5 << 20), (5, 0)] {
-        let setting = Setting {
-            cache_limit: Some(capacity),
-            env: [
-                ("OPERATIONS", OPERATIONS),
-                ("SEED", seed),
-                ("LARGE", LARGE as u64),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_string()))
-            .to_vec(),
-            ..Setting::default()
-        };
-        let context = format!("seed {seed}, {capacity} bytes");
-        let outcome = guest.run(&setting).unwrap().finished(&context);
-        let mut cache = Cache::new(region(&Spec::fresh(capacity)));
-        let mut script = Script::new(noise(seed), LARGE);
-        let native = run(&mut cache, &mut script, OPERATIONS, Checks::SPARSE);
-        let native = native.unwrap_or_else(|mismatch| panic!("{context}: {mismatch}"));
-        let expected = [
-            OPERATIONS,
-            native.digest,
-            native.stats.evictions,
-            u64::from(native.stats.capacity_bytes),
-        ];
-        assert_eq!(outcome.results[..4], expected, "{context}");
+        compare(&guest, seed, capacity, 20_000);
+    }
+}
+
+/// From nothing over the header, the first buckets and the first entry to further steps of the index. `tests/cache_capacities.rs`
+/// goes on natively.
+#[test]
+fn every_small_capacity_works_or_is_disabled() {
+    let guest = Guest::load(TARGETS[0], "cache-ops");
+    for capacity in (0..=8192).step_by(8) {
+        compare(&guest, capacity.into(), capacity, 25);
     }
 }

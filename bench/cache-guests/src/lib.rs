@@ -1,12 +1,14 @@
 //! The workloads that every measured cache runs, in one module for each: the host says which keys, and times the calls.
 
 mod entry;
+mod hashbrown_index;
 mod script;
 mod work;
 
 pub mod peers;
 pub mod steadfast;
 
+pub use hashbrown_index::HashbrownIndex;
 pub use work::{Op, Tally, WORK_BYTES, bench_work, payload, run, value_bytes};
 
 /// What a cache is told about its size.

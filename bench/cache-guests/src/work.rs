@@ -5,8 +5,8 @@ use crate::entry::{Key, resemble, value};
 use crate::script::{self, Step};
 use steadfast::exclusive::Exclusive;
 
-/// Room for the host's numbers or script.
-pub const WORK_BYTES: usize = 64 << 10;
+/// Room for the host's numbers or script: for one operation with a value of 64 KiB.
+pub const WORK_BYTES: usize = (64 << 10) + 256;
 
 /// Where the host writes them: numbers as little-endian `u32`, or a script.
 #[allow(non_upper_case_globals, reason = "the name is the module's export")]

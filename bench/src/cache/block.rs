@@ -10,10 +10,10 @@ use wasmtime::Module;
 
 use super::instance::{Batch, Instance, Op};
 use super::script::{self, ROOM};
-use super::subject::{Bound, Subject};
+use super::subject::{Subject, bounded};
 use super::{Options, Row, fit};
 use crate::figures::median;
-use crate::inputs;
+use crate::{inputs, parallel};
 
 const REPLAYS: u32 = 20;
 
@@ -201,21 +201,16 @@ pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Re
     let script = Script::of(&blocks(&options.input)?)?;
     let engine = |fuel| steadfast_host::engine::engine(fuel).map_err(|error| anyhow!("{error:?}"));
     let (timed, counted) = (engine(false)?, engine(true)?);
-    let mut runners = Vec::new();
-    for subject in subjects
-        .iter()
-        .filter(|subject| subject.bound != Bound::None)
-    {
-        let runner = Runner::fit(subject, subject.compile(&timed, "-2m")?, &script);
-        runners.push(runner.with_context(|| subject.name)?);
-    }
+    let mut runners = parallel::each(bounded(subjects), |subject| {
+        Runner::fit(subject, subject.compile(&timed, "-2m")?, &script).context(subject.name)
+    })?;
     for round in 0..ROUNDS {
         for at in 0..runners.len() {
             let at = (at + round) % runners.len();
             runners[at].time(&script)?;
         }
     }
-    let peers = runners.iter().filter(|runner| !runner.subject.is_ours());
+    let peers = runners.iter().filter(|runner| runner.subject.is_peer());
     let best = peers
         .min_by(|a, b| middle(&a.ns).total_cmp(&middle(&b.ns)))
         .map(|best| best.ns.clone());

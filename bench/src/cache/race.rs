@@ -6,8 +6,9 @@ use wasmtime::Engine;
 use super::Row;
 use super::instance::{Batch, Capacity, Instance, Op};
 use super::model::Model;
-use super::subject::{Bound, Subject};
+use super::subject::Subject;
 use crate::figures::median;
+use crate::parallel;
 
 /// The most bytes that a module can have: all that it can address.
 pub const NO_CEILING: u64 = 4 << 30;
@@ -23,7 +24,7 @@ pub struct Work {
 /// Where a cache stands.
 pub struct Place<'a> {
     /// How large it is told to be.
-    pub capacity: &'a dyn Fn(&Subject) -> Capacity,
+    pub capacity: &'a (dyn Fn(&Subject) -> Capacity + Sync),
     /// The most bytes of linear memory.
     pub ceiling: u64,
     /// The suffix of that one of our modules whose plan fits.
@@ -56,11 +57,9 @@ pub fn run<'a>(
     row: &mut Row<'_>,
 ) -> Result<Vec<Runner<'a>>> {
     let timed = engine(false)?;
-    let mut runners = Vec::new();
-    for subject in subjects {
-        let runner = Runner::start(subject, &timed, place, before);
-        runners.push(runner.with_context(|| subject.name.to_owned())?);
-    }
+    let mut runners = parallel::each(subjects, |subject| {
+        Runner::start(subject, &timed, place, before).context(subject.name)
+    })?;
     for (round, work) in rounds.iter().enumerate() {
         for at in 0..runners.len() {
             let at = (at + round) % runners.len();
@@ -69,8 +68,11 @@ pub fn run<'a>(
         }
     }
     let counted = engine(true)?;
-    for runner in &mut runners {
-        runner.count(&counted, place, before, &rounds[0])?;
+    let fuel = parallel::each(subjects, |subject| {
+        fuel(subject, &counted, place, before, &rounds[0])
+    })?;
+    for (runner, fuel) in runners.iter_mut().zip(fuel) {
+        runner.fuel = fuel;
     }
     check(&runners, place, before, rounds)?;
     report(&runners, rounds, row);
@@ -109,25 +111,25 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    fn count(
-        &mut self,
-        engine: &Engine,
-        place: &Place<'_>,
-        before: &Work,
-        work: &Work,
-    ) -> Result<()> {
-        let mut runner = Runner::start(self.subject, engine, place, before)?;
-        let full = runner.instance.fuel_left()?;
-        runner.instance.run(work.op, &work.numbers)?;
-        let used = full - runner.instance.fuel_left()?;
-        self.fuel = used as f64 / work.numbers.len() as f64;
-        Ok(())
-    }
-
     /// Its time, in the middle of all rounds.
     fn middle(&self) -> f64 {
         median(&mut self.ns.clone())
     }
+}
+
+/// The fuel of each operation of a round.
+fn fuel(
+    subject: &Subject,
+    engine: &Engine,
+    place: &Place<'_>,
+    before: &Work,
+    work: &Work,
+) -> Result<f64> {
+    let mut runner = Runner::start(subject, engine, place, before)?;
+    let full = runner.instance.fuel_left()?;
+    runner.instance.run(work.op, &work.numbers)?;
+    let used = full - runner.instance.fuel_left()?;
+    Ok(used as f64 / work.numbers.len() as f64)
 }
 
 /// Holds the hits against a model where there is one, and against our own counters.
@@ -160,11 +162,9 @@ fn check(runners: &[Runner<'_>], place: &Place<'_>, before: &Work, rounds: &[Wor
 }
 
 fn report(runners: &[Runner<'_>], rounds: &[Work], row: &mut Row<'_>) {
-    let is_peer =
-        |runner: &&Runner<'_>| !runner.subject.is_ours() && runner.subject.bound != Bound::None;
     let best = runners
         .iter()
-        .filter(is_peer)
+        .filter(|runner| runner.subject.is_peer())
         .min_by(|a, b| a.middle().total_cmp(&b.middle()));
     let looks_up = rounds[0].op != Op::Insert;
     let total: usize = rounds.iter().map(|work| work.numbers.len()).sum();

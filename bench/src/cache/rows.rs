@@ -6,9 +6,10 @@ use super::fit;
 use super::instance::{Instance, Op};
 use super::numbers::Numbers;
 use super::race::{self, NO_CEILING, Place, Runner, Work};
-use super::subject::{Bound, Subject};
+use super::subject::{Bound, Subject, bounded};
 use super::{ENTRY_BYTES, Options, Row};
 use crate::figures::Figures;
+use crate::parallel;
 
 /// Rounds of each row.
 const ROUNDS: usize = 9;
@@ -109,10 +110,10 @@ fn zipf_work(options: &Options) -> (Work, Vec<Work>) {
 pub fn fit(options: &Options, subjects: &[&Subject]) -> Result<()> {
     let engine = steadfast_host::engine::engine(false).map_err(|error| anyhow!("{error:?}"))?;
     let (before, timed) = zipf_work(options);
-    for subject in bounded(subjects)
+    let told = bounded(subjects)
         .into_iter()
-        .filter(|subject| !subject.is_ours())
-    {
+        .filter(|subject| !subject.is_ours());
+    let fits = parallel::each(told, |subject| {
         let module = subject.compile(&engine, "")?;
         let kib = fit::best(60 << 10, 256, |kib| {
             let capacity = subject.capacity(kib << 10);
@@ -124,7 +125,10 @@ pub fn fit(options: &Options, subjects: &[&Subject]) -> Result<()> {
             }
             Ok(hits)
         })?;
-        println!("{}: {kib} KiB", subject.name);
+        Ok((subject.name, kib))
+    })?;
+    for (name, kib) in fits {
+        println!("{name}: {kib} KiB");
     }
     Ok(())
 }
@@ -158,23 +162,15 @@ pub fn evict_and_creep(
     }
     let done = 600_000 + ROUNDS * options.scaled(125_000);
     let rest = numbers.take(options.scaled(10_000_000).saturating_sub(done));
-    for runner in &mut runners {
+    parallel::each(&mut runners, |runner| {
         let ran = runner.instance.run(Op::Insert, &rest);
-        ran.with_context(|| runner.subject.name)?;
-    }
+        ran.context(runner.subject.name)
+    })?;
     let mut creep = Row {
         name: "creep",
         figures,
     };
     density(&mut runners, &mut creep, Instance::linear_bytes)
-}
-
-/// Those that evict.
-fn bounded<'a>(subjects: &[&'a Subject]) -> Vec<&'a Subject> {
-    let bounded = subjects
-        .iter()
-        .filter(|subject| subject.bound != Bound::None);
-    bounded.copied().collect()
 }
 
 /// Looks at everything that the caches hold, and tells how much memory they take for it.

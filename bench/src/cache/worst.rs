@@ -1,14 +1,21 @@
 //! The most that any single operation costs.
 
+mod by_size;
+
 use anyhow::{Context as _, Result, anyhow};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use wasmtime::Engine;
 
 use super::instance::{Instance, Op};
 use super::race::NO_CEILING;
-use super::subject::{Bound, Subject};
+use super::subject::{Bound, Subject, bounded};
 use super::{Options, Row, script};
+use crate::parallel;
 use steadfast_ops::cache::{chosen_key, colliding_keys};
+use xxhash_rust::xxh64::xxh64;
+
+pub use by_size::by_size;
 
 /// The size of the cache.
 const BYTES: u64 = 64 << 20;
@@ -23,7 +30,7 @@ const OPERATIONS: usize = 10_000_000;
 const SMALL_VALUE: u32 = 256;
 
 /// The most fuel for each kind of operation.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Worst {
     get: u64,
     insert: u64,
@@ -38,6 +45,11 @@ impl Worst {
             Op::Remove => &mut self.remove,
             _ => &mut self.insert,
         }
+    }
+
+    fn note(&mut self, op: Op, fuel: u64) {
+        let most = self.of(op);
+        *most = fuel.max(*most);
     }
 
     fn most(&self) -> u64 {
@@ -55,42 +67,54 @@ impl Worst {
     }
 }
 
+fn counting_engine() -> Result<Engine> {
+    steadfast_host::engine::engine(true).map_err(|error| anyhow!("{error:?}"))
+}
+
+/// Three of eight `get`, four `insert`, one `remove`.
+fn draw_op(random: &mut ChaCha8Rng) -> Op {
+    match random.random_range(0..8) {
+        0..3 => Op::Get,
+        3..7 => Op::Insert,
+        _ => Op::Remove,
+    }
+}
+
 /// Single operations with random keys.
 ///
 /// # Errors
 /// When a guest fails.
 pub fn random(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Result<()> {
-    let engine = steadfast_host::engine::engine(true).map_err(|error| anyhow!("{error:?}"))?;
-    for subject in subjects
-        .iter()
-        .filter(|subject| subject.bound != Bound::None)
-    {
+    let engine = counting_engine()?;
+    let subjects = bounded(subjects);
+    let worst = parallel::each(&subjects, |subject| {
         let module = subject.compile(&engine, "")?;
         let mut instance = Instance::open(&module, subject.capacity(BYTES), NO_CEILING)?;
-        let mut random = ChaCha8Rng::seed_from_u64(3);
-        let mut worst = Worst::default();
-        for _ in 0..options.scaled(OPERATIONS) {
-            let number = random.random_range(0..ENTRIES);
-            let op = match random.random_range(0..8) {
-                0..3 => Op::Get,
-                3..7 => Op::Insert,
-                _ => Op::Remove,
-            };
-            let fuel = instance.fuel_of(op, number).context(subject.name)?;
-            if fuel <= *worst.of(op) {
-                continue;
-            }
-            let is_large = op == Op::Insert && instance.value_bytes(number)? > SMALL_VALUE;
-            let most = if is_large {
-                &mut worst.insert_large
-            } else {
-                worst.of(op)
-            };
-            *most = fuel.max(*most);
-        }
+        at_random(&mut instance, options.scaled(OPERATIONS)).context(subject.name)
+    })?;
+    for (subject, worst) in subjects.iter().zip(worst) {
         worst.report(subject.name, row);
     }
     Ok(())
+}
+
+fn at_random(instance: &mut Instance, operations: usize) -> Result<Worst> {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let mut worst = Worst::default();
+    for _ in 0..operations {
+        let number = random.random_range(0..ENTRIES);
+        let op = draw_op(&mut random);
+        let fuel = instance.fuel_of(op, number)?;
+        if fuel <= *worst.of(op) {
+            continue;
+        }
+        if op == Op::Insert && instance.value_bytes(number)? > SMALL_VALUE {
+            worst.insert_large = fuel.max(worst.insert_large);
+        } else {
+            worst.note(op, fuel);
+        }
+    }
+    Ok(worst)
 }
 
 /// The size of the cache that is attacked: small, or grinding would take long.
@@ -99,43 +123,70 @@ const ATTACKED_BYTES: u32 = 1 << 20;
 /// More keys than the buckets that they share have slots.
 const CHOSEN_KEYS: usize = 40;
 
+/// Keys of an attacker who knows the hash.
+fn ground_keys(subject: &Subject) -> Result<Vec<Vec<u8>>> {
+    match subject.bound {
+        Bound::Buffer => Ok(alike_to_hashbrown()),
+        _ => colliding_keys(ATTACKED_BYTES, CHOSEN_KEYS).context("no keys collide"),
+    }
+}
+
+/// Keys that a `hashbrown` table of up to 2^14 slots looks for in the same places, with the same tag: on a 32-bit machine it takes
+/// the hash's lowest bits, and bits 25 to 31.
+fn alike_to_hashbrown() -> Vec<Vec<u8>> {
+    const KEYS: usize = 5 * CHOSEN_KEYS;
+    const LOOKED_AT: u64 = 0xFE00_3FFF;
+    let mut key = chosen_key(0);
+    let number_at = key.len() - size_of::<u64>();
+    let wanted = xxh64(&key, 0) & LOOKED_AT;
+    let mut keys = Vec::new();
+    let mut number = 0u64;
+    while keys.len() < KEYS {
+        key[number_at..].copy_from_slice(&number.to_le_bytes());
+        if xxh64(&key, 0) & LOOKED_AT == wanted {
+            keys.push(key.clone());
+        }
+        number += 1;
+    }
+    keys
+}
+
 /// Single operations in a full cache: first with keys of the same form that were not chosen, then with keys that all collide in
 /// buckets and tag.
 ///
 /// # Errors
 /// When a guest fails, or no such keys are found.
-pub fn chosen(subjects: &[&Subject], row: &mut Row<'_>) -> Result<()> {
-    let engine = steadfast_host::engine::engine(true).map_err(|error| anyhow!("{error:?}"))?;
-    for subject in subjects.iter().filter(|subject| subject.is_ours()) {
+pub fn chosen(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Result<()> {
+    let engine = counting_engine()?;
+    for subject in subjects
+        .iter()
+        .filter(|subject| matches!(subject.bound, Bound::Region | Bound::Buffer))
+    {
         let module = subject.compile(&engine, "")?;
         let capacity = subject.capacity(ATTACKED_BYTES.into());
-        let others: Vec<_> = (0..CHOSEN_KEYS as u64).map(chosen_key).collect();
-        let colliding = colliding_keys(ATTACKED_BYTES, CHOSEN_KEYS).context("no keys collide")?;
-        for (keys, is_chosen) in [(others, false), (colliding, true)] {
+        let ground = ground_keys(subject)?;
+        let others: Vec<_> = (0..ground.len() as u64).map(chosen_key).collect();
+        let worst = parallel::each([others, ground], |keys| {
             let mut instance = Instance::open(&module, capacity, NO_CEILING)?;
             let fill: Vec<u32> = (0..20_000).collect();
             instance.run(Op::Insert, &fill)?;
-            let worst = attack(&mut instance, &keys).context(subject.name)?;
-            if is_chosen {
-                worst.report(subject.name, row);
-            } else {
-                row.push(
-                    subject.name,
-                    "max_fuel_not_chosen",
-                    worst.most() as f64,
-                    "fuel",
-                );
-            }
+            let operations = options.scaled(OPERATIONS);
+            attack(&mut instance, &keys, operations).context(subject.name)
+        })?;
+        if let [others, chosen] = worst[..] {
+            chosen.report(subject.name, row);
+            let most = others.most() as f64;
+            row.push(subject.name, "max_fuel_not_chosen", most, "fuel");
         }
     }
     Ok(())
 }
 
-/// Stores, looks up and drops each key a few hundred times, in an order that a generator chooses.
-fn attack(instance: &mut Instance, keys: &[Vec<u8>]) -> Result<Worst> {
+/// Stores, looks up and drops these keys in an order that a generator chooses.
+fn attack(instance: &mut Instance, keys: &[Vec<u8>], operations: usize) -> Result<Worst> {
     let mut random = ChaCha8Rng::seed_from_u64(4);
     let mut worst = Worst::default();
-    for _ in 0..20_000 {
+    for _ in 0..operations {
         let key = &keys[random.random_range(0..keys.len())];
         let op = match random.random_range(0..16) {
             0..6 => Op::Get,
@@ -143,8 +194,7 @@ fn attack(instance: &mut Instance, keys: &[Vec<u8>]) -> Result<Worst> {
             _ => Op::Remove,
         };
         let fuel = instance.fuel_of_script(&script::step(op, key, &[7; 96]))?;
-        let most = worst.of(op);
-        *most = fuel.max(*most);
+        worst.note(op, fuel);
     }
     Ok(worst)
 }

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 pub enum Policy {
     /// The one whose last use is longest ago.
     Lru,
+    /// The same, but that a use does not count where fewer others than half of the entries were promoted or stored since the last that did.
+    Deferred,
     /// The first that was not used since a hand last passed it, which goes from the oldest entry to the newest and round again.
     Sieve,
 }
@@ -19,6 +21,8 @@ struct Node {
     newer: usize,
     older: usize,
     visited: bool,
+    /// What the clock said when it became the newest.
+    promoted: u64,
 }
 
 /// The entries in order.
@@ -32,6 +36,8 @@ pub struct Queue {
     newest: usize,
     oldest: usize,
     hand: usize,
+    /// Counts promotions and stores.
+    clock: u64,
 }
 
 impl Queue {
@@ -47,15 +53,18 @@ impl Queue {
             newest: NONE,
             oldest: NONE,
             hand: NONE,
+            clock: 0,
         }
     }
 
     /// Uses a key, says whether it was there, and stores it if not.
     pub fn access(&mut self, key: u64, bytes: u64) -> bool {
         if let Some(&at) = self.places.get(&key) {
+            let age = self.clock - self.nodes[at].promoted;
             match self.policy {
                 Policy::Sieve => self.nodes[at].visited = true,
-                Policy::Lru => {
+                Policy::Deferred if age < self.places.len() as u64 / 2 => {}
+                Policy::Lru | Policy::Deferred => {
                     self.unlink(at);
                     self.link_newest(at);
                 }
@@ -71,6 +80,7 @@ impl Queue {
             newer: NONE,
             older: NONE,
             visited: false,
+            promoted: 0,
         };
         let at = match self.vacant.pop() {
             Some(at) => {
@@ -110,6 +120,8 @@ impl Queue {
     }
 
     fn link_newest(&mut self, at: usize) {
+        self.clock += 1;
+        self.nodes[at].promoted = self.clock;
         self.nodes[at].newer = NONE;
         self.nodes[at].older = self.newest;
         match self.newest {
@@ -151,6 +163,20 @@ mod tests {
         }
     }
 
+    /// Of four entries the two newest are not promoted when they are used, and so go in the order in which they came.
+    #[test]
+    fn what_is_recent_is_not_promoted() {
+        let survives = |policy| {
+            let mut queue = Queue::new(policy, 40);
+            for key in [1, 2, 3, 4, 4, 3, 5, 6, 7] {
+                queue.access(key, 10);
+            }
+            queue.access(4, 10)
+        };
+        assert!(survives(Policy::Deferred));
+        assert!(!survives(Policy::Lru));
+    }
+
     /// A scan pushes out under LRU what SIEVE keeps.
     #[test]
     fn the_hand_passes_what_was_used() {
@@ -163,6 +189,7 @@ mod tests {
             }
             queue.access(1, 10)
         };
+        assert!(!survives(Policy::Deferred));
         assert!(survives(Policy::Sieve));
         assert!(!survives(Policy::Lru));
     }
