@@ -61,7 +61,7 @@ pub use global::Global;
 pub use global::c as __c;
 pub use plan::{EncodedPlan, Plan, Policy};
 pub use probe::{Grant, RegionOutcome};
-pub use reserve::{granted, on_refusal, reserve, reserve_with};
+pub use reserve::{granted, on_refusal, reserve, reserve_heap, reserve_with};
 pub use units::{Bytes, Pages};
 
 /// The README's example compiles.

@@ -291,9 +291,37 @@ pub(crate) fn granted_or_else(
     })
 }
 
+/// Notes a region that is granted later than the rest, as `reserve` comes to it with the plan that was noted.
+pub(crate) fn grant_region(reserve: impl FnOnce(&EncodedPlan) -> Result<Grant, Refusal>) {
+    steadfast_record.with(|exported| {
+        let (Some(plan), Some(before)) = (exported.plan, exported.record.grant()) else {
+            return;
+        };
+        if let Ok(mut now) = reserve(plan) {
+            now.grows_asked += before.grows_asked;
+            now.grows_refused += before.grows_refused;
+            if now.fresh_offset(now.region) == 0 {
+                // What the heap had grown itself it still has.
+                now.adopted = before.adopted;
+            }
+            exported.record.note_grant(&mut now);
+        }
+    });
+}
+
 /// The plan that memory was reserved with.
 pub(crate) fn noted_plan() -> Option<&'static EncodedPlan> {
     steadfast_record.with(|exported| exported.plan)
+}
+
+/// The record, once the region's lengths in it keep to the limit: a host may have written that after the reservation, into an
+/// instance of a snapshot.
+pub(crate) fn limited() -> Record {
+    with_record(|record| {
+        record.region_len = record.region_len.min(record.cache_limit);
+        record.region_limit = record.region_limit.min(record.cache_limit);
+        *record
+    })
 }
 
 /// Notes how the cache began.

@@ -22,7 +22,7 @@ pub use geometry::{
     BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes,
 };
 pub use header::{FORMAT_VERSION, HEADER_BYTES, USER_TAG_BYTES};
-pub use image::{Cold, Start, Status, vouch};
+pub use image::{Cold, Start, Status, set_user_tag, vouch};
 pub use inspect::{FormatError, PoolInfo, RegionInfo, inspect};
 pub use reserved::RegionTaken;
 pub use survey::{Block, Entry, Survey, empty};
@@ -115,6 +115,8 @@ pub struct RegionParts {
 #[derive(Debug)]
 pub struct Region {
     parts: RegionParts,
+    /// A host had an image to load, for which there was no room.
+    is_too_small: bool,
 }
 
 impl Region {
@@ -134,6 +136,7 @@ impl Region {
                 module_tag: 0,
                 growth: Growth::Fixed,
             },
+            is_too_small: false,
         }
     }
 
@@ -150,7 +153,10 @@ impl Region {
             parts.start.addr().get() % REGION_ALIGN == 0,
             "a region starts at a page boundary"
         );
-        Region { parts }
+        Region {
+            parts,
+            is_too_small: false,
+        }
     }
 
     /// The bytes that can be used now.
@@ -180,7 +186,8 @@ impl Region {
         let mut len = load(self.bytes_mut());
         if len > self.parts.capacity {
             self.reach(len, len);
-            len = match self.parts.capacity < len {
+            self.is_too_small = self.parts.capacity < len;
+            len = match self.is_too_small {
                 true => 0,
                 false => load(self.bytes_mut()),
             };

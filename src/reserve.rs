@@ -6,12 +6,15 @@ use core::hint::black_box;
 
 use crate::exclusive::Slot;
 use crate::memory::{Memory, StaticEnd, platform};
-use crate::plan::{EncodedPlan, Plan};
+use crate::plan::{EncodedPlan, Plan, Policy};
 use crate::probe::{self, Grant, Ownership, Refusal};
-use crate::record::{State, granted_or_else, noted_plan, with_record};
+use crate::record::{self, State, granted_or_else, noted_plan, with_record};
 use crate::units::{Bytes, Pages};
 
 static DEFAULT: EncodedPlan = Plan::DEFAULT.encode();
+
+/// Whether the region is left to whoever opens the cache.
+static REGION_LATER: Slot<bool> = Slot::new(false);
 
 static REFUSAL_SINK: Slot<Option<fn(&Refusal)>> = Slot::new(None);
 
@@ -42,6 +45,7 @@ pub fn reserve_with(plan: &Plan) -> Grant {
 }
 
 fn reserve_beside(plan: impl FnOnce() -> &'static EncodedPlan) -> Grant {
+    settle_region();
     if let Some(grant) = granted() {
         return grant;
     }
@@ -57,6 +61,51 @@ fn reserve_beside(plan: impl FnOnce() -> &'static EncodedPlan) -> Grant {
         static_end.initial_memory = platform::Linear.size().bytes().get() as u32;
     }
     decide(plan, static_end, Ownership::Beside)
+}
+
+/// Reserves the heap's budget alone. The region is asked for when the cache is opened, or at [`reserve`].
+///
+/// For a function after which a snapshot of the instance becomes a module of its own (as Wizer takes it), as its first statement: the
+/// snapshot then has the budget for its minimum, and each of its instances gets the region that its host grants. Otherwise the region
+/// that the first host granted is the minimum too, and every later host has to have as much.
+///
+/// Answers what was granted: the region as well, where an allocation came before, and nothing in a module that keeps another
+/// allocator than steadfast's. Costs one call of `memory.grow`.
+///
+/// # Aborts
+/// As [`reserve`].
+///
+/// ```
+/// // This program keeps another allocator.
+/// assert_eq!(steadfast::reserve_heap(), None);
+/// ```
+pub fn reserve_heap() -> Option<Grant> {
+    if granted().is_none() {
+        REGION_LATER.set(true);
+        touch_allocator();
+        if granted().is_none() {
+            REGION_LATER.set(false);
+        }
+    }
+    granted()
+}
+
+/// Asks for the region, where [`reserve_heap`] has left it.
+fn settle_region() {
+    if !REGION_LATER.get() {
+        return;
+    }
+    REGION_LATER.set(false);
+    // The budget exists, so that nothing else is asked for, and nothing is refused that matters.
+    record::grant_region(|plan| {
+        probe::reserve(
+            &mut platform::Linear,
+            &Plan::read(plan),
+            platform::static_end(),
+            Ownership::Whole,
+            platform::C_FAMILY,
+        )
+    });
 }
 
 /// Sets what is called with the reason before the module stops for want of its heap's budget.
@@ -92,9 +141,13 @@ pub(crate) fn reserve_whole(plan: &'static EncodedPlan) -> Grant {
 #[inline]
 fn decide(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownership) -> Grant {
     let reserved = granted_or_else(plan, || {
+        let mut asked = Plan::read(plan);
+        if REGION_LATER.get() {
+            asked = asked.with_policy(Policy::Off);
+        }
         probe::reserve(
             &mut platform::Linear,
-            &Plan::read(plan),
+            &asked,
             static_end,
             ownership,
             platform::C_FAMILY,

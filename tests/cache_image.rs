@@ -4,7 +4,9 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, Pool, Scope};
-use steadfast::region::{Cold, HEADER_BYTES, Region, RegionInfo, Start, Status, inspect, vouch};
+use steadfast::region::{
+    Cold, HEADER_BYTES, Region, RegionInfo, Start, Status, inspect, set_user_tag, vouch,
+};
 use steadfast_ops::cache::{
     Bytes, Checks, Grants, Oracle, Script, Spec, noise, region_holding, region_with_bytes, run_on,
 };
@@ -250,8 +252,11 @@ fn what_belongs_to_another_is_refused_and_says_why() {
         image
     };
     cold(&spec, &with(0, b'x'), Cold::NoImage);
-    // The version, the header's length, the hash's name, the byte order.
-    for at in [8, 12, 24, 224] {
+    for version in [0, 2, 9] {
+        cold(&spec, &with(8, version), Cold::Version);
+    }
+    // The header's length, the hash's name, the byte order.
+    for at in [12, 24, 224] {
         cold(&spec, &with(at, 9), Cold::Format);
     }
     cold(&spec, &with(72, Status::Changing as u8), Cold::Torn);
@@ -349,8 +354,22 @@ fn an_image_keeps_the_tag_and_the_identity() {
         (info.user_tag, info.module_tag, info.height),
         (tag, 0xABCD, 849_236)
     );
-    let (next, _) = opened(&spec, &bytes.image());
+    let (next, bytes) = opened(&spec, &bytes.image());
     assert_eq!((next.user_tag(), next.height()), (tag, 849_236));
+    // A host sets it from outside, and what covers the header covers it.
+    next.close();
+    let mut image = bytes.image();
+    for status in [Status::Closed, Status::Sealed] {
+        vouch(&mut image, status).unwrap();
+        set_user_tag(&mut image, &[7; 40]).unwrap();
+        let (tagged, _) = opened(&spec, &image);
+        assert!(tagged.start().is_warm());
+        assert_eq!(tagged.user_tag(), [7; 40]);
+        image[80] ^= 1;
+        assert!(!start_of(&spec, &image).is_warm());
+        image[80] ^= 1;
+    }
+    assert!(set_user_tag(&mut image[..100], &tag).is_err());
 }
 
 #[test]
@@ -413,6 +432,6 @@ fn an_image_that_is_loaded_counts_as_memory_that_was_there() {
     let large = image(&specs()[0], 1);
     let small = Spec::fresh(large.len() as u32 - 1);
     let (cache, asked) = loaded(&small, &large);
-    assert_eq!((cache.start(), asked), (Start::Cold(Cold::Fresh), 1));
+    assert_eq!((cache.start(), asked), (Start::Cold(Cold::TooSmall), 1));
     assert_eq!(loaded(&specs()[0], &[]).0.start(), Start::Cold(Cold::Fresh));
 }

@@ -4,8 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use steadfast::region::{Status, vouch};
-use steadfast_ops::cache::{Fate, Victim};
+use steadfast_ops::cache::{Cover, Fate, Victim};
 
 static VICTIM: LazyLock<Victim> = LazyLock::new(|| Victim::new(4_500));
 
@@ -20,11 +19,8 @@ fuzz_target!(|data: &[u8]| {
         u32::from_le_bytes(word)
     });
     VICTIM.mutate(&mut image, || words.next().unwrap_or(0));
-    let status = [None, Some(Status::Open), Some(Status::Sealed), Some(Status::Shared)];
-    let status = status[usize::from(kind % 4)];
-    if let Some(status) = status {
-        let _ = vouch(&mut image, status);
-    }
+    let cover = Cover::ALL[usize::from(kind) % Cover::ALL.len()];
+    cover.apply(&mut image);
     let fate = VICTIM.fate(&image);
-    assert!(status.is_some() || fate != Fate::Wrong);
+    assert!(cover != Cover::Kept || fate != Fate::Wrong);
 });

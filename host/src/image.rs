@@ -1,24 +1,27 @@
 //! Images of regions: a guest's cache, copied out of one instance and into the next.
 //!
 //! ```text
-//! buffer <- file
-//! exchange
+//! buffer, tag <- file, chain, exchange
 //! ```
 
 mod buffer;
+mod chain;
 mod exchange;
 mod file;
+mod tag;
 
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use steadfast::region::{
-    Cold, FormatError, HEADER_BYTES, RegionInfo, Start, Status, inspect, vouch,
+    Cold, FormatError, HEADER_BYTES, RegionInfo, Start, Status, inspect, set_user_tag, vouch,
 };
 
 pub(crate) use self::buffer::Buffer;
+pub use self::chain::Chain;
 pub use self::exchange::ImageExchange;
 pub use self::file::Compression;
+pub use self::tag::BlockTag;
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 
@@ -59,6 +62,20 @@ pub enum ImageError {
         image: u32,
         /// The height that the module set last.
         kept: u32,
+    },
+    /// Nobody has said which block the image was taken after.
+    #[error("the image does not tell which block it is as of")]
+    NoTag,
+    /// The next block does not tell which one it builds on.
+    #[error("the block does not tell which one it builds on")]
+    NoParent,
+    /// The image was taken after a block that is not known to build on the one at hand.
+    #[error("the image is as of {image}, of which {at} is not known to be an ancestor")]
+    NotAncestor {
+        /// The block that the image was taken after.
+        image: BlockTag,
+        /// The last block of the chain at hand.
+        at: BlockTag,
     },
     /// The instance has too little memory for the image.
     #[error("the image needs {need} bytes of memory, and there are {have}")]
@@ -205,6 +222,18 @@ impl RegionImage {
         self.module
     }
 
+    /// Whether it belongs to a module, of which the digest is known.
+    ///
+    /// # Errors
+    ///
+    /// When it belongs to another one.
+    pub fn check_module(&self, expected: Digest) -> Result<(), ImageError> {
+        match self.module {
+            found if found == expected => Ok(()),
+            found => Err(ImageError::Module { expected, found }),
+        }
+    }
+
     /// What its header tells.
     #[must_use]
     pub fn info(&self) -> &RegionInfo {
@@ -215,6 +244,49 @@ impl RegionImage {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.buffer.bytes()[..self.info.frontier as usize]
+    }
+
+    /// The block that it is as of, where a host has [said so](Self::set_tag).
+    #[must_use]
+    pub fn tag(&self) -> Option<BlockTag> {
+        BlockTag::from_bytes(&self.info.user_tag)
+    }
+
+    /// Says which block the image is as of: the last one that has been written to the state. It is kept in the image's header, in
+    /// files too. Constant cost, unless other clones have the same bytes.
+    pub fn set_tag(&mut self, tag: BlockTag) {
+        self.info.user_tag = tag.to_bytes();
+        let bytes = Arc::make_mut(&mut self.buffer).bytes_mut();
+        set_user_tag(bytes, &self.info.user_tag).expect("an image begins with a header");
+    }
+
+    /// Brings the image to the block on which the next one builds: leaves it as it is where it is as of that block, and
+    /// [cuts it back](Self::cut_back) after a reorganisation, where that block is an ancestor of the one that the image is as of.
+    /// Only the host knows: `is_ancestor` is asked whether `at` is one of the block that it is given.
+    ///
+    /// What an image holds above the block that both chains have in common is what the other chain wrote. An image that cannot be
+    /// brought to `at` is not to be used; the next instance then begins cold.
+    ///
+    /// # Errors
+    ///
+    /// When the image has no tag, when it was taken after a block of another chain or one that `at` is not an ancestor of, and as
+    /// [`cut_back`](Self::cut_back) has it. The image is then as it was.
+    pub fn bring_to(
+        &mut self,
+        at: BlockTag,
+        is_ancestor: impl FnOnce(&BlockTag) -> bool,
+    ) -> Result<(), ImageError> {
+        let image = self.tag().ok_or(ImageError::NoTag)?;
+        if image == at {
+            return Ok(());
+        }
+        let is_later = image.chain == at.chain && image.height > at.height;
+        if !is_later || !is_ancestor(&image) {
+            return Err(ImageError::NotAncestor { image, at });
+        }
+        self.cut_back(image.height, at.height)?;
+        self.set_tag(at);
+        Ok(())
     }
 
     /// After a reorganisation: drops what was written above a height, from an image that was taken after the block at

@@ -6,9 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bitcoin_slices::{Visit, Visitor, bsl};
+use sha2::{Digest as _, Sha256};
 
 /// Bytes of the height that metashrew puts in front of a block.
 const HEIGHT_BYTES: usize = 4;
+
+/// Bytes of a block's header, and where the hash of the block before stands in it.
+const BLOCK_HEADER_BYTES: usize = 80;
+const PARENT_AT: usize = 4;
 
 /// One block, in the form in which a guest reads it: the height as a little-endian `u32`, and then
 /// the serialised block.
@@ -151,6 +156,23 @@ impl Input {
         u32::from_le_bytes(height.expect("every constructor puts the height in front"))
     }
 
+    /// The block's hash: that of its header, twice through SHA-256. `None` of an input that is too short for one.
+    #[must_use]
+    pub fn block_hash(&self) -> Option<[u8; 32]> {
+        let header = self.header()?;
+        Some(Sha256::digest(Sha256::digest(header)).into())
+    }
+
+    /// The hash of the block that it builds on, as its header has it.
+    #[must_use]
+    pub fn parent_hash(&self) -> Option<[u8; 32]> {
+        self.header()?[PARENT_AT..].first_chunk().copied()
+    }
+
+    fn header(&self) -> Option<&[u8; BLOCK_HEADER_BYTES]> {
+        self.bytes[HEIGHT_BYTES..].first_chunk()
+    }
+
     /// The same block at another height.
     #[must_use]
     pub fn at_height(&self, height: u32) -> Self {
@@ -289,6 +311,30 @@ mod tests {
         assert_eq!(bip34_height(&[0x03, 0x8d, 0xb9, 0x0a, 0xff]), Some(702_861));
         let five = [0x05, 0xff, 0xff, 0xff, 0xff, 0x00];
         assert_eq!(bip34_height(&five), Some(u32::MAX));
+    }
+
+    #[test]
+    fn the_header_tells_the_blocks_hash_and_its_parents() {
+        // Mainnet block 1, which builds on the genesis block.
+        let header = "010000006fe28c0ab6f1b372c1a6a246ae63f74f931e8365e15a089c68d6190000000000982051fd1e4ba744bbbe680e1fee14677ba1a3c3540bf7b1cdb606e857233e0e61bc6649ffff001d01e36299";
+        let decode = |text: &str| -> Vec<u8> {
+            let digits = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+            (0..text.len()).step_by(2).map(digits).collect()
+        };
+        let input = Input::new(1, &decode(header));
+        let reversed = |mut hash: [u8; 32]| {
+            hash.reverse();
+            hash.to_vec()
+        };
+        assert_eq!(
+            reversed(input.block_hash().unwrap()),
+            decode("00000000839a8e6886ab5951d76f411475428afc90947ee320161bbf18eb6048")
+        );
+        assert_eq!(
+            reversed(input.parent_hash().unwrap()),
+            decode("000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f")
+        );
+        assert_eq!(Input::new(1, &[0; 79]).block_hash(), None);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub use digest::Digest;
 pub use engine::{Compiler, engine};
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
-pub use image::{Compression, ImageError, ImageExchange, RegionImage};
+pub use image::{BlockTag, Chain, Compression, ImageError, ImageExchange, RegionImage};
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use map::MemoryMap;
@@ -58,7 +58,7 @@ pub use state::{
 };
 pub use table::Table;
 pub use trap::{RunError, Stack};
-pub use wasi::{CommandWorld, INPUT_DIRECTORY, INPUT_FILE, Output, WorldError};
+pub use wasi::{CommandWorld, INPUT_DIRECTORY, INPUT_FILE, Output, Printed, WorldError};
 
 /// The examples of the page for embedders compile, and run.
 #[cfg(doctest)]

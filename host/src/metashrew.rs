@@ -55,13 +55,14 @@ impl AddAssign for ImportCounts {
     }
 }
 
-/// A call of an import that a module makes whatever its cache holds: any but reads of the state and log lines.
+/// A call of an import that a module makes whatever its cache holds: any but reads of the state and log lines. Those of WASI are
+/// noted as well, but for what hands out the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The function.
     pub name: &'static str,
-    /// Bytes that it handed over.
-    pub bytes: usize,
+    /// Bytes that it handed over; of WASI's functions, that is not looked at.
+    pub bytes: Option<usize>,
 }
 
 /// A mistake that an import found. It fails the block.
@@ -177,8 +178,15 @@ impl Exchange {
     }
 
     fn note(&mut self, import: Import, bytes: usize) {
-        let name = import.name();
-        self.calls.push(Call { name, bytes });
+        self.calls.push(Call {
+            name: import.name(),
+            bytes: Some(bytes),
+        });
+    }
+
+    /// Notes a call of one of WASI's functions among the others.
+    pub(crate) fn note_wasi(&mut self, name: &'static str) {
+        self.calls.push(Call { name, bytes: None });
     }
 
     fn host_len(&mut self) -> i32 {

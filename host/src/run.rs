@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::engine::engine_with;
 use crate::guest::{Guest, LoadError, one_line};
-use crate::image::module_tag;
+use crate::image::{ImageError, module_tag};
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::metashrew::{self, Call, Exchange};
@@ -25,7 +25,7 @@ use crate::report::BlockReport;
 use crate::state::{Pair, State};
 use crate::trace::{Recorder, Trace};
 use crate::trap::{RunError, explain};
-use crate::wasi::{self, Output, World};
+use crate::wasi::{self, Output, Printed, World};
 
 pub use self::view::View;
 
@@ -197,6 +197,7 @@ impl Runner {
             module: self.guest.digest(),
             logged,
             world,
+            refused_image: None,
         };
         live.name_module();
         if let Some(pages) = config.pregrow {
@@ -213,7 +214,7 @@ impl Runner {
 fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
     let mut linker = Linker::new(guest.module().engine());
     metashrew::add_to_linker(&mut linker)
-        .and_then(|()| wasi::add_to_linker(&mut linker))
+        .and_then(|()| wasi::add_to_linker(&mut linker, guest.module()))
         .map_err(|error| LoadError::Engine(one_line(&error)))?;
     linker.instantiate_pre(guest.module()).map_err(|error| {
         match error.downcast_ref::<wasmtime::UnknownImportError>() {
@@ -255,6 +256,8 @@ struct Live {
     module: Digest,
     logged: Arc<Mutex<String>>,
     world: Option<World>,
+    /// Why the image that it was to begin with is not used.
+    refused_image: Option<ImageError>,
 }
 
 impl Live {
@@ -337,14 +340,16 @@ impl Live {
             .lock()
             .expect("no holder of the log panics")
             .clone();
-        if let Some(pipe) = self
-            .world
-            .as_ref()
-            .and_then(|world| world.captured.as_ref())
-        {
-            output.push_str(&String::from_utf8_lossy(&pipe.contents()));
+        let Printed { stdout, stderr } = self.printed();
+        for printed in [stdout, stderr] {
+            output.push_str(&String::from_utf8_lossy(&printed));
         }
         output
+    }
+
+    fn printed(&self) -> Printed {
+        let world = self.world.as_ref();
+        world.map(World::printed).unwrap_or_default()
     }
 
     fn finish(
@@ -398,9 +403,14 @@ impl Finished {
         &self.report
     }
 
-    /// The metashrew imports that it called, in order, reads of the state and log lines apart.
+    /// The imports that it called, in order, reads of the state, log lines and the environment apart.
     pub fn calls(&self) -> &[Call] {
         self.live.store.data().exchange.calls()
+    }
+
+    /// What it printed through WASI, where output is [captured](Output::Capture).
+    pub fn printed(&self) -> Printed {
+        self.live.printed()
     }
 
     /// What was recorded so far, of an instance that [records](Runner::start_recorded); it ends with this.

@@ -1,9 +1,9 @@
 //! Whether a module computes the same whatever memory it is given.
 //!
 //! [`verify`] runs a module on the same blocks on every engine there is and under every kind of memory that a host may
-//! grant, and compares what came of it with a first run that was refused nothing: what each block wrote, which imports
-//! it called, the addresses that its heap gave out, and whether and where it ran out of memory. Reads of the state are
-//! not compared, since a cache saves some of them; log lines and what a WASI module prints are not either.
+//! grant, and compares what came of it with a first run that was refused nothing: what each block wrote and printed, which
+//! imports it called, the addresses that its heap gave out, and whether and where it ran out of memory. Reads of the state are
+//! not compared, since a cache saves some of them; lines logged through metashrew's `__log` are not either.
 
 mod engine;
 mod javascript;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 use wasmtime::{Linker, Module};
-use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
@@ -24,16 +24,74 @@ pub const INPUT_FILE: &str = "block";
 /// More output than this, in bytes, stops a guest whose output is captured.
 const CAPTURED_OUTPUT: usize = 64 << 20;
 
+/// The functions whose calls are noted: all but `environ_get` and `environ_sizes_get`, which a C library calls more or less
+/// often as there are variables or none.
+pub(crate) const NOTED: [&str; 44] = [
+    "args_get",
+    "args_sizes_get",
+    "clock_res_get",
+    "clock_time_get",
+    "fd_advise",
+    "fd_allocate",
+    "fd_close",
+    "fd_datasync",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_fdstat_set_rights",
+    "fd_filestat_get",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_pwrite",
+    "fd_read",
+    "fd_readdir",
+    "fd_renumber",
+    "fd_seek",
+    "fd_sync",
+    "fd_tell",
+    "fd_write",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_open",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
+    "poll_oneoff",
+    "proc_exit",
+    "proc_raise",
+    "random_get",
+    "sched_yield",
+    "sock_accept",
+    "sock_recv",
+    "sock_send",
+    "sock_shutdown",
+];
+
 /// Where a guest's standard output, its standard error and its log lines go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Output {
     /// All of them to the host's standard error.
     #[default]
     Inherit,
-    /// All of them to the report; at most 64 MiB.
+    /// All of them to the report; at most 64 MiB of either stream.
     Capture,
     /// Nowhere.
     Discard,
+}
+
+/// What a guest has printed through WASI.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Printed {
+    /// On its standard output.
+    pub stdout: Vec<u8>,
+    /// On its standard error.
+    pub stderr: Vec<u8>,
 }
 
 /// Whether a module imports anything of WASI preview 1.
@@ -41,18 +99,57 @@ pub(crate) fn is_imported_by(module: &Module) -> bool {
     module.imports().any(|import| import.module() == MODULE)
 }
 
-pub(crate) fn add_to_linker(linker: &mut Linker<Context>) -> Result<(), wasmtime::Error> {
-    wasmtime_wasi::p1::add_to_linker_sync(linker, |context: &mut Context| {
-        let wasi = context.wasi.as_mut();
-        wasi.expect("a module that imports WASI is given a WASI context")
-    })
+/// Defines WASI for `module`, whose calls are noted.
+pub(crate) fn add_to_linker(
+    linker: &mut Linker<Context>,
+    module: &Module,
+) -> Result<(), wasmtime::Error> {
+    const ASIDE: &str = "noted";
+    let is_imported = |name: &&str| {
+        let mut imports = module.imports();
+        imports.any(|import| import.module() == MODULE && import.name() == *name)
+    };
+    linker.allow_shadowing(true);
+    // What makes a context of the store's data is told nothing of the function: so each is defined with its own, and put aside.
+    for name in NOTED.into_iter().filter(is_imported) {
+        p1::add_to_linker_sync(linker, move |context: &mut Context| {
+            context.exchange.note_wasi(name);
+            wasi_of(context)
+        })?;
+        linker.alias(MODULE, name, ASIDE, name)?;
+    }
+    p1::add_to_linker_sync(linker, wasi_of)?;
+    for name in NOTED.into_iter().filter(is_imported) {
+        linker.alias(ASIDE, name, MODULE, name)?;
+    }
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn wasi_of(context: &mut Context) -> &mut WasiP1Ctx {
+    let wasi = context.wasi.as_mut();
+    wasi.expect("a module that imports WASI is given a WASI context")
 }
 
 /// The world of an indexer: its input, its output and the environment it is told of.
 pub(crate) struct World {
-    pub captured: Option<MemoryOutputPipe>,
+    /// Standard output and standard error, where they are captured.
+    captured: Option<[MemoryOutputPipe; 2]>,
     // Removed when the run is over.
     _directory: TempDir,
+}
+
+impl World {
+    /// What was printed so far, as far as it is captured.
+    pub(crate) fn printed(&self) -> Printed {
+        let Some([stdout, stderr]) = &self.captured else {
+            return Printed::default();
+        };
+        Printed {
+            stdout: stdout.contents().to_vec(),
+            stderr: stderr.contents().to_vec(),
+        }
+    }
 }
 
 /// A temporary directory with the input in it.
@@ -85,9 +182,9 @@ pub(crate) fn world(
             None
         }
         Output::Capture => {
-            let pipe = MemoryOutputPipe::new(CAPTURED_OUTPUT);
-            builder.stdout(pipe.clone()).stderr(pipe.clone());
-            Some(pipe)
+            let pipes = [(); 2].map(|()| MemoryOutputPipe::new(CAPTURED_OUTPUT));
+            builder.stdout(pipes[0].clone()).stderr(pipes[1].clone());
+            Some(pipes)
         }
         Output::Discard => None,
     };

@@ -1,8 +1,8 @@
-//! Mutates images of regions: `cargo run --release --package steadfast-ops --example image-soak -- COUNT [SEED]`.
+//! Mutates images of regions, so many times in each way: `cargo run --release --package steadfast-ops --example image-soak -- COUNT [SEED]`.
 
 use std::env::args;
 
-use steadfast_ops::cache::soak;
+use steadfast_ops::cache::{Cover, Damage, Fates, soak};
 
 fn main() {
     let mut numbers = args()
@@ -10,14 +10,17 @@ fn main() {
         .map(|argument| argument.parse().expect("a number"));
     let count = numbers.next().unwrap_or(1_000_000);
     let seed = numbers.next().unwrap_or(1);
-    let [covered, uncovered] = soak(seed, count);
-    println!("{count} images, none of which did harm");
+    println!("damage        checksums        refused   attached, right   attached, another value");
+    let mut all = 0;
+    for kind in Damage::ALL {
+        for cover in Cover::ALL {
+            let Fates { cold, warm, wrong } = soak(seed, count, kind, cover);
+            let [kind, cover] = [format!("{kind:?}"), format!("{cover:?}")];
+            println!("{kind:12}  {cover:10}  {cold:12}  {warm:16}  {wrong:24}");
+            all += count;
+        }
+    }
     println!(
-        "with their checksum as it was: {} refused, {} attached to and right, {} wrong",
-        covered.cold, covered.warm, covered.wrong
-    );
-    println!(
-        "without one, or with one made right: {} refused, {} attached to and right, {} with a changed value",
-        uncovered.cold, uncovered.warm, uncovered.wrong
+        "{all} images: none made anything panic, and none gave another value with the checksums that it had"
     );
 }

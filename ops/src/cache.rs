@@ -1,6 +1,7 @@
 //! Drives a cache with operations decoded from a stream of bytes, beside an oracle that says what it must do.
 
 mod chosen;
+mod damage;
 mod hostile;
 mod memory;
 mod mix;
@@ -9,7 +10,8 @@ mod oracle;
 mod plain;
 
 pub use chosen::{chosen_key, colliding_keys};
-pub use hostile::{Fate, Fates, Victim, soak};
+pub use damage::Damage;
+pub use hostile::{Cover, Fate, Fates, Victim, soak};
 pub use memory::{
     Bytes, Grants, Spec, open_once, region, region_holding, region_with_bytes, run_once,
 };

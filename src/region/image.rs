@@ -3,14 +3,17 @@
 //! An image is the region up to its frontier. Of the index, only the buckets in use have a meaning; what stands between them
 //! and the arena is left out of checksums and copies.
 
+use core::mem::offset_of;
 use core::ops::Range;
 use core::sync::atomic::{Ordering, compiler_fence};
 use xxhash_rust::xxh64::xxh64;
 
 use super::formatted::Formatted;
 use super::geometry::{BUCKET_BYTES, Geometry};
-use super::header::{HEADER_BYTES, Header, header_checksum, mark};
-use super::inspect::FormatError;
+use super::header::{
+    FORMAT_VERSION, HEADER_BYTES, Header, MAGIC, USER_TAG_BYTES, header_checksum, mark,
+};
+use super::inspect::{FormatError, inspect};
 use super::{Region, RegionParts};
 
 /// What a region's header says of the bytes behind it.
@@ -58,7 +61,7 @@ pub enum Cold {
     /// No image stands there.
     #[error("no image stands in the region")]
     NoImage = 3,
-    /// An image in another version of the format, with another hash, or in another byte order.
+    /// An image with another hash, in another byte order, or with a header of another length.
     #[error("the image has another format")]
     Format = 4,
     /// The image belongs to another plan.
@@ -79,10 +82,13 @@ pub enum Cold {
     /// The cache was made by [`Cache::new`](crate::Cache::new), which looks for none.
     #[error("nobody looked for an image")]
     NotAsked = 10,
+    /// The image has another version of the format.
+    #[error("the image has another version of the format than {FORMAT_VERSION}")]
+    Version = 11,
 }
 
 impl Cold {
-    const ALL: [Cold; 10] = [
+    const ALL: [Cold; 11] = [
         Cold::Disabled,
         Cold::Fresh,
         Cold::NoImage,
@@ -93,6 +99,7 @@ impl Cold {
         Cold::Damaged,
         Cold::TooSmall,
         Cold::NotAsked,
+        Cold::Version,
     ];
 }
 
@@ -176,12 +183,26 @@ impl Region {
     }
 
     fn examine(&mut self, hash: [u8; 16]) -> Result<(Geometry, Start), Cold> {
-        // A smaller span cannot hold header and index, and nobody has written to new memory.
-        if self.parts.fresh_from < HEADER_BYTES || self.parts.capacity < HEADER_BYTES {
-            return Err(Cold::Fresh);
+        let nothing = match self.is_too_small {
+            true => Cold::TooSmall,
+            false => Cold::Fresh,
+        };
+        // A smaller span cannot hold header and index.
+        if self.parts.capacity < HEADER_BYTES {
+            return Err(nothing);
         }
         // SAFETY: the header lies within the span, the start is aligned to a page, and any bytes are a Header.
         let header: &Header = unsafe { self.parts.start.cast().as_ref() };
+        if self.parts.fresh_from < HEADER_BYTES {
+            if header.magic != MAGIC {
+                return Err(nothing);
+            }
+            // It was new when an instance grew it of which then a snapshot was taken, and a host has written an image since.
+            self.parts.fresh_from = self.parts.capacity;
+        }
+        if header.magic == MAGIC && header.format != FORMAT_VERSION {
+            return Err(Cold::Version);
+        }
         let geometry = header.acceptable(&self.parts, hash)?;
         let start = match header.status() {
             Some(Status::Sealed) => Start::Sealed,
@@ -209,13 +230,17 @@ impl Claim {
         let capacity = region.capacity();
         let header = region.header_mut();
         header.set_status(Status::Open);
+        header.set_header_checksum(0);
         header.set_capacity(capacity);
         header.reset_counters();
     }
 
     /// Gives the region back, since its image is damaged.
     pub fn refuse(self, _image: Formatted) -> Region {
-        Region { parts: self.parts }
+        Region {
+            parts: self.parts,
+            is_too_small: false,
+        }
     }
 }
 
@@ -223,13 +248,21 @@ impl Formatted {
     /// Notes that an operation is about to change the region: whoever copies it from now on has a torn image.
     #[inline]
     pub fn begin_change(&mut self) {
-        let capacity = self.capacity();
-        let header = self.header_mut();
-        header.set_status(Status::Changing);
-        // A shared image's header was written for another capacity.
-        header.set_capacity(capacity);
+        if self.header().status != Status::Open as u32 {
+            self.stop_sharing();
+        }
+        self.header_mut().set_status(Status::Changing);
         // Neither this nor what follows may be moved past the other: an instance can be stopped at any instruction.
         compiler_fence(Ordering::SeqCst);
+    }
+
+    /// A shared image's header was written for another capacity, and its checksum is about to hold no more.
+    #[cold]
+    fn stop_sharing(&mut self) {
+        let capacity = self.capacity();
+        let header = self.header_mut();
+        header.set_capacity(capacity);
+        header.set_header_checksum(0);
     }
 
     /// Notes that the operation is over.
@@ -260,7 +293,9 @@ impl Formatted {
             Some(Status::Closed) => {
                 is_header_sound() && self.sum_contents() == Some(header.contents_checksum())
             }
-            Some(Status::Open | Status::Changing) | None => true,
+            // An open one has no checksum: one that has was closed, and its status is damaged.
+            Some(Status::Open) => header.header_checksum == 0,
+            Some(Status::Changing) | None => true,
         }
     }
 
@@ -283,7 +318,7 @@ pub(super) fn contents(buckets: u32, arena_start: u32, frontier: u32) -> [Range<
 }
 
 /// Vouches for an image that has been verified, where an instance is to attach to it: marks its header sealed, or shared if
-/// other instances have the same memory. `image` begins with the header.
+/// other instances have the same memory. Marked as open, nothing covers it any more. `image` begins with the header.
 ///
 /// Not for bytes that leave the process: in a file, an image is closed.
 ///
@@ -291,12 +326,33 @@ pub(super) fn contents(buckets: u32, arena_start: u32, frontier: u32) -> [Range<
 ///
 /// The bytes are too few for a header.
 pub fn vouch(image: &mut [u8], status: Status) -> Result<(), FormatError> {
-    let given = image.len();
-    let header = image
-        .first_chunk_mut::<{ HEADER_BYTES as usize }>()
-        .ok_or(FormatError::Truncated { given })?;
+    const CHECKSUM: usize = offset_of!(Header, header_checksum);
+    let header = header_of(image)?;
+    mark(header, status);
+    if matches!(status, Status::Open | Status::Changing) {
+        header[CHECKSUM..CHECKSUM + size_of::<u64>()].fill(0);
+    }
+    Ok(())
+}
+
+/// Writes the user's tag into the header of an image, and the checksum that then holds over it.
+///
+/// # Errors
+///
+/// The bytes do not begin with a header of this version.
+pub fn set_user_tag(image: &mut [u8], tag: &[u8; USER_TAG_BYTES]) -> Result<(), FormatError> {
+    const TAG: usize = offset_of!(Header, user_tag);
+    let status = inspect(image)?.status;
+    let header = header_of(image)?;
+    header[TAG..TAG + USER_TAG_BYTES].copy_from_slice(tag);
     mark(header, status);
     Ok(())
+}
+
+fn header_of(image: &mut [u8]) -> Result<&mut [u8; HEADER_BYTES as usize], FormatError> {
+    let given = image.len();
+    let header = image.first_chunk_mut();
+    header.ok_or(FormatError::Truncated { given })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::{Growth, Region, RegionParts};
 use crate::exclusive::Exclusive;
 use crate::memory::platform;
 use crate::plan::{Plan, Policy};
-use crate::record::record;
+use crate::record;
 use crate::reserve;
 
 static TAKEN: Exclusive<bool> = Exclusive::new(false);
@@ -31,7 +31,7 @@ impl Region {
         let encoded = reserve::plan_in_force();
         let plan = Plan::read(encoded);
         let grant = reserve::reserve();
-        let record = record();
+        let record = record::limited();
         let growth = match plan.policy() {
             Policy::OnDemand { step } => Growth::OnDemand {
                 step: u32::try_from(step.get()).unwrap_or(u32::MAX),

@@ -5,13 +5,16 @@ use std::fs;
 use steadfast::record::Record;
 use steadfast::region::{Cold, Start, Status, inspect};
 use steadfast_host::{
-    BlockReport, Compression, Digest, Finished, ImageError, Input, MemoryState, Output,
+    BlockReport, Chain, Compression, Digest, Finished, ImageError, Input, MemoryState, Output,
     RegionImage, RunConfig, Runner, state_digest,
 };
 use wasm_tests::indexer;
+use xxhash_rust::xxh64::xxh64;
 
 const MODULES: [&str; 3] = ["indexer_metashrew", "indexer-wasi", "metashrew_port"];
 const BLOCKS: u32 = 3;
+/// Bytes of an image's file before the region's header; the last eight are a checksum of the others.
+const FILE_HEAD: usize = 96;
 
 fn runner(name: &str, config: RunConfig) -> Runner {
     let config = RunConfig {
@@ -140,6 +143,8 @@ fn what_does_not_belong_is_refused_and_the_block_runs_cold() {
     let other = runner("metashrew_port", RunConfig::default());
     let finished = other.start_warm(&input, &state, Some(image)).unwrap();
     assert_eq!(start_of(&finished), Start::Cold(Cold::Fresh));
+    let refused = finished.refused_image().expect("it is not used");
+    assert!(matches!(refused, ImageError::Module { .. }), "{refused}");
     // A ceiling that leaves the region no room for it: the block runs all the same.
     let base = one.guest().plan().unwrap().region_base().get();
     let config = RunConfig {
@@ -150,6 +155,8 @@ fn what_does_not_belong_is_refused_and_the_block_runs_cold() {
     let finished = small.start_warm(&input, &state, Some(image)).unwrap();
     assert!(!start_of(&finished).is_warm());
     assert!(finished.outcome().is_ok());
+    let refused = finished.refused_image().expect("it does not fit");
+    assert!(matches!(refused, ImageError::Memory { .. }), "{refused}");
     // A limit that the host writes, below the image.
     let config = RunConfig {
         cache: Some(image.info().frontier - 1),
@@ -215,6 +222,215 @@ fn a_reorganisation_cuts_an_image_back() {
         unknown.cut_back(last + 1, last),
         Err(ImageError::NoHeights { .. })
     ));
+}
+
+#[test]
+fn an_image_moves_between_hosts_of_other_sizes() {
+    let largest = runner(MODULES[0], RunConfig::default());
+    let base = largest.guest().plan().unwrap().region_base().get();
+    let sized = |mebibytes: u64| {
+        let config = RunConfig {
+            ceiling: base + (mebibytes << 20),
+            ..largest.config().clone()
+        };
+        largest.with_config(config).unwrap()
+    };
+    let mut blocks = inputs();
+    let (first, second) = (blocks.next().unwrap(), blocks.next().unwrap());
+    for from in [64, 1024] {
+        let mut state = MemoryState::default();
+        let finished = sized(from).start(&first, &state).unwrap();
+        let image = finished.image().unwrap();
+        let limit = image.info().limit;
+        assert_eq!(u64::from(limit), from << 20);
+        finished.commit(&mut state).unwrap();
+        let cold = largest.start(&second, &state).unwrap();
+        let used = image.info().frontier.div_ceil(1 << 20);
+        for into in [1, u64::from(used) - 1, u64::from(used), 64, 1024] {
+            let host = sized(into);
+            let finished = host.start_warm(&second, &state, Some(&image)).unwrap();
+            let fits = into >= u64::from(used);
+            let expected = if fits {
+                Start::Sealed
+            } else {
+                Start::Cold(Cold::Fresh)
+            };
+            let context = format!("from {from} MiB into {into} MiB, {used} used");
+            assert_eq!(start_of(&finished), expected, "{context}");
+            assert_eq!(finished.refused_image().is_none(), fits, "{context}");
+            assert!(finished.outcome().is_ok(), "{context}");
+            assert_eq!(
+                finished.outcome().as_ref().ok(),
+                cold.outcome().as_ref().ok(),
+                "{context}"
+            );
+            if fits {
+                // Its geometry stays, whatever there is.
+                assert_eq!(finished.image().unwrap().info().limit, limit, "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cold_and_warm_starts_follow_each_other() {
+    let runner = runner("metashrew_port", RunConfig::default());
+    let (mut state, mut expected) = (MemoryState::default(), MemoryState::default());
+    let mut image: Option<RegionImage> = None;
+    let mut blocks: Vec<Input> = Vec::new();
+    // What becomes of the image before each block: it is lost, kept, or loses what the last block left in it.
+    let fates = ["lost", "kept", "lost", "cut", "kept", "lost", "cut", "kept"];
+    for (height, fate) in (100..).zip(fates) {
+        let block = child(blocks.last(), height);
+        match (fate, &mut image) {
+            ("lost", image) => *image = None,
+            ("cut", Some(image)) => {
+                let before = image.info().entries;
+                image.cut_back(height - 1, height - 2).unwrap();
+                // It is as of the block before all the same: nothing in it has been written since.
+                assert!(image.info().entries < before);
+            }
+            _ => {}
+        }
+        let finished = runner.start_warm(&block, &state, image.as_ref()).unwrap();
+        assert_eq!(start_of(&finished).is_warm(), fate != "lost", "{height}");
+        image = Some(finished.image().unwrap());
+        finished.commit(&mut state).unwrap();
+        runner.run_block(&block, &mut expected).unwrap();
+        assert_eq!(
+            state_digest(&state).unwrap(),
+            state_digest(&expected).unwrap(),
+            "{height}, {fate}"
+        );
+        blocks.push(block);
+    }
+}
+
+#[test]
+fn an_image_of_another_version_is_refused_as_such() {
+    const VERSION_AT: usize = 8;
+    let runner = runner(MODULES[0], RunConfig::default());
+    let finished = runner.start(&inputs().next().unwrap(), &MemoryState::default());
+    let finished = finished.unwrap();
+    let base = finished.record().unwrap().region_start as usize;
+    let image = finished.image().unwrap();
+    for version in [0_u8, 2] {
+        // By the host: in an instance's memory...
+        let mut memory = finished.memory().to_vec();
+        memory[base + VERSION_AT] = version;
+        let refused = RegionImage::capture(&memory, base as u32, image.module()).unwrap_err();
+        let words = format!("format version {version}");
+        assert!(refused.to_string().contains(&words), "{refused}");
+        // ...and in a file, also one of another version itself.
+        let mut file = written(&image);
+        file[FILE_HEAD + VERSION_AT] = version;
+        let refused = RegionImage::read_from(&mut &file[..]).unwrap_err();
+        assert!(refused.contains(&words), "{refused}");
+        let mut file = written(&image);
+        file[VERSION_AT] = version;
+        let checksum = xxh64(&file[..FILE_HEAD - 8], 0).to_le_bytes();
+        file[FILE_HEAD - 8..FILE_HEAD].copy_from_slice(&checksum);
+        let refused = RegionImage::read_from(&mut &file[..]).unwrap_err();
+        assert!(
+            refused.contains(&format!("it has version {version}")),
+            "{refused}"
+        );
+    }
+}
+
+/// The block at a height, as the one that builds on another.
+fn child(parent: Option<&Input>, height: u32) -> Input {
+    let mut block = bitcoin_test_data::blocks::mainnet_702861().to_vec();
+    if let Some(parent) = parent {
+        block[4..36].copy_from_slice(&parent.block_hash().unwrap());
+    }
+    let input = [&height.to_le_bytes()[..], &block].concat();
+    Input::parse("mainnet block 702861", &input).unwrap()
+}
+
+#[test]
+fn an_image_is_brought_to_the_block_before_or_refused() {
+    let runner = runner("metashrew_port", RunConfig::default());
+    let mut chain = Chain::new(*b"main");
+    let mut state = MemoryState::default();
+    let mut images: Vec<RegionImage> = Vec::new();
+    let mut blocks: Vec<Input> = Vec::new();
+    for height in 100..103 {
+        let block = child(blocks.last(), height);
+        let mut before = images.last().cloned();
+        if let Some(image) = &mut before {
+            chain.bring(image, &block).unwrap();
+        }
+        let finished = runner.start_warm(&block, &state, before.as_ref()).unwrap();
+        assert_eq!(start_of(&finished).is_warm(), before.is_some());
+        let mut image = finished.image().unwrap();
+        finished.commit(&mut state).unwrap();
+        chain.append(&block, Some(&mut image));
+        let tag = image.tag().unwrap();
+        assert_eq!((tag.height, tag.chain), (height, *b"main"));
+        assert_eq!(tag.hash, block.block_hash().unwrap());
+        images.push(image);
+        blocks.push(block);
+    }
+    // The tag outlives a file.
+    let (last, _) = RegionImage::read_from(&mut &written(&images[2])[..]).unwrap();
+    assert_eq!(last.tag(), images[2].tag());
+    // Each block that has been indexed can be gone back to: what was written above it is dropped.
+    for (number, parent) in blocks.iter().enumerate() {
+        let mut image = last.clone();
+        let next = child(Some(parent), parent.height() + 1);
+        chain.bring(&mut image, &next).unwrap();
+        assert_eq!(image.tag(), images[number].tag());
+        assert_eq!(image.info().height, parent.height());
+        assert_eq!(image.info().entries < last.info().entries, number < 2);
+        let (read, _) = RegionImage::read_from(&mut &written(&image)[..]).unwrap();
+        assert_eq!(read.tag(), image.tag());
+    }
+    // Also to the one below the first, whose hash that one tells.
+    let mut image = last.clone();
+    chain.bring(&mut image, &child(None, 100)).unwrap();
+    assert_eq!(image.info().entries, 0);
+    // Not to a block of another chain, to a later one, to one of the right hash at another height.
+    let unknown = child(Some(&child(Some(&blocks[2]), 7)), 102);
+    let later = child(Some(&child(Some(&blocks[2]), 103)), 104);
+    let misplaced = child(Some(&blocks[1]), 101);
+    for next in [&unknown, &later, &misplaced] {
+        let mut image = last.clone();
+        let refused = chain.bring(&mut image, next).unwrap_err();
+        assert!(
+            matches!(refused, ImageError::NotAncestor { .. }),
+            "{refused}"
+        );
+        assert_eq!(image.tag(), last.tag());
+        assert_eq!(image.bytes(), last.bytes());
+    }
+    let other = Chain::new(*b"test");
+    let same_block = child(Some(&blocks[2]), 103);
+    assert!(chain.bring(&mut last.clone(), &same_block).is_ok());
+    assert!(other.bring(&mut last.clone(), &same_block).is_err());
+    // A chain that has not seen the blocks knows of no ancestor.
+    let fresh = Chain::new(*b"main");
+    assert!(fresh.bring(&mut last.clone(), &same_block).is_ok());
+    assert!(
+        fresh
+            .bring(&mut last.clone(), &child(Some(&blocks[1]), 102))
+            .is_err()
+    );
+    // No block, and no tag.
+    let nothing = chain.bring(&mut last.clone(), &Input::new(103, b"no block"));
+    assert!(matches!(nothing, Err(ImageError::NoParent)));
+    let mut untagged = runner.start(&blocks[0], &MemoryState::default());
+    let mut untagged = untagged.as_mut().unwrap().image().unwrap();
+    let refused = chain.bring(&mut untagged, &blocks[1]);
+    assert!(matches!(refused, Err(ImageError::NoTag)));
+}
+
+/// An image as it stands in a file.
+fn written(image: &RegionImage) -> Vec<u8> {
+    let mut file = Vec::new();
+    let written = image.write_to(&mut file, Digest([0; 32]), Compression::None);
+    written.expect("memory is not full");
+    file
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn what_is_not_deterministic_is_found() {
         ("control-address", "`address` = "),
         ("control-random", "`order` = "),
         ("control-environment", "`address` = "),
+        ("control-output", "line 2 of standard output is `reserved "),
     ] {
         let report = quick(name);
         assert_eq!(report.verdict(), Verdict::Different, "{name}\n{report}");

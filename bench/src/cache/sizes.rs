@@ -58,8 +58,9 @@ fn hit_ns(instance: &mut Instance, entries: usize) -> Result<f64> {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         let batch = instance.run(Op::Get, &numbers.take(LOOKUPS))?;
+        // Of ours, one in thousands may have been displaced.
         ensure!(
-            batch.hits == LOOKUPS as u64,
+            batch.hits * 1000 >= 999 * LOOKUPS as u64,
             "{} of {LOOKUPS} lookups hit",
             batch.hits
         );

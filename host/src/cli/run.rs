@@ -160,10 +160,13 @@ fn run_block(
     input: &Input,
     state: &mut dyn State,
     progress: &ProgressBar,
-    cache: Option<&mut Warm>,
+    mut cache: Option<&mut Warm>,
 ) -> Result<BlockReport, RunError> {
-    let image = cache.as_ref().and_then(|cache| cache.image());
+    let image = cache.as_mut().and_then(|cache| cache.image_for(input));
     let finished = runner.start_warm(input, state, image)?;
+    if let Some(reason) = finished.refused_image() {
+        eprintln!("block {}: the cache begins cold: {reason}", input.height());
+    }
     for line in finished.report().output.lines() {
         progress.println(line);
     }
@@ -171,7 +174,7 @@ fn run_block(
     let report = finished.commit(state)?;
     if let (Some(cache), Some(image)) = (cache, image) {
         // Now that the state has what the block wrote, the image is as of it. A block that left none is followed by a cold one.
-        cache.turn_to(image.ok());
+        cache.turn_to(image.ok(), input);
     }
     Ok(report)
 }

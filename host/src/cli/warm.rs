@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use steadfast_host::{Compression, Guest, ImageError, RegionImage, State, state_digest};
+use steadfast_host::{
+    Chain, Compression, Guest, ImageError, Input, RegionImage, State, state_digest,
+};
 
 /// The cache between blocks, and its file.
 pub struct Warm {
     image: Option<RegionImage>,
+    /// The blocks that were indexed. What has other hashes is of another chain.
+    chain: Chain,
     path: PathBuf,
     compression: Compression,
 }
@@ -24,6 +28,7 @@ impl Warm {
         };
         Warm {
             image,
+            chain: Chain::new([0; 4]),
             path: path.to_path_buf(),
             compression: if compress {
                 Compression::Lz4
@@ -33,14 +38,20 @@ impl Warm {
         }
     }
 
-    /// The image for the next block, if there is one.
-    pub fn image(&self) -> Option<&RegionImage> {
+    /// The image for the next block, if there is one: brought to the block before, or dropped where that is not an ancestor of the
+    /// one that the image is as of.
+    pub fn image_for(&mut self, next: &Input) -> Option<&RegionImage> {
+        if let Err(reason) = self.chain.bring(self.image.as_mut()?, next) {
+            eprintln!("block {}: the cache begins cold: {reason}", next.height());
+            self.image = None;
+        }
         self.image.as_ref()
     }
 
-    /// Goes over to the image that the last block left.
-    pub fn turn_to(&mut self, image: Option<RegionImage>) {
+    /// Goes over to the image that a block left.
+    pub fn turn_to(&mut self, image: Option<RegionImage>, block: &Input) {
         self.image = image;
+        self.chain.append(block, self.image.as_mut());
     }
 
     /// Writes the file for the state as it is now; removes it where there is no image as of that.
@@ -57,10 +68,7 @@ impl Warm {
 /// Reads an image that belongs to this module, at this state.
 pub fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Result<RegionImage> {
     let (image, found) = RegionImage::read(path)?;
-    if image.module() != guest.digest() {
-        let (expected, found) = (guest.digest(), image.module());
-        bail!(ImageError::Module { expected, found });
-    }
+    image.check_module(guest.digest())?;
     let expected = state_digest(state)?;
     if found != expected {
         bail!(ImageError::State { expected, found });

@@ -1,6 +1,6 @@
 //! The host's side of a guest that asks for the image of its cache and offers the next one.
 
-use super::{ImageError, RegionImage, module_digest};
+use super::{BlockTag, ImageError, RegionImage, module_digest};
 use crate::digest::Digest;
 
 /// One module's images, for a host that makes the instances itself: the two functions that a module built with steadfast's feature
@@ -87,6 +87,14 @@ impl ImageExchange {
         self.published = self.offered.take().map(|image| (image, height));
     }
 
+    /// As [`publish`](Self::publish), and notes in the image which block it is as of, so that [`bring_to`](Self::bring_to) can tell.
+    pub fn publish_as_of(&mut self, block: BlockTag) {
+        self.publish(block.height);
+        if let Some((image, _)) = &mut self.published {
+            image.set_tag(block);
+        }
+    }
+
     /// The block has failed: forgets what it offered. The next instance begins as the last one did.
     pub fn discard(&mut self) {
         self.offered = None;
@@ -104,18 +112,32 @@ impl ImageExchange {
         }
     }
 
+    /// The next block builds on `at`: [brings](RegionImage::bring_to) the published image to it, or drops it where that cannot be done.
+    ///
+    /// # Errors
+    ///
+    /// Why it was dropped.
+    pub fn bring_to(
+        &mut self,
+        at: BlockTag,
+        is_ancestor: impl FnOnce(&BlockTag) -> bool,
+    ) -> Result<(), ImageError> {
+        self.discard();
+        let Some((mut image, _)) = self.published.take() else {
+            return Ok(());
+        };
+        image.bring_to(at, is_ancestor)?;
+        self.published = Some((image, at.height));
+        Ok(())
+    }
+
     /// Takes up an image that was kept, as of the block at a height.
     ///
     /// # Errors
     ///
     /// When it belongs to another module.
     pub fn take_up(&mut self, image: RegionImage, height: u32) -> Result<(), ImageError> {
-        if image.module() != self.module {
-            return Err(ImageError::Module {
-                expected: self.module,
-                found: image.module(),
-            });
-        }
+        image.check_module(self.module)?;
         self.published = Some((image, height));
         Ok(())
     }

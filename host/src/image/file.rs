@@ -147,7 +147,10 @@ impl RegionImage {
             return Err("its first bytes are not an image's".into());
         }
         if u32_at(8) != VERSION {
-            return Err(format!("version {}", u32_at(8)));
+            return Err(format!(
+                "it has version {}, and this program reads version {VERSION}",
+                u32_at(8)
+            ));
         }
         let (base, module, state) = (u32_at(80), digest_at(16), digest_at(48));
         let image = match u32_at(12) {

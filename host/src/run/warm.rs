@@ -7,8 +7,9 @@ use crate::state::State;
 use crate::trap::RunError;
 
 impl Runner {
-    /// As [`start`](Self::start), with the cache that an earlier block left. The image must be as of `state`. Where it
-    /// does not fit under the ceiling, or belongs to another module, the cache begins cold.
+    /// As [`start`](Self::start), with the cache that an earlier block left. The image must be as of `state`; see
+    /// [`RegionImage::bring_to`]. Where it does not fit under the ceiling, or belongs to another module, the cache begins cold, and
+    /// [`Finished::refused_image`] says why.
     ///
     /// # Errors
     ///
@@ -20,38 +21,46 @@ impl Runner {
         image: Option<&RegionImage>,
     ) -> Result<Finished, RunError> {
         let mut live = self.instantiate(input, state)?;
-        let image = image.filter(|image| image.module() == self.guest.digest());
-        if self.guest.asks_for_image() {
-            live.exchange_images(image)?;
-        } else if let Some(image) = image {
-            live.restore(image);
-        }
+        let given = match (image, self.guest.asks_for_image()) {
+            (image, true) => live.exchange_images(image),
+            (Some(image), false) => live.restore(image),
+            (None, false) => Ok(()),
+        };
+        live.refused_image = given.err();
         live.start(input)
     }
 }
 
 impl Live {
     /// Has the image ready for when the guest asks, and takes the one that it offers.
-    fn exchange_images(&mut self, image: Option<&RegionImage>) -> Result<(), RunError> {
+    fn exchange_images(&mut self, image: Option<&RegionImage>) -> Result<(), ImageError> {
         let mut images = ImageExchange::of(self.module);
-        if let Some(image) = image {
-            let taken = images.take_up(image.clone(), image.info().height);
-            taken.map_err(|error| RunError::Instantiate(error.to_string()))?;
-        }
+        let taken = image.map_or(Ok(()), |image| {
+            images.take_up(image.clone(), image.info().height)
+        });
         self.store.data_mut().exchange.exchange_images(images);
-        Ok(())
+        taken
     }
 
-    /// Puts an image where its region begins, if there is room for it.
-    fn restore(&mut self, image: &RegionImage) {
-        if self.grow_to(image.memory_needed()).is_ok() {
-            // The only error is a memory that is too small.
-            let _ = image.restore(self.memory.data_mut(&mut self.store));
-        }
+    /// Puts an image where its region begins, if it is the module's and there is room for it.
+    fn restore(&mut self, image: &RegionImage) -> Result<(), ImageError> {
+        image.check_module(self.module)?;
+        let need = image.memory_needed();
+        self.grow_to(need).map_err(|_| ImageError::Memory {
+            need,
+            have: self.ceiling,
+        })?;
+        image.restore(self.memory.data_mut(&mut self.store))
     }
 }
 
 impl Finished {
+    /// Why the image that it was [started](Runner::start_warm) with was not used, where the host refused it. What the guest made of
+    /// one that it found stands in its record.
+    pub fn refused_image(&self) -> Option<&ImageError> {
+        self.live.refused_image.as_ref()
+    }
+
     /// The image of the cache that the block left, for the next one; to be used once what it flushed has been committed.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ pub use self::browser::{Browser, Kind};
 pub use self::node::Node;
 use super::engine::{Engine, EngineError, Subject};
 use super::observation::Observation;
-use super::rewrite::rewritten;
+use super::rewrite::Rewrite;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
@@ -25,7 +25,7 @@ use crate::image::{RegionImage, module_digest, module_tag};
 use crate::input::Input;
 use crate::metashrew::{Call, Import, decode_flush};
 use crate::state::{MemoryState, Pair};
-use crate::wasi::INPUT_DIRECTORY;
+use crate::wasi::{self, INPUT_DIRECTORY, Printed};
 
 /// Runs a block in whatever engine it is run in.
 const DRIVER: &str = include_str!("javascript/block.mjs");
@@ -109,7 +109,9 @@ pub struct Job {
     input_directory: Option<PathBuf>,
     guest_directory: &'static str,
     /// Where a WASI module's standard output goes.
-    output: Option<PathBuf>,
+    stdout: Option<PathBuf>,
+    /// Where its standard error goes.
+    stderr: Option<PathBuf>,
 }
 
 impl Job {
@@ -121,7 +123,7 @@ impl Job {
         image: Option<&RegionImage>,
     ) -> Result<Self, Failure> {
         let maximum = scenario.ceiling / PAGE_BYTES;
-        let limited = rewritten(module, maximum, scenario.refuse_grow)?;
+        let limited = Rewrite::new(maximum, scenario.refuse_grow).apply(module)?;
         let env = environment(scenario).into_iter();
         let parts = image.into_iter().flat_map(RegionImage::parts);
         Ok(Job {
@@ -143,7 +145,8 @@ impl Job {
             captures: scenario.warm,
             input_directory: None,
             guest_directory: INPUT_DIRECTORY,
-            output: None,
+            stdout: None,
+            stderr: None,
         })
     }
 }
@@ -161,8 +164,11 @@ pub struct Ran {
     stopped: Option<String>,
     record: Option<String>,
     image: Vec<(u32, String)>,
-    calls: Vec<(String, usize)>,
+    calls: Vec<(String, Option<usize>)>,
     flushes: Vec<String>,
+    /// What was printed, which the worker adds.
+    #[serde(skip)]
+    printed: Printed,
 }
 
 impl Ran {
@@ -174,6 +180,7 @@ impl Ran {
         let written = written(&self.flushes)?;
         Ok(Observation {
             image: image(&self.image, module)?,
+            printed: self.printed,
             ..Observation::new(self.stopped, written, calls, record.as_ref())
         })
     }
@@ -201,8 +208,10 @@ fn written(flushes: &[String]) -> Result<Option<Vec<Pair>>, Failure> {
     Ok((!flushes.is_empty()).then_some(pairs))
 }
 
-fn named((called, bytes): &(String, usize)) -> Option<Call> {
-    let mut names = Import::ALL.into_iter().map(Import::name);
+/// A call, of those that are compared.
+fn named((called, bytes): &(String, Option<usize>)) -> Option<Call> {
+    let imports = Import::ALL.into_iter().map(Import::name);
+    let mut names = imports.chain(wasi::NOTED);
     let name = names.find(|name| name == called)?;
     let bytes = *bytes;
     Some(Call { name, bytes })

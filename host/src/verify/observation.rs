@@ -9,6 +9,13 @@ use crate::metashrew::Call;
 use crate::observe::HeapTrace;
 use crate::state::Pair;
 use crate::trap::RunError;
+use crate::wasi::Printed;
+
+/// Functions of WASI that may take or hand out less than they are asked to, as the host likes; they are called again for the rest.
+const PIECEWISE: [&str; 4] = ["fd_pread", "fd_pwrite", "fd_read", "fd_write"];
+
+const STDOUT: &str = "standard output";
+const STDERR: &str = "standard error";
 
 /// How a block ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +56,10 @@ pub struct Observation {
     pub ended: Ended,
     /// What it wrote, in order.
     pub writes: Vec<Pair>,
-    /// The imports that it called, reads of the state and log lines apart.
+    /// The imports that it called: reads of the state, log lines and the environment apart, and reading or writing in pieces as one call.
     pub calls: Vec<Call>,
+    /// What it printed through WASI.
+    pub printed: Printed,
     /// The digest of all allocations, of modules that keep one.
     pub heap_trace: Option<HeapTrace>,
     /// What the heap could not serve.
@@ -79,6 +88,17 @@ pub enum Difference {
         expected: Option<Pair>,
         /// What this one wrote.
         here: Option<Pair>,
+    },
+    /// A line that was printed is another one.
+    Line {
+        /// `standard output`, or `standard error`.
+        stream: &'static str,
+        /// Its number, from 1.
+        number: usize,
+        /// The reference's.
+        expected: Option<Vec<u8>>,
+        /// This one's.
+        here: Option<Vec<u8>>,
     },
     /// An import that was called is another one.
     Call {
@@ -111,9 +131,10 @@ impl Observation {
     pub(super) fn new(
         stopped: Option<String>,
         written: Option<Vec<Pair>>,
-        calls: Vec<Call>,
+        mut calls: Vec<Call>,
         record: Option<&Record>,
     ) -> Self {
+        calls.dedup_by(|call, before| call == before && PIECEWISE.contains(&call.name));
         let state = record.and_then(|record| Reservation::from_code(record.state));
         let (ended, writes) = match (stopped, written) {
             (Some(reason), _) if state == Some(Reservation::BudgetRefused) => {
@@ -127,6 +148,7 @@ impl Observation {
             ended,
             writes: writes.unwrap_or_default(),
             calls,
+            printed: Printed::default(),
             image: None,
             heap_trace: record.and_then(HeapTrace::of),
             exhaustion: record.and_then(Exhaustion::of),
@@ -157,6 +179,21 @@ impl Observation {
                 expected: self.writes.get(index).cloned(),
                 here: here.writes.get(index).cloned(),
             });
+        }
+        for (stream, expected, here) in [
+            (STDOUT, &self.printed.stdout, &here.printed.stdout),
+            (STDERR, &self.printed.stderr, &here.printed.stderr),
+        ] {
+            let [expected, here] =
+                [expected, here].map(|text| text.split(|byte| *byte == b'\n').collect::<Vec<_>>());
+            if let Some(index) = first_unequal(&expected, &here) {
+                return Some(Difference::Line {
+                    stream,
+                    number: index + 1,
+                    expected: expected.get(index).map(|line| line.to_vec()),
+                    here: here.get(index).map(|line| line.to_vec()),
+                });
+            }
         }
         if let Some(index) = first_unequal(&self.calls, &here.calls) {
             return Some(Difference::Call {
@@ -196,6 +233,17 @@ impl fmt::Display for Difference {
                 "write {index} is {}, and {} in the reference",
                 shown_pair(here.as_ref()),
                 shown_pair(expected.as_ref())
+            ),
+            Difference::Line {
+                stream,
+                number,
+                expected,
+                here,
+            } => write!(
+                f,
+                "line {number} of {stream} is {}, and {} in the reference",
+                shown_line(here.as_deref(), expected.as_deref()),
+                shown_line(expected.as_deref(), here.as_deref())
             ),
             Difference::Call {
                 index,
@@ -247,9 +295,28 @@ fn shown_bytes(bytes: &[u8]) -> String {
     }
 }
 
+/// A line, or of a long one what stands around the first byte in which it differs from another.
+fn shown_line(line: Option<&[u8]>, other: Option<&[u8]>) -> String {
+    const BEFORE: usize = 24;
+    const SHOWN: usize = 64;
+    let Some(line) = line else {
+        return "missing".into();
+    };
+    let differs = first_unequal(line, other.unwrap_or_default()).unwrap_or(0);
+    let start = match line.len() > SHOWN {
+        true => differs.saturating_sub(BEFORE),
+        false => 0,
+    };
+    let end = line.len().min(start + SHOWN);
+    let [before, after] = [start > 0, end < line.len()].map(|cut| if cut { "..." } else { "" });
+    let text = String::from_utf8_lossy(&line[start..end]);
+    format!("`{before}{}{after}`", text.escape_debug())
+}
+
 fn shown_call(call: Option<Call>) -> String {
-    call.map_or("missing".into(), |call| {
-        format!("{} with {} B", call.name, call.bytes)
+    call.map_or("missing".into(), |call| match call.bytes {
+        Some(bytes) => format!("{} with {bytes} B", call.name),
+        None => call.name.into(),
     })
 }
 
@@ -281,8 +348,12 @@ mod tests {
             writes: vec![(b"key".to_vec(), vec![1])],
             calls: vec![Call {
                 name: "__flush",
-                bytes: 8,
+                bytes: Some(8),
             }],
+            printed: Printed {
+                stdout: b"one\ntwo\n".to_vec(),
+                stderr: Vec::new(),
+            },
             heap_trace: Some(HeapTrace {
                 count: 3,
                 digest: 0xabc,
@@ -305,9 +376,30 @@ mod tests {
     }
 
     #[test]
+    fn a_long_line_is_shown_where_it_differs() {
+        let line = |byte: u8| [&[b'.'; 100][..], &[byte], &[b','; 100]].concat();
+        let shown = shown_line(Some(&line(b'!')), Some(&line(b'\r')));
+        assert_eq!(
+            shown,
+            format!("`...{}!{}...`", ".".repeat(24), ",".repeat(39))
+        );
+        let shown = shown_line(Some(&line(b'\r')), Some(&line(b'!')));
+        assert!(shown.contains(".\\r,"), "{shown}");
+    }
+
+    #[test]
+    fn pieces_count_as_one_call_and_other_repetitions_do_not() {
+        let call = |name| Call { name, bytes: None };
+        let calls = ["fd_read", "fd_read", "random_get", "random_get", "fd_read"];
+        let seen = Observation::new(None, None, calls.map(call).to_vec(), None);
+        let names: Vec<_> = seen.calls.iter().map(|call| call.name).collect();
+        assert_eq!(names, ["fd_read", "random_get", "random_get", "fd_read"]);
+    }
+
+    #[test]
     fn each_difference_is_named() {
         type Change = fn(&mut Observation);
-        let changes: [(Change, &str); 6] = [
+        let changes: [(Change, &str); 10] = [
             (
                 |here| here.ended = Ended::Stopped("trap".into()),
                 "here: trap",
@@ -320,6 +412,27 @@ mod tests {
             (
                 |here| here.calls.push(here.calls[0]),
                 "import call 1 is __flush with 8 B, and missing",
+            ),
+            (
+                |here| {
+                    here.calls[0] = Call {
+                        name: "sched_yield",
+                        bytes: None,
+                    };
+                },
+                "import call 0 is sched_yield, and __flush with 8 B",
+            ),
+            (
+                |here| here.printed.stdout[4] = b'T',
+                "line 2 of standard output is `Two`, and `two` in the reference",
+            ),
+            (
+                |here| here.printed.stdout.truncate(4),
+                "line 2 of standard output is ``, and `two`",
+            ),
+            (
+                |here| here.printed.stderr = [&[b'.'; 100][..], b"!\r\xff", &[b'.'; 100]].concat(),
+                "line 1 of standard error is `...................................................................`, and ``",
             ),
             (
                 |here| here.heap_trace.as_mut().unwrap().digest = 1,

@@ -1,39 +1,57 @@
-//! Gives a module the limits that an engine cannot impose: a maximum for its memory, and a refused `memory.grow`.
+//! Gives a module the limits that an engine cannot impose: a maximum for its memory, and a refused `memory.grow`. Also tells
+//! the functions of WASI apart where an engine's own definitions are not told which of them they are.
 
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, Function, FunctionSection, GlobalSection, GlobalType,
-    Instruction, MemoryType, Module, TypeSection, ValType,
+    ImportSection, Instruction, MemoryType, Module, TypeSection, ValType,
 };
 use wasmparser::{
-    CodeSectionReader, FunctionSectionReader, GlobalSectionReader, Operator, Parser, Payload,
-    TypeRef, TypeSectionReader,
+    CodeSectionReader, FunctionSectionReader, GlobalSectionReader, ImportSectionReader, Operator,
+    Parser, Payload, TypeRef, TypeSectionReader,
 };
 
-/// The module with a maximum of so many pages for its memory (a lower one of its own stays), and with its
-/// `refuse_grow`-th `memory.grow`, counted from 1, answering -1.
-///
-/// # Errors
-///
-/// A line that says why the module cannot be rewritten.
-pub(super) fn rewritten(
-    module: &[u8],
-    maximum_pages: u64,
-    refuse_grow: Option<u64>,
-) -> Result<Vec<u8>, String> {
-    let refusal = match refuse_grow {
-        Some(number) => Some(Refusal::new(module, number)?),
-        None => None,
-    };
-    let mut rewriter = Rewriter {
-        maximum_pages,
-        refusal,
-    };
-    let mut out = Module::new();
-    rewriter
-        .parse_core_module(&mut out, Parser::new(0), module)
-        .map_err(|error| format!("the module cannot be rewritten: {error}"))?;
-    Ok(out.finish())
+use crate::wasi;
+
+/// What becomes of a module.
+pub(super) struct Rewrite {
+    /// Pages that its memory has at the most; a lower maximum of its own stays.
+    pub maximum_pages: u64,
+    /// Its `memory.grow` that answers -1, counted from 1.
+    pub refuse_grow: Option<u64>,
+    /// Each function of WASI that is [noted](wasi::NOTED) is imported from a module that has its name.
+    pub splits_wasi: bool,
+}
+
+impl Rewrite {
+    pub fn new(maximum_pages: u64, refuse_grow: Option<u64>) -> Self {
+        Rewrite {
+            maximum_pages,
+            refuse_grow,
+            splits_wasi: false,
+        }
+    }
+
+    /// The rewritten module.
+    ///
+    /// # Errors
+    ///
+    /// A line that says why the module cannot be rewritten.
+    pub fn apply(self, module: &[u8]) -> Result<Vec<u8>, String> {
+        let refusal = match self.refuse_grow {
+            Some(number) => Some(Refusal::new(module, number)?),
+            None => None,
+        };
+        let mut rewriter = Rewriter {
+            rewrite: self,
+            refusal,
+        };
+        let mut out = Module::new();
+        rewriter
+            .parse_core_module(&mut out, Parser::new(0), module)
+            .map_err(|error| format!("the module cannot be rewritten: {error}"))?;
+        Ok(out.finish())
+    }
 }
 
 /// What takes the place of each `memory.grow`: a function behind the module's own, which counts in a global behind the
@@ -108,7 +126,7 @@ impl Refusal {
 }
 
 struct Rewriter {
-    maximum_pages: u64,
+    rewrite: Rewrite,
     refusal: Option<Refusal>,
 }
 
@@ -123,7 +141,7 @@ impl Reencode for Rewriter {
     ) -> Result<MemoryType, reencode::Error> {
         let mut memory = utils::memory_type(self, memory);
         let own = memory.maximum.unwrap_or(u64::MAX);
-        memory.maximum = Some(own.min(self.maximum_pages));
+        memory.maximum = Some(own.min(self.rewrite.maximum_pages));
         Ok(memory)
     }
 
@@ -135,6 +153,22 @@ impl Reencode for Rewriter {
         utils::parse_type_section(self, types, section)?;
         if self.refusal.is_some() {
             types.ty().function([ValType::I32], [ValType::I32]);
+        }
+        Ok(())
+    }
+
+    fn parse_import_section(
+        &mut self,
+        imports: &mut ImportSection,
+        section: ImportSectionReader<'_>,
+    ) -> Result1 {
+        for import in section.into_imports() {
+            let import = import?;
+            let splits = self.rewrite.splits_wasi
+                && import.module == wasi::MODULE
+                && wasi::NOTED.contains(&import.name);
+            let module = if splits { import.name } else { import.module };
+            imports.import(module, import.name, self.entity_type(import.ty)?);
         }
         Ok(())
     }

@@ -1,15 +1,17 @@
 //! wasmi, an interpreter that commits memory when it grows.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use steadfast::record::Record;
 use tempfile::TempDir;
 use wasmi::{Extern, FuncType, Instance, Linker, Memory, Module, Store, Val, ValType};
+use wasmi_wasi::wasi_common::pipe::WritePipe;
 use wasmi_wasi::{Dir, WasiCtx, WasiCtxBuilder, ambient_authority};
 
 use super::engine::{Engine, EngineError, Subject};
 use super::observation::Observation;
-use super::rewrite::rewritten;
+use super::rewrite::Rewrite;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
@@ -18,9 +20,10 @@ use crate::input::Input;
 use crate::metashrew::{self, Exchange, Import};
 use crate::observe;
 use crate::state::{MemoryState, State as _};
-use crate::wasi::{INPUT_DIRECTORY, input_directory};
+use crate::wasi::{self, INPUT_DIRECTORY, Printed, input_directory};
 
 type Failure = Box<dyn std::error::Error>;
+type Pipe = WritePipe<Cursor<Vec<u8>>>;
 
 /// A module, translated anew for each scenario: its limits are written into it, since this engine's own say nothing of
 /// the n-th growth.
@@ -62,8 +65,9 @@ impl Wasmi {
             true => Some(input_directory(input.bytes())?),
             false => None,
         };
+        let pipes = [(); 2].map(|()| Pipe::new_in_memory());
         let wasi = match &directory {
-            Some(directory) => Some(wasi(scenario, directory)?),
+            Some(directory) => Some(wasi(scenario, directory, &pipes)?),
             None => None,
         };
         let world = World {
@@ -75,8 +79,11 @@ impl Wasmi {
             wasi,
         };
         let maximum = scenario.ceiling / PAGE_BYTES;
-        let module = rewritten(&self.module, maximum, scenario.refuse_grow)?;
-        let module = Module::new(&self.engine, module)?;
+        let rewrite = Rewrite {
+            splits_wasi: true,
+            ..Rewrite::new(maximum, scenario.refuse_grow)
+        };
+        let module = Module::new(&self.engine, rewrite.apply(&self.module)?)?;
         let mut store = Store::new(&self.engine, world);
         let instance = self.linker.instantiate_and_start(&mut store, &module)?;
         let memory = instance.get_memory(&store, "memory");
@@ -104,9 +111,15 @@ impl Wasmi {
         let image = image.and_then(|record| {
             RegionImage::capture(memory.data(&store), record.region_start, digest).ok()
         });
-        let exchange = &mut store.data_mut().exchange;
+        let mut exchange = store.into_data().exchange;
+        // Nobody else has them any more.
+        let [stdout, stderr] = pipes.map(|pipe| pipe.try_into_inner().unwrap_or_default());
         Ok(Observation {
             image,
+            printed: Printed {
+                stdout: stdout.into_inner(),
+                stderr: stderr.into_inner(),
+            },
             ..Observation::new(
                 stopped.map(|error| format!("the guest trapped: {error}")),
                 exchange.take_writes(),
@@ -132,10 +145,17 @@ impl Engine for Wasmi {
 
 fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
     let mut linker = Linker::new(engine);
-    wasmi_wasi::add_to_linker(&mut linker, |world: &mut World| {
-        let wasi = world.wasi.as_mut();
-        wasi.expect("a module that imports WASI is given a WASI context")
-    })?;
+    linker.allow_shadowing(true);
+    // What makes a context of the store's data is told nothing of the function: so each has a module of its own, in which all
+    // are defined in its name.
+    for name in wasi::NOTED {
+        wasmi_wasi::add_to_linker(&mut linker, move |world: &mut World| {
+            world.exchange.note_wasi(name);
+            wasi_of(world)
+        })?;
+        linker.alias_module(wasi::MODULE, name)?;
+    }
+    wasmi_wasi::add_to_linker(&mut linker, wasi_of)?;
     for import in Import::ALL {
         let parameters = vec![ValType::I32; import.parameters()];
         let results = vec![ValType::I32; usize::from(import.has_result())];
@@ -163,12 +183,23 @@ fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
     Ok(linker)
 }
 
-/// The directory with the input, and the scenario's environment.
-fn wasi(scenario: &Scenario, directory: &TempDir) -> Result<WasiCtx, Failure> {
+fn wasi_of(world: &mut World) -> &mut WasiCtx {
+    let wasi = world.wasi.as_mut();
+    wasi.expect("a module that imports WASI is given a WASI context")
+}
+
+/// The directory with the input, the scenario's environment, and where standard output and standard error go.
+fn wasi(
+    scenario: &Scenario,
+    directory: &TempDir,
+    [stdout, stderr]: &[Pipe; 2],
+) -> Result<WasiCtx, Failure> {
     let opened = Dir::open_ambient_dir(directory.path(), ambient_authority())?;
     let mut builder = WasiCtxBuilder::new();
     builder.envs(&environment(scenario))?;
     builder.preopened_dir(opened, INPUT_DIRECTORY)?;
+    builder.stdout(Box::new(stdout.clone()));
+    builder.stderr(Box::new(stderr.clone()));
     Ok(builder.build())
 }
 

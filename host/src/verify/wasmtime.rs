@@ -46,7 +46,7 @@ impl Engine for Wasmtime {
             refuse_grow: scenario.refuse_grow,
             on_refusal: OnRefusal::ReturnMinusOne,
             env: environment(scenario),
-            output: Output::Discard,
+            output: Output::Capture,
             ..self.runner.config().clone()
         };
         let runner = self.runner.with_config(config);
@@ -76,6 +76,7 @@ fn observe(finished: &Finished) -> Observation {
     let calls = finished.calls().to_vec();
     Observation {
         grows_asked: Some(finished.report().grows.asked),
+        printed: finished.printed(),
         ..Observation::new(stopped, writes, calls, finished.record().as_ref())
     }
 }

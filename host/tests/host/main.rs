@@ -9,4 +9,5 @@ mod kill;
 mod load;
 mod memory;
 mod share;
+mod verify;
 mod wasi;

@@ -1,8 +1,9 @@
 //! Images that were damaged, by chance or by somebody who knows the format.
 
+use super::damage::{Damage, Damaging, sum_contents};
 use super::{Spec, open_once, region_with_bytes};
 use steadfast::cache::{Cache, Pool, Scope};
-use steadfast::region::{HEADER_BYTES, RegionInfo, Status, inspect, vouch};
+use steadfast::region::{RegionInfo, Status, inspect, vouch};
 
 /// An image with entries of many sizes in every pool, free blocks and marks of overflow; what it must give is read from it
 /// while it is sound.
@@ -138,73 +139,23 @@ impl Victim {
         let _ = cache.insert(b"after", b"all");
     }
 
-    /// Damages an image as the next numbers say: bits, bytes and words anywhere, and links, counts, lengths and sizes where
-    /// the format has them; or cuts it off.
+    /// Does one to four damages to an image, each of a kind, as the next numbers say.
     pub fn mutate(&self, image: &mut Vec<u8>, mut next: impl FnMut() -> u32) {
         for _ in 0..=next() % 4 {
-            let len = image.len() as u32;
-            if len < HEADER_BYTES {
-                return;
-            }
-            let value = self.value(len, &mut next);
-            let at = match next() % 8 {
-                // A word of the header, of the index, of the arena.
-                0 => next() % (HEADER_BYTES / 4) * 4,
-                1 => HEADER_BYTES + next() % (self.info.index_bytes / 4) * 4,
-                2 | 3 => {
-                    self.info.arena_start
-                        + next() % len.saturating_sub(self.info.arena_start).max(1)
-                }
-                // A field of an entry's header.
-                4 | 5 => self.some_entry(&mut next) + next() % 5 * 4,
-                6 => next() % len,
-                _ if next().is_multiple_of(8) => {
-                    image.truncate((next() % len) as usize);
-                    continue;
-                }
-                _ => {
-                    let at = (next() % len) as usize;
-                    image[at] ^= 1 << (next() % 8);
-                    continue;
-                }
-            };
-            if let Some(word) = image
-                .get_mut(at as usize..)
-                .and_then(<[u8]>::first_chunk_mut)
-            {
-                *word = value.to_le_bytes();
-            }
+            let kind = Damage::ALL[next() as usize % Damage::ALL.len()];
+            self.damage(kind, image, &mut next);
         }
     }
 
-    /// Offsets, sizes and lengths that may be taken for sound ones, and such that may not.
-    fn value(&self, len: u32, next: &mut impl FnMut() -> u32) -> u32 {
-        match next() % 8 {
-            0 => 0,
-            1 => u32::MAX - next() % 3,
-            2 => len + next() % 64,
-            3 => self.info.arena_start.wrapping_sub(next() % 40),
-            4 => next() % 64,
-            5 => (1 << 29) - 1,
-            6 => self.some_entry(next),
-            _ => next(),
+    /// Does one damage.
+    fn damage(&self, kind: Damage, image: &mut Vec<u8>, next: &mut dyn FnMut() -> u32) {
+        Damaging {
+            sound: &self.image,
+            info: &self.info,
+            image,
+            next,
         }
-    }
-
-    /// The offset of an entry, from the slots of the index.
-    fn some_entry(&self, next: &mut impl FnMut() -> u32) -> u32 {
-        let first = HEADER_BYTES + 16;
-        for _ in 0..64 {
-            let bucket = next() % self.info.buckets.max(1);
-            let at = (first + bucket * 64 + next() % 12 * 4) as usize;
-            let word = self.image[at..]
-                .first_chunk()
-                .map(|word| u32::from_le_bytes(*word));
-            if let Some(offset @ 1..) = word {
-                return offset;
-            }
-        }
-        self.info.arena_start
+        .damage(kind);
     }
 }
 
@@ -230,39 +181,70 @@ impl Fates {
     }
 }
 
-/// Mutates images so many times, each status in turn, and tells what became of those that kept their checksum, and of
-/// those with no checksum, or one that was made right again.
+/// What covers a damaged image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cover {
+    /// The checksums that it had when it was sound.
+    Kept,
+    /// Both checksums, made right again by somebody who knows how.
+    Recomputed,
+    /// None: it says that it is open.
+    None,
+    /// The header's, made right again: it says that the host has sealed it.
+    Sealed,
+    /// The same, and that others have the same memory.
+    Shared,
+}
+
+impl Cover {
+    /// All of them.
+    pub const ALL: [Cover; 5] = [
+        Cover::Kept,
+        Cover::Recomputed,
+        Cover::None,
+        Cover::Sealed,
+        Cover::Shared,
+    ];
+
+    /// Covers an image. What is shorter than a header is left as it is.
+    pub fn apply(self, image: &mut [u8]) {
+        let status = match self {
+            Cover::Kept => return,
+            Cover::Recomputed => {
+                sum_contents(image);
+                Status::Closed
+            }
+            Cover::None => Status::Open,
+            Cover::Sealed => Status::Sealed,
+            Cover::Shared => Status::Shared,
+        };
+        let _ = vouch(image, status);
+    }
+}
+
+/// Mutates images so many times, each with one to four damages of a kind, and tells what became of them.
 ///
 /// # Panics
 ///
-/// When anything panics, or an image that kept its checksum gives a wrong value.
+/// When anything panics, or an image that kept its checksums gives a wrong value.
 #[must_use]
-pub fn soak(seed: u64, count: u64) -> [Fates; 2] {
+pub fn soak(seed: u64, count: u64, kind: Damage, cover: Cover) -> Fates {
     let victim = Victim::new(6_000);
     let mut noise = super::noise(seed);
     let mut next = || u32::from_le_bytes(std::array::from_fn(|_| noise.next().unwrap_or(0)));
-    let mut fates = [Fates::default(); 2];
+    let mut fates = Fates::default();
     for number in 0..count {
         let mut image = victim.image.clone();
-        victim.mutate(&mut image, &mut next);
-        let again = [
-            None,
-            Some(Status::Open),
-            Some(Status::Sealed),
-            Some(Status::Shared),
-        ];
-        let status = again[(number % 4) as usize];
-        if let Some(status) = status {
-            // What is shorter than a header has no status to set.
-            let _ = vouch(&mut image, status);
+        for _ in 0..=next() % 4 {
+            victim.damage(kind, &mut image, &mut next);
         }
+        cover.apply(&mut image);
         let fate = victim.fate(&image);
-        let covered = status.is_none();
         assert!(
-            !(covered && fate == Fate::Wrong),
-            "seed {seed}, number {number}"
+            cover != Cover::Kept || fate != Fate::Wrong,
+            "{kind:?}, seed {seed}, number {number}"
         );
-        fates[usize::from(!covered)].count(fate);
+        fates.count(fate);
     }
     fates
 }

@@ -26,6 +26,19 @@ pub fn store(key: &[u8], value: &[u8]) {
     unsafe { __flush(framed.as_ptr().add(4)) }
 }
 
+/// How many blocks of 50 MiB can be reserved, up to 20.
+pub fn reserved_blocks() -> u8 {
+    const STEP_BYTES: usize = 50 << 20;
+    let mut blocks = Vec::new();
+    for _ in 0..20 {
+        let mut block: Vec<u8> = Vec::new();
+        if block.try_reserve(STEP_BYTES).is_ok() {
+            blocks.push(block);
+        }
+    }
+    blocks.len() as u8
+}
+
 /// The address of something, as bytes.
 pub fn address_of<T: ?Sized>(of: &T) -> [u8; 4] {
     ((&raw const *of).cast::<u8>().addr() as u32).to_le_bytes()

@@ -124,11 +124,18 @@ function captured(memory, base) {
   return parts.map(([start, end]) => [base + start, encoded(region.subarray(start, end))]);
 }
 
+/** Modules of functions, each of which is noted among the calls when it is called. */
+function noted(calls, modules = {}) {
+  const noting = ([name, called]) => [name, (...args) => (calls.push([name, null]), called(...args))];
+  const each = (functions) => Object.fromEntries(Object.entries(functions).map(noting));
+  return Object.fromEntries(Object.entries(modules).map(([name, functions]) => [name, each(functions)]));
+}
+
 /** Runs a block as a job tells. `wasi` has the imports and the start of a WASI command, where the module is one. */
 async function run(job, wasi) {
   const host = new Host(decoded(job.input), readState(decoded(job.state)));
   const module = await WebAssembly.compile(decoded(job.module));
-  const instance = await WebAssembly.instantiate(module, { env: host.imports, ...wasi?.imports });
+  const instance = await WebAssembly.instantiate(module, { env: host.imports, ...noted(host.calls, wasi?.imports) });
   const memory = instance.exports.memory;
   host.memory = memory;
   if (job.pregrow !== null) growTo(memory, job.pregrow * PAGE_BYTES);

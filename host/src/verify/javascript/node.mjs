@@ -9,14 +9,13 @@ const [jobFile, answerFile] = process.argv.slice(2);
 const job = JSON.parse(readFileSync(jobFile, "utf8"));
 
 function world() {
-  const nowhere = openSync("/dev/null", "r+");
   const wasi = new WASI({
     version: "preview1",
     env: job.env,
     preopens: { [job.guest_directory]: job.input_directory },
-    stdin: nowhere,
-    stdout: openSync(job.output, "w"),
-    stderr: nowhere,
+    stdin: openSync("/dev/null", "r"),
+    stdout: openSync(job.stdout, "w"),
+    stderr: openSync(job.stderr, "w"),
     returnOnExit: true,
   });
   return {

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use tempfile::TempDir;
 
 use super::{Answer, DRIVER, Failure, Job, REGION, Worker, runs};
-use crate::wasi::INPUT_FILE;
+use crate::wasi::{INPUT_FILE, Printed};
 
 const PROGRAM: &str = "node";
 const MAIN: &str = include_str!("node.mjs");
@@ -49,7 +49,7 @@ impl Worker for Node {
             let block = BASE64_STANDARD.decode(&job.input)?;
             fs::write(directory.join(INPUT_FILE), block)?;
             job.input_directory = Some(directory);
-            job.output = Some(at("output"));
+            (job.stdout, job.stderr) = (Some(at("stdout")), Some(at("stderr")));
         }
         fs::write(at("job"), serde_json::to_vec(&job)?)?;
         let output = Command::new(PROGRAM)
@@ -61,6 +61,13 @@ impl Worker for Node {
             let line = said.lines().last().unwrap_or_default();
             return Err(format!("node ended with {}: {line}", output.status).into());
         }
-        Ok(serde_json::from_slice(&fs::read(at("answer"))?)?)
+        let mut answer = serde_json::from_slice(&fs::read(at("answer"))?)?;
+        if let (Answer::Ran(ran), true) = (&mut answer, self.uses_wasi) {
+            ran.printed = Printed {
+                stdout: fs::read(at("stdout"))?,
+                stderr: fs::read(at("stderr"))?,
+            };
+        }
+        Ok(answer)
     }
 }

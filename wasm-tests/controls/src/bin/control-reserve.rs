@@ -2,15 +2,7 @@
 
 #[cfg(target_family = "wasm")]
 fn main() {
-    const STEP_BYTES: usize = 50 << 20;
-    let mut blocks = Vec::new();
-    for _ in 0..20 {
-        let mut block: Vec<u8> = Vec::new();
-        if block.try_reserve(STEP_BYTES).is_ok() {
-            blocks.push(block);
-        }
-    }
-    control_guests::store(b"reserved", &[blocks.len() as u8]);
+    control_guests::store(b"reserved", &[control_guests::reserved_blocks()]);
 }
 
 #[cfg(not(target_family = "wasm"))]
