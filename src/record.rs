@@ -70,7 +70,7 @@ pub struct Record {
     pub region_len: u32,
     /// Bytes to which the region may still grow on demand.
     pub region_limit: u32,
-    /// A [`RegionOutcome`](crate::RegionOutcome).
+    /// A [`RegionOutcome`].
     pub region_outcome: u32,
     /// Calls of `memory.grow`.
     pub grows_asked: u32,
