@@ -7,6 +7,7 @@ import { xxh64 } from "./xxh64.mjs";
 const MAGIC = "stdfimge";
 const HEAD_BYTES = 96;
 const ENTRY_HEADER_BYTES = 20;
+const USER_TAG = 76;
 const [CHANGING, CLOSED] = [2, 3];
 /** Counters of the header and of its pools: where each run of them begins, and its bytes. */
 const COUNTERS = [
@@ -18,9 +19,17 @@ export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padS
 const short = (digest) => hex(digest).slice(0, 12);
 const beginsAs = (bytes, magic) => textOf(bytes.subarray(0, magic.length)) === magic;
 
-/** The file of an image of the region at an address, taken after a block: with the digests of its module and of the state. Undefined
- * where there is no cache. */
-export function capture(memory, base, module, state) {
+/** The tag of the block with this height and hash, in a chain without a name, as `steadfast run` tags images. */
+export function blockTag(height, hash) {
+  const tag = new Uint8Array(40);
+  new DataView(tag.buffer).setUint32(4, height, true);
+  tag.set(hash, 8);
+  return tag;
+}
+
+/** The file of an image of the region at an address, taken after the block of a tag: with the digests of its module and of the state.
+ * Undefined where there is no cache. */
+export function capture(memory, base, module, state, tag) {
   const region = new Uint8Array(memory.buffer).subarray(base);
   const parts = imageParts(region);
   if (parts === undefined) return undefined;
@@ -28,6 +37,7 @@ export function capture(memory, base, module, state) {
   const file = new Uint8Array(HEAD_BYTES + lengths[0] + lengths[1]);
   file.set(region.subarray(...parts[0]), HEAD_BYTES);
   file.set(region.subarray(...parts[1]), HEAD_BYTES + lengths[0]);
+  file.set(tag, HEAD_BYTES + USER_TAG);
   close(file.subarray(HEAD_BYTES), parts);
   writeHead(file, base, module, state);
   return file;

@@ -1,7 +1,7 @@
 // Runs one block in a fresh instance, away from the page, which is sent a map of the memory now and then.
 
 import { Host, readState } from "./block.mjs";
-import { capture, restore } from "./image.mjs";
+import { blockTag, capture, restore } from "./image.mjs";
 import { apply, encode } from "./state.mjs";
 import { MODULE_TAG, survey } from "./survey.mjs";
 
@@ -9,7 +9,17 @@ import { MODULE_TAG, survey } from "./survey.mjs";
 const FRAME_MS = 25;
 const SHARE = 1 / 4;
 
+const HEIGHT_BYTES = 4;
+const BLOCK_HEADER_BYTES = 80;
+
 const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+
+/** What an image says that it is as of. */
+async function tagOf(input) {
+  const header = input.subarray(HEIGHT_BYTES, HEIGHT_BYTES + BLOCK_HEADER_BYTES);
+  const height = new DataView(input.buffer, input.byteOffset).getUint32(0, true);
+  return blockTag(height, await sha256(await sha256(header)));
+}
 
 /** Sends maps while the module runs: whenever it calls the host, nothing in its memory moves. */
 class Live {
@@ -72,7 +82,7 @@ async function run({ module, digest, base, input, state, image }) {
     pairs: pairs.size,
     state: written,
     stateDigest,
-    image: capture(exports.memory, base, digest, stateDigest),
+    image: capture(exports.memory, base, digest, stateDigest, await tagOf(input)),
   };
 }
 

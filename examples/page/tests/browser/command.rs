@@ -21,9 +21,8 @@ pub fn steadfast<Argument: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Arg
     output.stdout
 }
 
-/// The same block again and again, each time in a fresh instance that is given the cache of the last, as the page does.
+/// Block after block, each in a fresh instance that is given the cache of the last, as the page does.
 pub struct Native {
-    block: PathBuf,
     state: PathBuf,
     /// The image of the cache that the last run left.
     pub image: PathBuf,
@@ -41,21 +40,20 @@ pub struct Told {
 
 impl Native {
     /// Begins with an empty state, in a directory.
-    pub fn new(directory: &Path, block: &Path) -> Self {
+    pub fn new(directory: &Path) -> Self {
         Native {
-            block: block.to_path_buf(),
             state: directory.join("native.state"),
             image: directory.join("native.image"),
         }
     }
 
-    /// Indexes the block once more.
-    pub fn run(&self) -> Told {
+    /// Indexes a block.
+    pub fn run(&self, block: &Path) -> Told {
         let printed = steadfast([
             OsStr::new("run"),
             indexer().as_os_str(),
             OsStr::new("--input"),
-            self.block.as_os_str(),
+            block.as_os_str(),
             OsStr::new("--db"),
             self.state.as_os_str(),
             OsStr::new("--warm"),
