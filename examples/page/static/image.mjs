@@ -15,6 +15,7 @@ const COUNTERS = [
   ...[0, 1, 2, 3].map((pool) => [232 + 64 * pool + 24, 24]),
 ];
 
+export const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const short = (digest) => hex(digest).slice(0, 12);
 const beginsAs = (bytes, magic) => textOf(bytes.subarray(0, magic.length)) === magic;

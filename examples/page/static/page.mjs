@@ -2,13 +2,12 @@
 
 import { readState } from "./block.mjs";
 import { inputOf } from "./block-file.mjs";
-import { check, hex } from "./image.mjs";
+import { check, hex, sha256 } from "./image.mjs";
 import { draw } from "./map.mjs";
 import { load, save } from "./store.mjs";
 import { grouped, planOf, sized, surveyOfPlan } from "./survey.mjs";
 
 const $ = (id) => document.getElementById(id);
-const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 const read = async (file) => new Uint8Array(await file.arrayBuffer());
 
 async function fetched(name) {

@@ -1,7 +1,7 @@
 // Runs one block in a fresh instance, away from the page, which is sent a map of the memory now and then.
 
 import { Host, readState } from "./block.mjs";
-import { blockTag, capture, restore } from "./image.mjs";
+import { blockTag, capture, restore, sha256 } from "./image.mjs";
 import { apply, encode } from "./state.mjs";
 import { MODULE_TAG, survey } from "./survey.mjs";
 
@@ -11,8 +11,6 @@ const SHARE = 1 / 4;
 
 const HEIGHT_BYTES = 4;
 const BLOCK_HEADER_BYTES = 80;
-
-const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 
 /** What an image says that it is as of. */
 async function tagOf(input) {

@@ -81,17 +81,20 @@ fn capacity_for(depth: Depth, expected_entry: u32) -> Option<u64> {
             u64::from(capacity - geometry.arena_start) >= depth.bytes && slots >= depth.entries
         })
     };
-    let (mut low, mut high) = (0, MAX_BYTES / STEP_BYTES);
-    if !holds(high) {
-        return None;
-    }
+    let most = MAX_BYTES / STEP_BYTES;
+    holds(most).then(|| least(most, holds) * STEP_BYTES)
+}
+
+/// The least number above 0 that serves, where `most` does, and with each number all greater ones.
+pub fn least(most: u64, serves: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (0, most);
     while high - low > 1 {
         let middle = u64::midpoint(low, high);
-        if holds(middle) {
+        if serves(middle) {
             high = middle;
         } else {
             low = middle;
         }
     }
-    Some(high * STEP_BYTES)
+    high
 }

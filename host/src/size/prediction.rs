@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use steadfast::cache::Cache;
 use steadfast::region::{ENTRY_HEADER_BYTES, block_bytes};
 
-use super::curve::{Curve, MAX_BYTES, Point, STEP_BYTES};
+use super::curve::{Curve, MAX_BYTES, Point, STEP_BYTES, least};
 use crate::image::Buffer;
 use crate::trace::{Operation, Trace};
 
@@ -127,16 +127,7 @@ impl<'a> Prediction<'a> {
     pub fn within(&self, points: f64) -> Point {
         let best = self.best();
         let serves = |steps: u64| self.serves(steps * STEP_BYTES, best.hit_ratio - points / 100.0);
-        let (mut low, mut high) = (0, best.capacity.div_ceil(STEP_BYTES));
-        while high - low > 1 {
-            let middle = u64::midpoint(low, high);
-            if serves(middle) {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        self.at(high * STEP_BYTES)
+        self.at(least(best.capacity.div_ceil(STEP_BYTES), serves) * STEP_BYTES)
     }
 
     /// So many capacities, from one that serves few lookups to the least that serves most, evenly apart on a logarithmic scale; the
