@@ -318,8 +318,8 @@ impl Before {
 }
 
 /// Carries an insert over to the oracle: which entries had to go follows from the cache's own counters, and must be the
-/// oldest of their pool, but for those counted as displaced or as cleared for a window. Another pool gives entries only
-/// when the one inserted into has none left.
+/// oldest of their pool, but for those counted as displaced, or as cleared for a window, which stood where the new one stands. Another pool gives
+/// entries only when the one inserted into has none left.
 fn stored(
     cache: &mut Cache,
     oracle: &mut Oracle,
@@ -379,17 +379,20 @@ fn stored(
     if others_gave && oracle.len_of(scope.pool()) > 0 {
         return Err("another pool gave entries before the pool's own".into());
     }
-    let others =
-        (after.displaced - earlier.displaced) + (after.window_evictions - earlier.window_evictions);
+    let displaced = after.displaced - earlier.displaced;
+    let others = displaced + after.window_evictions - earlier.window_evictions;
     if others > 0 {
-        let gone = oracle.remove_missing(cache);
+        let gone = match (displaced, size) {
+            (0, Some(bytes)) => oracle.remove_beneath(cache, scope, key, bytes as usize),
+            _ => oracle.remove_missing(cache),
+        };
         if gone != others {
             return Err(format!(
                 "{gone} entries are gone, {others} are counted as displaced or cleared"
             ));
         }
     }
-    oracle.insert(scope, key, value);
+    oracle.insert(cache, scope, key, value);
     Ok(())
 }
 
@@ -406,7 +409,11 @@ impl Digest {
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        bytes.iter().for_each(|&byte| self.number(u64::from(byte)));
+        for part in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..part.len()].copy_from_slice(part);
+            self.number(u64::from_le_bytes(word));
+        }
     }
 
     fn option(&mut self, bytes: Option<&[u8]>) {

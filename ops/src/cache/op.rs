@@ -147,7 +147,12 @@ impl<S: Iterator<Item = u8>> Script<S> {
         };
         let len = (word & 0x00FF_FFFF) as usize % (limit + 1);
         self.written += 1;
-        Some(noise(self.written).take(len).collect())
+        let mut value = Vec::with_capacity(len + 8);
+        for word in noise_words(self.written).take(len.div_ceil(8)) {
+            value.extend_from_slice(&word);
+        }
+        value.truncate(len);
+        Some(value)
     }
 }
 
@@ -177,8 +182,13 @@ impl<S: Iterator<Item = u8>> Iterator for Script<S> {
     }
 }
 
-/// Endless reproducible noise (splitmix64).
+/// Endless reproducible noise.
 pub fn noise(seed: u64) -> impl Iterator<Item = u8> {
+    noise_words(seed).flatten()
+}
+
+/// The same, a word at a time (splitmix64).
+fn noise_words(seed: u64) -> impl Iterator<Item = [u8; 8]> {
     let mut state = seed.wrapping_mul(0xD134_2543_DE82_EF95);
     std::iter::from_fn(move || {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -186,5 +196,4 @@ pub fn noise(seed: u64) -> impl Iterator<Item = u8> {
         word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         Some((word ^ (word >> 31)).to_le_bytes())
     })
-    .flatten()
 }

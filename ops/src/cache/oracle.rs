@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use steadfast::cache::{Cache, Pool, Scope};
+use steadfast::region::ENTRY_HEADER_BYTES;
 
 /// The entries that the cache must hold, and the order in which they were used.
 #[derive(Debug, Default)]
@@ -9,6 +10,8 @@ pub struct Oracle {
     entries: BTreeMap<Name, Held>,
     /// Names by the time of their last use, for each pool.
     by_time: BTreeMap<Pool, BTreeMap<u64, Name>>,
+    /// Names by where the cache has the entry.
+    by_offset: BTreeMap<usize, Name>,
     now: u64,
     height: u32,
 }
@@ -19,6 +22,7 @@ type Name = (Scope, Vec<u8>);
 struct Held {
     value: Vec<u8>,
     used_at: u64,
+    offset: usize,
     height: u32,
 }
 
@@ -48,9 +52,10 @@ impl Oracle {
         self.height = height;
     }
 
-    /// Stores a value as the newest entry of its pool.
-    pub fn insert(&mut self, scope: Scope, key: &[u8], value: &[u8]) {
+    /// Stores a value as the newest entry of its pool, as the cache has done.
+    pub fn insert(&mut self, cache: &mut Cache, scope: Scope, key: &[u8], value: &[u8]) {
         self.remove(scope, key);
+        let offset = offset_of(cache, scope, key);
         self.now += 1;
         let now = self.now;
         let name = (scope, key.to_vec());
@@ -59,9 +64,11 @@ impl Oracle {
             _ => self.height,
         };
         self.order(scope.pool()).insert(now, name.clone());
+        self.by_offset.insert(offset, name.clone());
         let held = Held {
             value: value.to_vec(),
             used_at: now,
+            offset,
             height,
         };
         self.entries.insert(name, held);
@@ -82,36 +89,56 @@ impl Oracle {
 
     /// Drops an entry, and says whether it was there.
     pub fn remove(&mut self, scope: Scope, key: &[u8]) -> bool {
-        let held = self.entries.remove(&(scope, key.to_vec()));
-        held.map(|held| self.order(scope.pool()).remove(&held.used_at))
-            .is_some()
+        let Some(held) = self.entries.remove(&(scope, key.to_vec())) else {
+            return false;
+        };
+        self.order(scope.pool()).remove(&held.used_at);
+        self.by_offset.remove(&held.offset);
+        true
     }
 
     /// Drops a pool's oldest entry, and returns its scope and key.
     pub fn remove_oldest(&mut self, pool: Pool) -> Option<(Scope, Vec<u8>)> {
-        let (_, name) = self.order(pool).pop_first()?;
-        self.entries.remove(&name);
+        let (_, name) = self.order(pool).first_key_value()?;
+        let name = name.clone();
+        self.remove(name.0, &name.1);
         Some(name)
     }
 
     /// Drops what the cache does not have, and says how many those were.
     pub fn remove_missing(&mut self, cache: &mut Cache) -> u64 {
-        self.remove_where(|(scope, key), _| cache.scope(*scope).peek(key).is_none())
+        let names = self.entries.keys();
+        let going = names.filter(|(scope, key)| is_missing(cache, *scope, key));
+        let going = going.cloned().collect();
+        self.remove_all(going)
+    }
+
+    /// Drops what the cache does not have any more of that which stood where this key's block of so many bytes stands now, and
+    /// says how many those were.
+    pub fn remove_beneath(
+        &mut self,
+        cache: &mut Cache,
+        scope: Scope,
+        key: &[u8],
+        bytes: usize,
+    ) -> u64 {
+        let start = offset_of(cache, scope, key);
+        let names = self.by_offset.range(start..start + bytes);
+        let going = names.filter(|(_, (scope, key))| is_missing(cache, *scope, key));
+        let going = going.map(|(_, name)| name.clone()).collect();
+        self.remove_all(going)
     }
 
     /// Drops what was written above a height, and says how many those were.
     pub fn remove_above(&mut self, height: u32) -> u64 {
-        self.remove_where(|_, held| held.height > height)
+        let entries = self.entries.iter();
+        let going = entries.filter(|(_, held)| held.height > height);
+        let going = going.map(|(name, _)| name.clone()).collect();
+        self.remove_all(going)
     }
 
-    fn remove_where(&mut self, mut goes: impl FnMut(&Name, &Held) -> bool) -> u64 {
-        let going: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|(name, held)| goes(name, held))
-            .map(|(name, _)| name.clone())
-            .collect();
-        let gone = going.iter().filter(|(scope, key)| self.remove(*scope, key));
+    fn remove_all(&mut self, names: Vec<Name>) -> u64 {
+        let gone = names.iter().filter(|(scope, key)| self.remove(*scope, key));
         gone.count() as u64
     }
 
@@ -119,6 +146,7 @@ impl Oracle {
     pub fn clear(&mut self) {
         self.entries.clear();
         self.by_time.clear();
+        self.by_offset.clear();
     }
 
     /// Compares the result of a lookup.
@@ -164,4 +192,15 @@ impl Oracle {
     fn order(&mut self, pool: Pool) -> &mut BTreeMap<u64, Name> {
         self.by_time.entry(pool).or_default()
     }
+}
+
+fn is_missing(cache: &mut Cache, scope: Scope, key: &[u8]) -> bool {
+    cache.scope(scope).peek(key).is_none()
+}
+
+/// Where an entry that the cache has begins in its region.
+fn offset_of(cache: &mut Cache, scope: Scope, key: &[u8]) -> usize {
+    let start = cache.image().as_ptr().addr() + ENTRY_HEADER_BYTES as usize + key.len();
+    let value = cache.scope(scope).peek(key);
+    value.map_or(0, |value| value.as_ptr().addr() - start)
 }
