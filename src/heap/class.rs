@@ -101,9 +101,10 @@ mod tests {
 
     #[test]
     fn every_small_request_gets_the_least_class_that_fits_and_is_aligned() {
+        let step = if cfg!(miri) { 61 } else { 1 };
         for log in 0..=11 {
             let align = 1 << log;
-            for size in 0..=SMALL_MAX {
+            for size in (0..=SMALL_MAX).step_by(step) {
                 let padded = padded(size, align);
                 if padded > SMALL_MAX {
                     continue;
