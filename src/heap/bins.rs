@@ -14,6 +14,10 @@ const BITS: usize = u32::BITS as usize;
 /// Every run this long holds an aligned unit.
 const ANY: usize = 2 * UNIT - 1;
 
+/// What the first run of a list has in place of the run before: its bin's number under this bit, which no granule's number
+/// has. So a run can be taken out of a list without telling which.
+const FIRST: usize = 1 << 31;
+
 pub(super) struct Bins {
     summary: u32,
     words: [u32; WORDS],
@@ -43,6 +47,12 @@ pub(super) const fn first_bin(len: usize) -> usize {
     }
     let shift = (len | 16).ilog2() as usize - 4;
     (shift << 4) + (len >> shift) + (ANY - UNIT)
+}
+
+/// What the first run of `bin` has in place of the run before.
+#[inline]
+pub(super) const fn before_first(bin: usize) -> usize {
+    bin | FIRST
 }
 
 impl Bins {
@@ -89,7 +99,7 @@ impl Bins {
         // SAFETY: the caller gives `run`; a head that is somewhere is a linked free run of this heap.
         unsafe {
             table.set_next(run, head);
-            table.set_prev(run, NOWHERE);
+            table.set_prev(run, before_first(bin));
             if head != NOWHERE {
                 table.set_prev(head, run);
             }
@@ -99,22 +109,23 @@ impl Bins {
         self.summary |= 1 << (bin / BITS);
     }
 
-    /// Takes `run` out of `bin`.
+    /// Takes `run` out of its bin.
     ///
     /// # Safety
-    /// `run` is in `bin`.
+    /// `run` is in a bin.
     #[inline]
-    pub(super) unsafe fn remove(&mut self, table: Table, bin: usize, run: usize) {
+    pub(super) unsafe fn remove(&mut self, table: Table, run: usize) {
         // SAFETY: `run` and its neighbours in the list are linked free runs of this heap.
         unsafe {
             let (next, prev) = table.links(run);
             if next != NOWHERE {
                 table.set_prev(next, prev);
             }
-            if prev != NOWHERE {
+            if prev & FIRST == 0 {
                 table.set_next(prev, next);
                 return;
             }
+            let bin = prev & !FIRST;
             self.set_head(bin, next);
             if next == NOWHERE {
                 let word = self.word_mut(bin / BITS);
@@ -209,11 +220,11 @@ mod tests {
             assert_eq!(bins.at_or_after(0), 31);
             assert_eq!(bins.at_or_after(31), 31);
             assert_eq!(bins.at_or_after(32), 310);
-            bins.remove(table, 31, 4);
+            bins.remove(table, 4);
             assert_eq!(bins.head(31), 12);
-            bins.remove(table, 31, 12);
+            bins.remove(table, 12);
             assert_eq!(bins.at_or_after(0), 310);
-            bins.remove(table, 310, 8);
+            bins.remove(table, 8);
             assert_eq!(bins.at_or_after(0), NONE);
         }
     }

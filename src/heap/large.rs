@@ -7,7 +7,7 @@ use super::table::{GRANULE, NOWHERE};
 use super::{Heap, MAX_ALIGN};
 
 impl Heap {
-    #[inline(never)]
+    #[inline]
     pub(super) fn alloc_large(&mut self, size: usize, align: usize) -> *mut u8 {
         if align > MAX_ALIGN {
             return null_mut();
@@ -24,7 +24,7 @@ impl Heap {
 
     /// # Safety
     /// `ptr` is a live large block of this heap of `size` bytes.
-    #[inline(never)]
+    #[inline]
     pub(super) unsafe fn free_large(&mut self, ptr: *mut u8, size: usize) {
         // SAFETY: as the caller says.
         unsafe { self.runs.free(self.runs.granule_of(ptr), granules(size)) }
@@ -32,7 +32,7 @@ impl Heap {
 
     /// # Safety
     /// `ptr` is a live large block of this heap of `old` bytes.
-    #[inline(never)]
+    #[inline]
     pub(super) unsafe fn resize_large(&mut self, ptr: *mut u8, old: usize, new: usize) -> bool {
         // SAFETY: as the caller says.
         unsafe {

@@ -10,7 +10,7 @@
 //!
 //! | run | first words | last word |
 //! |---|---|---|
-//! | free | `len << 2 \| FREE`, next, previous | as the first |
+//! | free | `len << 2 \| FREE`, next, previous or the bin | as the first |
 //! | free, of fewer than four granules | `len << 2 \| FREE` | as the first |
 //! | large block | `len << 2 \| LARGE` | low bit clear |
 //! | slab | those of a [`Slab`], all with both low bits clear | 0 |
@@ -192,33 +192,34 @@ impl Runs {
         // Each step goes to a later bin, and those from `len + align` on all serve: few steps, and two where any place is
         // as good as another.
         let mut bin = first_bin(len);
-        let from = loop {
+        let (from, free) = loop {
             bin = self.bins.at_or_after(bin);
             if bin == NONE {
-                let top = self.top();
-                if aligned(top) + len > self.end {
-                    return NOWHERE;
-                }
-                break top;
+                break (self.top(), self.end - self.top());
             }
             let from = self.bins.head(bin);
             // SAFETY: the head of a bin that is not empty is a free run.
-            if aligned(from) + len <= from + unsafe { self.len_of(from) } {
-                break from;
+            let free = unsafe { self.len_of(from) };
+            if aligned(from) + len <= from + free {
+                break (from, free);
             }
             bin += 1;
         };
-        // SAFETY: the run was found large enough, or the unused rest.
-        unsafe { self.cut(from, aligned(from), len) };
-        aligned(from)
+        let at = aligned(from);
+        if at + len > from + free {
+            return NOWHERE;
+        }
+        // SAFETY: the place was found within a free run, or the unused rest.
+        unsafe { self.cut(from, free, at, len) };
+        at
     }
 
-    /// Takes `len` granules at `at` out of the free run at `from`, or out of the unused rest, if that begins there.
+    /// Takes `len` granules at `at` out of the `free` ones from `from` on: a free run, or all of the unused rest.
     ///
     /// # Safety
     /// They lie in it.
     #[inline(never)]
-    unsafe fn cut(&mut self, from: usize, at: usize, len: usize) {
+    unsafe fn cut(&mut self, from: usize, free: usize, at: usize, len: usize) {
         let end = at + len;
         self.gauges.hold(len << SHIFT);
         // SAFETY: what is cut off at either side lies between runs in use.
@@ -226,7 +227,6 @@ impl Runs {
             if from == self.top() {
                 self.advance(end);
             } else {
-                let free = self.len_of(from);
                 self.unlink(from, free);
                 if from + free != end {
                     self.insert(end, from + free - end);
@@ -257,7 +257,7 @@ impl Runs {
                 if room < new - old {
                     return false;
                 }
-                self.cut(end, end, new - old);
+                self.cut(end, room, end, new - old);
             }
             self.mark_large(at, new);
             if new < old {
@@ -336,7 +336,7 @@ impl Runs {
     unsafe fn unlink(&mut self, at: usize, len: usize) {
         if len >= LEAST {
             // SAFETY: as the caller says.
-            unsafe { self.bins.remove(self.table, bin_of(at, len), at) }
+            unsafe { self.bins.remove(self.table, at) }
         }
     }
 

@@ -168,11 +168,12 @@ impl Heap {
     /// A run as [`Runs::take`](super::runs::Runs::take) finds it, for which empty slabs are given back if they must be.
     #[inline(never)]
     pub(super) fn take_run(&mut self, len: usize, align: usize) -> usize {
-        let at = self.runs.take(len, align);
-        if at == NOWHERE && self.release_empty_slabs() {
-            return self.runs.take(len, align);
+        loop {
+            let at = self.runs.take(len, align);
+            if at != NOWHERE || !self.release_empty_slabs() {
+                return at;
+            }
         }
-        at
     }
 
     /// Gives back every empty slab. False if there was none.

@@ -61,7 +61,8 @@ impl Table {
         unsafe { self.0.add(at).write(word) }
     }
 
-    /// The run behind and the run before the linked free run at `run` in its list.
+    /// The run behind and the run before the linked free run at `run` in its list; before the first stands what the bins put
+    /// there.
     ///
     /// # Safety
     /// `run` is a free run of [`LEAST`] granules or more.

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::Heap;
-use super::bins::{BINS, bin_of};
+use super::bins::{BINS, before_first, bin_of};
 use super::class::{self, CLASSES};
 use super::runs::RunKind;
 use super::slab::{LIVE, Slab};
@@ -102,7 +102,7 @@ impl Heap {
             if bins.is_marked(bin) == (head == NOWHERE) {
                 return Err(HeapFault::FreeRunList(bin));
             }
-            let (mut at, mut before) = (head, NOWHERE);
+            let (mut at, mut before) = (head, before_first(bin));
             while at != NOWHERE {
                 linked += 1;
                 match self.runs.linked_run(at) {
