@@ -11,6 +11,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 
 use crate::figures::{Figure, Figures, Value, median};
+use crate::turns;
 use row::{ROWS, Row};
 use steadfast_host::plot::{self, Labels, Series};
 use subject::{Instance, Stop, Subject};
@@ -157,16 +158,16 @@ fn measure_row(
         });
     }
     for trial in 0..options.trials {
-        let order: Vec<usize> = (0..subjects.len())
-            .map(|at| (at + trial) % subjects.len())
-            .filter(|&at| measured[at].is_ok())
-            .collect();
         let mut running: Vec<(usize, Instance<'_>)> = Vec::new();
-        for &at in &order {
-            running.push((at, subjects[at].start(row, &input)?));
+        for (at, subject) in subjects.iter().enumerate() {
+            if measured[at].is_ok() {
+                running.push((at, subject.start(row, &input)?));
+            }
         }
         for call in 0..=options.warm {
-            for (at, instance) in &mut running {
+            let round = trial * (options.warm + 1) + call;
+            for turn in turns::of_round(round, running.len()) {
+                let (at, instance) = &mut running[turn];
                 match instance.time(expected)? {
                     Ok(ns) => {
                         if let Ok(measured) = &mut measured[*at] {
@@ -182,8 +183,6 @@ fn measure_row(
                 }
             }
             running.retain(|(at, _)| measured[*at].is_ok());
-            let next = 1.min(running.len());
-            running.rotate_left(next);
         }
         for (at, instance) in &running {
             if let Ok(measured) = &mut measured[*at] {

@@ -17,6 +17,7 @@ mod process;
 mod replay;
 mod size;
 mod startup;
+mod turns;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use wasmtime::{Caller, Engine, Linker, Module, Store};
 
 use crate::figures::{Figure, Figures, Value, median};
 use crate::guests::{self, engine_error};
+use crate::turns;
 
 const SUBJECTS: [&str; 2] = ["steadfast", "lru-mem"];
 
@@ -112,8 +113,7 @@ pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
         let mut times = [Vec::new(), Vec::new()];
         let mut sum = None;
         for round in 0..=runs {
-            for at in 0..SUBJECTS.len() {
-                let at = (at + round) % SUBJECTS.len();
+            for at in turns::of_round(round, SUBJECTS.len()) {
                 let run = timed[at].run(row)?;
                 let first = *sum.get_or_insert(run.sum);
                 ensure!(

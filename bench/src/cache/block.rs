@@ -13,7 +13,7 @@ use super::script::{self, ROOM};
 use super::subject::{Subject, bounded};
 use super::{Options, Row, fit};
 use crate::figures::median;
-use crate::{inputs, parallel};
+use crate::{inputs, parallel, turns};
 
 const REPLAYS: u32 = 20;
 
@@ -205,8 +205,7 @@ pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Re
         Runner::fit(subject, subject.compile(&timed, "-2m")?, &script).context(subject.name)
     })?;
     for round in 0..ROUNDS {
-        for at in 0..runners.len() {
-            let at = (at + round) % runners.len();
+        for at in turns::of_round(round, runners.len()) {
             runners[at].time(&script)?;
         }
     }
