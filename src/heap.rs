@@ -23,7 +23,7 @@ mod validate;
 use core::alloc::Layout;
 use core::ptr::{self, NonNull, null_mut};
 
-use class::{CLASSES, SMALL_MAX, STEP, padded};
+use class::{CLASSES, SMALL_MAX, padded};
 use runs::Runs;
 use slab::Slab;
 use table::GRANULE;
@@ -139,7 +139,7 @@ impl Heap {
         let block = self.alloc_any(layout);
         if !block.is_null() {
             let mut written = layout.size();
-            // A slab's blocks have been written to, be it only with links.
+            // A slab may have stood where something was written.
             if written > SMALL_MAX {
                 written = written.min(fresh.saturating_sub(self.runs.offset(block)));
             }
@@ -157,7 +157,7 @@ impl Heap {
     pub unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
         // SAFETY: the layout tells the level that the block came from.
         unsafe {
-            if layout.align() <= STEP && layout.size() <= SMALL_MAX {
+            if class::is_plain(layout.size(), layout.align()) {
                 self.free_small(ptr);
             } else {
                 self.dealloc_any(ptr, layout);
@@ -181,26 +181,26 @@ impl Heap {
         }
     }
 
-    /// Resizes a block, in place where its class or the free run behind it allows; else the contents are copied to a new
-    /// block. Null, with the old block as it was, if no memory can be had.
+    /// Resizes a block, in place where it is as large as that and not more than about twice as large, or where the free run
+    /// behind it allows; else the contents are copied to a new block. Null, with the old block as it was, if no memory can be had.
     ///
     /// # Safety
     /// As for [`dealloc`](Heap::dealloc); and `new_size`, rounded up to the layout's alignment, is at most
     /// `isize::MAX`.
     #[inline]
     pub unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let size = layout.size();
-        let classes = (
-            class::linear(size, layout.align()),
-            class::linear(new_size, layout.align()),
-        );
+        let (size, align) = (layout.size(), layout.align());
         // SAFETY: as the caller says.
         unsafe {
-            match classes {
-                (Some(from), Some(to)) if from == to => ptr,
-                (Some(_), Some(to)) => self.move_small(ptr, size.min(new_size), to),
-                _ => self.realloc_any(ptr, layout, new_size),
+            if class::is_plain(size, align) {
+                if self.serves(ptr, new_size) {
+                    return ptr;
+                }
+                if let Some(class) = class::linear(new_size, align) {
+                    return self.move_small(ptr, size.min(new_size), class);
+                }
             }
+            self.realloc_any(ptr, layout, new_size)
         }
     }
 
@@ -214,11 +214,12 @@ impl Heap {
         let (old, new) = (padded(size, align), padded(new_size, align));
         // SAFETY: as the caller says; the new block is apart from the old.
         unsafe {
-            if old > SMALL_MAX && new > SMALL_MAX {
-                if self.resize_large(ptr, size, new_size) {
-                    return ptr;
-                }
-            } else if old.max(new) <= SMALL_MAX && class::of(old) == class::of(new) {
+            let stays = if old <= SMALL_MAX {
+                self.serves(ptr, new)
+            } else {
+                new > SMALL_MAX && self.resize_large(ptr, size, new_size)
+            };
+            if stays {
                 return ptr;
             }
             let block = self.alloc_any(Layout::from_size_align_unchecked(new_size, align));

@@ -1,6 +1,7 @@
 //! Size classes: which requests are small, and the block size that serves each.
 //!
-//! Up to 256 bytes the classes stand 8 bytes apart. Above, a class is how many blocks a slab holds, so that nothing
+//! Up to 256 bytes the classes stand 8 bytes apart, but the first one has blocks of 16, so that a `String` or `Vec<u8>` grows from
+//! the 8 bytes that it asks for first to 16 in place. Above, a class is how many blocks a slab holds, so that nothing
 //! worth having is left at its end. Every power of two is a class, and every class above 256 is a multiple of 16: a
 //! block's offset in its slab is a multiple of its size, so blocks are aligned to any power of two that divides it.
 //! All of it is arithmetic, which takes less room in a module than tables.
@@ -47,8 +48,13 @@ pub(super) const fn padded(size: usize, align: usize) -> usize {
     }
 }
 
-/// The class that serves `size` bytes at `align`, if that is told quickly: most requests are so small and need no
-/// padding.
+/// Whether `size` bytes at `align` are small and need no padding to tell so.
+#[inline]
+pub(super) const fn is_plain(size: usize, align: usize) -> bool {
+    align <= STEP && size <= SMALL_MAX
+}
+
+/// The class that serves `size` bytes at `align`, if that is told quickly: most requests are so small, and plain.
 #[inline]
 pub(super) const fn linear(size: usize, align: usize) -> Option<usize> {
     if align <= STEP && size <= LINEAR_MAX {
@@ -84,10 +90,17 @@ pub(super) const fn size(class: usize) -> usize {
     // SAFETY: classes come from `of`, or from a slab that was made for one.
     unsafe { assert_unchecked(class < CLASSES) };
     if class < LINEAR {
+        let class = if class == 0 { 1 } else { class };
         (class + 1) * STEP
     } else {
         (SLAB_BYTES / (BEHIND - class)) & !15
     }
+}
+
+/// Whether both classes have blocks of one size: the first two do, and each class and itself.
+#[inline]
+pub(super) const fn alike(a: usize, b: usize) -> bool {
+    a == b || a | b == 1
 }
 
 /// Whether some class has blocks of `bytes`.

@@ -1,6 +1,6 @@
 //! Slabs: eight kibibytes of blocks of one class.
 
-use core::ptr::null_mut;
+use core::ptr::{null_mut, without_provenance_mut};
 
 use super::class;
 use super::table::{SLAB_BYTES, UNIT};
@@ -14,20 +14,19 @@ pub(super) struct Block {
 /// What one live block adds to [`Slab::used`]: every word of a slab leaves the page level's two kind bits clear.
 pub(super) const LIVE: usize = 4;
 
-/// At most this many bytes (but always one block) are linked into the free list at a time, so that memory is touched
-/// little before it is used.
-const CARVE_BYTES: usize = 1024;
+/// Where the free list of a slab ends that is in no list, since all its blocks are in use. No block stands there.
+pub(super) const FULL: *mut Block = without_provenance_mut(LIVE);
 
 /// The words of a slab in the page level's table.
 #[repr(C)]
 pub(super) struct Slab {
     /// Bytes of a block.
     pub(super) size: usize,
-    /// Blocks that were carved and are not in use.
+    /// The block that was given back last; each links the one before.
     pub(super) free: *mut Block,
     /// Blocks in use, times [`LIVE`].
     pub(super) used: usize,
-    /// Blocks from here to `end` were never carved.
+    /// Blocks from here to `end` were never in use.
     pub(super) fresh: *mut u8,
     pub(super) end: *mut u8,
     /// Neighbours in the class's circular list; null while it is in none.
@@ -39,7 +38,7 @@ pub(super) struct Slab {
 }
 
 impl Slab {
-    /// A slab of `class` over the memory at `start`, with no block carved and in no list.
+    /// A slab of `class` over the memory at `start`, with no block in use and in no list.
     #[inline]
     pub(super) fn new(class: usize, start: *mut u8) -> Self {
         let size = class::size(class);
@@ -66,32 +65,25 @@ impl Slab {
         !self.next.is_null()
     }
 
-    /// Whether every block was carved.
-    #[inline]
-    pub(super) fn is_carved(&self) -> bool {
-        self.fresh == self.end
-    }
-
-    /// Links the next few blocks into the free list, which is empty.
+    /// A block that is not in use: the one given back last, or else the next that never was. Null if there is none.
     ///
     /// # Safety
-    /// At least one block was never carved.
-    pub(super) unsafe fn carve(&mut self) {
-        let mut at = self.fresh;
-        self.free = at.cast();
-        let few = at.addr() + CARVE_BYTES;
-        loop {
-            let next = at.wrapping_add(self.size);
-            let last = next == self.end || next.addr() >= few;
-            let link = if last { null_mut() } else { next.cast() };
-            // SAFETY: the block at `at` lies below `end`, which is a whole number of blocks away.
-            unsafe { at.cast::<Block>().write(Block { next: link }) };
-            at = next;
-            if last {
-                break;
+    /// The slab is in its class's list.
+    #[inline]
+    pub(super) unsafe fn take(&mut self) -> *mut u8 {
+        let mut block = self.free.cast::<u8>();
+        if block.is_null() {
+            block = self.fresh;
+            if block == self.end {
+                return null_mut();
             }
+            self.fresh = block.wrapping_add(self.size);
+        } else {
+            // SAFETY: the free list of a listed slab holds free blocks.
+            self.free = unsafe { (*self.free).next };
         }
-        self.fresh = at;
+        self.used += LIVE;
+        block
     }
 
     /// Puts `slab` at the back of the list whose front is `head`.

@@ -4,8 +4,8 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, null_mut};
 
 use super::Heap;
-use super::class::CLASSES;
-use super::slab::{Block, LIVE, Slab};
+use super::class::{CLASSES, STEP};
+use super::slab::{Block, FULL, LIVE, Slab};
 use super::table::{NOWHERE, UNIT};
 
 /// As [`copy_nonoverlapping`](ptr::copy_nonoverlapping), which engines turn into a call out of the module that takes
@@ -38,14 +38,12 @@ impl Heap {
     #[inline]
     pub(super) fn alloc_small(&mut self, class: usize) -> *mut u8 {
         let slab = *self.head(class);
-        // SAFETY: a head that is not null is a slab of this heap, and its free list holds free blocks.
+        // SAFETY: a head that is not null is a slab of this heap, in its class's list.
         unsafe {
             if !slab.is_null() {
-                let block = (*slab).free;
+                let block = (*slab).take();
                 if !block.is_null() {
-                    (*slab).free = (*block).next;
-                    (*slab).used += LIVE;
-                    return block.cast();
+                    return block;
                 }
             }
         }
@@ -59,36 +57,26 @@ impl Heap {
         if slab.is_null() {
             return null_mut();
         }
-        // SAFETY: a refilled slab's free list is not empty.
-        unsafe {
-            let block = (*slab).free;
-            (*slab).free = (*block).next;
-            (*slab).used += LIVE;
-            block.cast()
-        }
+        // SAFETY: it is the head of its list.
+        unsafe { (*slab).take() }
     }
 
-    /// Makes a slab with a free block the head of `class`; null if no memory can be had.
+    /// Makes a slab with a free block the head of `class`, whose head has none; null if no memory can be had.
     fn refill(&mut self, class: usize) -> *mut Slab {
         let head = self.head(class);
         let mut slab = *head;
         // SAFETY: heads and their neighbours are slabs of this heap.
         unsafe {
-            if !slab.is_null() && (*slab).is_carved() {
-                // Full. It comes back to the list when one of its blocks does.
+            if !slab.is_null() {
+                // It comes back to the list when one of its blocks does.
+                (*slab).free = FULL;
                 Slab::unlink(slab, head);
                 slab = *head;
             }
-            if slab.is_null() {
-                slab = self.new_slab(class);
-                if slab.is_null() {
-                    return slab;
-                }
-            }
-            // Only the head is ever used up, so the next slab has either free blocks or some to carve.
-            if (*slab).free.is_null() {
-                (*slab).carve();
-            }
+        }
+        // Only the head is ever used up.
+        if slab.is_null() {
+            slab = self.new_slab(class);
         }
         slab
     }
@@ -122,10 +110,21 @@ impl Heap {
             let used = (*slab).used - LIVE;
             (*slab).used = used;
             // The last slab of a class stays, so that a program that takes and frees one block in turn is quick.
-            if next.is_null() || (used == 0 && (*slab).next != slab) {
+            if next == FULL || (used == 0 && (*slab).next != slab) {
                 self.settle(slab);
             }
         }
+    }
+
+    /// Whether a block holds `size` bytes, and is not more than about twice as large: then it is not worth moving.
+    ///
+    /// # Safety
+    /// `ptr` is a live small block of this heap.
+    #[inline]
+    pub(super) unsafe fn serves(&self, ptr: *mut u8, size: usize) -> bool {
+        // SAFETY: as for `free_small`.
+        let have = unsafe { (*self.runs.slab_of(ptr)).size };
+        size <= have && have <= 2 * (size + STEP)
     }
 
     /// Moves the first `len` bytes of a small block into a new one of `class`, and takes the old one back. Null if no memory
@@ -157,6 +156,7 @@ impl Heap {
         unsafe {
             let head = self.head((*slab).class());
             if !(*slab).is_listed() {
+                (*(*slab).free).next = null_mut();
                 Slab::push_back(slab, head);
             }
             if (*slab).used == 0 && (*slab).next != slab {

@@ -1,12 +1,14 @@
 //! A walk over the heap's whole state.
 
+use core::ptr::null_mut;
+
 use thiserror::Error;
 
 use super::Heap;
 use super::bins::{BINS, before_first, bin_of};
 use super::class::{self, CLASSES};
 use super::runs::RunKind;
-use super::slab::{LIVE, Slab};
+use super::slab::{FULL, LIVE, Slab};
 use super::table::{GRANULE, LEAST, NOWHERE, SLAB_BYTES};
 
 /// The first thing found wrong with a heap's state: damaged by a write outside a block, a block given back twice, or
@@ -161,7 +163,7 @@ impl Heap {
         let slab = unsafe { &*here };
         let size = slab.size;
         if !class::is_size(size)
-            || slab.class() != class::of(size)
+            || !class::alike(class::of(size), slab.class())
             || self.runs.place_of_slab(here).is_none()
         {
             return Err(HeapFault::Slab(offset));
@@ -175,24 +177,28 @@ impl Heap {
         {
             return Err(HeapFault::Slab(offset));
         }
-        let carved = room / size;
+        let used_ever = room / size;
 
         let mut free = 0;
-        let mut block = slab.free;
+        let mut block = match slab.free {
+            block if slab.is_listed() => block,
+            FULL => null_mut(),
+            _ => return Err(HeapFault::SlabFreeList(offset)),
+        };
         while !block.is_null() {
             let place = block.addr().wrapping_sub(start);
             free += 1;
-            if place >= room || place % size != 0 || free > carved {
+            if place >= room || place % size != 0 || free > used_ever {
                 return Err(HeapFault::SlabFreeList(offset));
             }
-            // SAFETY: the place is a carved block's.
+            // SAFETY: the place is that of a block.
             block = unsafe { (*block).next };
         }
-        if slab.used != (carved - free) * LIVE {
+        if slab.used != (used_ever - free) * LIVE {
             return Err(HeapFault::SlabFreeList(offset));
         }
 
-        let is_full = free == 0 && slab.is_carved();
+        let is_full = free == 0 && slab.fresh == slab.end;
         let linked = !slab.is_listed()
             || (self.links_back(slab.next, here) && self.links_on(slab.prev, here));
         // A full head stays in the list until the next request.

@@ -23,9 +23,9 @@ thread_local! {
 #[unsafe(no_mangle)]
 pub extern "C" fn heap_input(len: usize) -> *mut u8 {
     INPUT.with_borrow_mut(|input| {
-        // The allocator is in use from here on, also where there is nothing to read.
-        *input = Vec::with_capacity(len.max(1));
-        input.resize(len, 0);
+        // The allocator is in use from here on, and so is its first page, also where there is nothing to read.
+        *input = vec![u8::MAX; len.max(1)];
+        input.truncate(len);
         input.as_mut_ptr()
     })
 }
