@@ -33,8 +33,11 @@ fn random_operations_keep_every_promise_after_each_step() {
         (6, 16, 300),
     ] {
         let pages = pages.min(runs(200, 6));
-        play(Span::dirty(pages, 0xa5), seed, max_size, runs(4000, 40), 1).finish();
-        play(Span::fresh(pages), seed + 100, max_size, runs(4000, 40), 1).finish();
+        let (ops, validate_every) = (runs(4000, 40), runs(1, 10));
+        let dirty = Span::dirty(pages, 0xa5);
+        play(dirty, seed, max_size, ops, validate_every).finish();
+        let fresh = Span::fresh(pages);
+        play(fresh, seed + 100, max_size, ops, validate_every).finish();
     }
 }
 
@@ -64,39 +67,12 @@ fn long_runs_with_rare_checks() {
 fn addresses_depend_on_the_requests_alone() {
     for seed in 10..10 + runs(6, 1) as u64 {
         for pages in [1, 3, runs(40, 5)] {
+            let digest = |span| play(span, seed, 1 << 18, runs(5000, 40), usize::MAX).digest();
             let digests = [
-                play(
-                    Span::fresh(pages),
-                    seed,
-                    1 << 18,
-                    runs(5000, 80),
-                    usize::MAX,
-                )
-                .digest(),
-                play(
-                    Span::dirty(pages, 0),
-                    seed,
-                    1 << 18,
-                    runs(5000, 80),
-                    usize::MAX,
-                )
-                .digest(),
-                play(
-                    Span::dirty(pages, 0xff),
-                    seed,
-                    1 << 18,
-                    runs(5000, 80),
-                    usize::MAX,
-                )
-                .digest(),
-                play(
-                    Span::dirty(pages, 0x55),
-                    seed,
-                    1 << 18,
-                    runs(5000, 80),
-                    usize::MAX,
-                )
-                .digest(),
+                digest(Span::fresh(pages)),
+                digest(Span::dirty(pages, 0)),
+                digest(Span::dirty(pages, 0xff)),
+                digest(Span::dirty(pages, 0x55)),
             ];
             assert!(
                 digests.iter().all(|&digest| digest == digests[0]),
@@ -108,7 +84,13 @@ fn addresses_depend_on_the_requests_alone() {
 
 #[test]
 fn small_budgets_refuse_and_go_on() {
-    let player = play(Span::dirty(1, 0x11), 7, 16 << 10, runs(5000, 80), 1);
+    let player = play(
+        Span::dirty(1, 0x11),
+        7,
+        16 << 10,
+        runs(5000, 80),
+        runs(1, 4),
+    );
     assert!(player.refused() > 0);
     player.finish();
 }

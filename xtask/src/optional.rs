@@ -16,8 +16,12 @@ const OLDEST: &str = "1.85.0";
 const NIGHTLY: &str = "nightly";
 
 /// The tests that end within minutes there; the others can be run by hand.
-const UNDER_MIRI: [&str; 7] = [
+const UNDER_MIRI: [&str; 11] = [
     "--lib",
+    "--test",
+    "heap",
+    "--test",
+    "heap_reuse",
     "--test",
     "heap_faults",
     "--test",
