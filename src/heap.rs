@@ -55,11 +55,11 @@ pub const MAX_ALIGN: usize = 64 * 1024;
 /// let start = NonNull::from(&mut *span).cast();
 /// // SAFETY: the span is aligned, and used by the heap alone until the end.
 /// unsafe { heap.adopt(start, 65536, 0) };
-/// let block = heap.alloc(Layout::new::<u64>());
+/// let block = heap.alloc(Layout::new::<[u64; 3]>());
 /// assert!(!block.is_null());
-/// assert_eq!(heap.counters().live_bytes, 8);
+/// assert_eq!(heap.counters().live_bytes, 24);
 /// // SAFETY: the block came from this heap with this layout.
-/// unsafe { heap.dealloc(block, Layout::new::<u64>()) };
+/// unsafe { heap.dealloc(block, Layout::new::<[u64; 3]>()) };
 /// assert_eq!(heap.validate(), Ok(()));
 /// ```
 pub struct Heap {
