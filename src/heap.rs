@@ -1,7 +1,7 @@
 //! The allocator core: one span of memory, never more.
 //!
-//! Small requests are served by *slabs*, eight kibibytes of blocks of one size each; the `Layout` that Rust hands back
-//! tells which, so blocks carry no header. Everything else, slabs included, is a *run* of granules of 512 bytes,
+//! Small requests are served by *slabs*, eight kibibytes of blocks of one size each. The `Layout` that Rust hands back
+//! tells them from others, and a block's address tells its slab, so blocks carry no header. Everything else, slabs included, is a *run* of granules of 512 bytes,
 //! coalesced through a table at the start of the span. Every operation does a bounded amount of work, apart from the bytes that
 //! it copies or clears.
 //!

@@ -84,23 +84,22 @@ pub(super) const fn of(padded: usize) -> usize {
     }
 }
 
+/// The class whose blocks `class` has: the second for the first, else itself.
+#[inline]
+pub(super) const fn with_blocks_of(class: usize) -> usize {
+    if class == 0 { 1 } else { class }
+}
+
 /// The block size of `class`, in bytes.
 #[inline]
 pub(super) const fn size(class: usize) -> usize {
     // SAFETY: classes come from `of`, or from a slab that was made for one.
     unsafe { assert_unchecked(class < CLASSES) };
     if class < LINEAR {
-        let class = if class == 0 { 1 } else { class };
-        (class + 1) * STEP
+        (with_blocks_of(class) + 1) * STEP
     } else {
         (SLAB_BYTES / (BEHIND - class)) & !15
     }
-}
-
-/// Whether both classes have blocks of one size: the first two do, and each class and itself.
-#[inline]
-pub(super) const fn alike(a: usize, b: usize) -> bool {
-    a == b || a | b == 1
 }
 
 /// Whether some class has blocks of `bytes`.

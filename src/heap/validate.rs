@@ -163,7 +163,7 @@ impl Heap {
         let slab = unsafe { &*here };
         let size = slab.size;
         if !class::is_size(size)
-            || !class::alike(class::of(size), slab.class())
+            || class::with_blocks_of(slab.class()) != class::of(size)
             || self.runs.place_of_slab(here).is_none()
         {
             return Err(HeapFault::Slab(offset));
