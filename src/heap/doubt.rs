@@ -7,6 +7,7 @@
 use core::ops::Range;
 use core::ptr::null;
 
+use super::MAX_ALIGN;
 use super::table::{SHIFT, WORD};
 use crate::memory::scan::{STEP, first_used};
 
@@ -41,7 +42,8 @@ impl Doubt {
             base,
             range,
             table_end,
-            blocks: table_end,
+            // A page has one owner: the table's last one too.
+            blocks: table_end / MAX_ALIGN * MAX_ALIGN,
             ..Self::none()
         }
     }

@@ -51,6 +51,9 @@ impl Region {
         };
         // SAFETY: the reservation made these bytes the region's alone, from a page boundary on; `TAKEN` gives them out once,
         // and `extend_region` appends to them only what it grew itself. The plan ends a page below the address space.
-        Ok(unsafe { Region::from_raw(parts) })
+        let region = unsafe { Region::from_raw(parts) };
+        let undeclared = grant.undeclared(grant.region, platform::static_end());
+        // SAFETY: region and pages are linear memory's.
+        Ok(unsafe { region.beside(undeclared, reserve::cut_region) })
     }
 }
