@@ -40,6 +40,7 @@ mod keyed;
 mod logging;
 pub mod lru_cache;
 mod message;
+mod pending;
 mod state;
 
 pub use debug::{
