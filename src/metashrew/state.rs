@@ -245,11 +245,7 @@ impl State {
 /// The value that the host holds. Apart from the lookup, so that a hit does not pay for it.
 #[inline(never)]
 fn fetched(key: &HostKey<'_>) -> Vec<u8> {
-    let len = key.value_len();
-    let mut value = buffer(len);
-    value.resize(len, 0);
-    key.load(&mut value);
-    value
+    key.read_with(buffer)
 }
 
 /// Every eviction is counted: of the oldest, for want of a slot, and for a large value.
