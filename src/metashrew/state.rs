@@ -11,12 +11,15 @@ use super::logging::{Level, halt, line};
 use super::lru_cache::{CacheAllocationMode, CacheStats};
 use crate::cache::{Cache, Lookup, Pool, Scope};
 use crate::exclusive::Exclusive;
+use crate::memory::platform::per_instance;
 use crate::region::Region;
 
 /// What the pools that a mode does not serve may take, in bytes: a few small entries.
 const TOKEN_QUOTA_BYTES: u32 = 1024;
 
-static STATE: Exclusive<State> = Exclusive::new(State::new());
+per_instance! {
+    static STATE: Exclusive<State> = Exclusive::new(State::new());
+}
 
 /// Runs `f` with the state. Nothing that it calls may come back here.
 pub fn with<R>(f: impl FnOnce(&mut State) -> R) -> R {
