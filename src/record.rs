@@ -6,6 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::exclusive::Exclusive;
+use crate::memory::platform::per_instance;
 use crate::plan::EncodedPlan;
 use crate::probe::{Grant, Refusal, RegionOutcome, Span};
 use crate::units::Pages;
@@ -114,7 +115,7 @@ pub struct Record {
 /// The address of the encoded plan that was used follows the record; 0 before the reservation.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Exported {
+struct Exported {
     record: Record,
     plan: Option<&'static EncodedPlan>,
 }
@@ -259,13 +260,15 @@ pub enum RecordError {
     Version(u32),
 }
 
-/// The exported record.
-#[allow(non_upper_case_globals, reason = "the name is the module's export")]
-#[unsafe(no_mangle)]
-pub static steadfast_record: Exclusive<Exported> = Exclusive::new(Exported {
-    record: Record::EMPTY,
-    plan: None,
-});
+per_instance! {
+    /// The exported record.
+    #[allow(non_upper_case_globals, reason = "the name is the module's export")]
+    #[unsafe(no_mangle)]
+    static steadfast_record: Exclusive<Exported> = Exclusive::new(Exported {
+        record: Record::EMPTY,
+        plan: None,
+    });
+}
 
 /// Runs `f` with the record.
 pub(crate) fn with_record<R>(f: impl FnOnce(&mut Record) -> R) -> R {

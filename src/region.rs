@@ -14,6 +14,8 @@ mod survey;
 
 use core::ptr::NonNull;
 
+use crate::memory::platform::Lease;
+
 pub(crate) use block::{Bucket, EntryHeader, FreeHeader, STAMP_MASK, Slot};
 pub(crate) use formatted::Formatted;
 pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
@@ -117,6 +119,8 @@ pub struct Region {
     parts: RegionParts,
     /// A host had an image to load, for which there was no room.
     is_too_small: bool,
+    /// Keeps the span.
+    lease: Lease,
 }
 
 impl Region {
@@ -137,6 +141,7 @@ impl Region {
                 growth: Growth::Fixed,
             },
             is_too_small: false,
+            lease: Lease::none(),
         }
     }
 
@@ -149,6 +154,17 @@ impl Region {
     /// and above `parts.fresh_from`, and those appended, are zero. The span does not reach the end of the address space.
     #[must_use]
     pub unsafe fn from_raw(parts: RegionParts) -> Region {
+        // SAFETY: the caller keeps the same contract.
+        unsafe { Region::leased(parts, Lease::none()) }
+    }
+
+    /// As [`from_raw`](Self::from_raw), of a span that the lease keeps. It is extended only where the lease
+    /// [is](Lease::is_here).
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    unsafe fn leased(parts: RegionParts, lease: Lease) -> Region {
         debug_assert!(
             parts.start.addr().get() % REGION_ALIGN == 0,
             "a region starts at a page boundary"
@@ -156,6 +172,7 @@ impl Region {
         Region {
             parts,
             is_too_small: false,
+            lease,
         }
     }
 
@@ -211,7 +228,7 @@ impl Region {
             return Err(self);
         };
         // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw` vouches for the rest.
-        Ok(unsafe { Formatted::cold(self.parts, geometry, hash) })
+        Ok(unsafe { Formatted::cold(self.parts, self.lease, geometry, hash) })
     }
 
     /// The geometry for the limit, or, where the span cannot be extended far enough, for what there is.
@@ -233,7 +250,7 @@ impl Region {
     fn reach(&mut self, bytes: u32, limit: u32) {
         let parts = &mut self.parts;
         let short = bytes.saturating_sub(parts.capacity);
-        if short > 0 {
+        if short > 0 && self.lease.is_here() {
             let mut growth = parts.growth.up_to(limit);
             parts.capacity += growth.extend(parts.capacity, short);
         }

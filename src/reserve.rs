@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::hint::black_box;
 
 use crate::exclusive::Slot;
-use crate::memory::{Memory, StaticEnd, platform};
+use crate::memory::platform::{self, per_instance};
+use crate::memory::{Memory, StaticEnd};
 use crate::plan::{EncodedPlan, Plan, Policy};
 use crate::probe::{self, Grant, Ownership, Refusal};
 use crate::record::{self, State, granted_or_else, noted_plan, with_record};
@@ -13,10 +14,11 @@ use crate::units::{Bytes, Pages};
 
 static DEFAULT: EncodedPlan = Plan::DEFAULT.encode();
 
-/// Whether the region is left to whoever opens the cache.
-static REGION_LATER: Slot<bool> = Slot::new(false);
-
-static REFUSAL_SINK: Slot<Option<fn(&Refusal)>> = Slot::new(None);
+per_instance! {
+    /// Whether the region is left to whoever opens the cache.
+    static REGION_LATER: Slot<bool> = Slot::new(false);
+    static REFUSAL_SINK: Slot<Option<fn(&Refusal)>> = Slot::new(None);
+}
 
 /// Reserves memory now, unless it is reserved already, and tells what was granted.
 ///

@@ -18,6 +18,35 @@ use crate::units::Pages;
 /// Nothing runs beside us, so a cell needs no lock.
 pub(crate) const SINGLE_THREADED: bool = true;
 
+/// Declares statics of which each instance has its own: all of a module's are.
+macro_rules! per_instance {
+    ($($static:item)+) => {
+        $($static)+
+    };
+}
+pub(crate) use per_instance;
+
+/// The one thread; not 0.
+pub(crate) const fn this_thread() -> usize {
+    1
+}
+
+/// Keeps the memory of a region alive: nothing to do, as linear memory never shrinks.
+#[derive(Debug)]
+pub(crate) struct Lease;
+
+impl Lease {
+    /// For memory that is somebody else's to keep.
+    pub(crate) const fn none() -> Self {
+        Self
+    }
+
+    /// Whether the region stands in this module's memory.
+    pub(crate) const fn is_here(&self) -> bool {
+        true
+    }
+}
+
 /// Whether C's allocation family needs its part of the budget.
 pub(crate) const C_FAMILY: bool = cfg!(target_os = "wasi");
 
@@ -54,6 +83,11 @@ pub(crate) fn pointer(address: u32) -> NonNull<u8> {
         Some(pointer) => pointer,
         None => abort(),
     }
+}
+
+/// The pointer to an absolute address other than 0, and what keeps its memory.
+pub(crate) fn leased(address: u32) -> (NonNull<u8>, Lease) {
+    (pointer(address), Lease)
 }
 
 /// Stops the module.

@@ -11,12 +11,15 @@ use super::lru_cache::{CacheAllocationMode, CacheStats};
 use super::pending::Pending;
 use crate::cache::{Cache, Lookup, Pool, Scope};
 use crate::exclusive::Exclusive;
+use crate::memory::platform::per_instance;
 use crate::region::Region;
 
 /// What the pools that a mode does not serve may take, in bytes: a few small entries.
 const TOKEN_QUOTA_BYTES: u32 = 1024;
 
-static STATE: Exclusive<State> = Exclusive::new(State::new());
+per_instance! {
+    static STATE: Exclusive<State> = Exclusive::new(State::new());
+}
 
 /// Runs `f` with the state. Nothing that it calls may come back here.
 pub fn with<R>(f: impl FnOnce(&mut State) -> R) -> R {
@@ -252,11 +255,7 @@ impl State {
 /// The value that the host holds. Apart from the lookup, so that a hit does not pay for it.
 #[inline(never)]
 fn fetched(key: &HostKey<'_>) -> Vec<u8> {
-    let len = key.value_len();
-    let mut value = buffer(len);
-    value.resize(len, 0);
-    key.load(&mut value);
-    value
+    key.read_with(buffer)
 }
 
 /// Every eviction is counted: of the oldest, for want of a slot, and for a large value.

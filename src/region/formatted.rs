@@ -8,6 +8,7 @@ use super::block::{Bucket, EntryHeader, FreeHeader};
 use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES};
 use super::header::{HEADER_BYTES, Header};
 use super::{Growth, REGION_ALIGN, RegionParts};
+use crate::memory::platform::Lease;
 
 /// A region that has a header, at least two buckets and room for at least one entry.
 ///
@@ -23,6 +24,8 @@ pub(crate) struct Formatted {
     /// `geometry.max_buckets()`.
     buckets: u32,
     growth: Growth,
+    /// Keeps the span.
+    lease: Lease,
 }
 
 // SAFETY: the span is exclusively this value's, whichever thread uses it.
@@ -34,12 +37,17 @@ impl Formatted {
     /// # Safety
     ///
     /// As for `Region::from_raw`, and the geometry leaves room for an entry within the capacity.
-    pub unsafe fn cold(parts: RegionParts, geometry: Geometry, hash: [u8; 16]) -> Formatted {
+    pub unsafe fn cold(
+        parts: RegionParts,
+        lease: Lease,
+        geometry: Geometry,
+        hash: [u8; 16],
+    ) -> Formatted {
         let RegionParts {
             start, capacity, ..
         } = parts;
         // SAFETY: the caller's duty.
-        let mut region = unsafe { Formatted::over(parts, geometry) };
+        let mut region = unsafe { Formatted::over(parts, lease, geometry) };
         if parts.fresh_from > 0 {
             // SAFETY: the header lies within the span, which is exclusively ours.
             unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
@@ -67,7 +75,7 @@ impl Formatted {
     /// # Safety
     ///
     /// As for [`cold`](Self::cold).
-    pub unsafe fn over(parts: RegionParts, geometry: Geometry) -> Formatted {
+    pub unsafe fn over(parts: RegionParts, lease: Lease, geometry: Geometry) -> Formatted {
         // What is above it, the index has no room for.
         let capacity = parts.capacity.min(geometry.limit);
         Formatted {
@@ -77,7 +85,13 @@ impl Formatted {
             geometry,
             buckets: geometry.max_buckets(),
             growth: parts.growth.up_to(geometry.limit),
+            lease,
         }
+    }
+
+    /// What keeps the span.
+    pub fn into_lease(self) -> Lease {
+        self.lease
     }
 
     pub fn geometry(&self) -> &Geometry {
@@ -233,6 +247,9 @@ impl Formatted {
 
     /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got any.
     pub fn grow(&mut self, wanted: u32) -> bool {
+        if !self.lease.is_here() {
+            return false;
+        }
         let got = self.growth.extend(self.capacity, wanted);
         if got == 0 {
             return false;

@@ -170,7 +170,7 @@ impl Region {
                 let parts = self.parts;
                 // SAFETY: `examine` has checked that the geometry leaves room for an entry within the capacity, and `from_raw`
                 // vouches for the rest.
-                let region = unsafe { Formatted::over(parts, geometry) };
+                let region = unsafe { Formatted::over(parts, self.lease, geometry) };
                 let claim = Claim { parts, start };
                 if region.checksums_hold() {
                     Ok((region, claim))
@@ -236,10 +236,11 @@ impl Claim {
     }
 
     /// Gives the region back, since its image is damaged.
-    pub fn refuse(self, _image: Formatted) -> Region {
+    pub fn refuse(self, image: Formatted) -> Region {
         Region {
             parts: self.parts,
             is_too_small: false,
+            lease: image.into_lease(),
         }
     }
 }

@@ -33,6 +33,7 @@ fn a_flush_is_sized_exactly_around_each_length_of_varint() {
         let mut loaded = vec![0; len];
         load(b"key", &mut loaded);
         assert_eq!(loaded, value);
+        assert_eq!(read(b"key"), value);
     }
 }
 
