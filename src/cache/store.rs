@@ -265,7 +265,10 @@ impl Store {
             });
         };
         let short = size.saturating_sub(self.arena_bytes());
-        let fits_arena = short == 0 || (self.region.grow(short) && self.arena_bytes() >= size);
+        if short == 0 || self.region.grow(short) {
+            self.region.look_ahead(size);
+        }
+        let fits_arena = size <= self.arena_bytes();
         let available_bytes = self.available_bytes(scope.number());
         if !fits_arena || size > available_bytes {
             self.count_refusal();

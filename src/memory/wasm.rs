@@ -95,13 +95,40 @@ pub(crate) fn abort() -> ! {
     wasm32::unreachable()
 }
 
+/// Says one line to whoever runs the module: on the standard error of a WASI program, nowhere
+/// otherwise.
+pub fn last_words(line: &str) {
+    let _ = line;
+    #[cfg(target_os = "wasi")]
+    for text in [line, "\n"] {
+        write_error(text);
+    }
+}
+
+/// Writes to standard error. What the host does not take is lost.
+#[cfg(target_os = "wasi")]
+pub(crate) fn write_error(text: &str) {
+    unsafe extern "C" {
+        fn write(file: i32, bytes: *const u8, len: usize) -> isize;
+    }
+    const STANDARD_ERROR: i32 = 2;
+    // SAFETY: libc reads so many bytes of live text, and keeps no pointer.
+    let _ = unsafe { write(STANDARD_ERROR, text.as_ptr(), text.len()) };
+}
+
 /// Declares the allocator that [`plan!`](crate::plan!) describes, and C's on `wasm32-wasip1`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __install {
     ($plan:expr) => {
         #[global_allocator]
-        static __STEADFAST: $crate::Global = $crate::Global::new(&__STEADFAST_SECTION);
+        static __STEADFAST: $crate::Global =
+            $crate::Global::new(&__STEADFAST_SECTION).with_voice(if cfg!(test) {
+                // No metashrew host runs a test.
+                $crate::memory::last_words
+            } else {
+                $crate::__voice
+            });
 
         #[used]
         #[unsafe(link_section = "steadfast.plan")]

@@ -32,9 +32,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::frame::{self, Frame, Line, with_frame};
+use super::frame::{self, Frame, with_frame};
 use super::message::EncodeError;
 use super::{host, message};
+use crate::line::Line;
 
 /// The longest key, in bytes, that is framed on the stack.
 ///
@@ -236,10 +237,7 @@ pub fn log(text: &str) {
 
 /// Hands one line to the host's log, formatted in the fixed buffer on the stack and cut where it exceeds that.
 pub fn log_line(line: fmt::Arguments<'_>) {
-    let mut text = Line::new();
-    // A line that is too long is cut, never refused.
-    let _ = fmt::write(&mut text, line);
-    log(text.text());
+    log(Line::of(line).text());
 }
 
 /// Leaves `bytes` where the host finds them and returns the pointer that a view function returns.

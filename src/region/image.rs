@@ -8,6 +8,7 @@ use core::ops::Range;
 use core::sync::atomic::{Ordering, compiler_fence};
 use xxhash_rust::xxh64::xxh64;
 
+use super::doubt::Doubt;
 use super::formatted::Formatted;
 use super::geometry::{BUCKET_BYTES, Geometry};
 use super::header::{
@@ -157,6 +158,7 @@ impl core::fmt::Display for Start {
 /// What is left to decide about an image whose header is acceptable.
 pub(crate) struct Claim {
     parts: RegionParts,
+    doubt: Doubt,
     /// How the cache begins, if the image is accepted.
     pub start: Start,
 }
@@ -167,11 +169,20 @@ impl Region {
     pub(crate) fn attach(mut self, hash: [u8; 16]) -> Result<(Formatted, Claim), (Region, Cold)> {
         match self.examine(hash) {
             Ok((geometry, start)) => {
-                let parts = self.parts;
+                let (parts, doubt) = (self.parts, self.doubt);
+                // SAFETY: the capacity is the region's, and `beside` vouches for the rest.
+                let over = unsafe { doubt.over(parts.start, &geometry, parts.capacity) };
+                let Some(over) = over else {
+                    return Err((self, Cold::TooSmall));
+                };
                 // SAFETY: `examine` has checked that the geometry leaves room for an entry within the capacity, and `from_raw`
                 // vouches for the rest.
-                let region = unsafe { Formatted::over(parts, self.lease, geometry) };
-                let claim = Claim { parts, start };
+                let region = unsafe { Formatted::over(parts, over, self.lease, geometry) };
+                let claim = Claim {
+                    parts,
+                    doubt,
+                    start,
+                };
                 if region.checksums_hold() {
                     Ok((region, claim))
                 } else {
@@ -241,6 +252,7 @@ impl Claim {
             parts: self.parts,
             is_too_small: false,
             lease: image.into_lease(),
+            doubt: self.doubt,
         }
     }
 }
