@@ -37,13 +37,13 @@ fn a_geometry_keeps_to_what_it_is_planned_for() {
             assert_eq!(of.arena_start, HEADER_BYTES + of.index_bytes(), "{context}");
             assert!(of.arena_start + ENTRY_HEADER_BYTES <= limit, "{context}");
 
-            // Groups are pairs of buckets, and of 128 to 512 where there is more than one.
+            // Groups are pairs of buckets, and of 128 to 256 where there is more than one.
             assert!(
                 of.group_buckets >= 2 && of.group_buckets % 2 == 0,
                 "{context}"
             );
             if of.levels > 0 {
-                assert!((128..=512).contains(&of.group_buckets), "{context}");
+                assert!((128..=256).contains(&of.group_buckets), "{context}");
             }
             // The index begins whole, or with at most half a megabyte, as much of it as that allows.
             let first = of.group_buckets << of.first_level;
@@ -83,14 +83,27 @@ fn the_least_region_holds_two_buckets_and_an_entry() {
     }
 }
 
+/// The formulas of `docs/formats.md`.
 #[test]
-fn a_gibibyte_is_laid_out_as_the_format_says() {
-    let found = Geometry::new(1 << 30, 137).expect("it is large enough");
-    let planned = 2 * ((1_u64 << 30) - u64::from(HEADER_BYTES)).div_ceil(128 + 19 * 157) as u32;
-    let levels = (planned / 128).ilog2();
-    assert_eq!(found.levels, levels);
-    assert_eq!(found.group_buckets, planned.div_ceil(2 << levels) * 2);
-    assert_eq!(found.first_level, (8192 / found.group_buckets).ilog2());
+fn a_geometry_is_what_the_format_says() {
+    for limit in limits() {
+        for expected in EXPECTED {
+            let Some(found) = Geometry::new(limit, expected) else {
+                continue;
+            };
+            let entry = u64::from(expected.max(1));
+            let planned = (2 * u64::from(limit - 1856)).div_ceil(128 + 19 * (20 + entry));
+            let levels = (planned / 128).checked_ilog2().unwrap_or(0);
+            let group_buckets = 2 * planned.div_ceil(2 << levels).max(1);
+            let context = format!("{limit} bytes, entries of {expected}");
+            assert_eq!(found.levels, levels, "{context}");
+            assert_eq!(u64::from(found.group_buckets), group_buckets, "{context}");
+            let arena_start = 1856 + 64 * (group_buckets << levels);
+            assert_eq!(u64::from(found.arena_start), arena_start, "{context}");
+            let first_level = levels.min((8192 / group_buckets).ilog2());
+            assert_eq!(found.first_level, first_level, "{context}");
+        }
+    }
 }
 
 #[test]
