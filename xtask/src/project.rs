@@ -50,10 +50,16 @@ impl Project {
             .to_owned())
     }
 
+    /// A program at the root, with the chosen toolchain.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = self.toolchain.command(program);
+        command.current_dir(&self.root);
+        command
+    }
+
     /// `cargo` at the root, with the chosen toolchain.
     pub fn cargo<I: AsRef<str>>(&self, arguments: impl IntoIterator<Item = I>) -> Command {
-        let mut cargo = self.toolchain.command("cargo");
-        cargo.current_dir(&self.root);
+        let mut cargo = self.command(Path::new("cargo"));
         cargo.args(
             arguments
                 .into_iter()
