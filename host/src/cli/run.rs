@@ -11,7 +11,7 @@ use steadfast_host::{
     Table, state_digest,
 };
 
-use super::warm::Warm;
+use super::warm::{Warm, check_path};
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
 #[derive(clap::Args)]
@@ -96,12 +96,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runner =
         Runner::new(&module, config).with_context(|| arguments.module.display().to_string())?;
     check_budget(&runner).with_context(|| arguments.module.display().to_string())?;
+    if let Some(path) = &arguments.warm {
+        let files = arguments.input.iter().chain(&arguments.db);
+        let files = files.chain([&arguments.module]).map(PathBuf::as_path);
+        check_path(path, files)?;
+    }
     let mut state = super::open_state(arguments.db.as_deref())?;
-
-    let mut cache = arguments
+    let cache = arguments
         .warm
         .as_deref()
         .map(|path| Warm::open(path, arguments.compress, runner.guest(), &*state));
+    let mut cache = cache.transpose()?;
     let indexed = index(&runner, &inputs, &mut *state, &progress, cache.as_mut());
     if let Some(cache) = &cache {
         cache.keep(&*state)?;
