@@ -24,6 +24,8 @@ pub struct RunConfig {
     pub env: Vec<(String, String)>,
     /// What makes the guests' code run.
     pub compiler: Compiler,
+    /// Bytes of native stack that the guests' calls may use; `None` is wasmtime's default. Compiled in.
+    pub stack: Option<usize>,
     /// Counts the instructions that guests run. It makes them somewhat slower.
     pub fuel: bool,
     /// Where guests' output and log lines go.
@@ -40,6 +42,7 @@ impl Default for RunConfig {
             on_refusal: OnRefusal::default(),
             env: Vec::new(),
             compiler: Compiler::default(),
+            stack: None,
             fuel: false,
             output: Output::default(),
         }

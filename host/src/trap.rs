@@ -65,6 +65,11 @@ pub enum RunError {
         /// Where the guest stopped.
         stack: Stack,
     },
+    /// The guest's calls were nested deeper than the engine's stack allows.
+    #[error(
+        "the guest's calls are nested too deep: the stack that the host gives them is exhausted{0}"
+    )]
+    StackExhausted(Stack),
     /// The guest trapped.
     #[error("the guest trapped: {reason}{stack}")]
     Trap {
@@ -126,6 +131,14 @@ pub enum RunError {
     BadView(u32),
 }
 
+impl RunError {
+    /// Whether the guest's calls were nested deeper than the engine's stack allows.
+    #[must_use]
+    pub fn is_stack_exhausted(&self) -> bool {
+        matches!(self, RunError::StackExhausted(_))
+    }
+}
+
 /// The innermost frames of a guest's stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack(pub Vec<String>);
@@ -161,6 +174,7 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: 
                 return exhaustion(record, stack);
             }
         }
+        None if trap == Some(&Trap::StackOverflow) => return RunError::StackExhausted(stack),
         None => {}
     }
     let reason = match trap {
