@@ -1,5 +1,7 @@
 //! What a host grants to the guests that it runs.
 
+use std::num::NonZeroU32;
+
 use crate::ceiling::machine_ceiling;
 use crate::engine::Compiler;
 use crate::limits::OnRefusal;
@@ -13,6 +15,9 @@ pub struct RunConfig {
     /// The largest region, in bytes, that a guest built on steadfast may use for its cache,
     /// whatever it was granted; 0 switches its cache off. `None` leaves it to the guest.
     pub cache: Option<u32>,
+    /// Makes the cache of a guest built on steadfast lose entries by chance, as this seed says. A guest that is right stores
+    /// the same.
+    pub forget: Option<NonZeroU32>,
     /// Pages of memory that the host grows an instance to, in all, before `_start`. An instance
     /// that has more already keeps it.
     pub pregrow: Option<u64>,
@@ -37,6 +42,7 @@ impl Default for RunConfig {
         RunConfig {
             ceiling: machine_ceiling(),
             cache: None,
+            forget: None,
             pregrow: None,
             refuse_grow: None,
             on_refusal: OnRefusal::default(),

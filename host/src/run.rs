@@ -3,6 +3,7 @@
 mod view;
 mod warm;
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -212,6 +213,9 @@ impl Runner {
         if let Some(limit) = config.cache {
             live.limit_cache(limit)?;
         }
+        if let Some(seed) = config.forget {
+            live.forget_by(seed)?;
+        }
         Ok(live)
     }
 }
@@ -307,6 +311,11 @@ impl Live {
 
     fn limit_cache(&mut self, limit: u32) -> Result<(), RunError> {
         self.tell(Record::CACHE_LIMIT_OFFSET, &limit.to_le_bytes())
+            .ok_or(RunError::NoRecord)
+    }
+
+    fn forget_by(&mut self, seed: NonZeroU32) -> Result<(), RunError> {
+        self.tell(Record::FORGET_SEED_OFFSET, &seed.get().to_le_bytes())
             .ok_or(RunError::NoRecord)
     }
 

@@ -120,8 +120,8 @@ pub enum RunError {
     /// An image could not be mapped.
     #[error("cannot map the image: {0}")]
     Map(std::io::Error),
-    /// A limit on the cache was asked for, and the module has no record to write it in.
-    #[error("the module exports no `{export}`, so its cache cannot be limited: build it on steadfast", export = Record::EXPORT)]
+    /// The cache was to be limited or to lose entries, and the module has no record to write that in.
+    #[error("the module exports no `{export}`, so its cache cannot be told anything: build it on steadfast", export = Record::EXPORT)]
     NoRecord,
     /// The module has no such view.
     #[error("the module exports no function `{0}` without parameters that returns a pointer")]

@@ -1,6 +1,7 @@
 //! `steadfast run`: indexes blocks and tells what became of memory.
 
 use std::io::{IsTerminal, stderr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -49,6 +50,9 @@ pub struct Memory {
     /// Makes the module's cache use at most this much of what it is granted, or nothing
     #[arg(long, value_parser = parse_cache, value_name = "BYTES|off")]
     cache: Option<u32>,
+    /// Makes the module's cache lose entries by chance, as this number says, to try whether the module stores the same
+    #[arg(long, value_name = "SEED")]
+    forget: Option<NonZeroU32>,
     /// Grows the module's memory to this many pages of 64 KiB, in all, before it starts
     #[arg(long, value_name = "PAGES", value_parser = clap::value_parser!(u64).range(..=65536))]
     pregrow: Option<u64>,
@@ -65,6 +69,7 @@ impl Memory {
         RunConfig {
             ceiling: self.ceiling.unwrap_or_else(machine_ceiling),
             cache: self.cache,
+            forget: self.forget,
             pregrow: self.pregrow,
             refuse_grow: self.refuse_grow,
             env: self.env.clone(),
