@@ -8,6 +8,7 @@
 mod attach;
 mod error;
 mod evict;
+mod forget;
 mod hash;
 mod index;
 mod invalidate;

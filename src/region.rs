@@ -112,6 +112,8 @@ pub struct RegionParts {
     pub plan_fingerprint: u64,
     /// What the host calls the module, so that an image of another one is refused; 0 if it does not say.
     pub module_tag: u64,
+    /// Not 0: the cache loses entries by chance, as this says. For hosts that try a program.
+    pub forget_seed: u32,
     /// Whether the span may be extended.
     pub growth: Growth,
 }
@@ -142,6 +144,7 @@ impl Region {
                 expected_entry: Region::DEFAULT_EXPECTED_ENTRY,
                 plan_fingerprint: 0,
                 module_tag: 0,
+                forget_seed: 0,
                 growth: Growth::Fixed,
             },
             is_too_small: false,
@@ -186,6 +189,11 @@ impl Region {
     #[must_use]
     pub fn capacity(&self) -> u32 {
         self.parts.capacity
+    }
+
+    /// What the entries are lost by; 0 where none are.
+    pub(crate) fn forget_seed(&self) -> u32 {
+        self.parts.forget_seed
     }
 
     /// Lets a host write an image where the region begins, for [`Cache::open`](crate::Cache::open) to attach to.

@@ -8,6 +8,7 @@ mod mix;
 mod op;
 mod oracle;
 mod plain;
+mod told;
 
 pub use chosen::{chosen_key, colliding_keys};
 pub use damage::Damage;
@@ -19,6 +20,7 @@ pub use mix::Mix;
 pub use op::{Op, Script, noise};
 pub use oracle::Oracle;
 pub use plain::apply;
+pub use told::{Told, run_told};
 
 use std::fmt;
 use steadfast::cache::{Cache, InsertError, Pool, Scope, Stats};

@@ -33,6 +33,8 @@ pub struct Setting {
     pub soil: bool,
     /// The limit on the region that the host writes into the record.
     pub cache_limit: Option<u32>,
+    /// What the cache loses entries by, as the host writes it into the record; 0 for none.
+    pub forget_seed: u32,
     /// Environment variables.
     pub env: Vec<(String, String)>,
 }
@@ -46,6 +48,7 @@ impl Default for Setting {
             pregrow_pages: 0,
             soil: false,
             cache_limit: None,
+            forget_seed: 0,
             env: Vec::new(),
         }
     }
@@ -202,6 +205,10 @@ impl Guest {
                 at + Record::CACHE_LIMIT_OFFSET,
                 &limit.to_le_bytes(),
             )?;
+        }
+        if let Some(at) = record_at {
+            let seed = setting.forget_seed.to_le_bytes();
+            memory.write(&mut store, at + Record::FORGET_SEED_OFFSET, &seed)?;
         }
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
         let trap = start
