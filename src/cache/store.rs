@@ -155,9 +155,9 @@ impl Store {
     pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<Span> {
         let mut found = self.find(scope, key, hash);
         if !self.is_plain() {
-            if self.is_frozen() {
-                let valid = found.filter(|at| !self.is_invalid(at.get()));
-                return valid.map(|at| self.value_span(at.get()));
+            let is_valid = found.is_none_or(|at| !self.is_invalid(at.get()));
+            if self.is_frozen() && is_valid {
+                return found.map(|at| self.value_span(at.get()));
             }
             found = found.and_then(|at| self.unless_gone(at));
         }
@@ -181,8 +181,15 @@ impl Store {
         self.bytes(self.value_span(at))
     }
 
+    /// Stores a value. Where that is refused the key is not there either: an older value is none.
     pub fn insert(&mut self, scope: Scope, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
-        let size = self.size_that_fits(scope, key, value.len())?;
+        let size = match self.size_that_fits(scope, key, value.len()) {
+            Ok(size) => size,
+            Err(refused) => {
+                self.remove(scope, key);
+                return Err(refused);
+            }
+        };
         let hash = scope.hash(key);
         if let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) {
             let held = self.value_span(at);
@@ -325,18 +332,21 @@ impl Store {
         self.region.capacity() - self.region.geometry().arena_start
     }
 
-    /// The largest block that a pool can have: a rest that stays with a block counts towards the quota.
-    fn available_bytes(&self, pool: usize) -> u32 {
-        match self.quota(pool) {
-            Some(quota) => quota.saturating_sub(SLACK_BYTES),
-            None => self.arena_bytes(),
-        }
+    /// The same, once the region has grown as far as it may.
+    pub fn max_arena_bytes(&self) -> u32 {
+        self.region.geometry().limit - self.region.geometry().arena_start
     }
 
-    /// What a pool's blocks may take together, if that is less than the arena.
+    /// The largest block that a pool can have: a rest that stays with a block counts towards the quota.
+    fn available_bytes(&self, pool: usize) -> u32 {
+        let quota = self.quota(pool).unwrap_or(u32::MAX);
+        quota.saturating_sub(SLACK_BYTES).min(self.arena_bytes())
+    }
+
+    /// What a pool's blocks may take together, if that is less than the arena may come to: it may grow while room is made.
     pub fn quota(&self, pool: usize) -> Option<u32> {
         let quota = self.region.header().pool(pool).quota_bytes;
-        (quota < self.arena_bytes()).then_some(quota)
+        (quota < self.max_arena_bytes()).then_some(quota)
     }
 
     fn count_refusal(&mut self) {

@@ -222,10 +222,7 @@ impl State {
 
     /// Stores an entry. Where it does not fit, an older value does not stay either.
     pub fn store(&mut self, scope: Scope, key: &[u8], value: &[u8]) {
-        let cache = self.cache();
-        if cache.scope(scope).insert(key, value).is_err() {
-            cache.scope(scope).remove(key);
-        }
+        let _ = self.cache().scope(scope).insert(key, value);
     }
 
     /// Takes note that the host has handed in the block at a height; `None` for an input without one.
