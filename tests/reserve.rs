@@ -26,11 +26,7 @@ const TOO_LARGE: Plan = PLAN.with_region_base(Bytes::mib(1600)).checked();
 static TOLD: Mutex<Option<Refusal>> = Mutex::new(None);
 
 #[test]
-fn what_is_reserved_stays_and_the_region_grows_on_demand() {
-    // Nothing is reserved for a module that keeps another allocator until it asks.
-    assert_eq!(steadfast::reserve_heap(), None);
-    assert_eq!(steadfast::granted(), None);
-
+fn a_refusal_is_told_once_and_stays() {
     let refusal = Refusal::Budget {
         have: 1,
         need: 25_600,
@@ -39,6 +35,17 @@ fn what_is_reserved_stays_and_the_region_grows_on_demand() {
     assert!(catch_unwind(|| steadfast::reserve_with(&TOO_LARGE)).is_err());
     assert_eq!(*TOLD.lock().unwrap(), Some(refusal));
     assert_eq!(record().state, State::BudgetRefused as u32);
+    assert_eq!(steadfast::granted(), None);
+
+    // What the sink or anybody else asks for later does not begin anew.
+    assert!(catch_unwind(|| steadfast::reserve_with(&PLAN)).is_err());
+    assert_eq!(record().state, State::BudgetRefused as u32);
+}
+
+#[test]
+fn what_is_reserved_stays_and_the_region_grows_on_demand() {
+    // Nothing is reserved for a module that keeps another allocator until it asks.
+    assert_eq!(steadfast::reserve_heap(), None);
     assert_eq!(steadfast::granted(), None);
 
     let grant = steadfast::reserve_with(&PLAN);
