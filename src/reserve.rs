@@ -19,6 +19,9 @@ static DEFAULT: EncodedPlan = Plan::DEFAULT.encode();
 /// Says one line to whoever runs the module, without the heap.
 pub(crate) type Voice = fn(&str);
 
+/// Whether anybody can hear: if not, the words stay out of the module.
+const HAS_VOICE: bool = platform::HAS_STANDARD_ERROR || cfg!(feature = "metashrew");
+
 per_instance! {
     /// Whether the region is left to whoever opens the cache.
     static REGION_LATER: Slot<bool> = Slot::new(false);
@@ -146,7 +149,9 @@ fn touch_allocator() {
 /// Reserves for a module whose global allocator is ours, unless it is done already.
 #[inline]
 pub(crate) fn reserve_whole(plan: &'static EncodedPlan, voice: Voice) -> Grant {
-    VOICE.set(voice);
+    if HAS_VOICE {
+        VOICE.set(voice);
+    }
     decide(plan, platform::static_end(), Ownership::Whole)
 }
 
@@ -187,12 +192,12 @@ pub(crate) fn stop_before_foreign_pages(at: u32) -> ! {
 
 #[cold]
 #[inline(never)]
-fn stop(refusal: &Refusal) -> ! {
-    match refusal {
-        Refusal::Budget { .. } => the_host_refused_the_heap_budget(refusal),
-        Refusal::StaticData { .. } => static_data_reach_past_the_heap(refusal),
-        Refusal::Foreign { .. } => memory_grew_during_the_reservation(refusal),
-        Refusal::Occupied { .. } => memory_grew_before_and_somebody_uses_it(refusal),
+fn stop(why: &Refusal) -> ! {
+    match why {
+        Refusal::Budget { .. } => the_host_refused_the_heap_budget(why),
+        Refusal::StaticData { .. } => static_data_reach_past_the_heap(why),
+        Refusal::Foreign { .. } => memory_grew_during_the_reservation(why),
+        Refusal::Occupied { .. } => memory_grew_before_and_somebody_uses_it(why),
     }
 }
 
@@ -242,7 +247,9 @@ fn tell(refusal: &Refusal) {
 
 /// Says one line, without the heap.
 pub(crate) fn say(words: fmt::Arguments<'_>) {
-    VOICE.get()(Line::of(words).text());
+    if HAS_VOICE {
+        VOICE.get()(Line::of(words).text());
+    }
 }
 
 /// Notes that the cache uses no more than `len` bytes of the region, since somebody uses the rest.

@@ -95,6 +95,9 @@ pub(crate) fn abort() -> ! {
     wasm32::unreachable()
 }
 
+/// Whether [`last_words`] says anything.
+pub(crate) const HAS_STANDARD_ERROR: bool = cfg!(target_os = "wasi");
+
 /// Says one line to whoever runs the module: on the standard error of a WASI program, nowhere
 /// otherwise.
 pub fn last_words(line: &str) {
