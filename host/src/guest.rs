@@ -68,6 +68,16 @@ pub enum LoadError {
         /// Bytes that it may have.
         ceiling: u64,
     },
+    /// The module declares a maximum for its memory that is below its heap's budget.
+    #[error(
+        "the module declares a maximum of {maximum} bytes of memory, and its heap's budget ends at {need}: link it with --max-memory={need} or more, or without, or build it with a lower STEADFAST_REGION_BASE"
+    )]
+    MaximumMemory {
+        /// The most that memory can grow to.
+        maximum: u64,
+        /// Where the heap's budget ends.
+        need: u64,
+    },
 }
 
 /// The memory that a module declares, in bytes.

@@ -16,7 +16,7 @@ use crate::config::RunConfig;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::engine::engine_with_stack;
-use crate::guest::{Guest, LoadError, one_line};
+use crate::guest::{DeclaredMemory, Guest, LoadError, one_line};
 use crate::image::{ImageError, module_tag};
 use crate::input::Input;
 use crate::limits::Limits;
@@ -102,8 +102,11 @@ impl Runner {
     }
 
     fn checked(self) -> Result<Self, LoadError> {
-        let initial = self.guest.declared_memory().initial;
-        let ceiling = self.config.ceiling;
+        let DeclaredMemory { initial, maximum } = self.guest.declared_memory();
+        let (ceiling, need) = (self.config.ceiling, self.guest.memory_needed());
+        if let Some(maximum) = maximum.filter(|maximum| *maximum < need) {
+            return Err(LoadError::MaximumMemory { maximum, need });
+        }
         if initial > ceiling {
             return Err(LoadError::InitialMemory { initial, ceiling });
         }
