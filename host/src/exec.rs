@@ -10,6 +10,7 @@ use crate::engine::engine;
 use crate::guest::one_line;
 use crate::limits::{Limits, OnRefusal};
 use crate::observe;
+use crate::proposal::needed;
 use crate::trap::{RunError, explain};
 use crate::wasi::CommandWorld;
 
@@ -46,7 +47,11 @@ pub fn exec(
 ) -> Result<i32, ExecError> {
     let load = |error: wasmtime::Error| ExecError::Load(one_line(&error));
     let engine = engine(false).map_err(load)?;
-    let module = wasmtime::Module::from_binary(&engine, module).map_err(load)?;
+    let module =
+        wasmtime::Module::from_binary(&engine, module).map_err(|error| match needed(module) {
+            Some(proposal) => ExecError::Load(proposal.to_string()),
+            None => load(error),
+        })?;
     let mut linker = Linker::new(&engine);
     p1::add_to_linker_sync(&mut linker, |command: &mut Command| &mut command.wasi).map_err(load)?;
     let wasi = world

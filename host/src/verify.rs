@@ -123,6 +123,11 @@ pub fn verify(
         let outcome = Outcome::Skipped(format!("a second time, the block fails: {reason}"));
         report.push("all", "three blocks", Vec::new(), outcome);
     }
+    if subject.is_stripped() {
+        let reason = "the module's custom sections were stripped: its record tells where the region begins, and not its policy";
+        let outcome = Outcome::Skipped(reason.into());
+        report.push("all", "the plan's own steps", Vec::new(), outcome);
+    }
     let known = run.known(&subject, config);
     for (name, engine) in &mut engines {
         if let Ok(ready) = engine

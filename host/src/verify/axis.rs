@@ -1,5 +1,7 @@
 //! The conditions that a host chooses, each with the values that are tried.
 
+use std::num::NonZeroU32;
+
 use steadfast::{Plan, Policy};
 
 use super::Extent;
@@ -102,7 +104,7 @@ pub(super) fn crossed(subject: &Subject, known: &Known, extent: Extent) -> Vec<V
         environment(subject, extent),
     ];
     if subject.has_record() {
-        axes.push(cache(known));
+        axes.push(cache(known, extent));
     }
     axes
 }
@@ -251,7 +253,7 @@ fn environment(subject: &Subject, extent: Extent) -> Values {
     environment
 }
 
-fn cache(known: &Known) -> Values {
+fn cache(known: &Known, extent: Extent) -> Values {
     let mut cache = Values::new(Axis::Cache);
     cache.push("warm cache", |scenario| scenario.warm = true);
     let mut limited = |name: &str, limit: u32, warm: bool| {
@@ -264,11 +266,26 @@ fn cache(known: &Known) -> Values {
     }
     limited("warm cache of one entry", ONE_ENTRY_BYTES, true);
     limited("cache off", 0, false);
+    let seeds = match extent {
+        Extent::Quick => 1..=1,
+        Extent::Pairs | Extent::Full => 1..=3,
+    };
+    for seed in seeds {
+        cache.push(
+            format!("warm cache that forgets ({seed})"),
+            move |scenario| {
+                (scenario.forget, scenario.warm) = (NonZeroU32::new(seed), true);
+            },
+        );
+    }
     cache
 }
 
-fn bytes(bytes: u64) -> String {
+pub(super) fn bytes(bytes: u64) -> String {
     match bytes {
+        bytes if bytes >= MIB && (bytes + PAGE_BYTES) % MIB == 0 => {
+            format!("{} less a page", self::bytes(bytes + PAGE_BYTES))
+        }
         bytes if bytes % GIB == 0 => format!("{} GiB", bytes / GIB),
         bytes if bytes % MIB == 0 => format!("{} MiB", bytes / MIB),
         bytes => format!("{} KiB", bytes >> 10),

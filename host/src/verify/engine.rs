@@ -52,6 +52,11 @@ impl Subject {
         self.guest.memory_needed()
     }
 
+    /// Whether nobody can read its plan, although it has one.
+    pub(super) fn is_stripped(&self) -> bool {
+        self.guest.is_stripped()
+    }
+
     pub(super) fn has_record(&self) -> bool {
         self.guest.has_record()
     }

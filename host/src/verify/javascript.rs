@@ -5,6 +5,7 @@ mod node;
 mod server;
 
 use std::mem::offset_of;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -92,9 +93,11 @@ pub struct Job {
     state: String,
     pregrow: Option<u64>,
     cache: Option<u32>,
+    forget: Option<NonZeroU32>,
     record: &'static str,
     record_bytes: usize,
     cache_limit_offset: usize,
+    forget_seed_offset: usize,
     module_tag: [u8; 8],
     module_tag_offset: usize,
     region_start_offset: usize,
@@ -121,9 +124,11 @@ impl Job {
             state: BASE64_STANDARD.encode(encoded(state)),
             pregrow: scenario.pregrow,
             cache: scenario.cache,
+            forget: scenario.forget,
             record: Record::EXPORT,
             record_bytes: Record::LEN,
             cache_limit_offset: Record::CACHE_LIMIT_OFFSET,
+            forget_seed_offset: Record::FORGET_SEED_OFFSET,
             module_tag: module_tag(&module_digest(module)).to_le_bytes(),
             module_tag_offset: Record::MODULE_TAG_OFFSET,
             region_start_offset: offset_of!(Record, region_start),

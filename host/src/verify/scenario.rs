@@ -1,6 +1,8 @@
 //! What a host does to the instances of one run.
 
-use super::axis::Axis;
+use std::num::NonZeroU32;
+
+use super::axis::{Axis, bytes};
 use crate::ceiling::{MAX_CEILING, PAGE_BYTES};
 
 /// The variable that no module reads.
@@ -17,6 +19,8 @@ pub struct Scenario {
     pub refuse_grow: Option<u64>,
     /// The limit that the host writes into the module's record.
     pub cache: Option<u32>,
+    /// What the cache loses entries by, where the host makes it lose them.
+    pub forget: Option<NonZeroU32>,
     /// Bytes of a variable in the environment that the module does not read; 0 is none.
     pub environment_bytes: usize,
     /// Each block but the first begins with the cache that the one before left.
@@ -37,6 +41,7 @@ impl Scenario {
             pregrow: None,
             refuse_grow: None,
             cache: None,
+            forget: None,
             environment_bytes: 0,
             warm: false,
             stack: None,
@@ -57,8 +62,7 @@ impl Scenario {
         if self.ceiling > most {
             self.ceiling = most;
             self.departures.retain(|(axis, _)| *axis != Axis::Ceiling);
-            let name = format!("{} MiB", most >> 20);
-            self.departures.insert(0, (Axis::Ceiling, name));
+            self.departures.insert(0, (Axis::Ceiling, bytes(most)));
         }
         self.pregrow = self.pregrow.map(|pages| pages.min(most / PAGE_BYTES));
         self
@@ -73,7 +77,7 @@ impl Scenario {
     #[must_use]
     pub fn name(&self) -> String {
         match &self.departures[..] {
-            [] => format!("{} MiB", self.ceiling >> 20),
+            [] => bytes(self.ceiling),
             departures => {
                 let names: Vec<&str> = departures.iter().map(|(_, name)| &**name).collect();
                 names.join(", ")

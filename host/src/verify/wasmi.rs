@@ -101,6 +101,10 @@ impl Wasmi {
             let field = at as usize + Record::CACHE_LIMIT_OFFSET;
             memory.write(&mut store, field, &limit.to_le_bytes())?;
         }
+        if let (Some(seed), Some(at)) = (scenario.forget, record_at) {
+            let field = at as usize + Record::FORGET_SEED_OFFSET;
+            memory.write(&mut store, field, &seed.get().to_le_bytes())?;
+        }
         let start = instance.get_typed_func::<(), ()>(&store, "_start")?;
         let stopped = start.call(&mut store, ()).err();
         let stopped = stopped.filter(|error| error.i32_exit_status() != Some(0));

@@ -38,6 +38,7 @@ impl Wasmtime {
         let config = RunConfig {
             ceiling: scenario.ceiling,
             cache: scenario.cache,
+            forget: scenario.forget,
             pregrow: scenario.pregrow,
             refuse_grow: scenario.refuse_grow,
             on_refusal: OnRefusal::ReturnMinusOne,

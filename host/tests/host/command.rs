@@ -435,6 +435,31 @@ fn a_live_map_is_drawn_after_each_block() {
     assert_eq!((draw(&[]), draw(&["--live"])), (1, 2));
 }
 
+#[test]
+fn a_module_whose_sections_were_stripped_is_told_by_its_record() {
+    let desk = Desk::new();
+    let fields = [(offset_of!(Record, heap_len), 65536)];
+    let memory = r#"(memory (export "memory") 1)"#;
+    let compiler = r#"(@custom "producers" "\00")"#;
+    for (name, section, words) in [
+        (
+            "stripped",
+            "",
+            "its plan with them: keep the section `steadfast.plan`",
+        ),
+        ("without a plan", compiler, "the module has no plan"),
+    ] {
+        let items = format!("{} {section}", record_items(&fields));
+        desk.write(name, &module_that_writes(memory, &items, ""));
+        let output = steadfast(&["map", &text_of(&desk.path(name))]);
+        one_line_with(&output, &[words]);
+        let output = desk.run(name, "block", &[]);
+        let table = String::from_utf8_lossy(&output.stdout);
+        let told = table.contains("stripped, with the module's custom sections");
+        assert_eq!(told, name == "stripped", "{table}");
+    }
+}
+
 /// What stands in a directory: names and bytes, or where a link leads. Of a database, that it is one: its bytes change when it
 /// is opened.
 fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

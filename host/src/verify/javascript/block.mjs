@@ -137,6 +137,7 @@ async function run(job) {
   if (recordAt !== undefined) {
     const record = new DataView(memory.buffer, recordAt);
     if (job.cache !== null) record.setUint32(job.cache_limit_offset, job.cache, true);
+    if (job.forget !== null) record.setUint32(job.forget_seed_offset, job.forget, true);
     new Uint8Array(memory.buffer).set(job.module_tag, recordAt + job.module_tag_offset);
   }
   let stopped = null;
