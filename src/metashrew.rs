@@ -42,6 +42,7 @@ pub mod lru_cache;
 mod message;
 mod pending;
 mod state;
+mod unwritten;
 
 pub use debug::{
     KeyPrefixStats, LruDebugStats, PrefixAnalysisConfig, clear_prefix_hit_stats,
