@@ -12,6 +12,8 @@ pub(crate) const SINGLE_THREADED: bool = false;
 
 pub(crate) const C_FAMILY: bool = false;
 
+pub(crate) const COMPONENTS: bool = false;
+
 /// One block of zeroed memory, taken whole at first use; the system commits what is touched.
 struct Arena {
     start: NonNull<u8>,

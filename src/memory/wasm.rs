@@ -19,7 +19,10 @@ use crate::units::Pages;
 pub(crate) const SINGLE_THREADED: bool = true;
 
 /// Whether C's allocation family needs its part of the budget.
-pub(crate) const C_FAMILY: bool = cfg!(target_os = "wasi");
+pub(crate) const C_FAMILY: bool = cfg!(any(target_os = "wasi", feature = "c"));
+
+/// Whether the module may become a component, or a part of one.
+pub(crate) const COMPONENTS: bool = cfg!(target_os = "wasi");
 
 /// The module's one linear memory.
 pub(crate) struct Linear;
@@ -61,13 +64,15 @@ pub(crate) fn abort() -> ! {
     wasm32::unreachable()
 }
 
-/// Declares the allocator that [`plan!`](crate::plan!) describes, and C's on `wasm32-wasip1`.
+/// Declares the allocator that [`plan!`](crate::plan!) describes, and C's where it is wanted.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __install {
     ($plan:expr) => {
         #[global_allocator]
-        static __STEADFAST: $crate::Global = $crate::Global::new(&__STEADFAST_SECTION);
+        static __STEADFAST: $crate::Global =
+            // SAFETY: this is the module's global allocator; rustc refuses a second one.
+            unsafe { $crate::Global::new(&__STEADFAST_SECTION) };
 
         #[used]
         #[unsafe(link_section = "steadfast.plan")]
