@@ -1,5 +1,7 @@
 //! Runs the test guests under an engine that refuses, pre-grows and limits as it is told.
 
+pub mod component;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
@@ -35,6 +37,8 @@ pub struct Setting {
     pub cache_limit: Option<u32>,
     /// Environment variables.
     pub env: Vec<(String, String)>,
+    /// What the first number is before the guest starts.
+    pub first: u64,
 }
 
 impl Default for Setting {
@@ -47,6 +51,7 @@ impl Default for Setting {
             soil: false,
             cache_limit: None,
             env: Vec::new(),
+            first: 0,
         }
     }
 }
@@ -203,6 +208,7 @@ impl Guest {
                 &limit.to_le_bytes(),
             )?;
         }
+        memory.write(&mut store, results_at, &setting.first.to_le_bytes())?;
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
         let trap = start
             .call(&mut store, ())

@@ -97,15 +97,25 @@ pub fn miri(project: &Project, tally: &mut Tally) -> Result<()> {
     })
 }
 
+/// Gets a target where it is not there, or says that the check is left out.
+pub fn target(project: &Project, check: &str, target: &str) -> bool {
+    let there = || project.has_target(target);
+    let mut rustup = project.command("rustup");
+    rustup.args(["target", "add", target]);
+    by_rustup(check, there, &mut rustup)
+}
+
 /// Gets what a check needs where it is not there, or says that the check is left out.
 fn to_be_had(check: &str, there: impl Fn() -> bool, add: &[&str]) -> bool {
+    by_rustup(check, there, Command::new("rustup").args(add))
+}
+
+fn by_rustup(check: &str, there: impl Fn() -> bool, rustup: &mut Command) -> bool {
     if there() {
         return true;
     }
-    let mut rustup = Command::new("rustup");
-    rustup.args(add);
     if let Err(error) = step(&format!("rustup, for {check}"), || {
-        shell::run_within(&mut rustup, DOWNLOAD_LIMIT)
+        shell::run_within(rustup, DOWNLOAD_LIMIT)
     }) {
         eprintln!("SKIPPED {check}: {error:#}");
         return false;
