@@ -18,7 +18,7 @@
 //!
 //! # Features
 //!
-//! `trace`, `metashrew`, `image` and `log`, none of them on by default. The README's table tells what each adds.
+//! `trace`, `metashrew`, `image`, `log` and `c`, none of them on by default. The README's table tells what each adds.
 //!
 //! # The direction of imports
 //!

@@ -24,6 +24,8 @@ struct Guests {
 enum Modules {
     /// One of this name.
     One(&'static str),
+    /// One of several programs, which is built alone.
+    Program(&'static str),
     /// One for each program whose source stands in this directory.
     EachOf(&'static str),
 }
@@ -73,7 +75,7 @@ const COMPONENT: Guests = Guests {
     target: COMPONENTS,
     profile: FAST,
     to: "test/wasm32-wasip2",
-    modules: Modules::One("component"),
+    modules: Modules::Program("component"),
 };
 const NO_STD_GUEST: Guests = Guests {
     package: "no-std-guest",
@@ -136,12 +138,15 @@ fn build<'a>(project: &Project, guests: impl IntoIterator<Item = &'a Guests>) ->
 impl Guests {
     fn build(&self, project: &Project) -> Result<()> {
         let mut cargo = project.cargo(["build", "--package", self.package]);
+        if let Modules::Program(name) = self.modules {
+            cargo.args(["--bin", name]);
+        }
         shell::run(cargo.args(["--target", self.target, "--profile", self.profile]))?;
         let target = project.target()?;
         let built = target.join(self.target).join(self.profile);
         let to = target.join("guests").join(self.to);
         let names = match self.modules {
-            Modules::One(name) => vec![name.to_owned()],
+            Modules::One(name) | Modules::Program(name) => vec![name.to_owned()],
             Modules::EachOf(directory) => programs(&project.root().join(directory))?,
         };
         for name in names {
