@@ -20,6 +20,8 @@ pub(crate) const SINGLE_THREADED: bool = false;
 
 pub(crate) const C_FAMILY: bool = false;
 
+pub(crate) const COMPONENTS: bool = false;
+
 /// Declares statics of which each thread has its own.
 macro_rules! per_instance {
     ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $cell:ty = $value:expr;)+) => {$(

@@ -48,7 +48,10 @@ impl Lease {
 }
 
 /// Whether C's allocation family needs its part of the budget.
-pub(crate) const C_FAMILY: bool = cfg!(target_os = "wasi");
+pub(crate) const C_FAMILY: bool = cfg!(any(target_os = "wasi", feature = "c"));
+
+/// Whether the module may become a component, or a part of one.
+pub(crate) const COMPONENTS: bool = cfg!(target_os = "wasi");
 
 /// The module's one linear memory.
 pub(crate) struct Linear;
@@ -119,19 +122,20 @@ pub(crate) fn write_error(text: &str) {
     let _ = unsafe { write(STANDARD_ERROR, text.as_ptr(), text.len()) };
 }
 
-/// Declares the allocator that [`plan!`](crate::plan!) describes, and C's on `wasm32-wasip1`.
+/// Declares the allocator that [`plan!`](crate::plan!) describes, and C's where it is wanted.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __install {
     ($plan:expr) => {
         #[global_allocator]
         static __STEADFAST: $crate::Global =
-            $crate::Global::new(&__STEADFAST_SECTION).with_voice(if cfg!(test) {
-                // No metashrew host runs a test.
-                $crate::memory::last_words
-            } else {
-                $crate::__voice
-            });
+            // SAFETY: this is the module's global allocator; rustc refuses a second one.
+            unsafe { $crate::Global::new(&__STEADFAST_SECTION) }.with_voice(if cfg!(test) {
+                    // No metashrew host runs a test.
+                    $crate::memory::last_words
+                } else {
+                    $crate::__voice
+                });
 
         #[used]
         #[unsafe(link_section = "steadfast.plan")]

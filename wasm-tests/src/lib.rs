@@ -1,5 +1,7 @@
 //! Runs the test guests under an engine that refuses, pre-grows and limits as it is told.
 
+pub mod component;
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Command;
@@ -39,6 +41,8 @@ pub struct Setting {
     pub forget_seed: u32,
     /// Environment variables.
     pub env: Vec<(String, String)>,
+    /// What the first number is before the guest starts.
+    pub first: u64,
 }
 
 impl Default for Setting {
@@ -52,6 +56,7 @@ impl Default for Setting {
             cache_limit: None,
             forget_seed: 0,
             env: Vec::new(),
+            first: 0,
         }
     }
 }
@@ -230,6 +235,7 @@ impl Guest {
             let seed = setting.forget_seed.to_le_bytes();
             memory.write(&mut store, at + Record::FORGET_SEED_OFFSET, &seed)?;
         }
+        memory.write(&mut store, results_at, &setting.first.to_le_bytes())?;
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
         let trap = start
             .call(&mut store, ())

@@ -3,6 +3,7 @@
 mod apt;
 mod bench;
 mod browser;
+mod clang;
 mod debian;
 mod guests;
 mod licences;

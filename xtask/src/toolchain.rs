@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::debian;
-use crate::project::{BARE, WASI};
+use crate::project::{BARE, NO_STD, WASI};
 use crate::shell;
 use crate::step::step;
 
@@ -85,17 +85,29 @@ impl Toolchain {
             && installed("clippy")
     }
 
-    fn has_target(&self, root: &Path, target: &str) -> bool {
+    /// Whether a target's libraries are there.
+    pub fn has_target(&self, root: &Path, target: &str) -> bool {
         let mut rustc = self.command("rustc");
         rustc
             .current_dir(root)
             .args(["--print", "target-libdir", "--target", target]);
-        shell::output(&mut rustc).is_ok_and(|directory| holds_std(Path::new(directory.trim())))
+        shell::output(&mut rustc).is_ok_and(|directory| {
+            let directory = Path::new(directory.trim());
+            match target {
+                NO_STD => holds(directory, &["libcore-", "liballoc-"]),
+                _ => holds_std(directory),
+            }
+        })
     }
 }
 
 /// Whether the directory holds the libraries `core` and `std`.
 pub fn holds_std(directory: &Path) -> bool {
+    holds(directory, &["libcore-", "libstd-"])
+}
+
+/// Whether the directory holds libraries whose names begin so.
+fn holds(directory: &Path, libraries: &[&str]) -> bool {
     let Ok(files) = directory.read_dir() else {
         return false;
     };
@@ -108,7 +120,7 @@ pub fn holds_std(directory: &Path) -> bool {
             .iter()
             .any(|name| name.starts_with(start) && name.ends_with(".rlib"))
     };
-    has("libcore-") && has("libstd-")
+    libraries.iter().all(|library| has(library))
 }
 
 /// Gets a toolchain with both wasm targets, by the way that is asked for.
