@@ -8,6 +8,7 @@ mod keys;
 mod lru_cache_memory_detection_test;
 mod names;
 mod pools;
+mod threads;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -16,7 +16,7 @@ const OLDEST: &str = "1.85.0";
 const NIGHTLY: &str = "nightly";
 
 /// The tests that end within minutes there; the others can be run by hand.
-const UNDER_MIRI: [&str; 11] = [
+const UNDER_MIRI: [&str; 13] = [
     "--lib",
     "--test",
     "heap",
@@ -28,6 +28,8 @@ const UNDER_MIRI: [&str; 11] = [
     "cache_format",
     "--test",
     "region_survey",
+    "--test",
+    "safe_code",
 ];
 
 /// Checks the guest crate with the oldest toolchain that it promises to build with.
