@@ -27,6 +27,8 @@ use crate::units::PAGE_BYTES;
 pub struct Global {
     plan: &'static EncodedPlan,
     voice: Voice,
+    /// Where C's part begins: Rust's blocks stand below.
+    c_start: usize,
 }
 
 static HEAP: Exclusive<Heap> = Exclusive::new(Heap::new());
@@ -59,13 +61,27 @@ impl Part {
 impl Global {
     /// The allocator over the budget of the plan that these bytes [encode](Plan::encode).
     ///
+    /// [`plan!`](crate::plan!) calls it. It is `unsafe`, so that safe code cannot have a second allocator:
+    ///
+    /// ```compile_fail
+    /// use steadfast::{EncodedPlan, Global, Plan};
+    ///
+    /// static PLAN: EncodedPlan = Plan::DEFAULT.encode();
+    /// static SECOND: Global = Global::new(&PLAN);
+    /// ```
+    ///
+    /// # Safety
+    /// The value is the module's `#[global_allocator]`: its first request takes over all memory above static data.
+    ///
     /// # Panics
     /// When they are no plan; a compile error in a constant.
-    pub const fn new(plan: &'static EncodedPlan) -> Self {
+    pub const unsafe fn new(plan: &'static EncodedPlan) -> Self {
         assert!(Plan::decode_whole(plan).is_ok(), "the bytes are no plan");
+        let decoded = Plan::read(plan);
         Self {
             plan,
             voice: platform::last_words,
+            c_start: (decoded.region_base().get() - decoded.c_heap().get()) as usize,
         }
     }
 
@@ -73,6 +89,13 @@ impl Global {
     #[doc(hidden)]
     pub const fn with_voice(self, voice: fn(&str)) -> Self {
         Self { voice, ..self }
+    }
+
+    /// Whether the block came from [`cabi_realloc`](c::cabi_realloc): a host placed a string or a list there, which then belongs
+    /// to Rust. A constant comparison where the module may be a component, nothing elsewhere.
+    #[inline(always)]
+    fn is_from_c_part(&self, block: *mut u8) -> bool {
+        platform::COMPONENTS && block.addr() >= self.c_start
     }
 
     /// Serves a request that the part's heap answered with null: the first of all, which reserves memory. The others are
@@ -125,6 +148,26 @@ impl Part {
     }
 }
 
+impl Global {
+    /// Moves what a host has placed into a block of Rust's own.
+    ///
+    /// # Safety
+    /// As for [`GlobalAlloc::realloc`], and the block is the C part's.
+    #[cold]
+    #[inline(never)]
+    unsafe fn move_from_c_part(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller's duty; both blocks hold the bytes copied.
+        unsafe {
+            let moved = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
+            if !moved.is_null() {
+                ptr::copy_nonoverlapping(block, moved, layout.size().min(new_size));
+                c::free(block);
+            }
+            moved
+        }
+    }
+}
+
 fn adopt(heap: &mut Heap, grant: &Grant, span: Span) {
     // In a native process another thread may have been first.
     if heap.is_adopted() {
@@ -157,6 +200,10 @@ unsafe impl GlobalAlloc for Global {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if self.is_from_c_part(block) {
+            // SAFETY: the caller's duty, and the block is the C part's.
+            return unsafe { c::free(block) };
+        }
         // SAFETY: the caller's duty is the same.
         with_heap(|heap| unsafe { heap.dealloc(block, layout) });
     }
@@ -172,6 +219,10 @@ unsafe impl GlobalAlloc for Global {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        if self.is_from_c_part(block) {
+            // SAFETY: the caller's duty is the same, and the block is the C part's.
+            return unsafe { self.move_from_c_part(block, layout, new_size) };
+        }
         // SAFETY: the caller's duty is the same; `new_size` is not 0, and with this alignment it is a valid layout.
         let (mut moved, wanted) = unsafe {
             assert_unchecked(layout.size() > 0 && new_size > 0);
@@ -241,7 +292,8 @@ fn saturate(bytes: usize) -> u32 {
 /// Declares steadfast as the module's global allocator, over the plan given or [`Plan::DEFAULT`].
 ///
 /// Written once, at the top level of the indexer's crate. Emits the allocator, the custom section from which a host reads the
-/// plan, and on `wasm32-wasip1` C's allocation family. In a native program it only checks the plan.
+/// plan, and C's allocation family on WASI or with the feature `c`. In a native program it only checks the plan. It may stand
+/// in a crate with `#![forbid(unsafe_code)]`.
 ///
 /// ```
 /// use steadfast::{Bytes, Plan};
@@ -258,15 +310,24 @@ fn saturate(bytes: usize) -> u32 {
 /// steadfast::plan!(Plan::DEFAULT.with_region_base(Bytes::new(1000)));
 /// # fn main() {}
 /// ```
+///
+/// Neither do two plans:
+///
+/// ```compile_fail
+/// steadfast::plan!();
+/// steadfast::plan!();
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! plan {
     () => {
         $crate::plan!($crate::Plan::DEFAULT);
     };
     ($plan:expr) => {
+        // A second plan beside it defines the name again, which is an error on every target. A plain `PLAN` would be a name of
+        // the caller's.
+        const __STEADFAST_PLAN: $crate::Plan = $crate::Plan::checked($plan);
         const _: () = {
-            // Names of items are the caller's too: a plain `PLAN` would be its own.
-            const __STEADFAST_PLAN: $crate::Plan = $crate::Plan::checked($plan);
             $crate::__install!(__STEADFAST_PLAN);
         };
     };

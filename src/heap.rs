@@ -25,7 +25,7 @@ use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::{self, NonNull, null_mut};
 
-use class::{CLASSES, SMALL_MAX, padded};
+use class::{CLASSES, Class, SMALL_MAX, padded};
 use runs::Runs;
 use slab::Slab;
 use table::GRANULE;
@@ -143,7 +143,7 @@ impl Heap {
     /// A request of zero bytes gets a block of its own. Alignments beyond [`MAX_ALIGN`] get null.
     #[inline]
     pub fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        match class::linear(layout.size(), layout.align()) {
+        match Class::linear(layout.size(), layout.align()) {
             Some(class) => self.alloc_small(class),
             None => self.alloc_any(layout),
         }
@@ -152,11 +152,9 @@ impl Heap {
     /// As [`alloc`](Heap::alloc), for any layout.
     #[inline(never)]
     fn alloc_any(&mut self, layout: Layout) -> *mut u8 {
-        let size = padded(layout.size(), layout.align());
-        if size <= SMALL_MAX {
-            self.alloc_small(class::of(size))
-        } else {
-            self.alloc_large(layout.size(), layout.align())
+        match Class::of(padded(layout.size(), layout.align())) {
+            Some(class) => self.alloc_small(class),
+            None => self.alloc_large(layout.size(), layout.align()),
         }
     }
 
@@ -225,7 +223,7 @@ impl Heap {
                 if self.serves(ptr, new_size) {
                     return ptr;
                 }
-                if let Some(class) = class::linear(new_size, align) {
+                if let Some(class) = Class::linear(new_size, align) {
                     return self.move_small(ptr, size.min(new_size), class);
                 }
             }

@@ -18,7 +18,7 @@
 //!
 //! # Features
 //!
-//! `trace`, `metashrew`, `image`, `log` and `std`, none of them on by default. The README's table tells what each adds.
+//! `trace`, `metashrew`, `image`, `log`, `std` and `c`, none of them on by default. The README's table tells what each adds.
 //!
 //! # The direction of imports
 //!

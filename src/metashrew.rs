@@ -40,7 +40,9 @@ mod keyed;
 mod logging;
 pub mod lru_cache;
 mod message;
+mod pending;
 mod state;
+mod unwritten;
 
 pub use debug::{
     KeyPrefixStats, LruDebugStats, PrefixAnalysisConfig, clear_prefix_hit_stats,

@@ -93,7 +93,8 @@ impl Grant {
     /// The offset from the start of `span`, one of the grant's, from which on bytes are zero and untouched: pages that we
     /// grew. It may lie past the span's end.
     pub fn fresh_offset(&self, span: Span) -> u32 {
-        (self.heap.start + self.adopted.address()).saturating_sub(span.start)
+        let fresh_from = self.heap.start.saturating_add(self.adopted.address());
+        fresh_from.saturating_sub(span.start)
     }
 
     /// The offsets from the start of `span`, one of the grant's, of pages that existed beforehand
@@ -249,7 +250,8 @@ impl<M: Memory> Growing<'_, M> {
 
 /// Reserves what `plan` says.
 ///
-/// Asks at most 14 times and touches no byte.
+/// Asks at most 14 times and touches no byte. Whatever `memory` answers, no sum below overflows: a
+/// plan ends below 4 GiB, and what exists already is counted only up to the plan's end.
 ///
 /// # Errors
 /// When not even the heap's budget can be had.

@@ -1,4 +1,4 @@
-//! The record that a host reads from linear memory, and the two fields that it may write.
+//! The record that a host reads from linear memory, and the three fields that it may write.
 //!
 //! The module exports `steadfast_record`, a constant whose value is the record's address. Fields are little-endian, at fixed
 //! offsets, without gaps; a later version appends and never moves.
@@ -6,7 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::exclusive::Exclusive;
-use crate::memory::platform;
+use crate::memory::platform::{self, per_instance};
 use crate::plan::EncodedPlan;
 use crate::probe::{Grant, Refusal, RegionOutcome, Span};
 use crate::units::{PAGE_BYTES, Pages};
@@ -112,8 +112,9 @@ pub struct Record {
     pub module_tag: u64,
     /// How the cache began: the [code](crate::region::Start::code) of it. 0 before it is opened.
     pub cache_start: u32,
-    /// 0.
-    pub reserved: u32,
+    /// Not 0: the cache loses entries by chance, as this says. A host writes it before `_start`, to try whether the module
+    /// stores the same whatever its cache still has.
+    pub forget_seed: u32,
     /// Which part of the budget `exhausted_request` was asked of: 0 the heap, 1 C's part.
     pub exhausted_part: u32,
     /// 0.
@@ -123,7 +124,7 @@ pub struct Record {
 /// The address of the encoded plan that was used follows the record; 0 before the reservation.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Exported {
+struct Exported {
     record: Record,
     plan: Option<&'static EncodedPlan>,
 }
@@ -143,6 +144,9 @@ impl Record {
 
     /// Where in the record the host writes what it calls the module, as a little-endian `u64`.
     pub const MODULE_TAG_OFFSET: usize = core::mem::offset_of!(Self, module_tag);
+
+    /// Where in the record the host writes what the cache loses entries by, as a little-endian `u32`.
+    pub const FORGET_SEED_OFFSET: usize = core::mem::offset_of!(Self, forget_seed);
 
     /// The name of the export whose value is the record's address.
     pub const EXPORT: &'static str = "steadfast_record";
@@ -179,7 +183,7 @@ impl Record {
         trace_digest: 0,
         module_tag: 0,
         cache_start: 0,
-        reserved: 0,
+        forget_seed: 0,
         exhausted_part: 0,
         unused: 0,
     };
@@ -272,6 +276,7 @@ const _: () = {
     assert!(core::mem::offset_of!(Exported, plan) == Record::LEN);
     assert!(Record::CACHE_LIMIT_OFFSET == 16);
     assert!(Record::MODULE_TAG_OFFSET == 128);
+    assert!(Record::FORGET_SEED_OFFSET == 140);
 };
 
 /// A request that could not be served, and the state of the part of the budget that it was asked of.
@@ -329,13 +334,15 @@ pub enum RecordError {
     Version(u32),
 }
 
-/// The exported record.
-#[allow(non_upper_case_globals, reason = "the name is the module's export")]
-#[unsafe(no_mangle)]
-pub static steadfast_record: Exclusive<Exported> = Exclusive::new(Exported {
-    record: Record::EMPTY,
-    plan: None,
-});
+per_instance! {
+    /// The exported record.
+    #[allow(non_upper_case_globals, reason = "the name is the module's export")]
+    #[unsafe(no_mangle)]
+    static steadfast_record: Exclusive<Exported> = Exclusive::new(Exported {
+        record: Record::EMPTY,
+        plan: None,
+    });
+}
 
 /// Runs `f` with the record.
 pub(crate) fn with_record<R>(f: impl FnOnce(&mut Record) -> R) -> R {

@@ -17,6 +17,8 @@ use core::ptr::NonNull;
 
 use doubt::Doubt;
 
+use crate::memory::platform::Lease;
+
 pub(crate) use block::{Bucket, EntryHeader, FreeHeader, STAMP_MASK, Slot};
 pub(crate) use formatted::Formatted;
 pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
@@ -110,6 +112,8 @@ pub struct RegionParts {
     pub plan_fingerprint: u64,
     /// What the host calls the module, so that an image of another one is refused; 0 if it does not say.
     pub module_tag: u64,
+    /// Not 0: the cache loses entries by chance, as this says. For hosts that try a program.
+    pub forget_seed: u32,
     /// Whether the span may be extended.
     pub growth: Growth,
 }
@@ -120,6 +124,8 @@ pub struct Region {
     parts: RegionParts,
     /// A host had an image to load, for which there was no room.
     is_too_small: bool,
+    /// Keeps the span.
+    lease: Lease,
     doubt: Doubt,
 }
 
@@ -138,9 +144,11 @@ impl Region {
                 expected_entry: Region::DEFAULT_EXPECTED_ENTRY,
                 plan_fingerprint: 0,
                 module_tag: 0,
+                forget_seed: 0,
                 growth: Growth::Fixed,
             },
             is_too_small: false,
+            lease: Lease::none(),
             doubt: Doubt::NONE,
         }
     }
@@ -154,6 +162,17 @@ impl Region {
     /// and above `parts.fresh_from`, and those appended, are zero. The span does not reach the end of the address space.
     #[must_use]
     pub unsafe fn from_raw(parts: RegionParts) -> Region {
+        // SAFETY: the caller keeps the same contract.
+        unsafe { Region::leased(parts, Lease::none()) }
+    }
+
+    /// As [`from_raw`](Self::from_raw), of a span that the lease keeps. It is extended only where the lease
+    /// [is](Lease::is_here).
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    unsafe fn leased(parts: RegionParts, lease: Lease) -> Region {
         debug_assert!(
             parts.start.addr().get() % REGION_ALIGN == 0,
             "a region starts at a page boundary"
@@ -161,6 +180,7 @@ impl Region {
         Region {
             parts,
             is_too_small: false,
+            lease,
             doubt: Doubt::NONE,
         }
     }
@@ -169,6 +189,11 @@ impl Region {
     #[must_use]
     pub fn capacity(&self) -> u32 {
         self.parts.capacity
+    }
+
+    /// What the entries are lost by; 0 where none are.
+    pub(crate) fn forget_seed(&self) -> u32 {
+        self.parts.forget_seed
     }
 
     /// Lets a host write an image where the region begins, for [`Cache::open`](crate::Cache::open) to attach to.
@@ -234,7 +259,7 @@ impl Region {
             });
         };
         // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw` vouches for the rest.
-        Ok(unsafe { Formatted::cold(self.parts, doubt, geometry, hash) })
+        Ok(unsafe { Formatted::cold(self.parts, doubt, self.lease, geometry, hash) })
     }
 
     /// The geometry for the limit, or, where the span cannot be extended far enough, for what there is.
@@ -256,7 +281,7 @@ impl Region {
     fn reach(&mut self, bytes: u32, limit: u32) {
         let parts = &mut self.parts;
         let short = bytes.saturating_sub(parts.capacity);
-        if short > 0 {
+        if short > 0 && self.lease.is_here() {
             let mut growth = parts.growth.up_to(limit);
             parts.capacity += growth.extend(parts.capacity, short);
         }

@@ -7,7 +7,8 @@ use core::hint::black_box;
 
 use crate::exclusive::Slot;
 use crate::line::Line;
-use crate::memory::{Memory, StaticEnd, platform};
+use crate::memory::platform::{self, per_instance};
+use crate::memory::{Memory, StaticEnd};
 use crate::plan::{EncodedPlan, Plan, Policy};
 use crate::probe::{self, Grant, Ownership, Refusal, RegionOutcome};
 use crate::record::{self, State, granted_or_else, noted_plan, with_record};
@@ -15,18 +16,18 @@ use crate::units::{Bytes, Pages};
 
 static DEFAULT: EncodedPlan = Plan::DEFAULT.encode();
 
-/// Whether the region is left to whoever opens the cache.
-static REGION_LATER: Slot<bool> = Slot::new(false);
-
 /// Says one line to whoever runs the module, without the heap.
 pub(crate) type Voice = fn(&str);
 
 /// Whether anybody can hear: if not, the words stay out of the module.
 const HAS_VOICE: bool = platform::HAS_STANDARD_ERROR || cfg!(feature = "metashrew");
 
-static VOICE: Slot<Voice> = Slot::new(platform::last_words);
-
-static REFUSAL_SINK: Slot<Option<fn(&Refusal)>> = Slot::new(None);
+per_instance! {
+    /// Whether the region is left to whoever opens the cache.
+    static REGION_LATER: Slot<bool> = Slot::new(false);
+    static VOICE: Slot<Voice> = Slot::new(platform::last_words);
+    static REFUSAL_SINK: Slot<Option<fn(&Refusal)>> = Slot::new(None);
+}
 
 /// Reserves memory now, unless it is reserved already, and tells what was granted.
 ///

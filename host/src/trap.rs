@@ -59,6 +59,11 @@ pub enum RunError {
         /// Where the guest stopped.
         stack: Stack,
     },
+    /// The guest's calls were nested deeper than the engine's stack allows.
+    #[error(
+        "the guest's calls are nested too deep: the stack that the host gives them is exhausted{0}"
+    )]
+    StackExhausted(Stack),
     /// The guest trapped.
     #[error("the guest trapped: {reason}{stack}")]
     Trap {
@@ -109,8 +114,8 @@ pub enum RunError {
     /// An image could not be mapped.
     #[error("cannot map the image: {0}")]
     Map(std::io::Error),
-    /// A limit on the cache was asked for, and the module has no record to write it in.
-    #[error("the module exports no `{export}`, so its cache cannot be limited: build it on steadfast", export = Record::EXPORT)]
+    /// The cache was to be limited or to lose entries, and the module has no record to write that in.
+    #[error("the module exports no `{export}`, so its cache cannot be told anything: build it on steadfast", export = Record::EXPORT)]
     NoRecord,
     /// The module has no such view.
     #[error("the module exports no function `{0}` without parameters that returns a pointer")]
@@ -118,6 +123,14 @@ pub enum RunError {
     /// A view returned a pointer to no byte string.
     #[error("the view returned pointer {0:#x}, where no readable byte string stands")]
     BadView(u32),
+}
+
+impl RunError {
+    /// Whether the guest's calls were nested deeper than the engine's stack allows.
+    #[must_use]
+    pub fn is_stack_exhausted(&self) -> bool {
+        matches!(self, RunError::StackExhausted(_))
+    }
 }
 
 /// The innermost frames of a guest's stack.
@@ -155,6 +168,7 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: 
                 return RunError::HeapExhausted { exhaustion, stack };
             }
         }
+        None if trap == Some(&Trap::StackOverflow) => return RunError::StackExhausted(stack),
         None => {}
     }
     let reason = match trap {

@@ -23,7 +23,7 @@ mod inspect;
 use core::ops::Range;
 use core::ptr::{NonNull, null_mut};
 
-use super::bins::{Bins, NONE, bin_of, first_bin};
+use super::bins::{Bin, Bins};
 use super::doubt::Doubt;
 use super::gauges::Gauges;
 use super::slab::Slab;
@@ -206,26 +206,26 @@ impl Runs {
     /// Takes a run of `len` granules at a multiple of `align` granules; [`NOWHERE`] if there is none. The caller writes its
     /// words.
     pub(super) fn take(&mut self, len: usize, align: usize) -> usize {
-        // Checked first, so that no length near the address space's goes further.
-        if len > self.end {
+        // Checked first, so that no length near the address space's goes further. 0 does not either.
+        if len.wrapping_sub(1) >= self.end {
             return NOWHERE;
         }
         let aligned = |at: usize| (at + (align - 1)) & !(align - 1);
         // Each step goes to a later bin, and those from `len + align` on all serve: few steps, and two where any place is
         // as good as another.
-        let mut bin = first_bin(len);
+        // SAFETY: the span is shorter than 4 GiB, and `len` is at most its length.
+        let mut next = self.bins.at_or_after(unsafe { Bin::least(len) });
         let (from, free) = loop {
-            bin = self.bins.at_or_after(bin);
-            if bin == NONE {
+            let Some(bin) = next else {
                 break (self.top(), self.sure - self.top());
-            }
+            };
             let from = self.bins.head(bin);
             // SAFETY: the head of a bin that is not empty is a free run.
             let free = unsafe { self.len_of(from) };
             if aligned(from) + len <= from + free {
                 break (from, free);
             }
-            bin += 1;
+            next = self.bins.after(bin);
         };
         let at = aligned(from);
         // Nothing but the unused rest can be too short here.
@@ -365,7 +365,7 @@ impl Runs {
             self.table.set(at, word);
             self.table.set(at + len - 1, word);
             if len >= LEAST {
-                self.bins.insert(self.table, bin_of(at, len), at);
+                self.bins.insert(self.table, Bin::of(at, len), at);
             }
         }
     }

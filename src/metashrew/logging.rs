@@ -5,6 +5,7 @@ use core::fmt;
 use super::host;
 use crate::exclusive::Exclusive;
 use crate::line::Line;
+use crate::memory::platform::per_instance;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,9 @@ pub enum Level {
 /// Where lines go. Must not call back into this crate's metashrew functions, nor allocate where heap addresses are to stay.
 pub type LogSink = fn(Level, &str);
 
-static SINK: Exclusive<LogSink> = Exclusive::new(host::log_line);
+per_instance! {
+    static SINK: Exclusive<LogSink> = Exclusive::new(host::log_line);
+}
 
 /// Sends all further lines elsewhere.
 ///

@@ -9,6 +9,7 @@ use super::doubt::Doubt;
 use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES};
 use super::header::{HEADER_BYTES, Header};
 use super::{Growth, REGION_ALIGN, RegionParts};
+use crate::memory::platform::Lease;
 
 /// A region that has a header, at least two buckets and room for at least one entry.
 ///
@@ -24,6 +25,8 @@ pub(crate) struct Formatted {
     /// `geometry.max_buckets()`.
     buckets: u32,
     growth: Growth,
+    /// Keeps the span.
+    lease: Lease,
     doubt: Doubt,
 }
 
@@ -40,6 +43,7 @@ impl Formatted {
     pub unsafe fn cold(
         parts: RegionParts,
         doubt: Doubt,
+        lease: Lease,
         geometry: Geometry,
         hash: [u8; 16],
     ) -> Formatted {
@@ -47,7 +51,7 @@ impl Formatted {
             start, capacity, ..
         } = parts;
         // SAFETY: the caller's duty.
-        let mut region = unsafe { Formatted::over(parts, doubt, geometry) };
+        let mut region = unsafe { Formatted::over(parts, doubt, lease, geometry) };
         if parts.fresh_from > 0 {
             // SAFETY: the header lies within the span, which is exclusively ours.
             unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
@@ -75,7 +79,12 @@ impl Formatted {
     /// # Safety
     ///
     /// As for [`cold`](Self::cold).
-    pub unsafe fn over(parts: RegionParts, doubt: Doubt, geometry: Geometry) -> Formatted {
+    pub unsafe fn over(
+        parts: RegionParts,
+        doubt: Doubt,
+        lease: Lease,
+        geometry: Geometry,
+    ) -> Formatted {
         // What is above it, the index has no room for.
         let capacity = parts.capacity.min(geometry.limit);
         Formatted {
@@ -85,8 +94,14 @@ impl Formatted {
             geometry,
             buckets: geometry.max_buckets(),
             growth: parts.growth.up_to(geometry.limit),
+            lease,
             doubt,
         }
+    }
+
+    /// What keeps the span.
+    pub fn into_lease(self) -> Lease {
+        self.lease
     }
 
     pub fn geometry(&self) -> &Geometry {
@@ -242,6 +257,9 @@ impl Formatted {
 
     /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got any.
     pub fn grow(&mut self, wanted: u32) -> bool {
+        if !self.lease.is_here() {
+            return false;
+        }
         let got = self.growth.extend(self.capacity, wanted);
         if got == 0 {
             return false;

@@ -1,5 +1,7 @@
 //! Runs the test guests under an engine that refuses, pre-grows and limits as it is told.
 
+pub mod component;
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Command;
@@ -35,8 +37,12 @@ pub struct Setting {
     pub foreign: Vec<Range<u64>>,
     /// The limit on the region that the host writes into the record.
     pub cache_limit: Option<u32>,
+    /// What the cache loses entries by, as the host writes it into the record; 0 for none.
+    pub forget_seed: u32,
     /// Environment variables.
     pub env: Vec<(String, String)>,
+    /// What the first number is before the guest starts.
+    pub first: u64,
 }
 
 impl Default for Setting {
@@ -48,7 +54,9 @@ impl Default for Setting {
             pregrow_pages: 0,
             foreign: Vec::new(),
             cache_limit: None,
+            forget_seed: 0,
             env: Vec::new(),
+            first: 0,
         }
     }
 }
@@ -223,6 +231,11 @@ impl Guest {
                 &limit.to_le_bytes(),
             )?;
         }
+        if let Some(at) = record_at {
+            let seed = setting.forget_seed.to_le_bytes();
+            memory.write(&mut store, at + Record::FORGET_SEED_OFFSET, &seed)?;
+        }
+        memory.write(&mut store, results_at, &setting.first.to_le_bytes())?;
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
         let trap = start
             .call(&mut store, ())

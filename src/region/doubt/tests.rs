@@ -42,6 +42,7 @@ impl Memory {
             expected_entry: 100,
             plan_fingerprint: 1,
             module_tag: 0,
+            forget_seed: 0,
             growth: Growth::Fixed,
         };
         // SAFETY: the memory outlives the region in each test, and nobody else uses it meanwhile.
