@@ -134,10 +134,10 @@ pub fn granted() -> Option<Grant> {
     with_record(|record| record.grant())
 }
 
-/// The plan that memory was reserved with, reserving it first if that is still to be done.
-pub(crate) fn plan_in_force() -> &'static EncodedPlan {
-    reserve();
-    noted_plan().unwrap_or(&DEFAULT)
+/// What was granted and the plan that it was reserved with, reserving it first if that is still to be
+/// done.
+pub(crate) fn in_force() -> (Grant, &'static EncodedPlan) {
+    (reserve(), noted_plan().unwrap_or(&DEFAULT))
 }
 
 /// If the module's allocator is ours, its first allocation reserves with its plan.

@@ -30,9 +30,8 @@ impl Region {
         if TAKEN.with(|taken| core::mem::replace(taken, true)) {
             return Err(RegionTaken);
         }
-        let encoded = reserve::plan_in_force();
+        let (grant, encoded) = reserve::in_force();
         let plan = Plan::read(encoded);
-        let grant = reserve::reserve();
         let record = record::limited();
         let growth = match plan.policy() {
             Policy::OnDemand { step } => Growth::OnDemand {
