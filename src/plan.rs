@@ -4,7 +4,7 @@
 //! region_base + region_max  ┌────────────┐
 //!                           │ region     │
 //! region_base               ├────────────┤
-//!                           │ C part     │  c_heap bytes, wasm32-wasip1 only
+//!                           │ C part     │  c_heap bytes, on WASI or with the feature `c`
 //!                           ├────────────┤
 //!                           │ heap       │
 //! page after static data    └────────────┘
@@ -86,7 +86,8 @@ impl Plan {
         Self { region_max, ..self }.checked()
     }
 
-    /// The part at the top of the budget that serves C's `malloc` on `wasm32-wasip1`. A whole number of pages.
+    /// The part at the top of the budget that serves C's `malloc` and components, on WASI or with the
+    /// feature `c`. A whole number of pages.
     ///
     /// # Panics
     /// When the plan is not valid then.

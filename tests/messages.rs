@@ -41,7 +41,11 @@ const SPEAKING: [&str; 5] = [
 /// What only those meet who ask for a whole check of a heap or a cache: tests and fuzzers.
 const CHECKS: [&str; 2] = ["src/heap/validate.rs", "src/cache/validate.rs"];
 /// What others say: the compiler, the linker.
-const FOREIGN: [&str; 1] = ["cannot define multiple global allocators"];
+const FOREIGN: [&str; 3] = [
+    "cannot define multiple global allocators",
+    "duplicate symbol: malloc",
+    "Linking globals named 'malloc': symbol multiply defined!",
+];
 /// Bytes of a message that the page has at least, where it leaves the rest to `…`.
 const LEAST_BEGINNING: usize = 15;
 /// Letters that a message has at least: fewer are no words of its own, as in `{path}: {source}`.
@@ -89,7 +93,7 @@ fn messages() -> BTreeSet<String> {
             messages.extend(found.filter(|message| has_words(message)));
         }
         // Whoever never returns tells why by its name, in a backtrace.
-        messages.extend(names(source, "\nfn ", "() -> !"));
+        messages.extend(names(source, "\nfn ", "(refusal: &Refusal) -> !"));
         if path == Path::new("src/record.rs") {
             messages.extend(names(source, "    ", " = "));
         }

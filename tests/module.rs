@@ -34,7 +34,7 @@ fn the_plan_of_the_module_is_the_one_that_counts() {
     assert_eq!(u64::from(grant.region.start), PLAN.region_base().get());
     assert!(u64::from(grant.region.len) <= PLAN.region_max().get());
     assert_eq!(Some(grant), steadfast::granted());
-    let c_part = if cfg!(target_os = "wasi") {
+    let c_part = if cfg!(any(target_os = "wasi", feature = "c")) {
         PLAN.c_heap().get()
     } else {
         0

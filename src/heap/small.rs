@@ -170,7 +170,7 @@ impl Heap {
     pub(super) fn take_run(&mut self, len: usize, align: usize) -> usize {
         loop {
             let at = self.runs.take(len, align);
-            if at != NOWHERE || !self.release_empty_slabs() {
+            if at != NOWHERE || self.foreign().is_some() || !self.release_empty_slabs() {
                 return at;
             }
         }

@@ -20,6 +20,8 @@ pub(crate) const SINGLE_THREADED: bool = false;
 
 pub(crate) const C_FAMILY: bool = false;
 
+pub(crate) const COMPONENTS: bool = false;
+
 /// Declares statics of which each thread has its own.
 macro_rules! per_instance {
     ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $cell:ty = $value:expr;)+) => {$(
@@ -218,6 +220,12 @@ pub(crate) fn pointer(address: u32) -> NonNull<u8> {
     core::mem::forget(lease);
     pointer
 }
+
+/// Whether [`last_words`] says anything.
+pub(crate) const HAS_STANDARD_ERROR: bool = false;
+
+/// Says nothing: a native program keeps its own allocator.
+pub fn last_words(_line: &str) {}
 
 /// Stops the thread that asked.
 pub(crate) fn abort() -> ! {

@@ -48,7 +48,10 @@ impl Lease {
 }
 
 /// Whether C's allocation family needs its part of the budget.
-pub(crate) const C_FAMILY: bool = cfg!(target_os = "wasi");
+pub(crate) const C_FAMILY: bool = cfg!(any(target_os = "wasi", feature = "c"));
+
+/// Whether the module may become a component, or a part of one.
+pub(crate) const COMPONENTS: bool = cfg!(target_os = "wasi");
 
 /// The module's one linear memory.
 pub(crate) struct Linear;
@@ -95,13 +98,44 @@ pub(crate) fn abort() -> ! {
     wasm32::unreachable()
 }
 
-/// Declares the allocator that [`plan!`](crate::plan!) describes, and C's on `wasm32-wasip1`.
+/// Whether [`last_words`] says anything.
+pub(crate) const HAS_STANDARD_ERROR: bool = cfg!(target_os = "wasi");
+
+/// Says one line to whoever runs the module: on the standard error of a WASI program, nowhere
+/// otherwise.
+pub fn last_words(line: &str) {
+    let _ = line;
+    #[cfg(target_os = "wasi")]
+    for text in [line, "\n"] {
+        write_error(text);
+    }
+}
+
+/// Writes to standard error. What the host does not take is lost.
+#[cfg(target_os = "wasi")]
+pub(crate) fn write_error(text: &str) {
+    unsafe extern "C" {
+        fn write(file: i32, bytes: *const u8, len: usize) -> isize;
+    }
+    const STANDARD_ERROR: i32 = 2;
+    // SAFETY: libc reads so many bytes of live text, and keeps no pointer.
+    let _ = unsafe { write(STANDARD_ERROR, text.as_ptr(), text.len()) };
+}
+
+/// Declares the allocator that [`plan!`](crate::plan!) describes, and C's where it is wanted.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __install {
     ($plan:expr) => {
         #[global_allocator]
-        static __STEADFAST: $crate::Global = $crate::Global::new(&__STEADFAST_SECTION);
+        static __STEADFAST: $crate::Global =
+            // SAFETY: this is the module's global allocator; rustc refuses a second one.
+            unsafe { $crate::Global::new(&__STEADFAST_SECTION) }.with_voice(if cfg!(test) {
+                    // No metashrew host runs a test.
+                    $crate::memory::last_words
+                } else {
+                    $crate::__voice
+                });
 
         #[used]
         #[unsafe(link_section = "steadfast.plan")]

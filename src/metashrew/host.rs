@@ -31,36 +31,16 @@ mod metashrew_log {
 /// The sink of a WASI program: its standard error.
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 mod wasi_log {
+    use crate::memory::platform::write_error;
     use crate::metashrew::Level;
-
-    /// A piece of what is written, as `wasi_snapshot_preview1` takes it.
-    #[repr(C)]
-    struct Piece {
-        start: *const u8,
-        len: usize,
-    }
-
-    #[link(wasm_import_module = "wasi_snapshot_preview1")]
-    unsafe extern "C" {
-        fn fd_write(file: i32, pieces: *const Piece, count: usize, written: *mut usize) -> i32;
-    }
-
-    const STANDARD_ERROR: i32 = 2;
 
     pub(in super::super) fn log_line(level: Level, line: &str) {
         let mark = match level {
             Level::Info | Level::Error => "",
             Level::Warning => "WARNING: ",
         };
-        // One piece at a time: a host may write the first alone.
         for text in [mark, line, "\n"] {
-            let piece = Piece {
-                start: text.as_ptr(),
-                len: text.len(),
-            };
-            let mut written = 0;
-            // SAFETY: the piece is live text, and the host keeps no pointer. What it could not write is lost.
-            let _ = unsafe { fd_write(STANDARD_ERROR, &piece, 1, &mut written) };
+            write_error(text);
         }
     }
 }

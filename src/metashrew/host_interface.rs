@@ -32,9 +32,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::frame::{self, Frame, Line, with_frame};
+use super::frame::{self, Frame, with_frame};
 use super::message::EncodeError;
+use super::unwritten::is_written;
 use super::{host, message};
+use crate::line::Line;
 
 /// The longest key, in bytes, that is framed on the stack.
 ///
@@ -100,9 +102,13 @@ impl<'a> HostKey<'a> {
     /// The value that the host holds; empty when it holds none. Costs one heap allocation of exactly
     /// its length.
     ///
+    /// A host that reads a live database may find the value shorter or gone by the second of the two
+    /// calls. Whether it wrote the last byte is checked: one value in 256 is read twice for that. A
+    /// value that became longer, or another of the same length, is not noticed.
+    ///
     /// # Panics
     ///
-    /// As [`value_len`](Self::value_len).
+    /// As [`value_len`](Self::value_len). Halts when the host does not write the value to its end.
     #[must_use]
     pub fn read(&self) -> Vec<u8> {
         self.read_with(Vec::with_capacity)
@@ -123,8 +129,9 @@ impl<'a> HostKey<'a> {
     ///
     /// # Panics
     ///
-    /// Halts when the lengths differ, and when `value` ends above 2 GiB, where hosts cannot write.
-    /// `value` is as it was then.
+    /// Halts when the lengths differ, and when `value` ends above 2 GiB, where hosts cannot write;
+    /// `value` is as it was then. Halts also when the host does not write the value to its end, which
+    /// is checked as in [`read`](Self::read).
     pub fn load(&self, value: &mut [u8]) {
         let len = self.value_len();
         if value.len() != len {
@@ -138,8 +145,15 @@ impl<'a> HostKey<'a> {
 
     /// Has the host write the value into `value`, which is as long as the host has just said.
     fn fill(&self, value: &mut [u8]) {
-        if !value.is_empty() {
-            self.with(|key| host::get(key, value));
+        if value.is_empty() {
+            return;
+        }
+        let get = |value: &mut [u8]| self.with(|key| host::get(key, value));
+        if !is_written(value, get) {
+            halt(format_args!(
+                "the host announced a value of {} bytes and did not write it to its end; the block may succeed if it is run again",
+                value.len()
+            ));
         }
     }
 
@@ -236,10 +250,7 @@ pub fn log(text: &str) {
 
 /// Hands one line to the host's log, formatted in the fixed buffer on the stack and cut where it exceeds that.
 pub fn log_line(line: fmt::Arguments<'_>) {
-    let mut text = Line::new();
-    // A line that is too long is cut, never refused.
-    let _ = fmt::write(&mut text, line);
-    log(text.text());
+    log(Line::of(line).text());
 }
 
 /// Leaves `bytes` where the host finds them and returns the pointer that a view function returns.

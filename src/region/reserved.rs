@@ -50,11 +50,15 @@ impl Region {
             expected_entry: plan.expected_entry(),
             plan_fingerprint: Plan::fingerprint_of(encoded),
             module_tag: record.module_tag,
+            forget_seed: record.forget_seed,
             growth,
         };
         // SAFETY: the reservation made these bytes the region's alone, from a page boundary on; `TAKEN` gives them out once,
         // and `extend_region` appends to them only what it grew itself, where the lease is. The lease keeps them. The plan ends
         // a page below the address space.
-        Ok(unsafe { Region::leased(parts, lease) })
+        let region = unsafe { Region::leased(parts, lease) };
+        let undeclared = grant.undeclared(grant.region, platform::static_end());
+        // SAFETY: region and pages are linear memory's.
+        Ok(unsafe { region.beside(undeclared, reserve::cut_region) })
     }
 }

@@ -3,6 +3,7 @@
 
 mod block;
 mod debugging;
+mod flush;
 mod keys;
 mod lru_cache_memory_detection_test;
 mod names;

@@ -96,6 +96,30 @@ fn the_c_family_serves_from_its_own_part() {
 }
 
 #[test]
+fn what_libc_allocates_for_itself_links_runs_and_moves_nothing() {
+    let guest = Guest::load("wasm32-wasip1", "c-libc");
+    let run = |blocks: u64| {
+        let setting = Setting {
+            env: vec![("C_BLOCKS".to_owned(), blocks.to_string())],
+            ..Setting::default()
+        };
+        guest
+            .run(&setting)
+            .unwrap()
+            .finished(&format!("{blocks} blocks"))
+    };
+    let none = run(0);
+    for blocks in [0, 1, 10, 100, 3000] {
+        let outcome = run(blocks);
+        assert_eq!(outcome.results[0], none.results[0], "{blocks} blocks");
+        assert_eq!(outcome.results[1], blocks);
+        assert_eq!(outcome.results[2], 100, "calls at the end");
+        assert_eq!(outcome.record().trace_digest, none.record().trace_digest);
+        assert_eq!(outcome.grows, none.grows, "C grows nothing");
+    }
+}
+
+#[test]
 fn static_data_that_reach_past_the_region_are_a_clear_error() {
     for target in TARGETS {
         let guest = Guest::load(target, "static-data");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::project::{BARE, Project, WASI};
+use crate::project::{BARE, COMPONENTS, NO_STD, Project, WASI};
 use crate::shell;
 use crate::step::step;
 use crate::tools::copy;
@@ -24,6 +24,8 @@ struct Guests {
 enum Modules {
     /// One of this name.
     One(&'static str),
+    /// One of several programs, which is built alone.
+    Program(&'static str),
     /// One for each program whose source stands in this directory.
     EachOf(&'static str),
 }
@@ -35,6 +37,7 @@ const SMALL: &str = "guest-small";
 
 const TESTS: Modules = Modules::EachOf("wasm-tests/guests/src/bin");
 const IMAGE_TESTS: Modules = Modules::EachOf("wasm-tests/image-guests/src/bin");
+const C_TESTS: Modules = Modules::EachOf("wasm-tests/c-guests/src/bin");
 const CONTROLS: Modules = Modules::EachOf("wasm-tests/controls/src/bin");
 const BENCHES: Modules = Modules::EachOf("bench/guests/src/bin");
 const CACHE_BENCHES: Modules = Modules::EachOf("bench/cache-guests/src/bin");
@@ -43,11 +46,12 @@ const INDEXER_BENCHES: Modules = Modules::EachOf("bench/indexer-guests/src/bin")
 const METASHREW_BENCHES: Modules = Modules::EachOf("bench/metashrew-guests/src/bin");
 
 #[rustfmt::skip]
-const GUESTS: [Guests; 13] = [
+const GUESTS: [Guests; 14] = [
     Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
     Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
     Guests { package: "metashrew-port", target: BARE, profile: FAST, to: "", modules: Modules::One("metashrew_port") },
     Guests { package: "control-guests", target: WASI, profile: FAST, to: "", modules: CONTROLS },
+    Guests { package: "control-guests", target: BARE, profile: FAST, to: "bare", modules: CONTROLS },
     Guests { package: "wasm-test-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: TESTS },
     Guests { package: "wasm-test-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: TESTS },
     Guests { package: "image-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: IMAGE_TESTS },
@@ -59,9 +63,56 @@ const GUESTS: [Guests; 13] = [
     Guests { package: "bench-metashrew-guests", target: BARE, profile: FAST, to: "bench", modules: METASHREW_BENCHES },
 ];
 
-/// Builds every guest.
+/// What clang compiles a part of.
+#[rustfmt::skip]
+const C_GUESTS: [Guests; 2] = [
+    Guests { package: "c-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: C_TESTS },
+    Guests { package: "c-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: C_TESTS },
+];
+
+/// What is built for targets that not every toolchain has.
+const COMPONENT: Guests = Guests {
+    package: "wasm-test-guests",
+    target: COMPONENTS,
+    profile: FAST,
+    to: "test/wasm32-wasip2",
+    modules: Modules::Program("component"),
+};
+const NO_STD_GUEST: Guests = Guests {
+    package: "no-std-guest",
+    target: NO_STD,
+    profile: FAST,
+    to: "test/wasm32v1-none",
+    modules: Modules::One("no_std_guest"),
+};
+
+/// Builds every guest that needs no more than the toolchain.
 pub fn all(project: &Project) -> Result<()> {
-    build(project, &GUESTS)
+    build(project, &GUESTS)?;
+    step("a component", || componentize(project))
+}
+
+/// Builds the guests with C in them.
+pub fn with_c(project: &Project) -> Result<()> {
+    build(project, &C_GUESTS)
+}
+
+/// Builds the guest that the compiler makes a component of.
+pub fn component(project: &Project) -> Result<()> {
+    build(project, [&COMPONENT])
+}
+
+/// Builds the guest for the target without the standard library.
+pub fn no_std(project: &Project) -> Result<()> {
+    build(project, [&NO_STD_GUEST])
+}
+
+/// Makes a component of a command.
+fn componentize(project: &Project) -> Result<()> {
+    let directory = project.target()?.join("guests/test").join(WASI);
+    let mut cargo = project.cargo(["run", "--quiet", "--package", "componentize", "--"]);
+    cargo.arg(directory.join("component.wasm"));
+    shell::run(cargo.arg(directory.join("component.component.wasm")))
 }
 
 /// Builds the indexers.
@@ -88,12 +139,15 @@ fn build<'a>(project: &Project, guests: impl IntoIterator<Item = &'a Guests>) ->
 impl Guests {
     fn build(&self, project: &Project) -> Result<()> {
         let mut cargo = project.cargo(["build", "--package", self.package]);
+        if let Modules::Program(name) = self.modules {
+            cargo.args(["--bin", name]);
+        }
         shell::run(cargo.args(["--target", self.target, "--profile", self.profile]))?;
         let target = project.target()?;
         let built = target.join(self.target).join(self.profile);
         let to = target.join("guests").join(self.to);
         let names = match self.modules {
-            Modules::One(name) => vec![name.to_owned()],
+            Modules::One(name) | Modules::Program(name) => vec![name.to_owned()],
             Modules::EachOf(directory) => programs(&project.root().join(directory))?,
         };
         for name in names {

@@ -1,6 +1,6 @@
 //! Checks that need a toolchain of their own: left out, with a line that says so, where it cannot be had.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -99,15 +99,25 @@ pub fn miri(project: &Project, tally: &mut Tally) -> Result<()> {
     })
 }
 
+/// Gets a target where it is not there, or says that the check is left out.
+pub fn target(project: &Project, check: &str, target: &str) -> bool {
+    let there = || project.has_target(target);
+    let mut rustup = project.command(Path::new("rustup"));
+    rustup.args(["target", "add", target]);
+    by_rustup(check, there, &mut rustup)
+}
+
 /// Gets what a check needs where it is not there, or says that the check is left out.
 fn to_be_had(check: &str, there: impl Fn() -> bool, add: &[&str]) -> bool {
+    by_rustup(check, there, Command::new("rustup").args(add))
+}
+
+fn by_rustup(check: &str, there: impl Fn() -> bool, rustup: &mut Command) -> bool {
     if there() {
         return true;
     }
-    let mut rustup = Command::new("rustup");
-    rustup.args(add);
     if let Err(error) = step(&format!("rustup, for {check}"), || {
-        shell::run_within(&mut rustup, DOWNLOAD_LIMIT)
+        shell::run_within(rustup, DOWNLOAD_LIMIT)
     }) {
         eprintln!("SKIPPED {check}: {error:#}");
         return false;

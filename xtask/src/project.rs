@@ -12,6 +12,10 @@ use crate::toolchain::{self, Toolchain, Way};
 pub const WASI: &str = "wasm32-wasip1";
 /// The target with no host interface of its own, which metashrew's modules are built for.
 pub const BARE: &str = "wasm32-unknown-unknown";
+/// The target of components, for a host with WASI preview 2.
+pub const COMPONENTS: &str = "wasm32-wasip2";
+/// The target without the standard library.
+pub const NO_STD: &str = "wasm32v1-none";
 
 /// A checkout with its toolchain chosen.
 pub struct Project {
@@ -50,10 +54,21 @@ impl Project {
             .to_owned())
     }
 
+    /// A program at the root, with the chosen toolchain.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = self.toolchain.command(program);
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// Whether the toolchain has a target's libraries.
+    pub fn has_target(&self, target: &str) -> bool {
+        self.toolchain.has_target(&self.root, target)
+    }
+
     /// `cargo` at the root, with the chosen toolchain.
     pub fn cargo<I: AsRef<str>>(&self, arguments: impl IntoIterator<Item = I>) -> Command {
-        let mut cargo = self.toolchain.command("cargo");
-        cargo.current_dir(&self.root);
+        let mut cargo = self.command(Path::new("cargo"));
         cargo.args(
             arguments
                 .into_iter()

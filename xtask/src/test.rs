@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use crate::project::{BARE, Project, WASI};
+use crate::project::{BARE, COMPONENTS, NO_STD, Project, WASI};
 use crate::step::step;
 use crate::tally::Tally;
-use crate::{browser, guests, licences, optional, shell, tools};
+use crate::{browser, clang, guests, licences, optional, shell, tools};
 
 /// The guest crate's features, in the combinations that must build; `image` has `metashrew` with it.
-const FEATURES: [&str; 12] = [
+const FEATURES: [&str; 16] = [
     "",
     "trace",
     "metashrew",
@@ -25,6 +25,10 @@ const FEATURES: [&str; 12] = [
     "trace,image",
     "image,log",
     "trace,image,log",
+    "std",
+    "metashrew,std",
+    "c",
+    "c,trace,image,log",
 ];
 
 /// The packages that only a wasm target gives their meaning.
@@ -35,7 +39,7 @@ const GUESTS: [(&str, &str); 2] = [
     ),
     (
         BARE,
-        "--package indexer-metashrew --package metashrew-port --package wasm-test-guests --package image-guests --package bench-guests --package bench-indexer-guests --package bench-metashrew-guests",
+        "--package indexer-metashrew --package metashrew-port --package wasm-test-guests --package image-guests --package no-std-guest --package bench-guests --package bench-indexer-guests --package bench-metashrew-guests",
     ),
 ];
 
@@ -76,13 +80,50 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     )?;
     in_javascript(project, tally)?;
     // Optimised, as the tools are, so that the engine is built once.
+    test(project, tally, "tests: host and engines", ENGINES)?;
+    with_c(project, tally)?;
+    other_targets(project, tally)?;
+    examples(project)
+}
+
+/// The packages whose tests run modules under engines; the same in each command, so that the engine is built once.
+const ENGINES: &str =
+    "--release --package steadfast-host --package wasm-tests --package steadfast-bench";
+
+/// C and C++ in modules.
+fn with_c(project: &Project, tally: &mut Tally) -> Result<()> {
+    let name = "tests: C and C++ in modules";
+    if !clang::to_be_had(name) {
+        return Ok(());
+    }
+    guests::with_c(project)?;
     test(
         project,
         tally,
-        "tests: host and engines",
-        "--release --package steadfast-host --package wasm-tests --package steadfast-bench",
-    )?;
-    examples(project)
+        name,
+        &format!("{ENGINES} --test c -- --ignored"),
+    )
+}
+
+/// The targets beyond the two that all tests run on.
+fn other_targets(project: &Project, tally: &mut Tally) -> Result<()> {
+    let tests = |tally: &mut Tally, name: &str, filter: &str| {
+        let arguments = format!("{ENGINES} --test targets -- --ignored {filter}");
+        test(project, tally, name, &arguments)
+    };
+    let name = format!("tests: {COMPONENTS}");
+    if optional::target(project, &name, COMPONENTS) {
+        guests::component(project)?;
+        tests(tally, &name, "component")?;
+    }
+    let name = format!("tests: {NO_STD}");
+    if optional::target(project, &name, NO_STD) {
+        let features = format!("check --package steadfast --all-features --target {NO_STD}");
+        check(project, &format!("all features: {NO_STD}"), &features)?;
+        guests::no_std(project)?;
+        tests(tally, &name, "standard_library")?;
+    }
+    Ok(())
 }
 
 /// This one runs until it is stopped, and the page that it serves has tests of its own.

@@ -1,7 +1,7 @@
 //! The Rust toolchain: rustup's own wasm targets, or Debian's compiler with targets built from its source.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::debian;
-use crate::project::{BARE, WASI};
+use crate::project::{BARE, NO_STD, WASI};
 use crate::shell;
 use crate::step::step;
 
@@ -53,7 +53,7 @@ pub enum Toolchain {
 
 impl Toolchain {
     /// A command that runs with this toolchain.
-    pub fn command(&self, program: &str) -> Command {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         match self {
             Toolchain::Active => {}
@@ -85,17 +85,29 @@ impl Toolchain {
             && installed("clippy")
     }
 
-    fn has_target(&self, root: &Path, target: &str) -> bool {
+    /// Whether a target's libraries are there.
+    pub fn has_target(&self, root: &Path, target: &str) -> bool {
         let mut rustc = self.command("rustc");
         rustc
             .current_dir(root)
             .args(["--print", "target-libdir", "--target", target]);
-        shell::output(&mut rustc).is_ok_and(|directory| holds_std(Path::new(directory.trim())))
+        shell::output(&mut rustc).is_ok_and(|directory| {
+            let directory = Path::new(directory.trim());
+            match target {
+                NO_STD => holds(directory, &["libcore-", "liballoc-"]),
+                _ => holds_std(directory),
+            }
+        })
     }
 }
 
 /// Whether the directory holds the libraries `core` and `std`.
 pub fn holds_std(directory: &Path) -> bool {
+    holds(directory, &["libcore-", "libstd-"])
+}
+
+/// Whether the directory holds libraries whose names begin so.
+fn holds(directory: &Path, libraries: &[&str]) -> bool {
     let Ok(files) = directory.read_dir() else {
         return false;
     };
@@ -108,7 +120,7 @@ pub fn holds_std(directory: &Path) -> bool {
             .iter()
             .any(|name| name.starts_with(start) && name.ends_with(".rlib"))
     };
-    has("libcore-") && has("libstd-")
+    libraries.iter().all(|library| has(library))
 }
 
 /// Gets a toolchain with both wasm targets, by the way that is asked for.
