@@ -6,6 +6,7 @@ const MIB: u64 = 1 << 20;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    refuse_threads();
     let region_base = size("STEADFAST_REGION_BASE", 128 * MIB);
     let region_max = size("STEADFAST_REGION_MAX", 1024 * MIB);
     let c_heap = size("STEADFAST_C_HEAP", 4 * MIB);
@@ -35,6 +36,19 @@ fn main() {
     );
     let out = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(Path::new(&out).join("baked.rs"), baked).expect("OUT_DIR can be written");
+}
+
+/// Stable Rust tells a crate nothing of the target feature `atomics`, so the flags are looked at. They
+/// are those of the whole build, from the environment or cargo's configuration.
+fn refuse_threads() {
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let is_wasm = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch.starts_with("wasm"));
+    let threads = ["+atomics", "--shared-memory"];
+    if is_wasm && threads.iter().any(|flag| flags.contains(flag)) {
+        refuse(
+            "steadfast is single-threaded: build without the target feature `atomics` and without --shared-memory",
+        )
+    }
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -8,6 +8,7 @@
 mod attach;
 mod error;
 mod evict;
+mod forget;
 mod hash;
 mod index;
 mod invalidate;
@@ -39,6 +40,9 @@ use store::Store;
 ///
 /// An entry takes its key, its value, 20 bytes of header and one of rounding, at most 7; the index takes 64 bytes for each
 /// 9.5 entries of the plan's expected size. All of that, and the header, is inside the region.
+///
+/// A cache answers with the last value that it was told for a key, or with nothing. What is refused, evicted, swept or damaged
+/// is gone: an older value never comes in its place. So a program may ignore every result of a call that writes.
 ///
 /// With no region, or one that cannot hold an entry, every lookup misses and every insert is refused with
 /// [`InsertError::Disabled`].
@@ -150,7 +154,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// The entry cannot fit, however much is evicted; see [`InsertError`]. The cache is then as it was.
+    /// The entry cannot fit, however much is evicted; see [`InsertError`]. The key is not there then, with no older value
+    /// either, so that the result may be ignored.
     pub fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
         self.scope(Scope::Main).insert(key, value)
     }
@@ -163,7 +168,7 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// The entry is not there and cannot fit; `load` has not been called, and the cache is as it was.
+    /// The entry is not there and cannot fit; `load` has not been called.
     pub fn get_or_load(
         &mut self,
         key: &[u8],

@@ -1,20 +1,23 @@
 //! One owner at a time for a value in a static.
 
 use core::cell::UnsafeCell;
-use core::hint::spin_loop;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::hint::{black_box, spin_loop};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::memory::platform;
 
+const NOBODY: usize = 0;
+
 /// A value in a static that one caller uses at a time.
 ///
-/// A WebAssembly module runs one thread: there a call costs nothing, and [`Exclusive::with`] stops the module when it is
-/// entered again from within. A native process waits for the other thread.
+/// [`Exclusive::with`] stops where it is entered again from within: a module aborts, a native thread
+/// panics. A native thread waits for the others.
 #[repr(C)]
 pub struct Exclusive<T> {
     // First, so that the address of the cell is the address of the value.
     value: UnsafeCell<T>,
-    busy: AtomicBool,
+    /// The thread that uses the value; 0 for none.
+    user: AtomicUsize,
 }
 
 // SAFETY: `with` and `with_leaf` let one caller at a time reach the value: by the lock, or since one thread is all there is.
@@ -25,22 +28,26 @@ impl<T> Exclusive<T> {
     pub const fn new(value: T) -> Self {
         Self {
             value: UnsafeCell::new(value),
-            busy: AtomicBool::new(false),
+            user: AtomicUsize::new(NOBODY),
         }
     }
 
     /// Runs `f` with the value to itself.
     ///
-    /// Entering the same cell again from within `f` stops a module, and waits forever in a native process.
+    /// Entering the same cell again from within `f` aborts a module, and panics in a native process.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        while self.busy.swap(true, Ordering::Acquire) {
-            if platform::SINGLE_THREADED {
-                platform::abort();
+        let us = platform::this_thread();
+        while let Err(user) =
+            self.user
+                .compare_exchange(NOBODY, us, Ordering::Acquire, Ordering::Relaxed)
+        {
+            if user == us {
+                a_call_from_within_reached_its_own_static();
             }
             spin_loop();
         }
-        let _release = Release(&self.busy);
-        // SAFETY: `busy` was free and is ours until `_release` drops.
+        let _release = Release(&self.user);
+        // SAFETY: nobody used the value, and it is ours until `_release` drops.
         f(unsafe { &mut *self.value.get() })
     }
 
@@ -56,6 +63,14 @@ impl<T> Exclusive<T> {
         // SAFETY: there is one thread, and `f` does not come back here: the caller's duty.
         f(unsafe { &mut *self.value.get() })
     }
+}
+
+// Its name tells the reason in the backtrace of any host.
+#[cold]
+#[inline(never)]
+fn a_call_from_within_reached_its_own_static() -> ! {
+    black_box(NOBODY);
+    platform::abort()
 }
 
 /// A value in a static that is read and written whole, which nothing can come in between of.
@@ -81,24 +96,34 @@ impl<T: Copy> Slot<T> {
 }
 
 /// Frees the cell also when its user panics.
-struct Release<'a>(&'a AtomicBool);
+struct Release<'a>(&'a AtomicUsize);
 
 impl Drop for Release<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.0.store(NOBODY, Ordering::Release);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    extern crate std;
 
-    static CELL: Exclusive<u32> = Exclusive::new(0);
+    use super::*;
 
     #[test]
     fn the_value_persists_between_uses() {
+        static CELL: Exclusive<u32> = Exclusive::new(0);
         CELL.with(|value| *value += 1);
         // SAFETY: the closure only reads.
         assert_eq!(unsafe { CELL.with_leaf(|value| *value) }, 1);
+    }
+
+    #[cfg(panic = "unwind")]
+    #[test]
+    fn entering_a_cell_from_within_stops_and_frees_it() {
+        static CELL: Exclusive<u32> = Exclusive::new(0);
+        let entered = std::panic::catch_unwind(|| CELL.with(|_| CELL.with(|_| ())));
+        assert!(entered.is_err());
+        CELL.with(|value| *value += 1);
     }
 }

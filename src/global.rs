@@ -8,12 +8,13 @@ use core::hint::assert_unchecked;
 use core::ptr;
 
 use crate::exclusive::Exclusive;
-use crate::heap::Heap;
+use crate::heap::{Heap, MAX_ALIGN};
 use crate::memory::platform;
 use crate::plan::{EncodedPlan, Plan};
 use crate::probe::{Grant, Span};
-use crate::record::{Record, with_record};
-use crate::reserve::reserve_whole;
+use crate::record::{Exhaustion, Record, with_record};
+use crate::reserve::{Voice, granted, reserve_whole, say, stop_before_foreign_pages};
+use crate::units::PAGE_BYTES;
 
 /// The allocator that [`plan!`](crate::plan!) declares.
 ///
@@ -25,6 +26,7 @@ use crate::reserve::reserve_whole;
 #[derive(Debug)]
 pub struct Global {
     plan: &'static EncodedPlan,
+    voice: Voice,
     /// Where C's part begins: Rust's blocks stand below.
     c_start: usize,
 }
@@ -34,8 +36,8 @@ static HEAP: Exclusive<Heap> = Exclusive::new(Heap::new());
 /// Which part of the budget a heap serves.
 #[derive(Clone, Copy)]
 enum Part {
-    Rust,
-    C,
+    Rust = 0,
+    C = 1,
 }
 
 impl Part {
@@ -78,8 +80,15 @@ impl Global {
         let decoded = Plan::read(plan);
         Self {
             plan,
+            voice: platform::last_words,
             c_start: (decoded.region_base().get() - decoded.c_heap().get()) as usize,
         }
+    }
+
+    /// Says elsewhere why the module stops, or why a request is refused. The voice must not allocate.
+    #[doc(hidden)]
+    pub const fn with_voice(self, voice: fn(&str)) -> Self {
+        Self { voice, ..self }
     }
 
     /// Whether the block came from [`cabi_realloc`](c::cabi_realloc): a host placed a string or a list there, which then belongs
@@ -95,25 +104,46 @@ impl Global {
     #[inline(never)]
     fn first_or_exhausted(&self, heap: &Exclusive<Heap>, part: Part, layout: Layout) -> *mut u8 {
         // SAFETY: the closures call nothing but the heap.
-        unsafe {
+        let block = unsafe {
             let is_first = !heap.with_leaf(|heap| heap.is_adopted());
-            let grant = is_first.then(|| reserve_whole(self.plan));
+            let grant = is_first.then(|| reserve_whole(self.plan, self.voice));
             heap.with_leaf(|heap| {
                 let mut block = ptr::null_mut();
                 if let Some(grant) = grant {
                     adopt(heap, &grant, part.span(&grant));
                     block = heap.alloc_zeroed(layout);
                 }
-                with_record(|record| {
-                    // 0 where addresses are wider.
-                    *part.gauges(record) =
-                        u32::try_from(ptr::from_ref(heap.gauges()).addr()).unwrap_or(0);
-                    if block.is_null() {
-                        record.note_exhaustion(heap, layout);
-                    }
-                });
+                // 0 where addresses are wider.
+                let gauges = u32::try_from(ptr::from_ref(heap.gauges()).addr()).unwrap_or(0);
+                with_record(|record| *part.gauges(record) = gauges);
                 block
             })
+        };
+        if block.is_null() {
+            part.refuse(heap, layout);
+        }
+        block
+    }
+}
+
+impl Part {
+    /// Notes a request that got null, and says so if it is the first. Stops the module where the heap
+    /// has come to pages that somebody uses.
+    #[cold]
+    #[inline(never)]
+    fn refuse(self, heap: &Exclusive<Heap>, layout: Layout) {
+        // SAFETY: the closure calls nothing but the heap.
+        let foreign = unsafe { heap.with_leaf(|heap| heap.foreign()) };
+        if let Some(offset) = foreign {
+            let start = granted().map_or(0, |grant| self.span(&grant).start);
+            stop_before_foreign_pages(start + saturate(offset));
+        }
+        let first = with_record(|record| {
+            // SAFETY: as above.
+            unsafe { heap.with_leaf(|heap| record.note_exhaustion(heap, self, layout)) }
+        });
+        if let Some(exhaustion) = first {
+            say(format_args!("{exhaustion}"));
         }
     }
 }
@@ -143,12 +173,14 @@ fn adopt(heap: &mut Heap, grant: &Grant, span: Span) {
     if heap.is_adopted() {
         return;
     }
+    let undeclared = grant.undeclared(span, platform::static_end());
     // SAFETY: the span was reserved for this heap alone, is made of whole pages, and exists.
     unsafe {
-        heap.adopt(
+        heap.adopt_beside(
             platform::pointer(span.start),
             span.len as usize,
             grant.fresh_offset(span) as usize,
+            undeclared.start as usize..undeclared.end as usize,
         );
     }
 }
@@ -230,19 +262,28 @@ impl Record {
         self.trace_count += 1;
     }
 
-    /// Notes a request that could not be served. The first one stays, since only its moment tells what went wrong.
-    fn note_exhaustion(&mut self, heap: &Heap, layout: Layout) {
+    /// Notes a request that could not be served. The first one stays, since only its moment tells what went wrong; it is
+    /// returned.
+    fn note_exhaustion(&mut self, heap: &Heap, part: Part, layout: Layout) -> Option<Exhaustion> {
         self.exhausted_count = self.exhausted_count.saturating_add(1);
-        if self.exhausted_count == 1 {
-            let counters = heap.counters();
-            self.exhausted_request = saturate(layout.size());
-            self.exhausted_align = saturate(layout.align());
-            self.exhausted_live = saturate(counters.live_bytes);
-            self.exhausted_largest_free = saturate(counters.largest_free_bytes);
-            self.exhausted_budget = saturate(counters.budget_bytes);
+        if self.exhausted_count > 1 {
+            return None;
         }
+        let counters = heap.counters();
+        self.exhausted_request = saturate(layout.size());
+        self.exhausted_align = saturate(layout.align());
+        self.exhausted_live = saturate(counters.live_bytes);
+        self.exhausted_largest_free = saturate(counters.largest_free_bytes);
+        self.exhausted_budget = saturate(counters.budget_bytes);
+        self.exhausted_part = part as u32;
+        self.exhaustion()
     }
 }
+
+const _: () = assert!(
+    MAX_ALIGN as u64 == PAGE_BYTES,
+    "the record tells a page from more"
+);
 
 fn saturate(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)

@@ -11,6 +11,7 @@
 mod bins;
 mod class;
 mod counters;
+mod doubt;
 mod gauges;
 mod large;
 mod map;
@@ -21,9 +22,10 @@ mod table;
 mod validate;
 
 use core::alloc::Layout;
+use core::ops::Range;
 use core::ptr::{self, NonNull, null_mut};
 
-use class::{CLASSES, SMALL_MAX, padded};
+use class::{CLASSES, Class, SMALL_MAX, padded};
 use runs::Runs;
 use slab::Slab;
 use table::GRANULE;
@@ -102,11 +104,38 @@ impl Heap {
     /// * The span is readable and writable, and exclusively the heap's from now on.
     /// * Its bytes from offset `fresh_from` on are zero. What the others hold does not matter.
     pub unsafe fn adopt(&mut self, start: NonNull<u8>, len: usize, fresh_from: usize) {
+        // SAFETY: the caller keeps the same contract.
+        unsafe { self.adopt_beside(start, len, fresh_from, 0..0) }
+    }
+
+    /// As [`adopt`](Heap::adopt), where the bytes at the offsets in `doubtful` may be somebody else's:
+    /// those of them that hold anything are.
+    ///
+    /// The heap looks before it first takes any of them, up to a mebibyte ahead. When it finds a byte
+    /// other than zero it has written nothing near it. Then it answers null, [tells
+    /// where](Heap::foreign), and takes nothing more that it has not used before.
+    ///
+    /// # Safety
+    /// As for [`adopt`](Heap::adopt), and `doubtful` begins and ends at multiples of 64 KiB. Of those
+    /// bytes, the ones that are zero are exclusively the heap's; nobody writes the others while the
+    /// heap looks at them.
+    pub unsafe fn adopt_beside(
+        &mut self,
+        start: NonNull<u8>,
+        len: usize,
+        fresh_from: usize,
+        doubtful: Range<usize>,
+    ) {
         debug_assert!(
             !self.is_adopted() && start.addr().get() % MAX_ALIGN == 0 && len % MAX_ALIGN == 0
         );
         // SAFETY: the caller keeps the same contract.
-        unsafe { self.runs.adopt(start, len, fresh_from) }
+        unsafe { self.runs.adopt(start, len, fresh_from, doubtful) }
+    }
+
+    /// The offset in the span of a byte that is somebody else's, once the heap has come to it.
+    pub fn foreign(&self) -> Option<usize> {
+        self.runs.foreign()
     }
 
     /// A block for `layout`, or null if none fits.
@@ -114,7 +143,7 @@ impl Heap {
     /// A request of zero bytes gets a block of its own. Alignments beyond [`MAX_ALIGN`] get null.
     #[inline]
     pub fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        match class::linear(layout.size(), layout.align()) {
+        match Class::linear(layout.size(), layout.align()) {
             Some(class) => self.alloc_small(class),
             None => self.alloc_any(layout),
         }
@@ -123,11 +152,9 @@ impl Heap {
     /// As [`alloc`](Heap::alloc), for any layout.
     #[inline(never)]
     fn alloc_any(&mut self, layout: Layout) -> *mut u8 {
-        let size = padded(layout.size(), layout.align());
-        if size <= SMALL_MAX {
-            self.alloc_small(class::of(size))
-        } else {
-            self.alloc_large(layout.size(), layout.align())
+        match Class::of(padded(layout.size(), layout.align())) {
+            Some(class) => self.alloc_small(class),
+            None => self.alloc_large(layout.size(), layout.align()),
         }
     }
 
@@ -196,7 +223,7 @@ impl Heap {
                 if self.serves(ptr, new_size) {
                     return ptr;
                 }
-                if let Some(class) = class::linear(new_size, align) {
+                if let Some(class) = Class::linear(new_size, align) {
                     return self.move_small(ptr, size.min(new_size), class);
                 }
             }
@@ -221,6 +248,10 @@ impl Heap {
             };
             if stays {
                 return ptr;
+            }
+            // Without it the block would have grown where it is, and no other place is as good.
+            if self.foreign().is_some() {
+                return null_mut();
             }
             let block = self.alloc_any(Layout::from_size_align_unchecked(new_size, align));
             if !block.is_null() {

@@ -18,7 +18,7 @@
 //!
 //! # Features
 //!
-//! `trace`, `metashrew`, `image`, `log` and `c`, none of them on by default. The README's table tells what each adds.
+//! `trace`, `metashrew`, `image`, `log`, `std` and `c`, none of them on by default. The README's table tells what each adds.
 //!
 //! # The direction of imports
 //!
@@ -26,6 +26,8 @@
 //!
 //! ```text
 //! units <- memory <- exclusive <- memory/native
+//! line <- reserve, metashrew
+//! memory <- heap
 //! units <- plan <- probe <- record <- reserve
 //! memory <- probe
 //! exclusive <- record
@@ -40,11 +42,14 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 pub mod cache;
 pub mod exclusive;
 pub mod global;
 pub mod heap;
+mod line;
 pub mod memory;
 #[cfg(feature = "metashrew")]
 pub mod metashrew;
@@ -59,6 +64,12 @@ pub use cache::{Cache, open_cache};
 pub use global::Global;
 #[doc(hidden)]
 pub use global::c as __c;
+#[cfg(not(feature = "metashrew"))]
+#[doc(hidden)]
+pub use memory::last_words as __voice;
+#[cfg(feature = "metashrew")]
+#[doc(hidden)]
+pub use metashrew::last_words as __voice;
 pub use plan::{EncodedPlan, Plan, Policy};
 pub use probe::{Grant, RegionOutcome};
 pub use reserve::{granted, on_refusal, reserve, reserve_heap, reserve_with};

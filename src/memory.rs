@@ -7,6 +7,10 @@ pub(crate) mod platform;
 #[cfg(target_family = "wasm")]
 #[path = "memory/wasm.rs"]
 pub(crate) mod platform;
+pub(crate) mod scan;
+
+#[doc(hidden)]
+pub use platform::last_words;
 
 use crate::units::Pages;
 

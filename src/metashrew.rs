@@ -40,7 +40,9 @@ mod keyed;
 mod logging;
 pub mod lru_cache;
 mod message;
+mod pending;
 mod state;
+mod unwritten;
 
 pub use debug::{
     KeyPrefixStats, LruDebugStats, PrefixAnalysisConfig, clear_prefix_hit_stats,
@@ -55,7 +57,11 @@ pub use guest::{
     parse_cache_key, parse_cache_key_enhanced, parse_cache_key_with_config, reset, set,
     set_cache_mode, set_view_for_height,
 };
+#[doc(hidden)]
+pub use logging::last_words;
 #[cfg(feature = "log")]
 pub use logging::log_facade;
+#[cfg(feature = "std")]
+pub use logging::log_panics;
 pub use logging::{Level, LogSink, set_log_sink};
 pub use lru_cache::{CacheAllocationMode, CacheStats, force_evict_to_target_percentage};

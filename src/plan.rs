@@ -34,6 +34,10 @@ pub enum Policy {
 
 /// The plan of a module's linear memory. Constant: every run of a module has the same.
 ///
+/// A plan that exists is valid. Each builder checks the whole plan, and panics when the numbers do
+/// not fit together; in a constant that is a compile error. So set first what makes room: a smaller
+/// C part before a lower base, a smaller maximum before a higher one.
+///
 /// ```
 /// use steadfast::{Bytes, Plan, Policy};
 ///
@@ -60,36 +64,55 @@ impl Plan {
     /// each can be set at build time by a `STEADFAST_*` variable (see the README).
     pub const DEFAULT: Self = BAKED.checked();
 
-    /// Places the region, and with it the end of the heap's budget. A whole number of pages, at most 4 GiB less one page.
+    /// Places the region, and with it the end of the heap's budget. A whole number of pages. Base
+    /// and maximum together stay a page below 4 GiB.
+    ///
+    /// # Panics
+    /// When the plan is not valid then. To place the region so low that the C part does not fit,
+    /// call [`with_c_heap`](Self::with_c_heap) first.
     pub const fn with_region_base(self, region_base: Bytes) -> Self {
         Self {
             region_base,
             ..self
         }
+        .checked()
     }
 
     /// The largest region that is asked for. A whole number of pages.
+    ///
+    /// # Panics
+    /// When the plan is not valid then.
     pub const fn with_region_max(self, region_max: Bytes) -> Self {
-        Self { region_max, ..self }
+        Self { region_max, ..self }.checked()
     }
 
     /// The part at the top of the budget that serves C's `malloc` and components, on WASI or with the
     /// feature `c`. A whole number of pages.
+    ///
+    /// # Panics
+    /// When the plan is not valid then.
     pub const fn with_c_heap(self, c_heap: Bytes) -> Self {
-        Self { c_heap, ..self }
+        Self { c_heap, ..self }.checked()
     }
 
     /// Bytes of key and value in a typical entry. The cache sizes its index by it.
+    ///
+    /// # Panics
+    /// When it is 0, or more than 1 MiB.
     pub const fn with_expected_entry(self, bytes: u32) -> Self {
         Self {
             expected_entry: bytes,
             ..self
         }
+        .checked()
     }
 
     /// How the region is asked for.
+    ///
+    /// # Panics
+    /// When the step of [`Policy::OnDemand`] is no positive number of whole pages below 4 GiB.
     pub const fn with_policy(self, policy: Policy) -> Self {
-        Self { policy, ..self }
+        Self { policy, ..self }.checked()
     }
 
     /// The address at which the region begins.
@@ -117,10 +140,11 @@ impl Plan {
         self.policy
     }
 
-    /// The plan itself when its numbers fit together.
+    /// The plan itself when its numbers fit together, as those of every plan do: what each builder
+    /// ends with.
     ///
     /// # Panics
-    /// Otherwise, naming what is wrong; a compile error in a constant, which is where a plan belongs.
+    /// Otherwise, naming what is wrong.
     pub const fn checked(self) -> Self {
         match self.fault() {
             None => self,
@@ -331,8 +355,7 @@ mod tests {
         .with_expected_entry(60)
         .with_policy(Policy::OnDemand {
             step: Bytes::mib(1),
-        })
-        .checked();
+        });
 
     #[test]
     fn what_was_encoded_is_decoded() {
@@ -359,21 +382,46 @@ mod tests {
         assert_eq!(Plan::decode(&encoded[1..]), Err(PlanError::Length(63)));
     }
 
+    /// Plans that no builder makes.
+    fn unfit() -> [Plan; 12] {
+        let base = |region_base| Plan {
+            region_base,
+            ..ON_DEMAND
+        };
+        let max = |region_max| Plan {
+            region_max,
+            ..ON_DEMAND
+        };
+        let c_heap = |c_heap| Plan {
+            c_heap,
+            ..ON_DEMAND
+        };
+        let step = |step| Plan {
+            policy: Policy::OnDemand { step },
+            ..ON_DEMAND
+        };
+        [
+            base(Bytes::new(1000)),
+            base(Bytes::kib(64)),
+            base(Bytes::gib(4)),
+            max(Bytes::new(1)),
+            max(Bytes::gib(4)),
+            max(Bytes::new(u64::MAX)),
+            max(Bytes::new(0u64.wrapping_sub(PAGE_BYTES))),
+            c_heap(Bytes::new(5)),
+            c_heap(Bytes::mib(32)),
+            step(Bytes::ZERO),
+            step(Bytes::gib(4)),
+            Plan {
+                expected_entry: 0,
+                ..ON_DEMAND
+            },
+        ]
+    }
+
     #[test]
     fn plans_that_do_not_fit_are_named() {
-        let unfit = [
-            ON_DEMAND.with_region_base(Bytes::new(1000)),
-            ON_DEMAND.with_region_base(Bytes::kib(64)),
-            ON_DEMAND.with_region_base(Bytes::gib(4)),
-            ON_DEMAND.with_region_max(Bytes::new(1)),
-            ON_DEMAND.with_region_max(Bytes::gib(4)),
-            ON_DEMAND.with_region_max(Bytes::new(0u64.wrapping_sub(PAGE_BYTES))),
-            ON_DEMAND.with_c_heap(Bytes::new(5)),
-            ON_DEMAND.with_c_heap(Bytes::mib(32)),
-            ON_DEMAND.with_expected_entry(0),
-            ON_DEMAND.with_policy(Policy::OnDemand { step: Bytes::ZERO }),
-        ];
-        for plan in unfit {
+        for plan in unfit() {
             assert!(plan.fault().is_some(), "{plan:?}");
             assert!(matches!(
                 Plan::decode(&plan.encode()),
@@ -388,6 +436,6 @@ mod tests {
             .with_region_base(Bytes::mib(24))
             .with_region_max(Bytes::mib(16))
             .with_c_heap(Bytes::kib(256));
-        assert_eq!(small.fault(), None);
+        assert_eq!(small.region_base(), Bytes::mib(24));
     }
 }

@@ -1,5 +1,7 @@
 //! Reserves linear memory once: the heap's budget, then as much of the region as the host grants.
 
+use core::ops::Range;
+
 use crate::memory::{Memory, StaticEnd};
 use crate::plan::{Plan, Policy};
 use crate::units::Pages;
@@ -91,17 +93,27 @@ impl Grant {
     /// The offset from the start of `span`, one of the grant's, from which on bytes are zero and untouched: pages that we
     /// grew. It may lie past the span's end.
     pub fn fresh_offset(&self, span: Span) -> u32 {
-        (self.heap.start + self.adopted.address()).saturating_sub(span.start)
+        let fresh_from = self.heap.start.saturating_add(self.adopted.address());
+        fresh_from.saturating_sub(span.start)
+    }
+
+    /// The offsets from the start of `span`, one of the grant's, of pages that existed beforehand
+    /// without the module having declared them. Who grew them may use them.
+    pub(crate) fn undeclared(&self, span: Span, static_end: StaticEnd) -> Range<u32> {
+        let declared = static_end.initial_memory.saturating_sub(span.start);
+        let existing = self.fresh_offset(span).min(span.len);
+        declared.min(existing)..existing
     }
 }
 
-/// Why not even the heap's budget could be reserved.
+/// Why the heap's budget could not be reserved, or not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The host refused the growth.
     #[error(
         "the host refused the heap's budget: memory has {have} pages of 64 KiB, the plan needs {need}; \
-         raise the host's memory limit, or lower STEADFAST_REGION_BASE and rebuild"
+         raise the host's memory limit (and the module's own --max-memory, if it has one), \
+         or lower STEADFAST_REGION_BASE and rebuild"
     )]
     Budget {
         /// Pages that memory had.
@@ -129,6 +141,15 @@ pub enum Refusal {
         expected: u32,
         /// Pages that the growth began at.
         found: u32,
+    },
+    /// Pages that existed before the first allocation hold something.
+    #[error(
+        "memory grew before the first allocation, and somebody uses it: address {at:#x} is not zero; \
+         whoever grew it must do so after the module's first allocation, or leave those pages empty"
+    )]
+    Occupied {
+        /// The address of a word that is not zero.
+        at: u32,
     },
 }
 
@@ -229,7 +250,8 @@ impl<M: Memory> Growing<'_, M> {
 
 /// Reserves what `plan` says.
 ///
-/// Asks at most 14 times and touches no byte.
+/// Asks at most 14 times and touches no byte. Whatever `memory` answers, no sum below overflows: a
+/// plan ends below 4 GiB, and what exists already is counted only up to the plan's end.
 ///
 /// # Errors
 /// When not even the heap's budget can be had.

@@ -1,4 +1,4 @@
-//! The record that a host reads from linear memory, and the two fields that it may write.
+//! The record that a host reads from linear memory, and the three fields that it may write.
 //!
 //! The module exports `steadfast_record`, a constant whose value is the record's address. Fields are little-endian, at fixed
 //! offsets, without gaps; a later version appends and never moves.
@@ -6,9 +6,10 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::exclusive::Exclusive;
+use crate::memory::platform::{self, per_instance};
 use crate::plan::EncodedPlan;
 use crate::probe::{Grant, Refusal, RegionOutcome, Span};
-use crate::units::Pages;
+use crate::units::{PAGE_BYTES, Pages};
 
 /// What became of the reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum State {
     StaticDataTooLarge = 3,
     /// Somebody else grew memory in between.
     ForeignGrowth = 4,
+    /// Pages that existed before the first allocation are in use by somebody else.
+    ForeignPages = 5,
 }
 
 impl State {
@@ -35,6 +38,7 @@ impl State {
             2 => Self::BudgetRefused,
             3 => Self::StaticDataTooLarge,
             4 => Self::ForeignGrowth,
+            5 => Self::ForeignPages,
             _ => return None,
         })
     }
@@ -80,7 +84,8 @@ pub struct Record {
     pub adopted_pages: u32,
     /// Pages that memory had when the heap's budget was refused.
     pub refused_have_pages: u32,
-    /// Pages that the heap's budget ends at, when it was refused; where static data end, when they are too large.
+    /// Pages that the heap's budget ends at, when it was refused; where static data end, when they are too large; the address
+    /// at which somebody else's data was found.
     pub refused_need: u32,
     /// The address of the heap's [`Gauges`](crate::heap::Gauges), words of 32 bits; 0 before the first allocation.
     pub heap_gauges: u32,
@@ -107,14 +112,19 @@ pub struct Record {
     pub module_tag: u64,
     /// How the cache began: the [code](crate::region::Start::code) of it. 0 before it is opened.
     pub cache_start: u32,
+    /// Not 0: the cache loses entries by chance, as this says. A host writes it before `_start`, to try whether the module
+    /// stores the same whatever its cache still has.
+    pub forget_seed: u32,
+    /// Which part of the budget `exhausted_request` was asked of: 0 the heap, 1 C's part.
+    pub exhausted_part: u32,
     /// 0.
-    pub reserved: u32,
+    pub unused: u32,
 }
 
 /// The address of the encoded plan that was used follows the record; 0 before the reservation.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Exported {
+struct Exported {
     record: Record,
     plan: Option<&'static EncodedPlan>,
 }
@@ -134,6 +144,9 @@ impl Record {
 
     /// Where in the record the host writes what it calls the module, as a little-endian `u64`.
     pub const MODULE_TAG_OFFSET: usize = core::mem::offset_of!(Self, module_tag);
+
+    /// Where in the record the host writes what the cache loses entries by, as a little-endian `u32`.
+    pub const FORGET_SEED_OFFSET: usize = core::mem::offset_of!(Self, forget_seed);
 
     /// The name of the export whose value is the record's address.
     pub const EXPORT: &'static str = "steadfast_record";
@@ -170,7 +183,9 @@ impl Record {
         trace_digest: 0,
         module_tag: 0,
         cache_start: 0,
-        reserved: 0,
+        forget_seed: 0,
+        exhausted_part: 0,
+        unused: 0,
     };
 
     /// Reads a record from a copy of the bytes at its address.
@@ -209,15 +224,33 @@ impl Record {
         self.adopted_pages = grant.adopted.0;
     }
 
-    fn note_refusal(&mut self, refusal: &Refusal) {
+    /// Notes why there is no heap, or not any more.
+    pub(crate) fn note_refusal(&mut self, refusal: &Refusal) {
         let (state, have, need) = match *refusal {
             Refusal::Budget { have, need } => (State::BudgetRefused, have, need),
             Refusal::StaticData { contents, .. } => (State::StaticDataTooLarge, 0, contents),
             Refusal::Foreign { expected, found } => (State::ForeignGrowth, expected, found),
+            Refusal::Occupied { at } => (State::ForeignPages, 0, at),
         };
         self.state = state as u32;
         self.refused_have_pages = have;
         self.refused_need = need;
+    }
+
+    /// The first request that could not be served, if there was one.
+    pub fn exhaustion(&self) -> Option<Exhaustion> {
+        let shortage = Shortage {
+            request: self.exhausted_request,
+            align: self.exhausted_align,
+            budget: self.exhausted_budget,
+            live: self.exhausted_live,
+            largest_free: self.exhausted_largest_free,
+        };
+        (self.exhausted_count > 0).then_some(match self.exhausted_part {
+            _ if u64::from(shortage.align) > PAGE_BYTES => Exhaustion::Alignment(shortage),
+            0 => Exhaustion::Heap(shortage),
+            _ => Exhaustion::C(shortage),
+        })
     }
 
     /// What was granted, once it is decided. `region_limit` is less by `cache_limit`.
@@ -239,11 +272,53 @@ impl Record {
 }
 
 const _: () = {
-    assert!(Record::LEN == 144);
+    assert!(Record::LEN == 152);
     assert!(core::mem::offset_of!(Exported, plan) == Record::LEN);
     assert!(Record::CACHE_LIMIT_OFFSET == 16);
     assert!(Record::MODULE_TAG_OFFSET == 128);
+    assert!(Record::FORGET_SEED_OFFSET == 140);
 };
+
+/// A request that could not be served, and the state of the part of the budget that it was asked of.
+/// In bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// What was asked for.
+    pub request: u32,
+    /// The alignment asked for.
+    pub align: u32,
+    /// The whole part.
+    pub budget: u32,
+    /// What was in use.
+    pub live: u32,
+    /// The largest free block.
+    pub largest_free: u32,
+}
+
+/// Why a request could not be served. Its text is the line that the module itself says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Exhaustion {
+    /// The heap has no block for it.
+    #[error(
+        "the heap is exhausted: request of {} bytes (align {}), budget {}, live {}, largest free block {}; \
+         raise STEADFAST_REGION_BASE and rebuild",
+        .0.request, .0.align, .0.budget, .0.live, .0.largest_free
+    )]
+    Heap(Shortage),
+    /// C's part has no block for it.
+    #[error(
+        "C's part of the budget is exhausted: request of {} bytes (align {}), budget {}, live {}, \
+         largest free block {}; raise STEADFAST_C_HEAP and rebuild",
+        .0.request, .0.align, .0.budget, .0.live, .0.largest_free
+    )]
+    C(Shortage),
+    /// No block is aligned like that.
+    #[error(
+        "a request of {} bytes cannot be aligned to {}: 65536 is the most, whatever the budget",
+        .0.request, .0.align
+    )]
+    Alignment(Shortage),
+}
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -259,13 +334,15 @@ pub enum RecordError {
     Version(u32),
 }
 
-/// The exported record.
-#[allow(non_upper_case_globals, reason = "the name is the module's export")]
-#[unsafe(no_mangle)]
-pub static steadfast_record: Exclusive<Exported> = Exclusive::new(Exported {
-    record: Record::EMPTY,
-    plan: None,
-});
+per_instance! {
+    /// The exported record.
+    #[allow(non_upper_case_globals, reason = "the name is the module's export")]
+    #[unsafe(no_mangle)]
+    static steadfast_record: Exclusive<Exported> = Exclusive::new(Exported {
+        record: Record::EMPTY,
+        plan: None,
+    });
+}
 
 /// Runs `f` with the record.
 pub(crate) fn with_record<R>(f: impl FnOnce(&mut Record) -> R) -> R {
@@ -280,6 +357,10 @@ pub(crate) fn granted_or_else(
     steadfast_record.with(|exported| {
         if let Some(grant) = exported.record.grant() {
             return Ok(grant);
+        }
+        if exported.record.state != State::Undecided as u32 {
+            // The sink that was told why there is no heap asks for some.
+            platform::abort();
         }
         exported.plan = Some(plan);
         let mut reserved = reserve();
@@ -349,7 +430,7 @@ mod tests {
         let record = Record::decode(&bytes).unwrap();
         assert_eq!(record.cache_limit, 7);
         assert_eq!(record.trace_digest, 1 << 63);
-        assert_eq!(Record::decode(&bytes[1..]), Err(RecordError::Length(143)));
+        assert_eq!(Record::decode(&bytes[1..]), Err(RecordError::Length(151)));
         bytes[8] = 2;
         assert_eq!(Record::decode(&bytes), Err(RecordError::Version(2)));
         bytes[0] = 0;

@@ -4,6 +4,7 @@
 //! whatever the region's bytes say, nothing outside of the span is touched and nothing panics.
 
 mod block;
+mod doubt;
 mod formatted;
 mod geometry;
 mod header;
@@ -13,6 +14,10 @@ mod reserved;
 mod survey;
 
 use core::ptr::NonNull;
+
+use doubt::Doubt;
+
+use crate::memory::platform::Lease;
 
 pub(crate) use block::{Bucket, EntryHeader, FreeHeader, STAMP_MASK, Slot};
 pub(crate) use formatted::Formatted;
@@ -107,6 +112,8 @@ pub struct RegionParts {
     pub plan_fingerprint: u64,
     /// What the host calls the module, so that an image of another one is refused; 0 if it does not say.
     pub module_tag: u64,
+    /// Not 0: the cache loses entries by chance, as this says. For hosts that try a program.
+    pub forget_seed: u32,
     /// Whether the span may be extended.
     pub growth: Growth,
 }
@@ -117,6 +124,9 @@ pub struct Region {
     parts: RegionParts,
     /// A host had an image to load, for which there was no room.
     is_too_small: bool,
+    /// Keeps the span.
+    lease: Lease,
+    doubt: Doubt,
 }
 
 impl Region {
@@ -134,9 +144,12 @@ impl Region {
                 expected_entry: Region::DEFAULT_EXPECTED_ENTRY,
                 plan_fingerprint: 0,
                 module_tag: 0,
+                forget_seed: 0,
                 growth: Growth::Fixed,
             },
             is_too_small: false,
+            lease: Lease::none(),
+            doubt: Doubt::NONE,
         }
     }
 
@@ -149,6 +162,17 @@ impl Region {
     /// and above `parts.fresh_from`, and those appended, are zero. The span does not reach the end of the address space.
     #[must_use]
     pub unsafe fn from_raw(parts: RegionParts) -> Region {
+        // SAFETY: the caller keeps the same contract.
+        unsafe { Region::leased(parts, Lease::none()) }
+    }
+
+    /// As [`from_raw`](Self::from_raw), of a span that the lease keeps. It is extended only where the lease
+    /// [is](Lease::is_here).
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    unsafe fn leased(parts: RegionParts, lease: Lease) -> Region {
         debug_assert!(
             parts.start.addr().get() % REGION_ALIGN == 0,
             "a region starts at a page boundary"
@@ -156,6 +180,8 @@ impl Region {
         Region {
             parts,
             is_too_small: false,
+            lease,
+            doubt: Doubt::NONE,
         }
     }
 
@@ -165,10 +191,16 @@ impl Region {
         self.parts.capacity
     }
 
+    /// What the entries are lost by; 0 where none are.
+    pub(crate) fn forget_seed(&self) -> u32 {
+        self.parts.forget_seed
+    }
+
     /// Lets a host write an image where the region begins, for [`Cache::open`](crate::Cache::open) to attach to.
     ///
     /// `load` gets the bytes that there are, at most 2 GiB of them, and tells how many the image has: 0 where there is none. Where
-    /// they are too few it writes nothing, and is asked once more if the region could be extended. Costs what `load` costs.
+    /// they are too few it writes nothing, and is asked once more if the region could be extended, or was found to be empty
+    /// that far. Costs what `load` costs.
     ///
     /// What it writes is believed as little as anything else that stands in a region.
     ///
@@ -184,9 +216,9 @@ impl Region {
     /// ```
     pub fn load(&mut self, mut load: impl FnMut(&mut [u8]) -> u32) {
         let mut len = load(self.bytes_mut());
-        if len > self.parts.capacity {
+        if len as usize > self.bytes_mut().len() {
             self.reach(len, len);
-            self.is_too_small = self.parts.capacity < len;
+            self.is_too_small = self.parts.capacity < len || !self.is_clear_to(len);
             len = match self.is_too_small {
                 true => 0,
                 false => load(self.bytes_mut()),
@@ -196,9 +228,10 @@ impl Region {
         parts.fresh_from = parts.fresh_from.max(len.min(parts.capacity));
     }
 
-    /// The span as it is, or as much of it as a slice may have on a 32-bit machine.
+    /// The span as far as it is the region's for sure, or as much of it as a slice may have on a 32-bit machine.
     fn bytes_mut(&mut self) -> &mut [u8] {
-        let len = self.parts.capacity.min(i32::MAX as u32) as usize;
+        let len = self.parts.capacity.min(self.doubt.index);
+        let len = len.min(i32::MAX as u32) as usize;
         // SAFETY: `from_raw` vouches that the bytes are valid, initialised and exclusively the region's; where there are none,
         // the pointer dangles, and is aligned.
         unsafe { core::slice::from_raw_parts_mut(self.parts.start.as_ptr(), len) }
@@ -210,8 +243,23 @@ impl Region {
         let Some(geometry) = self.fit() else {
             return Err(self);
         };
+        // SAFETY: the capacity is the region's, and `beside` vouches for the rest.
+        let doubt = unsafe {
+            self.doubt
+                .over(self.parts.start, &geometry, self.parts.capacity)
+        };
+        let Some(doubt) = doubt else {
+            (self.doubt.tell)(0);
+            return Err(Region {
+                parts: RegionParts {
+                    capacity: 0,
+                    ..self.parts
+                },
+                ..self
+            });
+        };
         // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw` vouches for the rest.
-        Ok(unsafe { Formatted::cold(self.parts, geometry, hash) })
+        Ok(unsafe { Formatted::cold(self.parts, doubt, self.lease, geometry, hash) })
     }
 
     /// The geometry for the limit, or, where the span cannot be extended far enough, for what there is.
@@ -233,7 +281,7 @@ impl Region {
     fn reach(&mut self, bytes: u32, limit: u32) {
         let parts = &mut self.parts;
         let short = bytes.saturating_sub(parts.capacity);
-        if short > 0 {
+        if short > 0 && self.lease.is_here() {
             let mut growth = parts.growth.up_to(limit);
             parts.capacity += growth.extend(parts.capacity, short);
         }

@@ -2,21 +2,32 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 use core::hint::black_box;
 
 use crate::exclusive::Slot;
-use crate::memory::{Memory, StaticEnd, platform};
+use crate::line::Line;
+use crate::memory::platform::{self, per_instance};
+use crate::memory::{Memory, StaticEnd};
 use crate::plan::{EncodedPlan, Plan, Policy};
-use crate::probe::{self, Grant, Ownership, Refusal};
+use crate::probe::{self, Grant, Ownership, Refusal, RegionOutcome};
 use crate::record::{self, State, granted_or_else, noted_plan, with_record};
 use crate::units::{Bytes, Pages};
 
 static DEFAULT: EncodedPlan = Plan::DEFAULT.encode();
 
-/// Whether the region is left to whoever opens the cache.
-static REGION_LATER: Slot<bool> = Slot::new(false);
+/// Says one line to whoever runs the module, without the heap.
+pub(crate) type Voice = fn(&str);
 
-static REFUSAL_SINK: Slot<Option<fn(&Refusal)>> = Slot::new(None);
+/// Whether anybody can hear: if not, the words stay out of the module.
+const HAS_VOICE: bool = platform::HAS_STANDARD_ERROR || cfg!(feature = "metashrew");
+
+per_instance! {
+    /// Whether the region is left to whoever opens the cache.
+    static REGION_LATER: Slot<bool> = Slot::new(false);
+    static VOICE: Slot<Voice> = Slot::new(platform::last_words);
+    static REFUSAL_SINK: Slot<Option<fn(&Refusal)>> = Slot::new(None);
+}
 
 /// Reserves memory now, unless it is reserved already, and tells what was granted.
 ///
@@ -108,9 +119,12 @@ fn settle_region() {
     });
 }
 
-/// Sets what is called with the reason before the module stops for want of its heap's budget.
+/// Sets what is called with the reason before the module stops for want of its heap's budget, or
+/// because somebody uses pages of it.
 ///
-/// The sink runs without a heap: it must not allocate.
+/// The module says the reason itself before that, in one line: on standard error in a WASI program, in
+/// the host's log with the feature `metashrew`. The sink runs without a heap. If it allocates, the
+/// module stops there.
 pub fn on_refusal(sink: fn(&Refusal)) {
     REFUSAL_SINK.set(Some(sink));
 }
@@ -134,7 +148,10 @@ fn touch_allocator() {
 
 /// Reserves for a module whose global allocator is ours, unless it is done already.
 #[inline]
-pub(crate) fn reserve_whole(plan: &'static EncodedPlan) -> Grant {
+pub(crate) fn reserve_whole(plan: &'static EncodedPlan, voice: Voice) -> Grant {
+    if HAS_VOICE {
+        VOICE.set(voice);
+    }
     decide(plan, platform::static_end(), Ownership::Whole)
 }
 
@@ -153,39 +170,95 @@ fn decide(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownershi
             platform::C_FAMILY,
         )
     });
-    reserved.unwrap_or_else(|refusal| {
-        if let Some(sink) = REFUSAL_SINK.get() {
-            sink(&refusal);
-        }
-        match refusal {
-            Refusal::Budget { .. } => the_host_refused_the_heap_budget(),
-            Refusal::StaticData { .. } => static_data_reach_past_the_heap(),
-            Refusal::Foreign { .. } => memory_grew_during_the_reservation(),
-        }
-    })
+    match reserved {
+        Ok(grant) => grant,
+        Err(refusal) => stop(&refusal),
+    }
 }
 
-// The names of these three tell the reason in the backtrace of any host. Their bodies differ so that they are not merged.
+/// Stops the module since pages of its budget hold something at this address.
+#[cold]
+pub(crate) fn stop_before_foreign_pages(at: u32) -> ! {
+    let refusal = Refusal::Occupied { at };
+    with_record(|record| {
+        if record.state == State::ForeignPages as u32 {
+            // The sink that is told of it asks for more.
+            platform::abort();
+        }
+        record.note_refusal(&refusal);
+    });
+    stop(&refusal)
+}
 
 #[cold]
 #[inline(never)]
-fn the_host_refused_the_heap_budget() -> ! {
+fn stop(why: &Refusal) -> ! {
+    match why {
+        Refusal::Budget { .. } => the_host_refused_the_heap_budget(why),
+        Refusal::StaticData { .. } => static_data_reach_past_the_heap(why),
+        Refusal::Foreign { .. } => memory_grew_during_the_reservation(why),
+        Refusal::Occupied { .. } => memory_grew_before_and_somebody_uses_it(why),
+    }
+}
+
+// The names of these four tell the reason in the backtrace of any host, also where the sink stops. Their
+// bodies differ so that they are not merged.
+
+#[cold]
+#[inline(never)]
+fn the_host_refused_the_heap_budget(refusal: &Refusal) -> ! {
+    tell(refusal);
     black_box(State::BudgetRefused);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
-fn static_data_reach_past_the_heap() -> ! {
+fn static_data_reach_past_the_heap(refusal: &Refusal) -> ! {
+    tell(refusal);
     black_box(State::StaticDataTooLarge);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
-fn memory_grew_during_the_reservation() -> ! {
+fn memory_grew_during_the_reservation(refusal: &Refusal) -> ! {
+    tell(refusal);
     black_box(State::ForeignGrowth);
     platform::abort()
+}
+
+#[cold]
+#[inline(never)]
+fn memory_grew_before_and_somebody_uses_it(refusal: &Refusal) -> ! {
+    tell(refusal);
+    black_box(State::ForeignPages);
+    platform::abort()
+}
+
+#[cold]
+#[inline(never)]
+fn tell(refusal: &Refusal) {
+    say(format_args!("{refusal}"));
+    if let Some(sink) = REFUSAL_SINK.get() {
+        sink(refusal);
+    }
+}
+
+/// Says one line, without the heap.
+pub(crate) fn say(words: fmt::Arguments<'_>) {
+    if HAS_VOICE {
+        VOICE.get()(Line::of(words).text());
+    }
+}
+
+/// Notes that the cache uses no more than `len` bytes of the region, since somebody uses the rest.
+pub(crate) fn cut_region(len: u32) {
+    with_record(|record| {
+        record.region_len = record.region_len.min(len);
+        record.region_limit = record.region_limit.min(len);
+        record.region_outcome = RegionOutcome::Occupied as u32;
+    });
 }
 
 /// Grows the region on demand by `bytes`, rounded up to pages; answers the bytes that it grew by, 0 when refused or when

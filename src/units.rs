@@ -57,7 +57,7 @@ impl Bytes {
         self.0 % PAGE_BYTES == 0
     }
 
-    /// The pages of a size that is a whole number of them and at most 4 GiB.
+    /// The pages of a size that is a whole number of them and at most 4 GiB, as those of a plan are.
     pub(crate) const fn pages(self) -> Pages {
         Pages((self.0 / PAGE_BYTES) as u32)
     }
@@ -91,9 +91,10 @@ impl Pages {
         Self((address.wrapping_sub(1) >> PAGE_BYTES.ilog2()) + 1)
     }
 
-    /// The address at which the page begins; as a number of pages, its bytes. Below 65,536.
+    /// The address at which the page begins; as a number of pages, its bytes. The last address for
+    /// what lies past the address space.
     pub(crate) const fn address(self) -> u32 {
-        self.0 * PAGE_BYTES as u32
+        self.0.saturating_mul(PAGE_BYTES as u32)
     }
 
     /// The size in bytes.

@@ -178,13 +178,14 @@ fn a_region_grown_to_its_limit_holds_as_much_as_one_that_had_it() {
 }
 
 #[test]
-fn what_cannot_fit_is_refused_and_changes_nothing() {
+fn what_cannot_fit_is_refused_and_removes_its_key_alone() {
     let mut cache = Cache::new(region(&Spec::dirty(20_000)));
     for number in 0..50u8 {
         cache.insert(&[number], &[number; 100]).unwrap();
     }
     let held: Vec<_> = cache
         .iter()
+        .filter(|(key, _)| *key != [3])
         .map(|(key, value)| (key.to_vec(), value.to_vec()))
         .collect();
     let too_large = cache.insert(&[3], &[0; 20_000]);
@@ -234,7 +235,7 @@ fn the_largest_value_fits() {
     cache.insert(b"huge", &vec![1; room]).unwrap();
     assert_eq!(cache.len(), 1);
     cache.validate().unwrap();
-    assert!(cache.insert(b"huge", &vec![1; room + 2]).is_err());
+    assert!(cache.insert(b"more", &vec![1; room + 2]).is_err());
     assert_eq!(cache.get(b"huge"), Some(&vec![1; room][..]));
 }
 

@@ -129,6 +129,8 @@ fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     collect(&root, &mut files);
+    // Unit tests, which may use what they like.
+    files.retain(|path| !path.ends_with("tests.rs"));
     assert!(!files.is_empty());
     let source = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();

@@ -1,5 +1,7 @@
 //! What a host grants to the guests that it runs.
 
+use std::num::NonZeroU32;
+
 use crate::ceiling::machine_ceiling;
 use crate::engine::Compiler;
 use crate::limits::OnRefusal;
@@ -13,6 +15,9 @@ pub struct RunConfig {
     /// The largest region, in bytes, that a guest built on steadfast may use for its cache,
     /// whatever it was granted; 0 switches its cache off. `None` leaves it to the guest.
     pub cache: Option<u32>,
+    /// Makes the cache of a guest built on steadfast lose entries by chance, as this seed says. A guest that is right stores
+    /// the same.
+    pub forget: Option<NonZeroU32>,
     /// Pages of memory that the host grows an instance to, in all, before `_start`. An instance
     /// that has more already keeps it.
     pub pregrow: Option<u64>,
@@ -24,6 +29,8 @@ pub struct RunConfig {
     pub env: Vec<(String, String)>,
     /// What makes the guests' code run.
     pub compiler: Compiler,
+    /// Bytes of native stack that the guests' calls may use; `None` is wasmtime's default. Compiled in.
+    pub stack: Option<usize>,
     /// Counts the instructions that guests run. It makes them somewhat slower.
     pub fuel: bool,
     /// Where guests' output and log lines go.
@@ -35,11 +42,13 @@ impl Default for RunConfig {
         RunConfig {
             ceiling: machine_ceiling(),
             cache: None,
+            forget: None,
             pregrow: None,
             refuse_grow: None,
             on_refusal: OnRefusal::default(),
             env: Vec::new(),
             compiler: Compiler::default(),
+            stack: None,
             fuel: false,
             output: Output::default(),
         }

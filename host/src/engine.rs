@@ -47,7 +47,23 @@ pub fn engine(fuel: bool) -> Result<Engine, wasmtime::Error> {
 ///
 /// When wasmtime cannot compile for this machine in that way.
 pub fn engine_with(compiler: Compiler, fuel: bool) -> Result<Engine, wasmtime::Error> {
+    engine_with_stack(compiler, fuel, None)
+}
+
+/// As [`engine_with`], with so many bytes of native stack for a module's calls.
+///
+/// # Errors
+///
+/// When wasmtime cannot compile for this machine in that way.
+pub fn engine_with_stack(
+    compiler: Compiler,
+    fuel: bool,
+    stack: Option<usize>,
+) -> Result<Engine, wasmtime::Error> {
     let mut config = Config::new();
+    if let Some(bytes) = stack {
+        config.max_wasm_stack(bytes);
+    }
     config.consume_fuel(fuel);
     // Shared images are mapped into memories that no other instance takes over.
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);

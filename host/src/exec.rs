@@ -1,11 +1,16 @@
 //! Runs a plain WASI preview 1 command, as cargo's runner for `wasm32-wasip1` does.
 
-use wasmtime::{Linker, Store};
+use std::num::NonZeroU32;
+
+use steadfast::record::Record;
+use wasmtime::{Instance, Linker, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 
 use crate::engine::engine;
 use crate::guest::one_line;
 use crate::limits::{Limits, OnRefusal};
+use crate::observe;
+use crate::proposal::needed;
 use crate::trap::{RunError, explain};
 use crate::wasi::CommandWorld;
 
@@ -29,15 +34,24 @@ pub enum ExecError {
 }
 
 /// Runs a command with this process's standard streams and at most `ceiling` bytes of memory;
-/// answers its exit status.
+/// answers its exit status. `forget` is as in [`RunConfig`](crate::RunConfig).
 ///
 /// # Errors
 ///
 /// When the module cannot be run, or traps.
-pub fn exec(module: &[u8], world: &CommandWorld, ceiling: u64) -> Result<i32, ExecError> {
+pub fn exec(
+    module: &[u8],
+    world: &CommandWorld,
+    ceiling: u64,
+    forget: Option<NonZeroU32>,
+) -> Result<i32, ExecError> {
     let load = |error: wasmtime::Error| ExecError::Load(one_line(&error));
     let engine = engine(false).map_err(load)?;
-    let module = wasmtime::Module::from_binary(&engine, module).map_err(load)?;
+    let module =
+        wasmtime::Module::from_binary(&engine, module).map_err(|error| match needed(module) {
+            Some(proposal) => ExecError::Load(proposal.to_string()),
+            None => load(error),
+        })?;
     let mut linker = Linker::new(&engine);
     p1::add_to_linker_sync(&mut linker, |command: &mut Command| &mut command.wasi).map_err(load)?;
     let wasi = world
@@ -47,6 +61,9 @@ pub fn exec(module: &[u8], world: &CommandWorld, ceiling: u64) -> Result<i32, Ex
     let mut store = Store::new(&engine, Command { limits, wasi });
     store.limiter(|command| &mut command.limits);
     let instance = linker.instantiate(&mut store, &module).map_err(load)?;
+    if let Some(seed) = forget {
+        forget_by(&mut store, &instance, seed).ok_or(RunError::NoRecord)?;
+    }
     let start = instance
         .get_typed_func::<(), ()>(&mut store, "_start")
         .map_err(load)?;
@@ -57,4 +74,16 @@ pub fn exec(module: &[u8], world: &CommandWorld, ceiling: u64) -> Result<i32, Ex
             failure => Err(failure.into()),
         },
     }
+}
+
+/// Tells the command's cache what to lose entries by, if it has a record to tell it in.
+fn forget_by(store: &mut Store<Command>, instance: &Instance, seed: NonZeroU32) -> Option<()> {
+    let at = instance.get_global(&mut *store, Record::EXPORT)?;
+    let at = at.get(&mut *store).i32()? as u32;
+    let memory = instance.get_memory(&mut *store, "memory")?;
+    observe::record(memory.data(&*store), at)?;
+    let field = at as usize + Record::FORGET_SEED_OFFSET;
+    memory
+        .write(&mut *store, field, &seed.get().to_le_bytes())
+        .ok()
 }

@@ -9,7 +9,7 @@ use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 use crate::image::module_digest;
 use crate::metashrew::Import;
-use crate::{metashrew, wasi};
+use crate::{metashrew, proposal, wasi};
 
 /// Why a module cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -28,11 +28,19 @@ pub enum LoadError {
     /// No memory is exported as `memory`.
     #[error("the module exports no memory named `memory`")]
     NoMemory,
-    /// The module has more memories than the exported one, or one that is not of the plain kind.
+    /// The module is valid with a proposal that this host does not enable.
     #[error(
-        "the module's memory is not a single, unshared, 32-bit one of its own with pages of 64 KiB"
+        "the module needs the WebAssembly proposal \"{name}\", which this host does not enable: {advice}"
     )]
-    OtherMemory,
+    Proposal {
+        /// What it is called.
+        name: &'static str,
+        /// How to do without it.
+        advice: &'static str,
+    },
+    /// The memory that the module exports is another module's.
+    #[error("the module imports its memory: let it define one of its own, and export that")]
+    ImportedMemory,
     /// An import that this host does not provide.
     #[error("the module imports `{module}::{name}`, which this host does not provide; it has metashrew's functions in `{env}` and WASI preview 1 in `{wasi}`", env = metashrew::MODULE, wasi = wasi::MODULE)]
     UnknownImport {
@@ -60,6 +68,16 @@ pub enum LoadError {
         /// Bytes that it may have.
         ceiling: u64,
     },
+    /// The module declares a maximum for its memory that is below its heap's budget.
+    #[error(
+        "the module declares a maximum of {maximum} bytes of memory, and its heap's budget ends at {need}: link it with --max-memory={need} or more, or without, or build it with a lower STEADFAST_REGION_BASE"
+    )]
+    MaximumMemory {
+        /// The most that memory can grow to.
+        maximum: u64,
+        /// Where the heap's budget ends.
+        need: u64,
+    },
 }
 
 /// The memory that a module declares, in bytes.
@@ -77,6 +95,7 @@ pub struct Guest {
     module: Module,
     memory: DeclaredMemory,
     plan: Option<Plan>,
+    names_producers: bool,
     has_record: bool,
     uses_wasi: bool,
     asks_for_image: bool,
@@ -91,12 +110,15 @@ impl Guest {
     /// When the bytes are not a module, when its memory is missing or of an unusual kind, and when
     /// its plan cannot be read.
     pub fn load(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
-        let module = Module::from_binary(engine, bytes)
-            .map_err(|error| LoadError::Invalid(one_line(&error)))?;
-        let memory = declared_memory(&module)?;
+        let module = Module::from_binary(engine, bytes).map_err(|error| {
+            proposal::needed(bytes).unwrap_or_else(|| LoadError::Invalid(one_line(&error)))
+        })?;
+        let memory = declared_memory(&module, bytes)?;
+        let sections = Sections::read(bytes)?;
         Ok(Guest {
             memory,
-            plan: plan(bytes)?,
+            plan: sections.plan,
+            names_producers: sections.names_producers,
             has_record: module.get_export(Record::EXPORT).is_some(),
             asks_for_image: Import::is_image_asked_for(&module),
             uses_wasi: wasi::is_imported_by(&module),
@@ -124,6 +146,12 @@ impl Guest {
     /// The plan in the module's custom section, for a module that is built on steadfast.
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
+    }
+
+    /// Whether the module is built on steadfast, and its custom sections were stripped: nobody can read its plan then. One that
+    /// has a plan without a section, since it keeps another global allocator, still tells what produced it.
+    pub fn is_stripped(&self) -> bool {
+        self.has_record && self.plan.is_none() && !self.names_producers
     }
 
     /// The memory that the module declares.
@@ -170,13 +198,13 @@ pub(crate) fn one_line(error: &wasmtime::Error) -> String {
     joined.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn declared_memory(module: &Module) -> Result<DeclaredMemory, LoadError> {
+fn declared_memory(module: &Module, bytes: &[u8]) -> Result<DeclaredMemory, LoadError> {
     let Some(ExternType::Memory(memory)) = module.get_export("memory") else {
         return Err(LoadError::NoMemory);
     };
     let plain = !memory.is_64() && !memory.is_shared() && memory.page_size() == PAGE_BYTES;
     if !plain || module.resources_required().num_memories != 1 {
-        return Err(LoadError::OtherMemory);
+        return Err(proposal::needed(bytes).unwrap_or(LoadError::ImportedMemory));
     }
     Ok(DeclaredMemory {
         initial: memory.minimum() * PAGE_BYTES,
@@ -184,18 +212,35 @@ fn declared_memory(module: &Module) -> Result<DeclaredMemory, LoadError> {
     })
 }
 
-fn plan(bytes: &[u8]) -> Result<Option<Plan>, LoadError> {
-    use wasmparser::{Parser, Payload};
-    let mut plan = None;
-    for payload in Parser::new(0).parse_all(bytes) {
-        // Wasmtime has accepted the bytes: what this parser cannot read is no custom section.
-        let Ok(Payload::CustomSection(section)) = payload else {
-            continue;
+/// What custom sections tell.
+struct Sections {
+    plan: Option<Plan>,
+    /// Compilers say which they are, unless that is stripped.
+    names_producers: bool,
+}
+
+impl Sections {
+    fn read(bytes: &[u8]) -> Result<Self, LoadError> {
+        use wasmparser::{Parser, Payload};
+        let mut sections = Sections {
+            plan: None,
+            names_producers: false,
         };
-        if section.name() == Plan::SECTION && plan.replace(Plan::decode(section.data())?).is_some()
-        {
-            return Err(LoadError::TwoPlans);
+        for payload in Parser::new(0).parse_all(bytes) {
+            // Wasmtime has accepted the bytes: what this parser cannot read is no custom section.
+            let Ok(Payload::CustomSection(section)) = payload else {
+                continue;
+            };
+            sections.names_producers |= section.name() == "producers";
+            if section.name() == Plan::SECTION
+                && sections
+                    .plan
+                    .replace(Plan::decode(section.data())?)
+                    .is_some()
+            {
+                return Err(LoadError::TwoPlans);
+            }
         }
+        Ok(sections)
     }
-    Ok(plan)
 }

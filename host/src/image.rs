@@ -93,6 +93,14 @@ pub enum ImageError {
         /// What was found.
         reason: String,
     },
+    /// A file that would be replaced is no image.
+    #[error(
+        "{path}: this is not an image of a cache, so it is neither replaced nor removed; choose another path for the image"
+    )]
+    NotOurs {
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// The file could not be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! ceiling, digest, engine, input, limits, plot, state <- trace
-//!   <- image <- metashrew <- context <- wasi <- guest
+//!   <- image <- metashrew <- context <- wasi <- guest, proposal
 //!   <- observe, report, share, trap <- run, exec, prometheus <- table <- map, size
 //! ```
 
@@ -29,6 +29,7 @@ pub mod metashrew;
 pub mod observe;
 pub mod plot;
 pub mod prometheus;
+mod proposal;
 pub mod report;
 pub mod run;
 pub mod share;

@@ -70,6 +70,9 @@ impl From<&Plan> for PlanReport {
 pub struct Report {
     /// The module's plan.
     pub plan: Option<PlanReport>,
+    /// Whether it was stripped from the module.
+    #[serde(skip)]
+    pub is_stripped: bool,
     /// Bytes of linear memory that an instance could have.
     pub ceiling_bytes: u64,
     /// Blocks indexed.
@@ -103,6 +106,7 @@ impl Report {
     pub fn new(guest: &Guest, ceiling: u64) -> Self {
         Report {
             plan: guest.plan().map(PlanReport::from),
+            is_stripped: guest.is_stripped(),
             ceiling_bytes: ceiling,
             blocks: 0,
             guest_ns: 0,

@@ -3,6 +3,7 @@
 mod view;
 mod warm;
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -14,8 +15,8 @@ use crate::ceiling::PAGE_BYTES;
 use crate::config::RunConfig;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::engine::engine_with;
-use crate::guest::{Guest, LoadError, one_line};
+use crate::engine::engine_with_stack;
+use crate::guest::{DeclaredMemory, Guest, LoadError, one_line};
 use crate::image::{ImageError, module_tag};
 use crate::input::Input;
 use crate::limits::Limits;
@@ -62,7 +63,7 @@ impl Runner {
     /// imported that this one does not have, and when the module declares more memory than the
     /// ceiling.
     pub fn new(module: &[u8], config: RunConfig) -> Result<Self, LoadError> {
-        let engine = engine_with(config.compiler, config.fuel)
+        let engine = engine_with_stack(config.compiler, config.fuel, config.stack)
             .map_err(|error| LoadError::Engine(one_line(&error)))?;
         let guest = Guest::load(&engine, module)?;
         guest.check_start()?;
@@ -75,17 +76,23 @@ impl Runner {
         .checked()
     }
 
-    /// The same compiled module, run in another way. The compiler, and whether fuel is counted, are
-    /// compiled in and stay as they were.
+    /// The same compiled module, run in another way. The compiler, the stack, and whether fuel is counted
+    /// are compiled in and stay as they were.
     ///
     /// # Errors
     ///
     /// When the module declares more memory than the ceiling.
     pub fn with_config(&self, config: RunConfig) -> Result<Self, LoadError> {
-        let RunConfig { compiler, fuel, .. } = self.config;
+        let RunConfig {
+            compiler,
+            stack,
+            fuel,
+            ..
+        } = self.config;
         Runner {
             config: RunConfig {
                 compiler,
+                stack,
                 fuel,
                 ..config
             },
@@ -95,8 +102,11 @@ impl Runner {
     }
 
     fn checked(self) -> Result<Self, LoadError> {
-        let initial = self.guest.declared_memory().initial;
-        let ceiling = self.config.ceiling;
+        let DeclaredMemory { initial, maximum } = self.guest.declared_memory();
+        let (ceiling, need) = (self.config.ceiling, self.guest.memory_needed());
+        if let Some(maximum) = maximum.filter(|maximum| *maximum < need) {
+            return Err(LoadError::MaximumMemory { maximum, need });
+        }
         if initial > ceiling {
             return Err(LoadError::InitialMemory { initial, ceiling });
         }
@@ -206,6 +216,9 @@ impl Runner {
         if let Some(limit) = config.cache {
             live.limit_cache(limit)?;
         }
+        if let Some(seed) = config.forget {
+            live.forget_by(seed)?;
+        }
         Ok(live)
     }
 }
@@ -301,6 +314,11 @@ impl Live {
 
     fn limit_cache(&mut self, limit: u32) -> Result<(), RunError> {
         self.tell(Record::CACHE_LIMIT_OFFSET, &limit.to_le_bytes())
+            .ok_or(RunError::NoRecord)
+    }
+
+    fn forget_by(&mut self, seed: NonZeroU32) -> Result<(), RunError> {
+        self.tell(Record::FORGET_SEED_OFFSET, &seed.get().to_le_bytes())
             .ok_or(RunError::NoRecord)
     }
 

@@ -95,6 +95,8 @@ fn rows(report: &Report) -> Vec<Row> {
             plan.policy
         );
         rows.push(("plan", planned));
+    } else if report.is_stripped {
+        rows.push(("plan", "stripped, with the module's custom sections".into()));
     }
     rows.extend(memory_rows(report));
     rows.push((

@@ -1,6 +1,7 @@
 //! Why a run stopped, in one line.
 
-use steadfast::record::{Record, State};
+use steadfast::probe::Refusal;
+use steadfast::record::{Exhaustion, Record, State};
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -47,24 +48,22 @@ pub enum RunError {
         /// Bytes that it found.
         found: u64,
     },
+    /// Pages that memory had before the guest's first allocation are in use by somebody else.
+    #[error(transparent)]
+    ForeignPages(Refusal),
     /// The heap could not serve a request that the guest cannot do without.
-    #[error(
-        "the heap is exhausted: request of {request} bytes (align {align}), budget {budget}, live {live}, largest free block {largest_free}{stack}"
-    )]
+    #[error("{exhaustion}{stack}")]
     HeapExhausted {
-        /// Bytes asked for.
-        request: u32,
-        /// Alignment asked for.
-        align: u32,
-        /// Bytes of the heap.
-        budget: u32,
-        /// Bytes in use.
-        live: u32,
-        /// Bytes of the largest free block.
-        largest_free: u32,
+        /// The request, and the state of the heap.
+        exhaustion: Exhaustion,
         /// Where the guest stopped.
         stack: Stack,
     },
+    /// The guest's calls were nested deeper than the engine's stack allows.
+    #[error(
+        "the guest's calls are nested too deep: the stack that the host gives them is exhausted{0}"
+    )]
+    StackExhausted(Stack),
     /// The guest trapped.
     #[error("the guest trapped: {reason}{stack}")]
     Trap {
@@ -115,8 +114,8 @@ pub enum RunError {
     /// An image could not be mapped.
     #[error("cannot map the image: {0}")]
     Map(std::io::Error),
-    /// A limit on the cache was asked for, and the module has no record to write it in.
-    #[error("the module exports no `{export}`, so its cache cannot be limited: build it on steadfast", export = Record::EXPORT)]
+    /// The cache was to be limited or to lose entries, and the module has no record to write that in.
+    #[error("the module exports no `{export}`, so its cache cannot be told anything: build it on steadfast", export = Record::EXPORT)]
     NoRecord,
     /// The module has no such view.
     #[error("the module exports no function `{0}` without parameters that returns a pointer")]
@@ -124,6 +123,14 @@ pub enum RunError {
     /// A view returned a pointer to no byte string.
     #[error("the view returned pointer {0:#x}, where no readable byte string stands")]
     BadView(u32),
+}
+
+impl RunError {
+    /// Whether the guest's calls were nested deeper than the engine's stack allows.
+    #[must_use]
+    pub fn is_stack_exhausted(&self) -> bool {
+        matches!(self, RunError::StackExhausted(_))
+    }
 }
 
 /// The innermost frames of a guest's stack.
@@ -157,10 +164,11 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: 
     match record.and_then(|record| reservation_failure(record, ceiling)) {
         Some(failure) => return failure,
         None if trap == Some(&Trap::UnreachableCodeReached) => {
-            if let Some(record) = record.filter(|record| record.exhausted_count > 0) {
-                return exhaustion(record, stack);
+            if let Some(exhaustion) = record.and_then(Record::exhaustion) {
+                return RunError::HeapExhausted { exhaustion, stack };
             }
         }
+        None if trap == Some(&Trap::StackOverflow) => return RunError::StackExhausted(stack),
         None => {}
     }
     let reason = match trap {
@@ -194,17 +202,9 @@ fn reservation_failure(record: &Record, ceiling: u64) -> Option<RunError> {
             expected: have,
             found: need,
         }),
-    }
-}
-
-fn exhaustion(record: &Record, stack: Stack) -> RunError {
-    RunError::HeapExhausted {
-        request: record.exhausted_request,
-        align: record.exhausted_align,
-        budget: record.exhausted_budget,
-        live: record.exhausted_live,
-        largest_free: record.exhausted_largest_free,
-        stack,
+        State::ForeignPages => Some(RunError::ForeignPages(Refusal::Occupied {
+            at: record.refused_need,
+        })),
     }
 }
 

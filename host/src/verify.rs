@@ -1,12 +1,22 @@
-//! Whether a module computes the same whatever memory it is given.
+//! Whether a module computes the same whatever host runs it.
 //!
-//! [`verify`] runs a module on the same blocks on every engine there is and under every kind of memory that a host may
-//! grant, and compares what came of it with a first run that was refused nothing: what each block wrote and printed, which
-//! imports it called, the addresses that its heap gave out, and whether and where it ran out of memory. Reads of the state are
-//! not compared, since a cache saves some of them; lines logged through metashrew's `__log` are not either.
+//! [`verify`] runs a module on the same blocks on every engine there is and under every kind of memory that a host may grant,
+//! crossed with each other, and compares what came of it with a first run that was refused nothing: what each block wrote and
+//! printed, which imports it called, the addresses that its heap gave out, and whether and where it ran out of memory or stack.
+//! Reads of the state are not compared, since a cache saves some of them; lines logged through metashrew's `__log` are not
+//! either.
+//!
+//! ```text
+//! combinations, observation, scenario <- axis <- advice <- report
+//! rewrite <- wasmi, javascript; wasmtime <- engine <- matrix
+//! ```
 
+mod advice;
+mod axis;
+mod combinations;
 mod engine;
 mod javascript;
+mod matrix;
 mod observation;
 mod report;
 mod rewrite;
@@ -14,14 +24,59 @@ mod scenario;
 mod wasmi;
 mod wasmtime;
 
+pub use self::axis::Axis;
 pub use self::engine::{Engine, EngineError, Subject, engines};
-pub use self::observation::{Difference, Ended, Exhaustion, Observation};
+pub use self::observation::{Difference, Ended, Exhaustion, Kind, Observation};
 pub use self::report::{Outcome, Row, Verdict, VerifyReport};
-pub use self::scenario::{Extent, Scenario};
+pub use self::scenario::Scenario;
 
+use steadfast::region::HEADER_BYTES;
+
+use self::axis::Known;
+use self::engine::Ready;
+use self::matrix::Matrix;
+use crate::ceiling::MAX_CEILING;
+use crate::digest::Digest;
 use crate::guest::LoadError;
+use crate::image::RegionImage;
 use crate::input::Input;
 use crate::state::{MemoryState, State, StateError, state_digest};
+
+/// Blocks that a run has at least: two begin with the cache that one before them left.
+const LEAST_BLOCKS: usize = 3;
+
+/// The most memory that a run has on an engine that commits what it grows, in bytes.
+const COMMITTED_BYTES: u64 = 768 << 20;
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// Every pair of values of two axes, a few values on each.
+    Quick,
+    /// Every pair of values of two axes.
+    #[default]
+    Pairs,
+    /// Every combination.
+    Full,
+}
+
+/// What is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifyConfig {
+    /// How much.
+    pub extent: Extent,
+    /// Bytes of linear memory that any run may have.
+    pub ceiling: u64,
+}
+
+impl Default for VerifyConfig {
+    fn default() -> Self {
+        VerifyConfig {
+            extent: Extent::default(),
+            ceiling: MAX_CEILING,
+        }
+    }
+}
 
 /// Why nothing could be compared.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +97,9 @@ pub enum VerifyError {
     State(#[from] StateError),
 }
 
-/// Runs `module` on `inputs` through the matrix of engines and memories, and compares. `progress` is told of each run
-/// as it begins: its number, how many there are, its engine and its scenario.
+/// Runs `module` on `inputs` through the matrix of engines and memories, and compares. Where there are fewer than three blocks,
+/// the last is indexed again at the heights that follow. `progress` is told of each run as it begins: its number, how many there
+/// are, its engine and its scenario.
 ///
 /// # Errors
 ///
@@ -51,119 +107,214 @@ pub enum VerifyError {
 pub fn verify(
     module: &[u8],
     inputs: &[Input],
-    extent: Extent,
+    config: &VerifyConfig,
     mut progress: impl FnMut(usize, usize, &str, &str),
 ) -> Result<VerifyReport, VerifyError> {
     let subject = Subject::new(module)?;
     let mut engines = engines(&subject);
-    let first = engines
-        .iter_mut()
-        .find_map(|(name, engine)| Some((*name, engine.as_mut().ok()?)));
-    let Some((name, reference_engine)) = first else {
-        return Err(VerifyError::Reference {
-            engine: "any engine",
-            reason: "no engine is here".into(),
-        });
-    };
-    let reference = Run::of(
-        name,
-        reference_engine.as_mut(),
-        &Scenario::reference(),
+    let Reference {
+        first,
+        run,
         inputs,
-    )?;
-    if let Some(reason) = reference.failure() {
-        return Err(VerifyError::Reference {
-            engine: name,
-            reason,
-        });
+        repeats_fail,
+    } = Reference::new(&mut engines, inputs, config)?;
+    let mut report = VerifyReport::new(state_digest(&run.state)?);
+    if let Some(reason) = repeats_fail {
+        let outcome = Outcome::Skipped(format!("a second time, the block fails: {reason}"));
+        report.push("all", "three blocks", Vec::new(), outcome);
     }
-    // A block that is alone is run twice, so that there is one that can begin warm.
-    let twice = match inputs {
-        [one] if subject.has_record() => Some(vec![one.clone(), one.clone()]),
-        _ => None,
-    };
-    let twice_reference = twice.as_ref().map(|twice| {
-        Run::of(
-            name,
-            reference_engine.as_mut(),
-            &Scenario::reference(),
-            twice,
-        )
-    });
-    let twice_reference = twice_reference.transpose()?;
-    let scenarios = Scenario::matrix(&subject, reference.grows(), extent);
-    let mut report = VerifyReport::new(state_digest(&reference.state)?);
-    let runs = engines.len() * scenarios.len();
-    for (at, (name, engine)) in engines.iter_mut().enumerate() {
-        let engine = match engine {
-            Ok(engine) => engine,
-            Err(reason) => {
-                report.push(name, "all", Outcome::Skipped(reason.clone()));
-                continue;
-            }
-        };
-        for (place, scenario) in scenarios.iter().enumerate() {
-            if at > 0 && extent == Extent::Quick && !scenario.is_quick() {
-                continue;
-            }
-            progress(at * scenarios.len() + place, runs, name, &scenario.name);
-            let (inputs, reference) = match (&twice, &twice_reference) {
-                (Some(twice), Some(reference)) if scenario.warm => (&twice[..], reference),
-                _ => (inputs, &reference),
-            };
-            let outcome = match reference.failure() {
-                Some(reason) => {
-                    Outcome::Skipped(format!("a second time, the block fails: {reason}"))
-                }
-                None => compare(engine.as_mut(), scenario, inputs, reference)?,
-            };
-            report.push(name, &scenario.name, outcome);
+    if subject.is_stripped() {
+        let reason = "the module's custom sections were stripped: its record tells where the region begins, and not its policy";
+        let outcome = Outcome::Skipped(reason.into());
+        report.push("all", "the plan's own steps", Vec::new(), outcome);
+    }
+    let known = run.known(&subject, config);
+    for (name, engine) in &mut engines {
+        if let Ok(ready) = engine
+            && ready.commits_memory()
+            && known.need > committed(config)
+        {
+            *engine = Err(format!(
+                "it commits the memory that it grows: at least {} MiB for this module, and {} MiB are allowed",
+                known.need >> 20,
+                committed(config) >> 20
+            ));
+        }
+        if let Err(reason) = engine {
+            report.push(name, "all", Vec::new(), Outcome::Skipped(reason.clone()));
         }
     }
+    let matrix = Matrix::new(&subject, &engines, first, &known, config);
+    let runs = matrix.runs.len() + 1;
+    for (at, (place, scenario)) in matrix.runs.iter().enumerate() {
+        let (name, engine) = &mut engines[*place];
+        let Ok(engine) = engine else {
+            continue;
+        };
+        progress(at, runs, name, &scenario.name());
+        let outcome = compare(engine.as_mut(), scenario, &inputs, &run)?;
+        let mut axes: Vec<Axis> = scenario.axes().collect();
+        if *place != first {
+            axes.push(Axis::Engine);
+        }
+        report.push(name, &scenario.name(), axes, outcome);
+    }
+    let scenario = axis::kept(&known);
+    let (name, engine) = &mut engines[first];
+    let outcome = match (subject.forbids_kept_instances(), engine) {
+        (Some(reason), _) => Outcome::Skipped(reason.into()),
+        (None, Err(reason)) => Outcome::Skipped(reason.clone()),
+        (None, Ok(engine)) => {
+            progress(runs - 1, runs, name, &scenario.name());
+            compare_kept(engine.as_mut(), &scenario, &inputs, &run)?
+        }
+    };
+    report.push(name, &scenario.name(), scenario.axes().collect(), outcome);
     Ok(report)
+}
+
+/// Bytes that a run may have on an engine that commits them.
+fn committed(config: &VerifyConfig) -> u64 {
+    config.ceiling.min(COMMITTED_BYTES)
+}
+
+/// The run that all others are compared with.
+struct Reference {
+    /// The place of its engine.
+    first: usize,
+    run: Run,
+    /// The blocks, repeated up to three where that can be done.
+    inputs: Vec<Input>,
+    /// Why they are not.
+    repeats_fail: Option<String>,
+}
+
+impl Reference {
+    fn new(
+        engines: &mut [(&'static str, Ready)],
+        inputs: &[Input],
+        config: &VerifyConfig,
+    ) -> Result<Self, VerifyError> {
+        let ready = |(_, engine): &(_, Ready)| engine.is_ok();
+        let Some(first) = engines.iter().position(ready) else {
+            return Err(VerifyError::Reference {
+                engine: "any engine",
+                reason: "no engine is here".into(),
+            });
+        };
+        let (name, engine) = &mut engines[first];
+        let engine = engine.as_mut().expect("the engine is ready");
+        let repeated = repeated(inputs);
+        let run = Run::of(name, engine.as_mut(), &repeated, config)?;
+        let (run, inputs, repeats_fail) = match run.failure() {
+            Some((at, reason)) if at >= inputs.len() => {
+                let alone = Run::of(name, engine.as_mut(), inputs, config)?;
+                (alone, inputs.to_vec(), Some(reason))
+            }
+            _ => (run, repeated, None),
+        };
+        match run.failure() {
+            Some((_, reason)) => Err(VerifyError::Reference {
+                engine: name,
+                reason,
+            }),
+            None => Ok(Reference {
+                first,
+                run,
+                inputs,
+                repeats_fail,
+            }),
+        }
+    }
+}
+
+/// At least three blocks: the last is repeated at the heights that follow.
+fn repeated(inputs: &[Input]) -> Vec<Input> {
+    let mut repeated = inputs.to_vec();
+    while let Some(last) = repeated.last()
+        && repeated.len() < LEAST_BLOCKS
+    {
+        repeated.push(last.at_height(last.height().saturating_add(1)));
+    }
+    repeated
 }
 
 /// What a module did with a sequence of blocks.
 struct Run {
     blocks: Vec<Observation>,
+    /// After each block.
+    digests: Vec<Digest>,
     state: MemoryState,
 }
 
 impl Run {
+    /// Runs the blocks as far as they finish, each with a cold cache.
     fn of(
         name: &'static str,
         engine: &mut dyn Engine,
-        scenario: &Scenario,
         inputs: &[Input],
+        config: &VerifyConfig,
     ) -> Result<Run, VerifyError> {
+        let scenario = Scenario {
+            ceiling: config.ceiling,
+            // For the images that it leaves.
+            warm: true,
+            ..Scenario::reference()
+        };
         let mut run = Run {
             blocks: Vec::new(),
+            digests: Vec::new(),
             state: MemoryState::default(),
         };
         for input in inputs {
-            let block = engine.run(scenario, input, &run.state, None);
+            let block = engine.run(&scenario, input, &run.state, None);
             let block = block.map_err(|EngineError(reason)| VerifyError::Reference {
                 engine: name,
                 reason,
             })?;
             run.state.apply(&block.writes)?;
+            run.digests.push(state_digest(&run.state)?);
+            let ended = block.ended != Ended::Finished;
             run.blocks.push(block);
+            if ended {
+                break;
+            }
         }
         Ok(run)
     }
 
-    fn failure(&self) -> Option<String> {
-        self.blocks.iter().find_map(|block| match &block.ended {
-            Ended::Finished => None,
-            Ended::Stopped(reason) | Ended::BudgetRefused(reason) => Some(reason.clone()),
-        })
+    /// The place of the block that did not finish, if there is one, and why.
+    fn failure(&self) -> Option<(usize, String)> {
+        let mut blocks = self.blocks.iter().enumerate();
+        blocks.find_map(|(at, block)| Some((at, block.ended.reason()?.to_string())))
     }
 
-    /// The most calls of `memory.grow` in any block.
-    fn grows(&self) -> u64 {
-        let grows = self.blocks.iter().filter_map(|block| block.grows_asked);
-        grows.max().unwrap_or(0)
+    fn known(&self, subject: &Subject, config: &VerifyConfig) -> Known {
+        let blocks = || self.blocks.iter();
+        let budget_end = blocks().filter_map(|block| block.budget_end).max();
+        let need = subject.memory_needed();
+        Known {
+            ceiling: config.ceiling,
+            need: need.max(budget_end.map_or(0, u64::from)),
+            grows: blocks()
+                .filter_map(|block| block.grows_asked)
+                .max()
+                .unwrap_or(0),
+            tight_cache: tight_cache(blocks().filter_map(|block| block.image.as_ref())),
+        }
     }
+}
+
+/// A limit that holds the entries of the block that leaves the fewest, and hardly more; of half of them, where all blocks leave
+/// the same.
+fn tight_cache<'a>(images: impl Iterator<Item = &'a RegionImage>) -> Option<u32> {
+    let bytes: Vec<u32> = images.map(|image| image.info().used_bytes).collect();
+    let (&least, &most) = (bytes.iter().min()?, bytes.iter().max()?);
+    let entries = match most - least {
+        between if between > most / 8 => least + between / 4,
+        _ => most / 2,
+    };
+    Some(entries.saturating_add(HEADER_BYTES))
 }
 
 /// Runs the blocks once more, in one scenario, as far as they are the same.
@@ -173,28 +324,110 @@ fn compare(
     inputs: &[Input],
     reference: &Run,
 ) -> Result<Outcome, VerifyError> {
-    let mut state = MemoryState::default();
-    let mut last: Option<Observation> = None;
-    for (input, expected) in inputs.iter().zip(&reference.blocks) {
-        let image = last.as_ref().and_then(|last| last.image.as_ref());
-        let seen = match engine.run(scenario, input, &state, image) {
+    let mut comparison = Comparison::new(reference);
+    let mut image = None;
+    for input in inputs {
+        let seen = match engine.run(scenario, input, &comparison.state, image.as_ref()) {
             Ok(seen) => seen,
             Err(EngineError(reason)) => return Ok(Outcome::CouldNotRun(reason)),
         };
         if let (Ended::BudgetRefused(_), true) = (&seen.ended, scenario.may_refuse_budget) {
             return Ok(Outcome::RefusedAsDefined);
         }
-        if let Some(difference) = expected.difference(&seen) {
-            return Ok(Outcome::Different {
-                height: input.height(),
-                difference,
-            });
+        if let Some(different) = comparison.next(input, &seen, false)? {
+            return Ok(different);
         }
-        state.apply(&seen.writes)?;
-        last = Some(seen);
+        image = seen.image;
     }
-    Ok(Outcome::Same {
-        state: state_digest(&state)?,
-        capacity_bytes: last.and_then(|seen| seen.capacity_bytes),
-    })
+    comparison.finish()
+}
+
+/// As [`compare`], with one instance for all blocks.
+fn compare_kept(
+    engine: &mut dyn Engine,
+    scenario: &Scenario,
+    inputs: &[Input],
+    reference: &Run,
+) -> Result<Outcome, VerifyError> {
+    let seen = match engine.run_kept(scenario, inputs) {
+        Ok(seen) => seen,
+        Err(EngineError(reason)) => return Ok(Outcome::CouldNotRun(reason)),
+    };
+    let mut comparison = Comparison::new(reference);
+    for (at, (input, seen)) in inputs.iter().zip(&seen).enumerate() {
+        if let (Some(reason), true) = (seen.ended.reason(), at > 0) {
+            return Ok(Outcome::StopsWhenKept(reason.into()));
+        }
+        if let Some(different) = comparison.next(input, seen, true)? {
+            return Ok(different);
+        }
+    }
+    comparison.finish()
+}
+
+/// A run on its way through the blocks, beside the reference.
+struct Comparison<'a> {
+    reference: &'a Run,
+    at: usize,
+    state: MemoryState,
+    /// The first block in which the same state was written otherwise.
+    reordered: Option<Outcome>,
+    capacity_bytes: Option<u32>,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(reference: &'a Run) -> Self {
+        Comparison {
+            reference,
+            at: 0,
+            state: MemoryState::default(),
+            reordered: None,
+            capacity_bytes: None,
+        }
+    }
+
+    /// Takes what was seen of the next block, and answers how it differs, unless the state is the same after all.
+    fn next(
+        &mut self,
+        input: &Input,
+        seen: &Observation,
+        without_heap: bool,
+    ) -> Result<Option<Outcome>, StateError> {
+        let mut expected = self.reference.blocks[self.at].clone();
+        if without_heap {
+            expected = expected.without_heap();
+        }
+        self.state.apply(&seen.writes)?;
+        self.capacity_bytes = seen.capacity_bytes;
+        let is_same_state = state_digest(&self.state)? == self.reference.digests[self.at];
+        self.at += 1;
+        let Some(difference) = expected.difference(seen) else {
+            return Ok(None);
+        };
+        let kind = match difference.kind() {
+            Kind::State if is_same_state => Kind::Order,
+            kind => kind,
+        };
+        let outcome = Outcome::Different {
+            height: input.height(),
+            kind,
+            difference,
+        };
+        if kind == Kind::Order {
+            // Another state may follow, which matters more.
+            self.reordered.get_or_insert(outcome);
+            return Ok(None);
+        }
+        Ok(Some(outcome))
+    }
+
+    fn finish(self) -> Result<Outcome, VerifyError> {
+        Ok(match self.reordered {
+            Some(outcome) => outcome,
+            None => Outcome::Same {
+                state: state_digest(&self.state)?,
+                capacity_bytes: self.capacity_bytes,
+            },
+        })
+    }
 }

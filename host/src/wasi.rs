@@ -153,7 +153,7 @@ impl World {
 }
 
 /// A temporary directory with the input in it.
-pub(crate) fn input_directory(input: &[u8]) -> io::Result<TempDir> {
+fn input_directory(input: &[u8]) -> io::Result<TempDir> {
     let directory = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
     fs::write(directory.path().join(INPUT_FILE), input)?;
     Ok(directory)

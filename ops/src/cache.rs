@@ -8,6 +8,7 @@ mod mix;
 mod op;
 mod oracle;
 mod plain;
+mod told;
 
 pub use chosen::{chosen_key, colliding_keys};
 pub use damage::Damage;
@@ -19,6 +20,7 @@ pub use mix::Mix;
 pub use op::{Op, Script, noise};
 pub use oracle::Oracle;
 pub use plain::apply;
+pub use told::{Told, run_told};
 
 use std::fmt;
 use steadfast::cache::{Cache, InsertError, Pool, Scope, Stats};
@@ -331,9 +333,9 @@ fn stored(
     let before = before.evictions;
     let size = block_bytes(key.len(), value.len());
     let quota = cache.pool_info(scope.pool()).quota_bytes;
-    let room = if quota < after.arena_bytes {
+    let room = if quota < after.max_arena_bytes {
         // A rest of up to six bytes stays with a block, and counts.
-        quota.saturating_sub(6)
+        quota.saturating_sub(6).min(after.arena_bytes)
     } else {
         after.arena_bytes
     };
@@ -353,8 +355,9 @@ fn stored(
             }
             InsertError::Damaged => false,
         };
-        let is_unchanged = (after.evictions, after.entries) == (earlier.evictions, earlier.entries);
-        return if is_expected && is_unchanged {
+        // An older value does not stay.
+        let left = earlier.entries - u32::from(oracle.remove(scope, key));
+        return if is_expected && (after.evictions, after.entries) == (earlier.evictions, left) {
             Ok(())
         } else {
             Err(format!("refused: {error}"))

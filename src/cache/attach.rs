@@ -7,6 +7,7 @@ use crate::region::{Cold, Region, Start};
 
 /// A store over a region, and how it began; no store where the region cannot hold an entry.
 pub fn attach(region: Region) -> (Option<Store>, Start) {
+    let forget_seed = region.forget_seed();
     let (region, reason) = match region.attach(hash::NAME) {
         Ok((formatted, claim)) => {
             let start = claim.start;
@@ -14,6 +15,7 @@ pub fn attach(region: Region) -> (Option<Store>, Start) {
             if start != Start::Walked || validate(&store).is_ok() {
                 claim.accept(&mut store.region);
                 store.resume(start);
+                store.forget_by(forget_seed);
                 return (Some(store), start);
             }
             (claim.refuse(store.region), Cold::Damaged)
@@ -28,5 +30,8 @@ pub fn attach(region: Region) -> (Option<Store>, Start) {
 
 /// An empty store over a region, whatever stands there.
 pub fn cold(region: Region) -> Option<Store> {
-    region.format(hash::NAME).ok().map(Store::new)
+    let forget_seed = region.forget_seed();
+    let mut store = Store::new(region.format(hash::NAME).ok()?);
+    store.forget_by(forget_seed);
+    Some(store)
 }

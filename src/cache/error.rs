@@ -3,7 +3,7 @@
 use crate::region::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 use thiserror::Error;
 
-/// Why an entry is not stored. The cache is as it was before, but for [`Damaged`](Self::Damaged). Sizes in bytes.
+/// Why an entry is not stored. Its key has no value then. Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InsertError {
     /// There is no region, or it cannot hold an entry.

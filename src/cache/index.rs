@@ -304,8 +304,8 @@ impl Store {
     #[inline]
     pub fn grow_index(&mut self) -> bool {
         let header = self.region.header();
-        let is_due = header.indexed / ENTRIES_TO_SPLIT >= header.buckets
-            && header.buckets < self.region.geometry().max_buckets();
+        let is_due =
+            header.indexed / ENTRIES_TO_SPLIT >= header.buckets && self.region.has_next_bucket();
         !is_due || self.split_bucket()
     }
 

@@ -1,23 +1,23 @@
 //! Dropping what was written above a height, a few entries at a time if wanted.
 //!
 //! Each pool's list is walked from its oldest entry on. What is promoted or inserted meanwhile goes to the newest end, ahead of
-//! the walk, so nothing is passed over; and a lookup answers nothing from above the height until the walk is over.
+//! the walk; where the walk has reached that end already, it goes back to what is then written above the height. So every entry
+//! above the height is one that the walk still comes to, and once it is over there is none. A lookup answers nothing from above
+//! the height until then.
 
 use core::num::NonZeroU32;
 
 use super::scope::Pool;
 use super::store::{Reading, Store};
-use crate::region::ENTRY_HEADER_BYTES;
+use crate::region::{ENTRY_HEADER_BYTES, EntryHeader};
 
 /// A walk that is not over yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep {
     /// Entries from above it are dropped.
     height: u32,
-    /// The pool that is being walked.
-    pool: Pool,
-    /// The next entry to look at; 0 behind the newest.
-    at: u32,
+    /// The next entry to look at in each pool; 0 behind the newest.
+    next: [u32; Pool::ALL.len()],
 }
 
 /// How far an invalidation came.
@@ -25,44 +25,48 @@ pub struct Sweep {
 pub struct Invalidated {
     /// Entries that this call dropped.
     pub dropped: usize,
-    /// Whether every entry has been looked at.
+    /// Whether no entry from above the height is left.
     pub done: bool,
 }
 
+impl Sweep {
+    /// The next entry to look at, and the place where that stands.
+    fn next_mut(&mut self) -> Option<&mut u32> {
+        self.next.iter_mut().find(|at| **at != 0)
+    }
+}
+
 impl Store {
-    /// Looks at up to `steps` entries and drops those written above the height; goes on where the last call stopped.
+    /// Looks at up to `steps` entries and drops those written above the height; goes on where the last call stopped. A walk for a
+    /// lower height that is not over yet goes on instead: it drops those too.
     pub fn invalidate_above(&mut self, height: u32, steps: usize) -> Invalidated {
         let begun = self.sweep().filter(|sweep| sweep.height <= height);
-        let first = begun.unwrap_or_else(|| self.sweep_above(height));
+        // A host that has emptied the region has ended the walk too.
+        let begun = begun.filter(|_| self.region.header().sweep_above().is_some());
+        let mut sweep = begun.unwrap_or_else(|| self.sweep_above(height));
         self.end_sweep();
-        let mut next = self.skip_ends(first);
         let mut dropped = 0;
         for _ in 0..steps {
-            let Some(sweep) = &mut next else { break };
-            let at = sweep.at;
+            let Some(next) = sweep.next_mut() else { break };
+            let at = *next;
             let Some(entry) = self.region.entry(at) else {
                 self.start_over();
                 break;
             };
-            sweep.at = entry.newer;
+            *next = entry.newer;
             if entry.height > sweep.height {
                 if self.drop_entry(at).is_none() {
                     break;
                 }
                 dropped += 1;
             }
-            next = next.and_then(|sweep| self.skip_ends(sweep));
         }
         // After a fault there is nothing left to look at.
-        let left = next.filter(|_| !self.is_empty());
-        if let Some(sweep) = left {
-            self.reading = Reading::Sweeping(sweep);
-            self.region.header_mut().set_sweep(Some(sweep.height));
+        let done = sweep.next_mut().is_none() || self.is_empty();
+        if !done {
+            self.begin_sweep(sweep);
         }
-        Invalidated {
-            dropped,
-            done: left.is_none(),
-        }
+        Invalidated { dropped, done }
     }
 
     /// As [`invalidate_above`](Self::invalidate_above), to the end. Returns how many entries it dropped.
@@ -78,18 +82,19 @@ impl Store {
 
     /// Whether a walk that is not over yet will drop the entry at an offset.
     pub fn is_invalid(&self, at: u32) -> bool {
-        match (&self.reading, self.region.entry(at)) {
-            (Reading::Sweeping(sweep), Some(entry)) => entry.height > sweep.height,
-            _ => false,
-        }
+        let above = |height| self.region.entry(at).is_some_and(|own| own.height > height);
+        self.sweep().is_some_and(|sweep| above(sweep.height))
     }
 
-    /// What a lookup found while a walk is not over: dropped if the walk would drop it, else passed over.
+    /// What a lookup found in a cache that is not plain: dropped if it is invalid or forgotten, else passed over by the walk.
     #[cold]
-    pub fn unless_invalid(&mut self, at: NonZeroU32) -> Option<NonZeroU32> {
-        if self.is_invalid(at.get()) {
+    pub fn unless_gone(&mut self, at: NonZeroU32) -> Option<NonZeroU32> {
+        if self.is_invalid(at.get()) || self.is_forgotten() {
             self.change(|store| store.drop_entry(at.get()));
             return None;
+        }
+        if let Some(other) = self.forgotten_beside(at.get()) {
+            self.change(|store| store.drop_entry(other.get()))?;
         }
         self.pass_over(at.get());
         Some(at)
@@ -98,45 +103,85 @@ impl Store {
     /// Moves the walk on from an entry that is about to leave its place in the list.
     #[inline]
     pub fn pass_over(&mut self, at: u32) {
-        if let (Reading::Sweeping(sweep), Some(entry)) = (&mut self.reading, self.region.entry(at))
-        {
-            if sweep.at == at {
-                sweep.at = entry.newer;
+        if !self.is_plain() {
+            self.move_on_from(at);
+        }
+    }
+
+    #[cold]
+    fn move_on_from(&mut self, at: u32) {
+        let Some(EntryHeader { newer, .. }) = self.region.entry(at).copied() else {
+            return;
+        };
+        if let Some(sweep) = self.sweep_mut() {
+            for next in sweep.next.iter_mut().filter(|next| **next == at) {
+                *next = newer;
+            }
+        }
+    }
+
+    /// Has the walk look at the newest entry of its pool, which was just written, where it must and would not.
+    #[inline]
+    pub fn look_back(&mut self, at: u32) {
+        if !self.is_plain() {
+            self.move_back_to(at);
+        }
+    }
+
+    #[cold]
+    fn move_back_to(&mut self, at: u32) {
+        let Some(entry) = self.region.entry(at).copied() else {
+            return;
+        };
+        if let Some(sweep) = self.sweep_mut() {
+            let is_above = entry.height > sweep.height;
+            let next = sweep.next.get_mut(entry.pool());
+            if let Some(next) = next.filter(|next| is_above && **next == 0) {
+                *next = at;
             }
         }
     }
 
     /// A walk over every pool, from its beginning.
-    pub fn sweep_above(&self, height: u32) -> Sweep {
-        self.sweep_from(height, Pool::Main)
+    fn sweep_above(&self, height: u32) -> Sweep {
+        let oldest = |pool: Pool| self.region.header().pool(pool.number()).oldest;
+        Sweep {
+            height,
+            next: Pool::ALL.map(oldest),
+        }
     }
 
     fn sweep(&self) -> Option<Sweep> {
-        match self.reading {
-            Reading::Sweeping(sweep) => Some(sweep),
-            Reading::Plain | Reading::Frozen => None,
+        match &self.reading {
+            Reading::Careful(care) => care.sweep,
+            Reading::Plain => None,
         }
     }
 
-    /// Forgets a walk that is not over yet. A cache that is frozen stays so.
+    fn sweep_mut(&mut self) -> Option<&mut Sweep> {
+        match &mut self.reading {
+            Reading::Careful(care) => care.sweep.as_mut(),
+            Reading::Plain => None,
+        }
+    }
+
+    /// Notes a walk that is not over yet, also for whoever takes over the image.
+    fn begin_sweep(&mut self, sweep: Sweep) {
+        self.set_care(|care| care.sweep = Some(sweep));
+        self.region.header_mut().set_sweep(Some(sweep.height));
+    }
+
+    /// Goes on with the walk that was not over when the image was taken, from its beginning.
+    pub fn resume_sweep(&mut self, height: u32) {
+        let sweep = self.sweep_above(height);
+        self.set_care(|care| care.sweep = Some(sweep));
+    }
+
+    /// Forgets a walk that is not over yet.
     pub fn end_sweep(&mut self) {
-        if let Reading::Sweeping(_) = self.reading {
-            self.reading = Reading::Plain;
+        if self.sweep().is_some() {
+            self.set_care(|care| care.sweep = None);
             self.region.header_mut().set_sweep(None);
         }
-    }
-
-    fn sweep_from(&self, height: u32, pool: Pool) -> Sweep {
-        let at = self.region.header().pool(pool.number()).oldest;
-        Sweep { height, pool, at }
-    }
-
-    /// Goes on to the next pool that has entries where a list is at its end; nothing when there is none.
-    fn skip_ends(&self, mut sweep: Sweep) -> Option<Sweep> {
-        while sweep.at == 0 {
-            let next = Pool::ALL.get(sweep.pool.number() + 1)?;
-            sweep = self.sweep_from(sweep.height, *next);
-        }
-        Some(sweep)
     }
 }

@@ -55,7 +55,7 @@ impl<'a> Scoped<'a> {
     ///
     /// # Errors
     ///
-    /// The entry cannot fit, however much is evicted; the cache is then as it was.
+    /// The entry cannot fit, however much is evicted; the key is not there then, with no older value either.
     pub fn insert(self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
         store.change(|store| store.insert(self.scope, key, value))
@@ -65,7 +65,7 @@ impl<'a> Scoped<'a> {
     ///
     /// # Errors
     ///
-    /// The entry is not there and cannot fit; `load` has not been called, and the cache is as it was.
+    /// The entry is not there and cannot fit; `load` has not been called.
     pub fn get_or_load(
         self,
         key: &[u8],

@@ -52,7 +52,7 @@ impl Stats {
             capacity_bytes: store.region.capacity(),
             index_bytes: store.region.geometry().index_bytes(),
             arena_bytes: store.arena_bytes(),
-            max_arena_bytes: store.region.geometry().limit - store.region.geometry().arena_start,
+            max_arena_bytes: store.max_arena_bytes(),
             used_bytes: pool.used_bytes,
             free_bytes: header.free_bytes,
             entries: pool.entries,

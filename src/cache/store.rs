@@ -3,6 +3,7 @@
 use core::num::NonZeroU32;
 
 use super::error::InsertError;
+use super::forget::Forgetting;
 use super::invalidate::Sweep;
 use super::scope::Scope;
 use super::space::{Block, SLACK_BYTES};
@@ -38,10 +39,19 @@ pub struct Store {
 pub enum Reading {
     /// Counts and promotes.
     Plain,
-    /// So it does, but for what an invalidation that is not over yet will drop.
-    Sweeping(Sweep),
-    /// Nothing: other instances read the same memory.
-    Frozen,
+    /// Something else, for one reason or more.
+    Careful(Care),
+}
+
+/// Why a lookup does not just count and promote.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Care {
+    /// Other instances read the same memory: it writes nothing.
+    pub is_frozen: bool,
+    /// An invalidation is not over yet: it drops what that will drop.
+    pub sweep: Option<Sweep>,
+    /// It drops what it found now and then.
+    pub forgetting: Option<Forgetting>,
 }
 
 impl Store {
@@ -55,15 +65,38 @@ impl Store {
 
     /// Goes on where the instance stopped that left the image.
     pub fn resume(&mut self, start: Start) {
-        match self.region.header().sweep_above() {
-            Some(height) => self.reading = Reading::Sweeping(self.sweep_above(height)),
-            None if start == Start::Shared => self.reading = Reading::Frozen,
-            None => {}
+        if start == Start::Shared {
+            self.set_care(|care| care.is_frozen = true);
+        }
+        if let Some(height) = self.region.header().sweep_above() {
+            self.resume_sweep(height);
         }
     }
 
     pub fn is_frozen(&self) -> bool {
-        matches!(self.reading, Reading::Frozen)
+        match &self.reading {
+            Reading::Careful(care) => care.is_frozen,
+            Reading::Plain => false,
+        }
+    }
+
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        matches!(self.reading, Reading::Plain)
+    }
+
+    /// Changes the reasons for care.
+    pub fn set_care(&mut self, set: impl FnOnce(&mut Care)) {
+        let mut care = match self.reading {
+            Reading::Careful(care) => care,
+            Reading::Plain => Care::default(),
+        };
+        set(&mut care);
+        let is_plain = !care.is_frozen && care.sweep.is_none() && care.forgetting.is_none();
+        self.reading = match is_plain {
+            true => Reading::Plain,
+            false => Reading::Careful(care),
+        };
     }
 
     /// Runs an operation that changes what the region holds. An image that is taken before it is over is torn.
@@ -121,10 +154,12 @@ impl Store {
     #[inline]
     pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<Span> {
         let mut found = self.find(scope, key, hash);
-        match self.reading {
-            Reading::Plain => {}
-            Reading::Sweeping(_) => found = found.and_then(|at| self.unless_invalid(at)),
-            Reading::Frozen => return found.map(|at| self.value_span(at.get())),
+        if !self.is_plain() {
+            let is_valid = found.is_none_or(|at| !self.is_invalid(at.get()));
+            if self.is_frozen() && is_valid {
+                return found.map(|at| self.value_span(at.get()));
+            }
+            found = found.and_then(|at| self.unless_gone(at));
         }
         let pool = self.region.header_mut().pool_mut(scope.number());
         let Some(at) = found else {
@@ -146,14 +181,22 @@ impl Store {
         self.bytes(self.value_span(at))
     }
 
+    /// Stores a value. Where that is refused the key is not there either: an older value is none.
     pub fn insert(&mut self, scope: Scope, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
-        let size = self.size_that_fits(scope, key, value.len())?;
+        let size = match self.size_that_fits(scope, key, value.len()) {
+            Ok(size) => size,
+            Err(refused) => {
+                self.remove(scope, key);
+                return Err(refused);
+            }
+        };
         let hash = scope.hash(key);
         if let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) {
             let held = self.value_span(at);
             if block_bytes(key.len(), held.len as usize) == Some(size) {
                 self.overwrite(scope, at, value);
                 self.keep_hash(at, hash);
+                self.lose_written(at);
                 return Ok(());
             }
             self.drop_hashed(at, hash);
@@ -187,7 +230,9 @@ impl Store {
         if let Some(place) = self.region.bytes_mut(value_at, value.len() as u32) {
             copy(place, value);
         }
-        self.commit(block, scope.number(), hash, held)
+        self.commit(block, scope.number(), hash, held)?;
+        self.lose_written(block.at);
+        Ok(())
     }
 
     /// Makes an entry whose value `load` writes, and tells where that stands. The key is not there.
@@ -223,7 +268,7 @@ impl Store {
         let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) else {
             return false;
         };
-        let was_there = !self.is_invalid(at);
+        let was_there = !self.is_invalid(at) && !self.is_forgotten();
         self.drop_hashed(at, hash);
         was_there
     }
@@ -265,7 +310,10 @@ impl Store {
             });
         };
         let short = size.saturating_sub(self.arena_bytes());
-        let fits_arena = short == 0 || (self.region.grow(short) && self.arena_bytes() >= size);
+        if short == 0 || self.region.grow(short) {
+            self.region.look_ahead(size);
+        }
+        let fits_arena = size <= self.arena_bytes();
         let available_bytes = self.available_bytes(scope.number());
         if !fits_arena || size > available_bytes {
             self.count_refusal();
@@ -284,18 +332,21 @@ impl Store {
         self.region.capacity() - self.region.geometry().arena_start
     }
 
-    /// The largest block that a pool can have: a rest that stays with a block counts towards the quota.
-    fn available_bytes(&self, pool: usize) -> u32 {
-        match self.quota(pool) {
-            Some(quota) => quota.saturating_sub(SLACK_BYTES),
-            None => self.arena_bytes(),
-        }
+    /// The same, once the region has grown as far as it may.
+    pub fn max_arena_bytes(&self) -> u32 {
+        self.region.geometry().limit - self.region.geometry().arena_start
     }
 
-    /// What a pool's blocks may take together, if that is less than the arena.
+    /// The largest block that a pool can have: a rest that stays with a block counts towards the quota.
+    fn available_bytes(&self, pool: usize) -> u32 {
+        let quota = self.quota(pool).unwrap_or(u32::MAX);
+        quota.saturating_sub(SLACK_BYTES).min(self.arena_bytes())
+    }
+
+    /// What a pool's blocks may take together, if that is less than the arena may come to: it may grow while room is made.
     pub fn quota(&self, pool: usize) -> Option<u32> {
         let quota = self.region.header().pool(pool).quota_bytes;
-        (quota < self.arena_bytes()).then_some(quota)
+        (quota < self.max_arena_bytes()).then_some(quota)
     }
 
     fn count_refusal(&mut self) {
@@ -357,6 +408,7 @@ impl Store {
         account.entries = account.entries.wrapping_add(1);
         account.used_bytes = account.used_bytes.wrapping_add(bytes);
         self.link_newest(at, pool);
+        self.look_back(at);
         if self.region.header().indexed > held && !self.grow_index() {
             return Err(InsertError::Damaged);
         }
@@ -377,6 +429,27 @@ impl Store {
         header.inserts = header.inserts.wrapping_add(1);
         self.pass_over(at);
         self.promote(at, scope.number());
+        self.look_back(at);
+    }
+
+    /// Loses an entry that was just written, or another one, where the cache is forgetful.
+    #[inline]
+    fn lose_written(&mut self, at: u32) {
+        if !self.is_plain() {
+            self.lose_after_write(at);
+        }
+    }
+
+    #[cold]
+    fn lose_after_write(&mut self, at: u32) {
+        if let Some(other) = self.forgotten_beside(at) {
+            if self.drop_entry(other.get()).is_none() {
+                return;
+            }
+        }
+        if self.is_forgotten() {
+            self.drop_entry(at);
+        }
     }
 
     /// Takes an entry out of index, list and accounts, and tells what is to be released. If it has no place in the index, the region

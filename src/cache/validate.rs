@@ -196,10 +196,10 @@ fn check_list(store: &Store, of: Pool) -> Result<PoolInfo, CacheFault> {
         });
     }
     sum("bytes of listed entries", pool.used_bytes, bytes)?;
-    match store.quota(of.number()) {
-        Some(quota) if bytes > quota => Err(CacheFault::Quota { pool: of, bytes }),
-        _ => Ok(pool.info()),
+    if bytes > pool.quota_bytes {
+        return Err(CacheFault::Quota { pool: of, bytes });
     }
+    Ok(pool.info())
 }
 
 fn check_indexed(store: &Store, at: u32) -> Result<(), CacheFault> {

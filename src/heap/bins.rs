@@ -1,12 +1,19 @@
 //! Free runs by length: an array of lists under a two-level bitmap.
 
+use core::hint::assert_unchecked;
+use core::num::NonZero;
+
 use super::table::{NOWHERE, Table, UNIT};
 
-/// Number of lists: run lengths below 2^23 granules.
+/// Number of lists, of which the first is never used: run lengths from 1 to [`MAX_LEN`].
 pub(super) const BINS: usize = 335;
 
-/// What a search answers when nothing fits.
-pub(super) const NONE: usize = usize::MAX;
+/// The longest run, in granules: a span is shorter than 4 GiB.
+pub(super) const MAX_LEN: usize = (1 << 23) - 1;
+
+/// The number of a list: below [`BINS`], which every way to make one sees to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Bin(NonZero<usize>);
 
 const WORDS: usize = BINS.div_ceil(BITS);
 const BITS: usize = u32::BITS as usize;
@@ -24,24 +31,14 @@ pub(super) struct Bins {
     heads: [usize; BINS],
 }
 
-/// The bin of a run of `len` granules that starts at granule `at`.
-///
-/// Lengths below 32 have bins of their own, longer ones share 16 an octave. From `UNIT` on, as long as it depends on
-/// the run's place whether it holds an aligned unit, there are two bins a length: the first for those that do not.
-#[inline]
-pub(super) fn bin_of(at: usize, len: usize) -> usize {
-    let first = first_bin(len);
-    if len.wrapping_sub(UNIT) < ANY - UNIT {
-        let unit = (at + (UNIT - 1)) & !(UNIT - 1);
-        first + usize::from(unit + UNIT <= at + len)
-    } else {
-        first
-    }
-}
+const _: () = assert!(
+    least_bin(1) > 0 && least_bin(MAX_LEN) == BINS - 1 && BINS < WORDS * BITS,
+    "every length has a bin, and behind every bin there is a bit"
+);
 
-/// The least bin that may hold a run of `len` granules.
+/// The number of the least bin that may hold a run of `len` granules.
 #[inline]
-pub(super) const fn first_bin(len: usize) -> usize {
+const fn least_bin(len: usize) -> usize {
     if len < ANY {
         return len + len.saturating_sub(UNIT);
     }
@@ -49,10 +46,80 @@ pub(super) const fn first_bin(len: usize) -> usize {
     (shift << 4) + (len >> shift) + (ANY - UNIT)
 }
 
-/// What the first run of `bin` has in place of the run before.
-#[inline]
-pub(super) const fn before_first(bin: usize) -> usize {
-    bin | FIRST
+impl Bin {
+    /// # Safety
+    /// `number` is not 0, and below [`BINS`].
+    #[inline]
+    const unsafe fn numbered(number: usize) -> Self {
+        debug_assert!(number < BINS);
+        // SAFETY: the caller's duty.
+        unsafe { Self(NonZero::new_unchecked(number)) }
+    }
+
+    /// All bins, ascending.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (1..BINS).filter_map(NonZero::new).map(Self)
+    }
+
+    /// The least bin that may hold a run of `len` granules.
+    ///
+    /// # Safety
+    /// `len` is not 0, and at most [`MAX_LEN`].
+    #[inline]
+    pub(super) const unsafe fn least(len: usize) -> Self {
+        // SAFETY: `least_bin` grows with the length, and the caller keeps to those that have a bin.
+        unsafe { Self::numbered(least_bin(len)) }
+    }
+
+    /// The bin of a run of `len` granules that starts at granule `at`.
+    ///
+    /// Lengths below 32 have bins of their own, longer ones share 16 an octave. From `UNIT` on, as long as it depends on
+    /// the run's place whether it holds an aligned unit, there are two bins a length: the first for those that do not.
+    ///
+    /// # Safety
+    /// As for [`least`](Self::least); and the run ends within the address space.
+    #[inline]
+    pub(super) const unsafe fn of(at: usize, len: usize) -> Self {
+        let mut number = least_bin(len);
+        if len.wrapping_sub(UNIT) < ANY - UNIT {
+            let unit = (at + (UNIT - 1)) & !(UNIT - 1);
+            number += (unit + UNIT <= at + len) as usize;
+        }
+        // SAFETY: as for `least`. The second bin of a length lies below that of `ANY`.
+        unsafe { Self::numbered(number) }
+    }
+
+    /// As [`of`](Self::of), whatever the length.
+    pub(super) fn checked_of(at: usize, len: usize) -> Option<Self> {
+        let fits = (1..=MAX_LEN).contains(&len) && at <= MAX_LEN;
+        // SAFETY: just checked.
+        fits.then(|| unsafe { Self::of(at, len) })
+    }
+
+    /// The number.
+    #[inline]
+    pub(super) const fn number(self) -> usize {
+        let number = self.0.get();
+        // SAFETY: the type's invariant. It spares the bounds of the arrays.
+        unsafe { assert_unchecked(number < BINS) };
+        number
+    }
+
+    /// What the first run of the bin has in place of the run before.
+    #[inline]
+    pub(super) const fn before_first(self) -> usize {
+        self.number() | FIRST
+    }
+
+    #[inline]
+    const fn word(self) -> usize {
+        self.number() / BITS
+    }
+
+    #[inline]
+    const fn bit(self) -> u32 {
+        1 << (self.number() % BITS)
+    }
 }
 
 impl Bins {
@@ -66,27 +133,41 @@ impl Bins {
 
     /// The first run of `bin`, or [`NOWHERE`].
     #[inline]
-    pub(super) fn head(&self, bin: usize) -> usize {
-        debug_assert!(bin < BINS);
-        // SAFETY: every bin number comes from `first_bin`, `bin_of` or a search, and is below `BINS` for runs that fit
-        // in 4 GiB.
-        unsafe { *self.heads.get_unchecked(bin) }
+    pub(super) fn head(&self, bin: Bin) -> usize {
+        self.heads[bin.number()]
     }
 
-    /// The first bin at or after `bin` that is not empty, or [`NONE`].
+    /// The first bin at or after `bin` that is not empty.
     #[inline]
-    pub(super) fn at_or_after(&self, bin: usize) -> usize {
-        let mut word = bin / BITS;
-        let mut bits = self.word(word) & (u32::MAX << (bin % BITS));
+    pub(super) fn at_or_after(&self, bin: Bin) -> Option<Bin> {
+        self.at_or_after_number(bin.number())
+    }
+
+    /// The first bin after `bin` that is not empty.
+    #[inline]
+    pub(super) fn after(&self, bin: Bin) -> Option<Bin> {
+        self.at_or_after_number(bin.number() + 1)
+    }
+
+    /// The first bin at or after a number of at most [`BINS`] that is not empty.
+    #[inline]
+    fn at_or_after_number(&self, number: usize) -> Option<Bin> {
+        let mut word = number / BITS;
+        let mut bits = self.words[word] & (u32::MAX << (number % BITS));
         if bits == 0 {
             let later = self.summary & (u32::MAX << word << 1);
             if later == 0 {
-                return NONE;
+                return None;
             }
             word = later.trailing_zeros() as usize;
-            bits = self.word(word);
+            // SAFETY: `insert` alone sets bits, those of bins.
+            unsafe { assert_unchecked(word < WORDS) };
+            bits = self.words[word];
         }
-        word * BITS + bits.trailing_zeros() as usize
+        let found = word * BITS + bits.trailing_zeros() as usize;
+        // SAFETY: as above.
+        unsafe { assert_unchecked(found < BINS) };
+        NonZero::new(found).map(Bin)
     }
 
     /// Puts `run` at the head of `bin`.
@@ -94,19 +175,19 @@ impl Bins {
     /// # Safety
     /// A free run long enough for links stands at `run`, and is in no bin.
     #[inline]
-    pub(super) unsafe fn insert(&mut self, table: Table, bin: usize, run: usize) {
+    pub(super) unsafe fn insert(&mut self, table: Table, bin: Bin, run: usize) {
         let head = self.head(bin);
         // SAFETY: the caller gives `run`; a head that is somewhere is a linked free run of this heap.
         unsafe {
             table.set_next(run, head);
-            table.set_prev(run, before_first(bin));
+            table.set_prev(run, bin.before_first());
             if head != NOWHERE {
                 table.set_prev(head, run);
             }
         }
-        self.set_head(bin, run);
-        *self.word_mut(bin / BITS) |= 1 << (bin % BITS);
-        self.summary |= 1 << (bin / BITS);
+        self.heads[bin.number()] = run;
+        self.words[bin.word()] |= bin.bit();
+        self.summary |= 1 << bin.word();
     }
 
     /// Takes `run` out of its bin.
@@ -125,44 +206,23 @@ impl Bins {
                 table.set_next(prev, next);
                 return;
             }
-            let bin = prev & !FIRST;
-            self.set_head(bin, next);
+            let bin = Bin::numbered(prev & !FIRST);
+            self.heads[bin.number()] = next;
             if next == NOWHERE {
-                let word = self.word_mut(bin / BITS);
-                *word &= !(1 << (bin % BITS));
+                let word = &mut self.words[bin.word()];
+                *word &= !bin.bit();
                 if *word == 0 {
-                    self.summary &= !(1 << (bin / BITS));
+                    self.summary &= !(1 << bin.word());
                 }
             }
         }
     }
 
     /// Whether the bitmaps say that `bin` holds a run; for the check of the whole state.
-    pub(super) fn is_marked(&self, bin: usize) -> bool {
-        let word = self.word(bin / BITS);
-        let summary = self.summary >> (bin / BITS) & 1 == 1;
-        summary == (word != 0) && word >> (bin % BITS) & 1 == 1
-    }
-
-    #[inline]
-    fn word(&self, word: usize) -> u32 {
-        debug_assert!(word < WORDS);
-        // SAFETY: as for `head`: `word` is a bin number divided by `BITS`, or comes from the summary.
-        unsafe { *self.words.get_unchecked(word) }
-    }
-
-    #[inline]
-    fn word_mut(&mut self, word: usize) -> &mut u32 {
-        debug_assert!(word < WORDS);
-        // SAFETY: as for `word`.
-        unsafe { self.words.get_unchecked_mut(word) }
-    }
-
-    #[inline]
-    fn set_head(&mut self, bin: usize, run: usize) {
-        debug_assert!(bin < BINS);
-        // SAFETY: as for `head`.
-        unsafe { *self.heads.get_unchecked_mut(bin) = run }
+    pub(super) fn is_marked(&self, bin: Bin) -> bool {
+        let word = self.words[bin.word()];
+        let summary = self.summary >> bin.word() & 1 == 1;
+        summary == (word != 0) && word & bin.bit() != 0
     }
 }
 
@@ -174,11 +234,8 @@ mod tests {
     fn bins_grow_with_the_length_and_end_at_the_last() {
         let mut last = 0;
         let step = if cfg!(miri) { 997 } else { 1 };
-        for len in (1..64)
-            .chain((64..1 << 23).step_by(step))
-            .chain([(1 << 23) - 1])
-        {
-            let bin = first_bin(len);
+        for len in (1..64).chain((64..MAX_LEN).step_by(step)).chain([MAX_LEN]) {
+            let bin = least_bin(len);
             assert!(bin >= last && (cfg!(miri) || bin <= last + 2), "{len}");
             last = bin;
         }
@@ -194,38 +251,56 @@ mod tests {
         let step = if cfg!(miri) { 7 } else { 1 };
         for at in (0..2 * UNIT).step_by(step) {
             for len in 1..3 * UNIT {
-                let bin = bin_of(at, len);
+                let bin = Bin::checked_of(at, len);
                 let holds = holds_unit(at, len);
                 let other = (at..at + UNIT).find(|&at| holds != holds_unit(at, len));
                 assert!(
-                    other.is_none_or(|other| bin_of(other, len) != bin),
+                    other.is_none_or(|other| Bin::checked_of(other, len) != bin),
                     "{len} granules at {at}"
                 );
-                assert!(bin >= first_bin(len) && bin < first_bin(len + 1).max(bin + 1));
+                let number = bin.expect("such a run has a bin").number();
+                assert!(number >= least_bin(len) && number < least_bin(len + 1).max(number + 1));
             }
         }
     }
 
     #[test]
+    fn no_length_makes_a_bin_that_there_is_not() {
+        for len in [0, MAX_LEN + 1, usize::MAX] {
+            assert_eq!(Bin::checked_of(0, len), None);
+        }
+        assert_eq!(Bin::checked_of(usize::MAX, 1), None);
+        assert_eq!(Bin::all().count(), BINS - 1);
+        assert!(Bin::all().all(|bin| bin.number() < BINS && bin.word() < WORDS));
+    }
+
+    fn bin(number: usize) -> Bin {
+        let found = Bin::all().find(|bin| bin.number() == number);
+        found.expect("a bin has this number")
+    }
+
+    #[test]
     fn search_finds_the_nearest_bin() {
+        let first = bin(1);
         let mut bins = Bins::new();
         let mut words = [0_usize; 16];
         let table = Table::new((&raw mut words).cast());
-        assert_eq!(bins.at_or_after(0), NONE);
+        assert_eq!(bins.at_or_after(first), None);
         // SAFETY: three separate runs, each inserted once and removed once; the table has their words.
         unsafe {
-            bins.insert(table, 31, 4);
-            bins.insert(table, 310, 8);
-            bins.insert(table, 31, 12);
-            assert_eq!(bins.at_or_after(0), 31);
-            assert_eq!(bins.at_or_after(31), 31);
-            assert_eq!(bins.at_or_after(32), 310);
+            bins.insert(table, bin(31), 4);
+            bins.insert(table, bin(310), 8);
+            bins.insert(table, bin(31), 12);
+            assert_eq!(bins.at_or_after(first), Some(bin(31)));
+            assert_eq!(bins.at_or_after(bin(31)), Some(bin(31)));
+            assert_eq!(bins.after(bin(31)), Some(bin(310)));
             bins.remove(table, 4);
-            assert_eq!(bins.head(31), 12);
+            assert_eq!(bins.head(bin(31)), 12);
             bins.remove(table, 12);
-            assert_eq!(bins.at_or_after(0), 310);
+            assert_eq!(bins.at_or_after(first), Some(bin(310)));
+            assert_eq!(bins.after(bin(BINS - 1)), None);
             bins.remove(table, 8);
-            assert_eq!(bins.at_or_after(0), NONE);
+            assert_eq!(bins.at_or_after(first), None);
         }
     }
 }

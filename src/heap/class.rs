@@ -35,6 +35,10 @@ const BEHIND: usize = LINEAR + MOST;
 
 const _: () = assert!(LINEAR_MAX % STEP == 0 && SLAB_BYTES % SMALL_MAX == 0);
 
+/// A size class: a number below [`CLASSES`], which every way to make one sees to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Class(usize);
+
 /// `size` enlarged so that the class that serves it is a multiple of `align`.
 ///
 /// At least 1, and greater than [`SMALL_MAX`] exactly when the request belongs to the large level.
@@ -54,57 +58,94 @@ pub(super) const fn is_plain(size: usize, align: usize) -> bool {
     align <= STEP && size <= SMALL_MAX
 }
 
-/// The class that serves `size` bytes at `align`, if that is told quickly: most requests are so small, and plain.
-#[inline]
-pub(super) const fn linear(size: usize, align: usize) -> Option<usize> {
-    if align <= STEP && size <= LINEAR_MAX {
-        Some(size.saturating_sub(1) / STEP)
-    } else {
-        None
+impl Class {
+    /// The class with this number, if there is one.
+    #[inline]
+    pub(super) const fn numbered(number: usize) -> Option<Self> {
+        if number < CLASSES {
+            Some(Self(number))
+        } else {
+            None
+        }
     }
-}
 
-/// The class that serves `padded` bytes: from 1 to [`SMALL_MAX`].
-#[inline]
-pub(super) const fn of(padded: usize) -> usize {
-    // SAFETY: what is padded is at least 1, and callers know it for small.
-    unsafe { assert_unchecked(padded > 0 && padded <= SMALL_MAX) };
-    if padded <= LINEAR_MAX {
-        (padded - 1) / STEP
-    } else {
+    /// As [`numbered`](Self::numbered), of a number that a class has.
+    ///
+    /// # Safety
+    /// `number` came from [`number`](Self::number).
+    #[inline]
+    pub(super) const unsafe fn numbered_unchecked(number: usize) -> Self {
+        // SAFETY: the caller's duty.
+        unsafe { assert_unchecked(number < CLASSES) };
+        Self(number)
+    }
+
+    /// All classes, ascending.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..CLASSES).map(Self)
+    }
+
+    /// The class that serves `size` bytes at `align`, if that is told quickly: most requests are so small, and plain.
+    #[inline]
+    pub(super) const fn linear(size: usize, align: usize) -> Option<Self> {
+        if align <= STEP && size <= LINEAR_MAX {
+            Some(Self(size.saturating_sub(1) / STEP))
+        } else {
+            None
+        }
+    }
+
+    /// The class that serves `padded` bytes, if one does: from 1 to [`SMALL_MAX`].
+    #[inline]
+    pub(super) const fn of(padded: usize) -> Option<Self> {
+        if padded.wrapping_sub(1) >= SMALL_MAX {
+            return None;
+        }
+        if padded <= LINEAR_MAX {
+            return Some(Self((padded - 1) / STEP));
+        }
         let size = (padded + 15) & !15;
-        // SAFETY: as before, so it is at least `LINEAR_MAX`.
+        // SAFETY: `padded` is greater than `LINEAR_MAX`, and no greater than `SMALL_MAX`.
         unsafe { assert_unchecked(size > 0) };
         let mut blocks = SLAB_BYTES / size;
         if blocks >= CLOSE {
             // Every other one does: each class may keep a slab that is hardly used.
             blocks = (blocks - 1) | 1;
         }
-        BEHIND - blocks
+        Some(Self(BEHIND - blocks))
     }
-}
 
-/// The class whose blocks `class` has: the second for the first, else itself.
-#[inline]
-pub(super) const fn with_blocks_of(class: usize) -> usize {
-    if class == 0 { 1 } else { class }
-}
+    /// The number of the class.
+    #[inline]
+    pub(super) const fn number(self) -> usize {
+        // SAFETY: the type's invariant. It spares the bounds of arrays by class.
+        unsafe { assert_unchecked(self.0 < CLASSES) };
+        self.0
+    }
 
-/// The block size of `class`, in bytes.
-#[inline]
-pub(super) const fn size(class: usize) -> usize {
-    // SAFETY: classes come from `of`, or from a slab that was made for one.
-    unsafe { assert_unchecked(class < CLASSES) };
-    if class < LINEAR {
-        (with_blocks_of(class) + 1) * STEP
-    } else {
-        (SLAB_BYTES / (BEHIND - class)) & !15
+    /// The class whose blocks this one has: the second for the first, else itself.
+    #[inline]
+    pub(super) const fn with_its_blocks(self) -> Self {
+        if self.0 == 0 { Self(1) } else { self }
+    }
+
+    /// The size of the class's blocks, in bytes.
+    #[inline]
+    pub(super) const fn block_bytes(self) -> usize {
+        if self.number() < LINEAR {
+            (self.with_its_blocks().0 + 1) * STEP
+        } else {
+            (SLAB_BYTES / (BEHIND - self.number())) & !15
+        }
     }
 }
 
 /// Whether some class has blocks of `bytes`.
 pub(super) const fn is_size(bytes: usize) -> bool {
-    bytes > 0 && bytes <= SMALL_MAX && size(of(bytes)) == bytes
+    match Class::of(bytes) {
+        Some(class) => class.block_bytes() == bytes,
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -118,18 +159,33 @@ mod tests {
             let align = 1 << log;
             for size in (0..=SMALL_MAX).step_by(step) {
                 let padded = padded(size, align);
-                if padded > SMALL_MAX {
+                let Some(class) = Class::of(padded) else {
+                    assert!(padded > SMALL_MAX);
                     continue;
-                }
-                let class = of(padded);
-                let block = super::size(class);
-                assert!(class < CLASSES && linear(size, align).is_none_or(|quick| quick == class));
+                };
+                let block = class.block_bytes();
+                assert!(Class::linear(size, align).is_none_or(|quick| quick == class));
                 assert!(
                     block >= size && block % align == 0,
                     "{size} bytes at {align}: class of {block}"
                 );
                 assert!(is_size(block) && !(padded..block).any(is_size));
             }
+        }
+    }
+
+    #[test]
+    fn no_number_makes_a_class_that_there_is_not() {
+        for bytes in [0, SMALL_MAX + 1, usize::MAX] {
+            assert_eq!(Class::of(bytes), None);
+            assert!(!is_size(bytes));
+        }
+        assert_eq!(Class::linear(LINEAR_MAX + 1, 1), None);
+        assert_eq!(Class::numbered(CLASSES), None);
+        assert_eq!(Class::numbered(usize::MAX), None);
+        for class in Class::all() {
+            assert_eq!(Class::numbered(class.number()), Some(class));
+            assert!(class.block_bytes() <= SMALL_MAX);
         }
     }
 }

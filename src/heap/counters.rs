@@ -1,7 +1,7 @@
 //! What the heap tells about itself. Counted when asked for, so that allocation pays nothing for it.
 
 use super::Heap;
-use super::class::{self, CLASSES};
+use super::class::{CLASSES, Class};
 use super::gauges::Gauges;
 use super::map::PartKind;
 use super::runs::RunKind;
@@ -100,7 +100,7 @@ impl ClassCounters {
     /// Those of each class, ascending, before any slab is counted.
     pub(super) fn none() -> [Self; CLASS_COUNT] {
         core::array::from_fn(|class| Self {
-            block_bytes: class::size(class),
+            block_bytes: Class::numbered(class).map_or(0, Class::block_bytes),
             ..Self::default()
         })
     }
@@ -113,7 +113,8 @@ impl ClassCounters {
         else {
             return;
         };
-        if let Some(class) = classes.get_mut(class::of(block_bytes)) {
+        if let Some(class) = Class::of(block_bytes) {
+            let class = &mut classes[class.number()];
             class.slabs += 1;
             class.live_blocks += live_blocks;
             class.capacity_blocks += SLAB_BYTES / block_bytes;

@@ -4,7 +4,7 @@ use core::mem::offset_of;
 
 use thiserror::Error;
 
-use super::class;
+use super::class::is_size;
 use super::counters::{CLASS_COUNT, ClassCounters, Counters};
 use super::gauges::Gauges;
 use super::slab::{LIVE, Slab};
@@ -197,7 +197,7 @@ impl<'a> HeapMap<'a> {
     }
 
     fn slab(&self, at: usize, block_bytes: usize) -> Option<PartKind> {
-        if !class::is_size(block_bytes) || at % UNIT != 0 {
+        if !is_size(block_bytes) || at % UNIT != 0 {
             return None;
         }
         let live_blocks = self.word(at + USED_WORD)? / LIVE;

@@ -20,9 +20,11 @@
 
 mod inspect;
 
+use core::ops::Range;
 use core::ptr::{NonNull, null_mut};
 
-use super::bins::{Bins, NONE, bin_of, first_bin};
+use super::bins::{Bin, Bins};
+use super::doubt::Doubt;
 use super::gauges::Gauges;
 use super::slab::Slab;
 use super::table::{FREE, GRANULE, KIND_BITS, LARGE, LEAST, NOWHERE, SHIFT, Table, UNIT, WORD};
@@ -78,6 +80,9 @@ pub(super) struct Runs {
     /// The table, less the offset in it that address 0 would have.
     slabs: *mut u8,
     end: usize,
+    /// Up to here the unused rest may be taken without a look at what it holds.
+    sure: usize,
+    doubt: Doubt,
     /// Offset in bytes from which on the span was zero when it was given.
     fresh_from: usize,
     gauges: Gauges,
@@ -98,6 +103,8 @@ impl Runs {
             table: Table::none(),
             slabs: null_mut(),
             end: 0,
+            sure: 0,
+            doubt: Doubt::none(),
             fresh_from: 0,
             gauges: Gauges::none(),
             bins: Bins::new(),
@@ -107,8 +114,14 @@ impl Runs {
     /// Takes the span over.
     ///
     /// # Safety
-    /// As for [`Heap::adopt`](super::Heap::adopt).
-    pub(super) unsafe fn adopt(&mut self, start: NonNull<u8>, len: usize, fresh_from: usize) {
+    /// As for [`Heap::adopt_beside`](super::Heap::adopt_beside).
+    pub(super) unsafe fn adopt(
+        &mut self,
+        start: NonNull<u8>,
+        len: usize,
+        fresh_from: usize,
+        doubtful: Range<usize>,
+    ) {
         let base = start.as_ptr();
         self.table = Table::new(base);
         self.slabs = base.wrapping_sub(base.addr() >> PLACE_SHIFT);
@@ -117,6 +130,15 @@ impl Runs {
         let first = self.first();
         self.gauges.used_granules = first;
         self.gauges.highest_granules = first;
+        self.sure = self.end;
+        if !doubtful.is_empty() {
+            self.doubt = Doubt::new(base, first << SHIFT, doubtful);
+            self.sure = 0;
+            if !self.reach(first) {
+                self.sure = first;
+                return;
+            }
+        }
         if first > 0 {
             // The table itself counts as a used neighbour of the first run.
             // SAFETY: granule `first - 1` is in the span.
@@ -184,29 +206,30 @@ impl Runs {
     /// Takes a run of `len` granules at a multiple of `align` granules; [`NOWHERE`] if there is none. The caller writes its
     /// words.
     pub(super) fn take(&mut self, len: usize, align: usize) -> usize {
-        // Checked first, so that no length near the address space's goes further.
-        if len > self.end {
+        // Checked first, so that no length near the address space's goes further. 0 does not either.
+        if len.wrapping_sub(1) >= self.end {
             return NOWHERE;
         }
         let aligned = |at: usize| (at + (align - 1)) & !(align - 1);
         // Each step goes to a later bin, and those from `len + align` on all serve: few steps, and two where any place is
         // as good as another.
-        let mut bin = first_bin(len);
+        // SAFETY: the span is shorter than 4 GiB, and `len` is at most its length.
+        let mut next = self.bins.at_or_after(unsafe { Bin::least(len) });
         let (from, free) = loop {
-            bin = self.bins.at_or_after(bin);
-            if bin == NONE {
-                break (self.top(), self.end - self.top());
-            }
+            let Some(bin) = next else {
+                break (self.top(), self.sure - self.top());
+            };
             let from = self.bins.head(bin);
             // SAFETY: the head of a bin that is not empty is a free run.
             let free = unsafe { self.len_of(from) };
             if aligned(from) + len <= from + free {
                 break (from, free);
             }
-            bin += 1;
+            next = self.bins.after(bin);
         };
         let at = aligned(from);
-        if at + len > from + free {
+        // Nothing but the unused rest can be too short here.
+        if at + len > from + free && !self.reach(at + len) {
             return NOWHERE;
         }
         // SAFETY: the place was found within a free run, or the unused rest.
@@ -248,13 +271,13 @@ impl Runs {
         unsafe {
             if new > old {
                 let room = if end == self.top() {
-                    self.end - end
+                    self.sure - end
                 } else if self.table.word(end) & FREE != 0 {
                     self.len_of(end)
                 } else {
                     0
                 };
-                if room < new - old {
+                if room < new - old && !(end == self.top() && self.reach(at + new)) {
                     return false;
                 }
                 self.cut(end, room, end, new - old);
@@ -265,6 +288,23 @@ impl Runs {
             }
         }
         true
+    }
+
+    /// Whether the unused rest may be taken up to granule `to`. Looks at what it holds, where that is
+    /// in doubt.
+    #[cold]
+    #[inline(never)]
+    fn reach(&mut self, to: usize) -> bool {
+        if self.sure < to && to <= self.end {
+            // SAFETY: the span is readable, and nobody writes there meanwhile: `adopt`.
+            self.sure = unsafe { self.doubt.look(self.sure, to, self.end) };
+        }
+        to <= self.sure
+    }
+
+    /// The offset in bytes at which somebody else's memory was found.
+    pub(super) fn foreign(&self) -> Option<usize> {
+        self.doubt.foreign()
     }
 
     /// Gives `len` granules at `at` back, and joins them with what is free on either side.
@@ -325,7 +365,7 @@ impl Runs {
             self.table.set(at, word);
             self.table.set(at + len - 1, word);
             if len >= LEAST {
-                self.bins.insert(self.table, bin_of(at, len), at);
+                self.bins.insert(self.table, Bin::of(at, len), at);
             }
         }
     }

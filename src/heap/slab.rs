@@ -2,7 +2,7 @@
 
 use core::ptr::{null_mut, without_provenance_mut};
 
-use super::class;
+use super::class::Class;
 use super::table::{SLAB_BYTES, UNIT};
 
 /// A free block's first word.
@@ -40,8 +40,8 @@ pub(super) struct Slab {
 impl Slab {
     /// A slab of `class` over the memory at `start`, with no block in use and in no list.
     #[inline]
-    pub(super) fn new(class: usize, start: *mut u8) -> Self {
-        let size = class::size(class);
+    pub(super) fn new(class: Class, start: *mut u8) -> Self {
+        let size = class.block_bytes();
         Self {
             size,
             free: null_mut(),
@@ -50,14 +50,22 @@ impl Slab {
             end: start.wrapping_add(SLAB_BYTES - SLAB_BYTES % size),
             next: null_mut(),
             prev: null_mut(),
-            tag: class * LIVE,
+            tag: class.number() * LIVE,
             rest: [0; UNIT - 8],
         }
     }
 
+    /// # Safety
+    /// The slab's words are as the heap wrote them.
     #[inline]
-    pub(super) const fn class(&self) -> usize {
-        self.tag / LIVE
+    pub(super) const unsafe fn class(&self) -> Class {
+        // SAFETY: `new` alone writes the tag.
+        unsafe { Class::numbered_unchecked(self.tag / LIVE) }
+    }
+
+    /// As [`class`](Self::class), whatever the words are.
+    pub(super) const fn checked_class(&self) -> Option<Class> {
+        Class::numbered(self.tag / LIVE)
     }
 
     #[inline]

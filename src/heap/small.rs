@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, null_mut};
 
 use super::Heap;
-use super::class::{CLASSES, STEP};
+use super::class::{Class, STEP};
 use super::slab::{Block, FULL, LIVE, Slab};
 use super::table::{NOWHERE, UNIT};
 
@@ -36,7 +36,7 @@ unsafe fn copy_words(from: *const MaybeUninit<u64>, to: *mut MaybeUninit<u64>, w
 
 impl Heap {
     #[inline]
-    pub(super) fn alloc_small(&mut self, class: usize) -> *mut u8 {
+    pub(super) fn alloc_small(&mut self, class: Class) -> *mut u8 {
         let slab = *self.head(class);
         // SAFETY: a head that is not null is a slab of this heap, in its class's list.
         unsafe {
@@ -52,7 +52,7 @@ impl Heap {
 
     #[cold]
     #[inline(never)]
-    fn alloc_small_refilled(&mut self, class: usize) -> *mut u8 {
+    fn alloc_small_refilled(&mut self, class: Class) -> *mut u8 {
         let slab = self.refill(class);
         if slab.is_null() {
             return null_mut();
@@ -62,7 +62,7 @@ impl Heap {
     }
 
     /// Makes a slab with a free block the head of `class`, whose head has none; null if no memory can be had.
-    fn refill(&mut self, class: usize) -> *mut Slab {
+    fn refill(&mut self, class: Class) -> *mut Slab {
         let head = self.head(class);
         let mut slab = *head;
         // SAFETY: heads and their neighbours are slabs of this heap.
@@ -81,7 +81,7 @@ impl Heap {
         slab
     }
 
-    fn new_slab(&mut self, class: usize) -> *mut Slab {
+    fn new_slab(&mut self, class: Class) -> *mut Slab {
         let at = self.take_run(UNIT, UNIT);
         if at == NOWHERE {
             return null_mut();
@@ -133,7 +133,7 @@ impl Heap {
     /// # Safety
     /// `ptr` is a live small block of this heap; the classes of both blocks hold `len` bytes.
     #[inline(never)]
-    pub(super) unsafe fn move_small(&mut self, ptr: *mut u8, len: usize, class: usize) -> *mut u8 {
+    pub(super) unsafe fn move_small(&mut self, ptr: *mut u8, len: usize, class: Class) -> *mut u8 {
         let block = self.alloc_small(class);
         if !block.is_null() {
             // SAFETY: both hold so many bytes, and they are apart.
@@ -170,7 +170,7 @@ impl Heap {
     pub(super) fn take_run(&mut self, len: usize, align: usize) -> usize {
         loop {
             let at = self.runs.take(len, align);
-            if at != NOWHERE || !self.release_empty_slabs() {
+            if at != NOWHERE || self.foreign().is_some() || !self.release_empty_slabs() {
                 return at;
             }
         }
@@ -181,7 +181,7 @@ impl Heap {
     #[inline(never)]
     fn release_empty_slabs(&mut self) -> bool {
         let mut any = false;
-        for class in 0..CLASSES {
+        for class in Class::all() {
             let slab = *self.head(class);
             // SAFETY: a head that is not null is a slab of this heap. Others than heads are released when they empty.
             unsafe {
@@ -207,9 +207,7 @@ impl Heap {
     }
 
     #[inline]
-    fn head(&mut self, class: usize) -> &mut *mut Slab {
-        debug_assert!(class < CLASSES);
-        // SAFETY: classes come from `class::of` or a slab, and are below `CLASSES`.
-        unsafe { self.heads.get_unchecked_mut(class) }
+    fn head(&mut self, class: Class) -> &mut *mut Slab {
+        &mut self.heads[class.number()]
     }
 }

@@ -5,8 +5,8 @@ use core::ptr::null_mut;
 use thiserror::Error;
 
 use super::Heap;
-use super::bins::{BINS, before_first, bin_of};
-use super::class::{self, CLASSES};
+use super::bins::{BINS, Bin};
+use super::class::{CLASSES, Class, is_size};
 use super::runs::RunKind;
 use super::slab::{FULL, LIVE, Slab};
 use super::table::{GRANULE, LEAST, NOWHERE, SLAB_BYTES};
@@ -99,17 +99,19 @@ impl Heap {
     fn check_bins(&self, free_runs: usize) -> Result<(), HeapFault> {
         let bins = self.runs.bins();
         let mut linked = 0;
-        for bin in 0..BINS {
+        for bin in Bin::all() {
             let head = bins.head(bin);
             if bins.is_marked(bin) == (head == NOWHERE) {
-                return Err(HeapFault::FreeRunList(bin));
+                return Err(HeapFault::FreeRunList(bin.number()));
             }
-            let (mut at, mut before) = (head, before_first(bin));
+            let (mut at, mut before) = (head, bin.before_first());
             while at != NOWHERE {
                 linked += 1;
                 match self.runs.linked_run(at) {
                     Some((len, (next, prev)))
-                        if bin_of(at, len) == bin && prev == before && linked <= free_runs =>
+                        if Bin::checked_of(at, len) == Some(bin)
+                            && prev == before
+                            && linked <= free_runs =>
                     {
                         (before, at) = (at, next);
                     }
@@ -131,17 +133,17 @@ impl Heap {
                 let class = self.check_slab(run.at)?;
                 // SAFETY: a slab stands there.
                 if unsafe { (*self.runs.slab_at(run.at)).is_listed() } {
-                    listed[class] += 1;
+                    listed[class.number()] += 1;
                 }
             }
         }
-        for (class, (&expected, &head)) in listed.iter().zip(&self.heads).enumerate() {
+        for ((class, expected), head) in Class::all().zip(listed).zip(self.heads) {
             let mut found = 0;
             let mut slab = head;
             while !slab.is_null() && found <= expected {
                 found += 1;
                 if self.runs.place_of_slab(slab).is_none() {
-                    return Err(HeapFault::SlabList(class::size(class)));
+                    return Err(HeapFault::SlabList(class.block_bytes()));
                 }
                 // SAFETY: only read where a slab can stand.
                 slab = unsafe { (*slab).next };
@@ -150,25 +152,23 @@ impl Heap {
                 }
             }
             if found != expected {
-                return Err(HeapFault::SlabList(class::size(class)));
+                return Err(HeapFault::SlabList(class.block_bytes()));
             }
         }
         Ok(())
     }
 
-    fn check_slab(&self, at: usize) -> Result<usize, HeapFault> {
+    fn check_slab(&self, at: usize) -> Result<Class, HeapFault> {
         let offset = at * GRANULE;
         let here = self.runs.slab_at(at);
         // SAFETY: a slab stands there.
         let slab = unsafe { &*here };
         let size = slab.size;
-        if !class::is_size(size)
-            || class::with_blocks_of(slab.class()) != class::of(size)
-            || self.runs.place_of_slab(here).is_none()
-        {
-            return Err(HeapFault::Slab(offset));
-        }
-        let class = slab.class();
+        let class = slab
+            .checked_class()
+            .filter(|class| is_size(size) && Class::of(size) == Some(class.with_its_blocks()))
+            .filter(|_| self.runs.place_of_slab(here).is_some())
+            .ok_or(HeapFault::Slab(offset))?;
         let start = self.runs.address(at).addr();
         let room = slab.fresh.addr().wrapping_sub(start);
         if slab.end.addr() != start + SLAB_BYTES / size * size
@@ -202,7 +202,7 @@ impl Heap {
         let linked = !slab.is_listed()
             || (self.links_back(slab.next, here) && self.links_on(slab.prev, here));
         // A full head stays in the list until the next request.
-        let in_place = slab.is_listed() != is_full || self.heads.get(class) == Some(&here);
+        let in_place = slab.is_listed() != is_full || self.heads[class.number()] == here;
         if linked && in_place {
             Ok(class)
         } else {

@@ -18,6 +18,35 @@ use crate::units::Pages;
 /// Nothing runs beside us, so a cell needs no lock.
 pub(crate) const SINGLE_THREADED: bool = true;
 
+/// Declares statics of which each instance has its own: all of a module's are.
+macro_rules! per_instance {
+    ($($static:item)+) => {
+        $($static)+
+    };
+}
+pub(crate) use per_instance;
+
+/// The one thread; not 0.
+pub(crate) const fn this_thread() -> usize {
+    1
+}
+
+/// Keeps the memory of a region alive: nothing to do, as linear memory never shrinks.
+#[derive(Debug)]
+pub(crate) struct Lease;
+
+impl Lease {
+    /// For memory that is somebody else's to keep.
+    pub(crate) const fn none() -> Self {
+        Self
+    }
+
+    /// Whether the region stands in this module's memory.
+    pub(crate) const fn is_here(&self) -> bool {
+        true
+    }
+}
+
 /// Whether C's allocation family needs its part of the budget.
 pub(crate) const C_FAMILY: bool = cfg!(any(target_os = "wasi", feature = "c"));
 
@@ -59,9 +88,38 @@ pub(crate) fn pointer(address: u32) -> NonNull<u8> {
     }
 }
 
+/// The pointer to an absolute address other than 0, and what keeps its memory.
+pub(crate) fn leased(address: u32) -> (NonNull<u8>, Lease) {
+    (pointer(address), Lease)
+}
+
 /// Stops the module.
 pub(crate) fn abort() -> ! {
     wasm32::unreachable()
+}
+
+/// Whether [`last_words`] says anything.
+pub(crate) const HAS_STANDARD_ERROR: bool = cfg!(target_os = "wasi");
+
+/// Says one line to whoever runs the module: on the standard error of a WASI program, nowhere
+/// otherwise.
+pub fn last_words(line: &str) {
+    let _ = line;
+    #[cfg(target_os = "wasi")]
+    for text in [line, "\n"] {
+        write_error(text);
+    }
+}
+
+/// Writes to standard error. What the host does not take is lost.
+#[cfg(target_os = "wasi")]
+pub(crate) fn write_error(text: &str) {
+    unsafe extern "C" {
+        fn write(file: i32, bytes: *const u8, len: usize) -> isize;
+    }
+    const STANDARD_ERROR: i32 = 2;
+    // SAFETY: libc reads so many bytes of live text, and keeps no pointer.
+    let _ = unsafe { write(STANDARD_ERROR, text.as_ptr(), text.len()) };
 }
 
 /// Declares the allocator that [`plan!`](crate::plan!) describes, and C's where it is wanted.
@@ -72,7 +130,12 @@ macro_rules! __install {
         #[global_allocator]
         static __STEADFAST: $crate::Global =
             // SAFETY: this is the module's global allocator; rustc refuses a second one.
-            unsafe { $crate::Global::new(&__STEADFAST_SECTION) };
+            unsafe { $crate::Global::new(&__STEADFAST_SECTION) }.with_voice(if cfg!(test) {
+                    // No metashrew host runs a test.
+                    $crate::memory::last_words
+                } else {
+                    $crate::__voice
+                });
 
         #[used]
         #[unsafe(link_section = "steadfast.plan")]

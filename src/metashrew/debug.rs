@@ -112,7 +112,7 @@ impl Debugging {
         let Some(prefix) = prefix::of(key, &self.config) else {
             return;
         };
-        let lookups = self.prefixes.entry(&Arc::new(prefix.to_vec()), || Lookups {
+        let (_, lookups) = self.prefixes.entry(&Arc::new(prefix.to_vec()), || Lookups {
             hits: 0,
             misses: 0,
             keys: Keyed::new(),

@@ -3,13 +3,14 @@
 //! This is AssemblyScript's `ArrayBuffer`; the pointer handed over points past the length.
 
 use alloc::vec::Vec;
-use core::fmt;
+
+pub(super) use crate::line::whole_characters;
 
 /// The bytes of the length in front.
 pub(super) const PREFIX_BYTES: usize = 4;
 
 /// The most data bytes that [`with_frame`] takes: a key, a piece of a log line.
-pub(super) const SHORT_BYTES: usize = 512 - PREFIX_BYTES;
+pub(super) const SHORT_BYTES: usize = crate::line::LINE_BYTES;
 
 /// Bytes with their length in front, borrowed from wherever they were framed.
 #[derive(Clone, Copy)]
@@ -47,48 +48,7 @@ pub(super) fn framed(len: usize) -> Option<Vec<u8>> {
     Some(buffer)
 }
 
-/// The length of the longest prefix of `text` that is at most `max` bytes and ends at a character's boundary.
-pub(super) fn whole_characters(text: &str, max: usize) -> usize {
-    let mut len = text.len().min(max);
-    while !text.is_char_boundary(len) {
-        len -= 1;
-    }
-    len
-}
-
 fn prefix(len: usize) -> [u8; PREFIX_BYTES] {
     // Every caller has bounded `len` below 2 GiB.
     (len as u32).to_le_bytes()
-}
-
-/// One line of text in a fixed buffer; what does not fit is dropped.
-pub(super) struct Line {
-    bytes: [u8; SHORT_BYTES],
-    len: usize,
-}
-
-impl Line {
-    pub(super) fn new() -> Self {
-        Self {
-            bytes: [0; SHORT_BYTES],
-            len: 0,
-        }
-    }
-
-    pub(super) fn text(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.len]).expect("whole characters alone are written")
-    }
-}
-
-impl fmt::Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let take = whole_characters(text, SHORT_BYTES - self.len);
-        self.bytes[self.len..self.len + take].copy_from_slice(&text.as_bytes()[..take]);
-        self.len += take;
-        if take == text.len() {
-            Ok(())
-        } else {
-            Err(fmt::Error)
-        }
-    }
 }

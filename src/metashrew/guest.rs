@@ -53,8 +53,10 @@ pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
     state::with(|state| state.set(&key, value));
 }
 
-/// Hands all writes since the last flush to the host at once, each key with its last value, in the order in which the keys were
-/// first written.
+/// Hands all writes since the last flush to the host at once: one pair for each [`set`], in that order,
+/// with the last value of its key.
+///
+/// A key that was set twice goes out twice, as metashrew-core has it: metashrew's host keeps every pair.
 ///
 /// A host takes exactly one flush for a block, even an empty one, and keeps none of its writes without it.
 ///
@@ -66,8 +68,7 @@ pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
 /// Halts when the message exceeds 2 GiB less four bytes; nothing was written then.
 pub fn flush() {
     state::with(|state| {
-        let pairs = state.pending.iter();
-        host_interface::flush(pairs.map(|(key, value)| (key.as_slice(), value.as_slice())));
+        host_interface::flush(state.pending.pairs());
         state.flushed();
     });
 }
@@ -78,14 +79,15 @@ pub fn flush_to_lru() {
     lru_cache::flush_to_lru();
 }
 
-/// Forgets the writes that were not flushed.
+/// Takes the writes at hand out of the next flush. [`get`] still sees them until then; later it answers
+/// what the host has.
 pub fn reset() {
-    state::with(state::State::discard);
+    state::with(state::State::reset);
 }
 
 /// Forgets the writes that were not flushed, and empties the cache.
 pub fn clear() {
-    reset();
+    state::with(state::State::discard);
     lru_cache::clear_lru_cache();
 }
 
@@ -108,7 +110,7 @@ pub fn set_view_for_height(height: u32) {
 /// Ends a view: no height is set any more, and what it has written is forgotten.
 pub fn clear_view_cache() {
     if lru_cache::get_view_height().is_some() {
-        reset();
+        state::with(state::State::discard);
     }
     lru_cache::clear_view_height();
 }

@@ -31,36 +31,16 @@ mod metashrew_log {
 /// The sink of a WASI program: its standard error.
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 mod wasi_log {
+    use crate::memory::platform::write_error;
     use crate::metashrew::Level;
-
-    /// A piece of what is written, as `wasi_snapshot_preview1` takes it.
-    #[repr(C)]
-    struct Piece {
-        start: *const u8,
-        len: usize,
-    }
-
-    #[link(wasm_import_module = "wasi_snapshot_preview1")]
-    unsafe extern "C" {
-        fn fd_write(file: i32, pieces: *const Piece, count: usize, written: *mut usize) -> i32;
-    }
-
-    const STANDARD_ERROR: i32 = 2;
 
     pub(in super::super) fn log_line(level: Level, line: &str) {
         let mark = match level {
             Level::Info | Level::Error => "",
             Level::Warning => "WARNING: ",
         };
-        // One piece at a time: a host may write the first alone.
         for text in [mark, line, "\n"] {
-            let piece = Piece {
-                start: text.as_ptr(),
-                len: text.len(),
-            };
-            let mut written = 0;
-            // SAFETY: the piece is live text, and the host keeps no pointer. What it could not write is lost.
-            let _ = unsafe { fd_write(STANDARD_ERROR, &piece, 1, &mut written) };
+            write_error(text);
         }
     }
 }
@@ -163,6 +143,10 @@ mod image_imports {
 
 /// A host in the test's own process, one to each thread.
 ///
+/// A thread is to native code what an instance is to a host: pending writes, cache and reserved
+/// memory are the thread's too. The test harness runs each test on a thread of its own, so tests do
+/// not see each other. [`instance`] makes another instance of the module within one test.
+///
 /// It decodes what it is given as a real host does, from the framed bytes, and panics on what a real host would
 /// refuse or, worse, ignore.
 #[cfg(not(target_arch = "wasm32"))]
@@ -174,6 +158,7 @@ pub mod stand_in {
     use alloc::string::String;
     use alloc::vec::Vec;
     use core::cell::RefCell;
+    use std::panic::{self, AssertUnwindSafe};
 
     std::thread_local! {
         static HOST: RefCell<StandIn> = RefCell::default();
@@ -211,6 +196,39 @@ pub mod stand_in {
     /// If `then` itself calls into the host.
     pub fn with<R>(then: impl FnOnce(&mut StandIn) -> R) -> R {
         HOST.with_borrow_mut(then)
+    }
+
+    /// Runs `f` as a fresh instance of the module: nothing written, nothing cached, no memory
+    /// reserved. This thread's host serves it, and has what it flushed, logged and exported.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use steadfast::metashrew::{flush, get, host::stand_in, set};
+    ///
+    /// let key = || Arc::new(b"key".to_vec());
+    /// stand_in::instance(|| {
+    ///     set(key(), Arc::new(b"value".to_vec()));
+    ///     flush();
+    /// });
+    /// // The next block's instance finds it with the host.
+    /// assert_eq!(stand_in::instance(|| get(key())), Arc::new(b"value".to_vec()));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `f` does.
+    pub fn instance<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+        let host = with(core::mem::take);
+        let (host, result) = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                with(|own| *own = host);
+                let result = panic::catch_unwind(AssertUnwindSafe(f));
+                (with(core::mem::take), result)
+            });
+            thread.join().expect("what it panics with is caught")
+        });
+        with(|own| *own = host);
+        result.unwrap_or_else(|payload| panic::resume_unwind(payload))
     }
 
     pub(in super::super) fn host_len() -> i32 {

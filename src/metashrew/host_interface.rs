@@ -7,7 +7,7 @@
 //! A host that breaks the interface cannot be answered with a value: such a call *halts*, which logs one line that
 //! says what happened and panics with the same words, before anything was flushed.
 //!
-//! No function but [`input`], [`flush`] and [`export_bytes`] touches the heap, except for a key longer than
+//! No function but [`input`], [`read`], [`flush`] and [`export_bytes`] touches the heap, except for a key longer than
 //! [`MAX_STACK_KEY_BYTES`]: a program that loads a value from the host rather than from a cache leaves every heap address as it
 //! was. On native targets [`stand_in`](super::host::stand_in) takes the host's place, so that code that uses this module
 //! runs under plain `cargo test`.
@@ -19,17 +19,24 @@
 //! assert_eq!(host_interface::input(), [5, 0, 0, 0, 0xAA]);
 //!
 //! host_interface::flush([(&b"key"[..], &b"value"[..])].into_iter());
-//! let mut value = vec![0; host_interface::value_len(b"key")];
-//! host_interface::load(b"key", &mut value);
-//! assert_eq!(value, b"value");
+//! assert_eq!(host_interface::read(b"key"), b"value");
 //! ```
+//!
+//! The interface has no bound for what the host writes: it asks for a value's length and for the
+//! value in two calls, and the host writes the whole value. So these functions make both calls
+//! without a pause, and never write to a buffer of another length than the first call's answer.
+//! That the value stays the same between the two is the host's duty: one that reads a database
+//! which others write to answers both calls from one snapshot.
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::frame::{self, Frame, Line, with_frame};
+use super::frame::{self, Frame, with_frame};
+use super::message::EncodeError;
+use super::unwritten::is_written;
 use super::{host, message};
+use crate::line::Line;
 
 /// The longest key, in bytes, that is framed on the stack.
 ///
@@ -92,14 +99,61 @@ impl<'a> HostKey<'a> {
         }
     }
 
-    /// Has the host write the value into `value`, which must be exactly as long as [`value_len`](Self::value_len) said.
+    /// The value that the host holds; empty when it holds none. Costs one heap allocation of exactly
+    /// its length.
+    ///
+    /// A host that reads a live database may find the value shorter or gone by the second of the two
+    /// calls. Whether it wrote the last byte is checked: one value in 256 is read twice for that. A
+    /// value that became longer, or another of the same length, is not noticed.
     ///
     /// # Panics
     ///
-    /// Halts when `value` ends above 2 GiB, where hosts cannot write.
+    /// As [`value_len`](Self::value_len). Halts when the host does not write the value to its end.
+    #[must_use]
+    pub fn read(&self) -> Vec<u8> {
+        self.read_with(Vec::with_capacity)
+    }
+
+    /// As [`read`](Self::read), into an empty vector with room for the value, which `room` makes.
+    pub(super) fn read_with(&self, room: impl FnOnce(usize) -> Vec<u8>) -> Vec<u8> {
+        let len = self.value_len();
+        let mut value = room(len);
+        value.resize(len, 0);
+        self.fill(&mut value);
+        value
+    }
+
+    /// Has the host write the value into `value`, wherever that lies. It must be exactly as long as
+    /// the value, of which the host is asked again: a length that it told before may have changed,
+    /// by a flush or with the next block.
+    ///
+    /// # Panics
+    ///
+    /// Halts when the lengths differ, and when `value` ends above 2 GiB, where hosts cannot write;
+    /// `value` is as it was then. Halts also when the host does not write the value to its end, which
+    /// is checked as in [`read`](Self::read).
     pub fn load(&self, value: &mut [u8]) {
-        if !value.is_empty() {
-            self.with(|key| host::get(key, value));
+        let len = self.value_len();
+        if value.len() != len {
+            halt(format_args!(
+                "a buffer of {} bytes was given for a value of {len} bytes; ask for the length again, or use `read`",
+                value.len()
+            ));
+        }
+        self.fill(value);
+    }
+
+    /// Has the host write the value into `value`, which is as long as the host has just said.
+    fn fill(&self, value: &mut [u8]) {
+        if value.is_empty() {
+            return;
+        }
+        let get = |value: &mut [u8]| self.with(|key| host::get(key, value));
+        if !is_written(value, get) {
+            halt(format_args!(
+                "the host announced a value of {} bytes and did not write it to its end; the block may succeed if it is run again",
+                value.len()
+            ));
         }
     }
 
@@ -143,9 +197,18 @@ pub fn value_len(key: &[u8]) -> usize {
     HostKey::new(key).value_len()
 }
 
-/// Has the host write the value at `key` into `value`, which must be exactly as long as [`value_len`] said.
+/// The value that the host holds at `key`; empty when it holds none.
 ///
-/// The host writes straight into `value`, wherever that lies; it does nothing when the length is zero.
+/// # Panics
+///
+/// As [`HostKey::new`] and [`HostKey::read`].
+#[must_use]
+pub fn read(key: &[u8]) -> Vec<u8> {
+    HostKey::new(key).read()
+}
+
+/// Has the host write the value at `key` straight into `value`, wherever that lies. It must be
+/// exactly as long as the value.
 ///
 /// # Panics
 ///
@@ -161,12 +224,16 @@ pub fn load(key: &[u8], value: &mut [u8]) {
 ///
 /// # Panics
 ///
-/// Halts when the message exceeds 2 GiB less four bytes.
+/// Halts when the message exceeds 2 GiB less four bytes, and when the iterator's clone gives other
+/// pairs than the iterator.
 pub fn flush<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) {
     match message::encode(pairs) {
-        Some(message) => host::flush(Frame::of(&message)),
-        None => halt(format_args!(
+        Ok(message) => host::flush(Frame::of(&message)),
+        Err(EncodeError::TooLong) => halt(format_args!(
             "the flush exceeds 2 GiB; index fewer blocks between flushes"
+        )),
+        Err(EncodeError::Changed) => halt(format_args!(
+            "the pairs of a flush changed while they were encoded; collect them before the flush"
         )),
     }
 }
@@ -183,10 +250,7 @@ pub fn log(text: &str) {
 
 /// Hands one line to the host's log, formatted in the fixed buffer on the stack and cut where it exceeds that.
 pub fn log_line(line: fmt::Arguments<'_>) {
-    let mut text = Line::new();
-    // A line that is too long is cut, never refused.
-    let _ = fmt::write(&mut text, line);
-    log(text.text());
+    log(Line::of(line).text());
 }
 
 /// Leaves `bytes` where the host finds them and returns the pointer that a view function returns.

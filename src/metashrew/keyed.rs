@@ -34,8 +34,8 @@ impl<V> Keyed<V> {
         Some(&self.items[*position as usize].1)
     }
 
-    /// The value of a key, which is there afterwards if it was not before.
-    pub fn entry(&mut self, key: &Arc<Vec<u8>>, new: impl FnOnce() -> V) -> &mut V {
+    /// The position and the value of a key, which is there afterwards if it was not before.
+    pub fn entry(&mut self, key: &Arc<Vec<u8>>, new: impl FnOnce() -> V) -> (u32, &mut V) {
         let next = u32::try_from(self.items.len()).expect("items are below 4 GiB");
         let items = &mut self.items;
         let entry = self.positions.entry(
@@ -51,7 +51,13 @@ impl<V> Keyed<V> {
                 next
             }
         };
-        &mut items[position as usize].1
+        (position, &mut items[position as usize].1)
+    }
+
+    /// The key and the value at a position that [`entry`](Self::entry) gave.
+    pub fn at(&self, position: u32) -> (&Arc<Vec<u8>>, &V) {
+        let (key, value) = &self.items[position as usize];
+        (key, value)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<Vec<u8>>, &V)> + Clone {

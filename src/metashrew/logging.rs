@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use super::frame::Line;
 use super::host;
 use crate::exclusive::Exclusive;
+use crate::line::Line;
+use crate::memory::platform::per_instance;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,9 @@ pub enum Level {
 /// Where lines go. Must not call back into this crate's metashrew functions, nor allocate where heap addresses are to stay.
 pub type LogSink = fn(Level, &str);
 
-static SINK: Exclusive<LogSink> = Exclusive::new(host::log_line);
+per_instance! {
+    static SINK: Exclusive<LogSink> = Exclusive::new(host::log_line);
+}
 
 /// Sends all further lines elsewhere.
 ///
@@ -48,6 +51,28 @@ pub fn log_facade(level: Level, line: &str) {
     log::log!(target: "steadfast", level, "{line}");
 }
 
+/// Sends the text of each panic to where lines go, in one line, cut at 508 bytes.
+///
+/// On `wasm32-unknown-unknown` a panic says nothing by itself. Call this first in `_start`. It replaces
+/// the panic hook. A panic whose text has parts that vary takes a heap block for it, in std.
+///
+/// ```
+/// steadfast::metashrew::log_panics();
+/// ```
+#[cfg(feature = "std")]
+pub fn log_panics() {
+    use alloc::boxed::Box;
+
+    std::panic::set_hook(Box::new(|panic| {
+        line(Level::Error, format_args!("{panic}"))
+    }));
+}
+
+/// Says one line where the lines of a metashrew program go by default. Leaves the heap alone.
+pub fn last_words(line: &str) {
+    host::log_line(Level::Error, line);
+}
+
 /// Logs one line and panics with the same words.
 pub(super) fn halt(message: fmt::Arguments<'_>) -> ! {
     line(Level::Error, message);
@@ -56,9 +81,7 @@ pub(super) fn halt(message: fmt::Arguments<'_>) -> ! {
 
 /// Logs one line, cut where it exceeds the buffer.
 pub(super) fn line(level: Level, line: fmt::Arguments<'_>) {
-    let mut text = Line::new();
-    // A line that is too long is cut, never refused.
-    let _ = fmt::write(&mut text, line);
+    let text = Line::of(line);
     let sink = SINK.with(|slot| *slot);
     sink(level, text.text());
 }

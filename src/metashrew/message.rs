@@ -6,21 +6,41 @@ use alloc::vec::Vec;
 /// Field 1 with wire type 2, length-delimited.
 const FIELD_TAG: u8 = 1 << 3 | 2;
 
-/// The framed message, sized exactly beforehand; nothing if it exceeds 2 GiB.
+/// Why there is no message.
+#[derive(Debug)]
+pub(super) enum EncodeError {
+    /// It exceeds 2 GiB.
+    TooLong,
+    /// The pairs were others when they were written than when they were counted.
+    Changed,
+}
+
+/// The framed message, sized exactly beforehand.
+///
+/// The host trusts the length in front, so a message of another length is never given to it.
 pub(super) fn encode<'a>(
     pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
-) -> Option<Vec<u8>> {
+) -> Result<Vec<u8>, EncodeError> {
     let fields = pairs.flat_map(|(key, value)| [key, value]);
     let len = fields
         .clone()
-        .try_fold(0_usize, |sum, field| sum.checked_add(field_len(field)?))?;
-    let mut message = frame::framed(len)?;
+        .try_fold(0_usize, |sum, field| sum.checked_add(field_len(field)?));
+    let (mut message, mut left) = len
+        .and_then(|len| Some((frame::framed(len)?, len)))
+        .ok_or(EncodeError::TooLong)?;
     for field in fields {
+        left = field_len(field)
+            .and_then(|len| left.checked_sub(len))
+            .ok_or(EncodeError::Changed)?;
         message.push(FIELD_TAG);
         push_varint(&mut message, field.len());
         message.extend_from_slice(field);
     }
-    Some(message)
+    if left == 0 {
+        Ok(message)
+    } else {
+        Err(EncodeError::Changed)
+    }
 }
 
 fn field_len(field: &[u8]) -> Option<usize> {

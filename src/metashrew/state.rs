@@ -6,17 +6,20 @@ use alloc::vec::Vec;
 use super::debug::Debugging;
 use super::host_interface::HostKey;
 use super::image;
-use super::keyed::Keyed;
 use super::logging::{Level, halt, line};
 use super::lru_cache::{CacheAllocationMode, CacheStats};
+use super::pending::Pending;
 use crate::cache::{Cache, Lookup, Pool, Scope};
 use crate::exclusive::Exclusive;
+use crate::memory::platform::per_instance;
 use crate::region::Region;
 
 /// What the pools that a mode does not serve may take, in bytes: a few small entries.
 const TOKEN_QUOTA_BYTES: u32 = 1024;
 
-static STATE: Exclusive<State> = Exclusive::new(State::new());
+per_instance! {
+    static STATE: Exclusive<State> = Exclusive::new(State::new());
+}
 
 /// Runs `f` with the state. Nothing that it calls may come back here.
 pub fn with<R>(f: impl FnOnce(&mut State) -> R) -> R {
@@ -26,7 +29,7 @@ pub fn with<R>(f: impl FnOnce(&mut State) -> R) -> R {
 pub struct State {
     cache: Option<Cache>,
     /// The writes that are not flushed yet.
-    pub pending: Keyed<Arc<Vec<u8>>>,
+    pub pending: Pending,
     mode: CacheAllocationMode,
     pub view_height: Option<u32>,
     /// The height of the last block that was taken in.
@@ -43,7 +46,7 @@ impl State {
     const fn new() -> State {
         State {
             cache: None,
-            pending: Keyed::new(),
+            pending: Pending::new(),
             mode: CacheAllocationMode::Indexer,
             view_height: None,
             block_height: None,
@@ -191,17 +194,24 @@ impl State {
         } else {
             self.cache().remove(key);
         }
-        let first = value.clone();
-        *self.pending.entry(key, || first) = value;
+        self.pending.set(key, value);
+    }
+
+    /// Flushes none of the writes at hand. The block goes on to read them; the cache forgets them.
+    pub fn reset(&mut self) {
+        let mut pending = core::mem::replace(&mut self.pending, Pending::new());
+        let cache = self.cache();
+        for key in pending.keys() {
+            cache.remove(key);
+        }
+        pending.reset();
+        self.pending = pending;
     }
 
     /// Forgets the writes that were not flushed, in the cache too.
     pub fn discard(&mut self) {
-        let pending = core::mem::replace(&mut self.pending, Keyed::new());
-        let cache = self.cache();
-        for (key, _) in pending.iter() {
-            cache.remove(key);
-        }
+        self.reset();
+        self.pending.clear();
     }
 
     /// Looks an entry up, and copies it out.
@@ -212,10 +222,7 @@ impl State {
 
     /// Stores an entry. Where it does not fit, an older value does not stay either.
     pub fn store(&mut self, scope: Scope, key: &[u8], value: &[u8]) {
-        let cache = self.cache();
-        if cache.scope(scope).insert(key, value).is_err() {
-            cache.scope(scope).remove(key);
-        }
+        let _ = self.cache().scope(scope).insert(key, value);
     }
 
     /// Takes note that the host has handed in the block at a height; `None` for an input without one.
@@ -245,11 +252,7 @@ impl State {
 /// The value that the host holds. Apart from the lookup, so that a hit does not pay for it.
 #[inline(never)]
 fn fetched(key: &HostKey<'_>) -> Vec<u8> {
-    let len = key.value_len();
-    let mut value = buffer(len);
-    value.resize(len, 0);
-    key.load(&mut value);
-    value
+    key.read_with(buffer)
 }
 
 /// Every eviction is counted: of the oldest, for want of a slot, and for a large value.

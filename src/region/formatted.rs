@@ -5,9 +5,11 @@ use core::ptr::NonNull;
 use core::slice;
 
 use super::block::{Bucket, EntryHeader, FreeHeader};
+use super::doubt::Doubt;
 use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES};
 use super::header::{HEADER_BYTES, Header};
 use super::{Growth, REGION_ALIGN, RegionParts};
+use crate::memory::platform::Lease;
 
 /// A region that has a header, at least two buckets and room for at least one entry.
 ///
@@ -23,6 +25,9 @@ pub(crate) struct Formatted {
     /// `geometry.max_buckets()`.
     buckets: u32,
     growth: Growth,
+    /// Keeps the span.
+    lease: Lease,
+    doubt: Doubt,
 }
 
 // SAFETY: the span is exclusively this value's, whichever thread uses it.
@@ -33,13 +38,20 @@ impl Formatted {
     ///
     /// # Safety
     ///
-    /// As for `Region::from_raw`, and the geometry leaves room for an entry within the capacity.
-    pub unsafe fn cold(parts: RegionParts, geometry: Geometry, hash: [u8; 16]) -> Formatted {
+    /// As for `Region::from_raw`, and the geometry leaves room for an entry within the capacity. The doubt is the one over this
+    /// geometry.
+    pub unsafe fn cold(
+        parts: RegionParts,
+        doubt: Doubt,
+        lease: Lease,
+        geometry: Geometry,
+        hash: [u8; 16],
+    ) -> Formatted {
         let RegionParts {
             start, capacity, ..
         } = parts;
         // SAFETY: the caller's duty.
-        let mut region = unsafe { Formatted::over(parts, geometry) };
+        let mut region = unsafe { Formatted::over(parts, doubt, lease, geometry) };
         if parts.fresh_from > 0 {
             // SAFETY: the header lies within the span, which is exclusively ours.
             unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
@@ -67,7 +79,12 @@ impl Formatted {
     /// # Safety
     ///
     /// As for [`cold`](Self::cold).
-    pub unsafe fn over(parts: RegionParts, geometry: Geometry) -> Formatted {
+    pub unsafe fn over(
+        parts: RegionParts,
+        doubt: Doubt,
+        lease: Lease,
+        geometry: Geometry,
+    ) -> Formatted {
         // What is above it, the index has no room for.
         let capacity = parts.capacity.min(geometry.limit);
         Formatted {
@@ -77,7 +94,14 @@ impl Formatted {
             geometry,
             buckets: geometry.max_buckets(),
             growth: parts.growth.up_to(geometry.limit),
+            lease,
+            doubt,
         }
+    }
+
+    /// What keeps the span.
+    pub fn into_lease(self) -> Lease {
+        self.lease
     }
 
     pub fn geometry(&self) -> &Geometry {
@@ -233,6 +257,9 @@ impl Formatted {
 
     /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got any.
     pub fn grow(&mut self, wanted: u32) -> bool {
+        if !self.lease.is_here() {
+            return false;
+        }
         let got = self.growth.extend(self.capacity, wanted);
         if got == 0 {
             return false;
@@ -242,6 +269,54 @@ impl Formatted {
         let capacity = self.capacity;
         self.header_mut().set_capacity(capacity);
         true
+    }
+
+    /// Looks at the next `bytes` behind the frontier, where somebody may use them. If somebody does, the
+    /// arena ends before them, and is not extended any more.
+    #[inline]
+    pub fn look_ahead(&mut self, bytes: u32) {
+        let to = self.header().frontier.saturating_add(bytes);
+        if to > self.doubt.arena {
+            self.look_at_arena(to);
+        }
+    }
+
+    #[cold]
+    fn look_at_arena(&mut self, to: u32) {
+        let from = self.doubt.arena;
+        // SAFETY: the capacity is the region's (invariant), and `Region::beside` vouches for the rest.
+        let clear = unsafe { self.doubt.clear(self.start, from, to, self.capacity) };
+        if let Some(clear) = clear {
+            self.doubt.arena = clear;
+            return;
+        }
+        // The arena was clear from its start on, with room for an entry's header.
+        self.capacity = from;
+        self.room = from - self.geometry.least_capacity();
+        self.growth = Growth::Fixed;
+        self.header_mut().set_capacity(from);
+        (self.doubt.tell)(from);
+    }
+
+    /// Whether the index has a bucket more. Looks at its place, where somebody may use that.
+    #[inline]
+    pub fn has_next_bucket(&mut self) -> bool {
+        let next = self.header().buckets;
+        next < self.buckets
+            && (HEADER_BYTES + (next + 1) * BUCKET_BYTES <= self.doubt.index
+                || self.look_at_index(next))
+    }
+
+    #[cold]
+    fn look_at_index(&mut self, next: u32) -> bool {
+        let (from, to) = (self.doubt.index, HEADER_BYTES + (next + 1) * BUCKET_BYTES);
+        // SAFETY: as in `look_at_arena`.
+        let clear = unsafe { (self.doubt).clear(self.start, from, to, self.geometry.arena_start) };
+        match clear {
+            Some(clear) => self.doubt.index = clear,
+            None => self.buckets = next,
+        }
+        clear.is_some()
     }
 
     /// Whether a page of the index held unknown bytes when the cache was last emptied, and still does.

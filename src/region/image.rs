@@ -8,6 +8,7 @@ use core::ops::Range;
 use core::sync::atomic::{Ordering, compiler_fence};
 use xxhash_rust::xxh64::xxh64;
 
+use super::doubt::Doubt;
 use super::formatted::Formatted;
 use super::geometry::{BUCKET_BYTES, Geometry};
 use super::header::{
@@ -73,7 +74,7 @@ pub enum Cold {
     /// The image was taken while an operation was changing it.
     #[error("the image was taken in the middle of an operation")]
     Torn = 7,
-    /// A checksum is wrong, or the walk found damage.
+    /// A checksum is wrong, the walk found damage, or the image is cut off.
     #[error("the image is damaged")]
     Damaged = 8,
     /// The image does not fit into the region.
@@ -157,6 +158,7 @@ impl core::fmt::Display for Start {
 /// What is left to decide about an image whose header is acceptable.
 pub(crate) struct Claim {
     parts: RegionParts,
+    doubt: Doubt,
     /// How the cache begins, if the image is accepted.
     pub start: Start,
 }
@@ -167,11 +169,20 @@ impl Region {
     pub(crate) fn attach(mut self, hash: [u8; 16]) -> Result<(Formatted, Claim), (Region, Cold)> {
         match self.examine(hash) {
             Ok((geometry, start)) => {
-                let parts = self.parts;
+                let (parts, doubt) = (self.parts, self.doubt);
+                // SAFETY: the capacity is the region's, and `beside` vouches for the rest.
+                let over = unsafe { doubt.over(parts.start, &geometry, parts.capacity) };
+                let Some(over) = over else {
+                    return Err((self, Cold::TooSmall));
+                };
                 // SAFETY: `examine` has checked that the geometry leaves room for an entry within the capacity, and `from_raw`
                 // vouches for the rest.
-                let region = unsafe { Formatted::over(parts, geometry) };
-                let claim = Claim { parts, start };
+                let region = unsafe { Formatted::over(parts, over, self.lease, geometry) };
+                let claim = Claim {
+                    parts,
+                    doubt,
+                    start,
+                };
                 if region.checksums_hold() {
                     Ok((region, claim))
                 } else {
@@ -194,7 +205,7 @@ impl Region {
         // SAFETY: the header lies within the span, the start is aligned to a page, and any bytes are a Header.
         let header: &Header = unsafe { self.parts.start.cast().as_ref() };
         if self.parts.fresh_from < HEADER_BYTES {
-            if header.magic != MAGIC {
+            if self.parts.fresh_from > 0 || header.magic != MAGIC {
                 return Err(nothing);
             }
             // It was new when an instance grew it of which then a snapshot was taken, and a host has written an image since.
@@ -204,6 +215,10 @@ impl Region {
             return Err(Cold::Version);
         }
         let geometry = header.acceptable(&self.parts, hash)?;
+        if header.frontier > self.parts.fresh_from {
+            // What stands there was never written: the image is cut off.
+            return Err(Cold::Damaged);
+        }
         let start = match header.status() {
             Some(Status::Sealed) => Start::Sealed,
             Some(Status::Shared) => Start::Shared,
@@ -236,10 +251,12 @@ impl Claim {
     }
 
     /// Gives the region back, since its image is damaged.
-    pub fn refuse(self, _image: Formatted) -> Region {
+    pub fn refuse(self, image: Formatted) -> Region {
         Region {
             parts: self.parts,
             is_too_small: false,
+            lease: image.into_lease(),
+            doubt: self.doubt,
         }
     }
 }

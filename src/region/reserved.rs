@@ -2,12 +2,14 @@
 
 use super::{Growth, Region, RegionParts};
 use crate::exclusive::Exclusive;
-use crate::memory::platform;
+use crate::memory::platform::{self, per_instance};
 use crate::plan::{Plan, Policy};
 use crate::record;
 use crate::reserve;
 
-static TAKEN: Exclusive<bool> = Exclusive::new(false);
+per_instance! {
+    static TAKEN: Exclusive<bool> = Exclusive::new(false);
+}
 
 /// The region was taken before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,17 +42,23 @@ impl Region {
             },
             _ => Growth::Fixed,
         };
+        let (start, lease) = platform::leased(grant.region.start);
         let parts = RegionParts {
-            start: platform::pointer(grant.region.start),
+            start,
             capacity: record.region_len,
             fresh_from: grant.fresh_offset(grant.region),
             expected_entry: plan.expected_entry(),
             plan_fingerprint: Plan::fingerprint_of(encoded),
             module_tag: record.module_tag,
+            forget_seed: record.forget_seed,
             growth,
         };
         // SAFETY: the reservation made these bytes the region's alone, from a page boundary on; `TAKEN` gives them out once,
-        // and `extend_region` appends to them only what it grew itself. The plan ends a page below the address space.
-        Ok(unsafe { Region::from_raw(parts) })
+        // and `extend_region` appends to them only what it grew itself, where the lease is. The lease keeps them. The plan ends
+        // a page below the address space.
+        let region = unsafe { Region::leased(parts, lease) };
+        let undeclared = grant.undeclared(grant.region, platform::static_end());
+        // SAFETY: region and pages are linear memory's.
+        Ok(unsafe { region.beside(undeclared, reserve::cut_region) })
     }
 }

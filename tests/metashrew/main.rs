@@ -3,10 +3,12 @@
 
 mod block;
 mod debugging;
+mod flush;
 mod keys;
 mod lru_cache_memory_detection_test;
 mod names;
 mod pools;
+mod threads;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

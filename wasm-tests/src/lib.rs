@@ -2,6 +2,7 @@
 
 pub mod component;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
@@ -10,9 +11,10 @@ use steadfast::record::Record;
 use steadfast_host::engine::{Compiler, engine_with};
 use steadfast_host::limits::{Grows, Limits, OnRefusal};
 use wasmtime::error::Context as _;
-use wasmtime::{Engine, Linker, Memory, Module, Result, Store, Val};
+use wasmtime::{Caller, Engine, Extern, Linker, Memory, Module, Result, Store, Val};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 /// How many numbers a guest reports.
 pub const RESULTS: usize = 32;
@@ -31,10 +33,12 @@ pub struct Setting {
     pub on_refusal: OnRefusal,
     /// Pages to which the host grows memory before the guest starts; fewer than there are change nothing.
     pub pregrow_pages: u64,
-    /// Fills the pages that the host grew with garbage, as a careless host might.
-    pub soil: bool,
+    /// What somebody keeps in the pages that were grown: addresses, each byte there is 0xaa.
+    pub foreign: Vec<Range<u64>>,
     /// The limit on the region that the host writes into the record.
     pub cache_limit: Option<u32>,
+    /// What the cache loses entries by, as the host writes it into the record; 0 for none.
+    pub forget_seed: u32,
     /// Environment variables.
     pub env: Vec<(String, String)>,
     /// What the first number is before the guest starts.
@@ -48,13 +52,17 @@ impl Default for Setting {
             refuse_grow: None,
             on_refusal: OnRefusal::ReturnMinusOne,
             pregrow_pages: 0,
-            soil: false,
+            foreign: Vec::new(),
             cache_limit: None,
+            forget_seed: 0,
             env: Vec::new(),
             first: 0,
         }
     }
 }
+
+/// What somebody else's bytes hold.
+const FOREIGN: u8 = 0xaa;
 
 /// How a guest ended.
 #[derive(Debug)]
@@ -69,6 +77,10 @@ pub struct Outcome {
     pub grows: Grows,
     /// Pages at the end.
     pub pages: u64,
+    /// Bytes of `foreign` that are not as they were.
+    pub overwritten: usize,
+    /// What it said: on standard error, or in the host's log.
+    pub said: String,
 }
 
 impl Outcome {
@@ -95,6 +107,7 @@ pub struct Guest {
 struct State {
     limits: Limits,
     wasi: WasiP1Ctx,
+    log: String,
 }
 
 /// Where `cargo xtask guests` puts what it builds.
@@ -171,24 +184,34 @@ impl Guest {
         Ok(Self { engine, module })
     }
 
+    /// Pages of memory that the module declares.
+    pub fn declared_pages(&self) -> u64 {
+        let memory = self.module.get_export("memory");
+        let memory = memory.and_then(|export| export.memory().cloned());
+        memory.expect("the guest exports its memory").minimum()
+    }
+
     /// Runs a fresh instance.
     ///
     /// # Errors
     /// When it cannot be instantiated at all, or the host could not grow its memory as told.
     pub fn run(&self, setting: &Setting) -> Result<Outcome> {
+        let stderr = MemoryOutputPipe::new(1 << 20);
         let wasi = WasiCtxBuilder::new()
             .envs(&setting.env)
-            .inherit_stderr()
+            .stderr(stderr.clone())
             .allow_blocking_current_thread(true)
             .build_p1();
         let state = State {
             limits: Limits::new(setting.ceiling, setting.refuse_grow, setting.on_refusal),
             wasi,
+            log: String::new(),
         };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
         let mut linker = Linker::new(&self.engine);
         wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |state: &mut State| &mut state.wasi)?;
+        linker.func_wrap("env", "__log", log)?;
         let instance = linker.instantiate(&mut store, &self.module)?;
         let memory = instance
             .get_memory(&mut store, "memory")
@@ -208,6 +231,10 @@ impl Guest {
                 &limit.to_le_bytes(),
             )?;
         }
+        if let Some(at) = record_at {
+            let seed = setting.forget_seed.to_le_bytes();
+            memory.write(&mut store, at + Record::FORGET_SEED_OFFSET, &seed)?;
+        }
         memory.write(&mut store, results_at, &setting.first.to_le_bytes())?;
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
         let trap = start
@@ -219,7 +246,12 @@ impl Guest {
         for (result, raw) in results.iter_mut().zip(bytes[results_at..].chunks_exact(8)) {
             *result = u64::from_le_bytes(raw.try_into()?);
         }
+        let foreign = setting.foreign.iter();
+        let foreign = foreign.flat_map(|range| &bytes[range.start as usize..range.end as usize]);
+        let said = String::from_utf8_lossy(&stderr.contents()).into_owned() + &store.data().log;
         Ok(Outcome {
+            overwritten: foreign.filter(|byte| **byte != FOREIGN).count(),
+            said,
             results,
             record: record_at.and_then(|at| Record::decode(&bytes[at..]).ok()),
             trap,
@@ -238,8 +270,19 @@ fn pregrow(store: &mut Store<State>, memory: Memory, setting: &Setting) -> Resul
     store.data_mut().limits.set_host_grows(true);
     memory.grow(&mut *store, by)?;
     store.data_mut().limits.set_host_grows(false);
-    if setting.soil {
-        memory.data_mut(&mut *store)[(have as usize) << 16..].fill(0xa7);
+    for range in &setting.foreign {
+        memory.data_mut(&mut *store)[range.start as usize..range.end as usize].fill(FOREIGN);
     }
+    Ok(())
+}
+
+/// Metashrew's log: the text's length stands in the four bytes before it.
+fn log(mut caller: Caller<'_, State>, text: u32) -> Result<()> {
+    let memory = caller.get_export("memory").and_then(Extern::into_memory);
+    let (bytes, state) = memory.context("no memory")?.data_and_store_mut(&mut caller);
+    let text = &bytes[text as usize - 4..];
+    let (len, text) = text.split_first_chunk().context("a length")?;
+    let line = std::str::from_utf8(&text[..u32::from_le_bytes(*len) as usize])?;
+    state.log.extend([line, "\n"]);
     Ok(())
 }

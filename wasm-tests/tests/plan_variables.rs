@@ -95,3 +95,21 @@ fn variables_change_the_plan_and_their_faults_are_told() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(plan_of_the_build(), Plan::DEFAULT);
 }
+
+#[test]
+fn threads_are_refused_by_the_flags_of_the_build() {
+    for flags in [
+        "-Ctarget-feature=+atomics,+bulk-memory -Clink-arg=--shared-memory -Clink-arg=--max-memory=1073741824",
+        "-C target-feature=+bulk-memory,+atomics",
+        "-C link-args=--shared-memory",
+    ] {
+        let (mut build, _) = debug_build(TARGET, "threads-build");
+        let output = build.env("RUSTFLAGS", flags).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{flags}");
+        assert!(
+            told.contains("steadfast is single-threaded"),
+            "{flags}: {told}"
+        );
+    }
+}

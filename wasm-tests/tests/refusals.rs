@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use steadfast::record::State;
 use steadfast_host::engine::Compiler;
 use steadfast_host::limits::OnRefusal;
 use steadfast_host::{LoadError, RunConfig, Runner};
@@ -70,7 +71,9 @@ fn so_it_is_with_the_limiter_of_wasmi() {
             .trap_on_grow_failure(true);
         let mut store = wasmi::Store::new(&engine, limits.build());
         store.limiter(|limits| limits);
-        let instance = wasmi::Linker::new(&engine).instantiate_and_start(&mut store, &guest);
+        let mut linker = wasmi::Linker::new(&engine);
+        linker.func_wrap("env", "__log", |_: i32| ()).unwrap();
+        let instance = linker.instantiate_and_start(&mut store, &guest);
         let instance = instance.unwrap();
         let start = instance.get_typed_func::<(), ()>(&store, "_start").unwrap();
         let end = start.call(&mut store, ());
@@ -128,5 +131,92 @@ fn a_module_that_declares_its_budget_is_refused_before_it_starts() {
             panic!("{refused}");
         };
         assert_eq!(initial, BUDGET);
+    }
+}
+
+fn said(target: &str, name: &str, ceiling: u64) -> Outcome {
+    run(
+        &Guest::load(target, name),
+        ceiling,
+        OnRefusal::ReturnMinusOne,
+    )
+}
+
+#[test]
+fn the_module_itself_says_why_it_stops() {
+    for target in TARGETS {
+        let stops = [
+            (
+                "exhaust-abort",
+                4 << 30,
+                [
+                    "the heap is exhausted: request of 300000000 bytes (align 1)",
+                    "raise STEADFAST_REGION_BASE",
+                ],
+            ),
+            (
+                "exhaust-align",
+                4 << 30,
+                [
+                    "a request of 100 bytes cannot be aligned to 131072",
+                    "whatever the budget",
+                ],
+            ),
+            (
+                "churn",
+                BUDGET - PAGE,
+                ["the host refused the heap's budget", "needs 2048"],
+            ),
+            (
+                "static-data",
+                4 << 30,
+                [
+                    "static data and stack end at address",
+                    "raise STEADFAST_REGION_BASE",
+                ],
+            ),
+            ("panic", 4 << 30, ["panic.rs:", "the divisor is 0"]),
+        ];
+        for (name, ceiling, words) in stops {
+            let outcome = said(target, name, ceiling);
+            assert!(outcome.trap.is_some(), "{target} {name}");
+            for words in words {
+                let said = &outcome.said;
+                assert!(said.contains(words), "{target} {name}: {said:?}");
+            }
+        }
+    }
+    // C goes on where its `malloc` answers null, and the reason is told all the same.
+    let outcome = said(TARGETS[0], "c-family", 4 << 30).finished("c-family");
+    for words in [
+        "C's part of the budget is exhausted",
+        "raise STEADFAST_C_HEAP",
+    ] {
+        assert!(outcome.said.contains(words), "{}", outcome.said);
+    }
+}
+
+#[test]
+fn refused_requests_are_told_once() {
+    for target in TARGETS {
+        let outcome = said(target, "exhaust", 4 << 30).finished(target);
+        assert!(outcome.record().exhausted_count > 5);
+        assert_eq!(outcome.said.lines().count(), 1, "{}", outcome.said);
+    }
+}
+
+#[test]
+fn a_sink_that_allocates_stops_at_once() {
+    for target in TARGETS {
+        let outcome = said(target, "sink-allocates", 64 * MIB);
+        let trap = outcome.trap.as_deref().unwrap_or_default();
+        assert!(trap.contains("the_host_refused_the_heap_budget"), "{trap}");
+        assert!(
+            trap.contains("unreachable"),
+            "no overflow of the stack: {trap}"
+        );
+        assert_eq!((outcome.grows.asked, outcome.results[0]), (1, 1));
+        assert_eq!(outcome.record().state, State::BudgetRefused as u32);
+        assert_eq!(outcome.said.lines().count(), 1, "{}", outcome.said);
     }
 }

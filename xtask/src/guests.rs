@@ -46,11 +46,12 @@ const INDEXER_BENCHES: Modules = Modules::EachOf("bench/indexer-guests/src/bin")
 const METASHREW_BENCHES: Modules = Modules::EachOf("bench/metashrew-guests/src/bin");
 
 #[rustfmt::skip]
-const GUESTS: [Guests; 13] = [
+const GUESTS: [Guests; 14] = [
     Guests { package: "indexer-metashrew", target: BARE, profile: FAST, to: "", modules: Modules::One("indexer_metashrew") },
     Guests { package: "indexer-wasi", target: WASI, profile: FAST, to: "", modules: Modules::One("indexer-wasi") },
     Guests { package: "metashrew-port", target: BARE, profile: FAST, to: "", modules: Modules::One("metashrew_port") },
     Guests { package: "control-guests", target: WASI, profile: FAST, to: "", modules: CONTROLS },
+    Guests { package: "control-guests", target: BARE, profile: FAST, to: "bare", modules: CONTROLS },
     Guests { package: "wasm-test-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: TESTS },
     Guests { package: "wasm-test-guests", target: WASI, profile: FAST, to: "test/wasm32-wasip1", modules: TESTS },
     Guests { package: "image-guests", target: BARE, profile: FAST, to: "test/wasm32-unknown-unknown", modules: IMAGE_TESTS },

@@ -8,6 +8,7 @@ mod debian;
 mod guests;
 mod licences;
 mod lock;
+mod mutants;
 mod optional;
 mod page;
 mod port;
@@ -78,6 +79,15 @@ enum Task {
     },
     /// Set up, build the indexer modules and draw the pictures of the documentation that show a run: the map, the hit ratios
     DocsPictures,
+    /// Change the guest crate in many small ways, and list the changes that its tests do not notice (hours)
+    Mutants {
+        /// One part of the changes alone, as in `0/8`
+        #[arg(long, value_name = "K/N")]
+        shard: Option<String>,
+        /// Anything else that `cargo mutants` takes
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
     /// Set up and run every check and every test
     Test {
         /// Where the wasm targets come from [default: STEADFAST_TOOLCHAIN, or auto]
@@ -122,6 +132,9 @@ fn run(task: Task) -> Result<()> {
             let project = Project::set_up(None)?;
             guests::indexers(&project)?;
             bench::pictures(&project)
+        }
+        Task::Mutants { shard, rest } => {
+            mutants::run(&Project::set_up(None)?, shard.as_deref(), &rest)
         }
         Task::Test { toolchain } => test::run(&Project::set_up(toolchain)?),
     }

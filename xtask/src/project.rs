@@ -55,7 +55,7 @@ impl Project {
     }
 
     /// A program at the root, with the chosen toolchain.
-    pub fn command(&self, program: &str) -> Command {
+    pub fn command(&self, program: &Path) -> Command {
         let mut command = self.toolchain.command(program);
         command.current_dir(&self.root);
         command
@@ -68,7 +68,7 @@ impl Project {
 
     /// `cargo` at the root, with the chosen toolchain.
     pub fn cargo<I: AsRef<str>>(&self, arguments: impl IntoIterator<Item = I>) -> Command {
-        let mut cargo = self.command("cargo");
+        let mut cargo = self.command(Path::new("cargo"));
         cargo.args(
             arguments
                 .into_iter()

@@ -12,7 +12,7 @@ use crate::tally::Tally;
 use crate::{browser, clang, guests, licences, optional, shell, tools};
 
 /// The guest crate's features, in the combinations that must build; `image` has `metashrew` with it.
-const FEATURES: [&str; 14] = [
+const FEATURES: [&str; 16] = [
     "",
     "trace",
     "metashrew",
@@ -25,6 +25,8 @@ const FEATURES: [&str; 14] = [
     "trace,image",
     "image,log",
     "trace,image,log",
+    "std",
+    "metashrew,std",
     "c",
     "c,trace,image,log",
 ];

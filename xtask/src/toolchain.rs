@@ -1,7 +1,7 @@
 //! The Rust toolchain: rustup's own wasm targets, or Debian's compiler with targets built from its source.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub enum Toolchain {
 
 impl Toolchain {
     /// A command that runs with this toolchain.
-    pub fn command(&self, program: &str) -> Command {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         match self {
             Toolchain::Active => {}

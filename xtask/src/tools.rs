@@ -63,7 +63,7 @@ fn wasm_bindgen(project: &Project) -> Result<()> {
 }
 
 /// The version that a tool tells, its output being `NAME VERSION`.
-fn installed(tool: &Path) -> Option<String> {
+pub fn installed(tool: &Path) -> Option<String> {
     let output = Command::new(tool).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.split_whitespace().nth(1).map(str::to_owned)

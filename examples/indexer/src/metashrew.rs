@@ -14,12 +14,8 @@ pub fn open_cache() -> steadfast::cache::Cache {
 pub struct MetashrewHost;
 
 impl Host for MetashrewHost {
-    fn value_len(&mut self, key: &[u8]) -> usize {
-        host_interface::value_len(key)
-    }
-
-    fn load(&mut self, key: &[u8], value: &mut [u8]) {
-        host_interface::load(key, value);
+    fn read(&mut self, key: &[u8]) -> Vec<u8> {
+        host_interface::read(key)
     }
 
     fn flush<'a>(&mut self, pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) {

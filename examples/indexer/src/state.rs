@@ -3,16 +3,12 @@
 use crate::Cache;
 use crate::key::Key;
 use crate::pending::Pending;
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// The store that the state lies in.
 pub trait Host {
-    /// The length in bytes of the value at `key`; zero when there is none.
-    fn value_len(&mut self, key: &[u8]) -> usize;
-
-    /// Copies the value at `key` into `value`, which is exactly as long as [`Host::value_len`] said.
-    fn load(&mut self, key: &[u8], value: &mut [u8]);
+    /// The value at `key`; empty when there is none. Costs one heap allocation of its length.
+    fn read(&mut self, key: &[u8]) -> Vec<u8>;
 
     /// Writes all pairs at once; an empty value deletes its key.
     fn flush<'a>(&mut self, pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone);
@@ -48,10 +44,8 @@ impl<'a, H: Host, C: Cache> State<'a, H, C> {
     }
 
     fn load(&mut self, key: &Key) -> Vec<u8> {
-        let len = self.host.value_len(key.bytes());
-        let mut value = vec![0; len];
-        if len > 0 {
-            self.host.load(key.bytes(), &mut value);
+        let value = self.host.read(key.bytes());
+        if !value.is_empty() {
             self.cache.insert(key.bytes(), &value);
         }
         value

@@ -1,5 +1,6 @@
 //! `steadfast exec`: runs a plain WASI command.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,6 +20,9 @@ pub struct Arguments {
     /// The most memory that the command may have; by default all that it can address
     #[arg(long, value_parser = parse_bytes, value_name = "BYTES")]
     ceiling: Option<u64>,
+    /// Makes the command's cache lose entries by chance, as this number says
+    #[arg(long, value_name = "SEED")]
+    forget: Option<NonZeroU32>,
     /// The command: a WebAssembly module
     module: PathBuf,
     /// Its arguments
@@ -46,7 +50,7 @@ pub fn exec(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         directories,
     };
     let ceiling = arguments.ceiling.unwrap_or(MAX_CEILING);
-    let status = execute(&module, &world, ceiling).with_context(|| name)?;
+    let status = execute(&module, &world, ceiling, arguments.forget).with_context(|| name)?;
     // A status that the system cannot pass on is a failure all the same.
     Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
 }

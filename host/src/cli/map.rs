@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
+use steadfast::Plan;
 use steadfast_host::{Finished, Guest, MemoryMap, Runner, engine};
 
 use super::memory_file::{self, Left};
@@ -76,6 +77,12 @@ pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
 fn planned(name: &str, module: &[u8]) -> anyhow::Result<MemoryMap> {
     let engine = engine(false).map_err(|error| anyhow!("{error:#}"))?;
     let guest = Guest::load(&engine, module)?;
+    if guest.is_stripped() {
+        bail!(
+            "the module's custom sections were stripped, and its plan with them: keep the section `{}`, or give the map a block with --input",
+            Plan::SECTION
+        );
+    }
     let plan = guest.plan().context(
         "the module has no plan, so it is not built on steadfast: write steadfast::plan! in it",
     )?;

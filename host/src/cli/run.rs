@@ -1,6 +1,7 @@
 //! `steadfast run`: indexes blocks and tells what became of memory.
 
 use std::io::{IsTerminal, stderr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -11,7 +12,7 @@ use steadfast_host::{
     Table, state_digest,
 };
 
-use super::warm::Warm;
+use super::warm::{Warm, check_path};
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
 #[derive(clap::Args)]
@@ -49,6 +50,9 @@ pub struct Memory {
     /// Makes the module's cache use at most this much of what it is granted, or nothing
     #[arg(long, value_parser = parse_cache, value_name = "BYTES|off")]
     cache: Option<u32>,
+    /// Makes the module's cache lose entries by chance, as this number says, to try whether the module stores the same
+    #[arg(long, value_name = "SEED")]
+    forget: Option<NonZeroU32>,
     /// Grows the module's memory to this many pages of 64 KiB, in all, before it starts
     #[arg(long, value_name = "PAGES", value_parser = clap::value_parser!(u64).range(..=65536))]
     pregrow: Option<u64>,
@@ -65,6 +69,7 @@ impl Memory {
         RunConfig {
             ceiling: self.ceiling.unwrap_or_else(machine_ceiling),
             cache: self.cache,
+            forget: self.forget,
             pregrow: self.pregrow,
             refuse_grow: self.refuse_grow,
             env: self.env.clone(),
@@ -96,12 +101,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runner =
         Runner::new(&module, config).with_context(|| arguments.module.display().to_string())?;
     check_budget(&runner).with_context(|| arguments.module.display().to_string())?;
+    if let Some(path) = &arguments.warm {
+        let files = arguments.input.iter().chain(&arguments.db);
+        let files = files.chain([&arguments.module]).map(PathBuf::as_path);
+        check_path(path, files)?;
+    }
     let mut state = super::open_state(arguments.db.as_deref())?;
-
-    let mut cache = arguments
+    let cache = arguments
         .warm
         .as_deref()
         .map(|path| Warm::open(path, arguments.compress, runner.guest(), &*state));
+    let mut cache = cache.transpose()?;
     let indexed = index(&runner, &inputs, &mut *state, &progress, cache.as_mut());
     if let Some(cache) = &cache {
         cache.keep(&*state)?;

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use steadfast_host::verify::{Extent, Verdict, verify as run_matrix};
+use steadfast_host::ceiling::{MAX_CEILING, parse_bytes};
+use steadfast_host::verify::{Extent, Verdict, VerifyConfig, verify as run_matrix};
 
 /// The module is not deterministic.
 const DIFFERENT: u8 = 1;
@@ -15,7 +16,9 @@ const COULD_NOT_RUN: u8 = 2;
 
 /// Runs a module on every engine there is and under every kind of memory, and compares what it does
 ///
-/// Ends with status 0 when it does the same everywhere, 1 when it does not, and 2 when something could not be run.
+/// Engines, ceilings, memory grown beforehand, and caches are crossed: every two values of two of them meet. Fewer than three
+/// blocks are filled up by the last one, again at the heights that follow. Ends with status 0 when it does the same everywhere,
+/// 1 when it does not, and 2 when something could not be run.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`, built on steadfast or not
@@ -23,9 +26,15 @@ pub struct Arguments {
     /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// Tries everything on the first engine, and a few kinds of memory on the others
-    #[arg(long)]
+    /// Tries fewer ceilings, pre-grown sizes and refusals
+    #[arg(long, conflicts_with = "full")]
     quick: bool,
+    /// Tries every combination: hundreds of runs
+    #[arg(long)]
+    full: bool,
+    /// The most memory that any run may have, such as 512MiB; by default 4 GiB, and 768 MiB on an engine that commits what it grows
+    #[arg(long, value_parser = parse_bytes, value_name = "BYTES", default_value_t = MAX_CEILING, hide_default_value = true)]
+    ceiling: u64,
     /// Prints the result as JSON
     #[arg(long)]
     json: bool,
@@ -47,13 +56,17 @@ pub fn verify(arguments: &Arguments) -> ExitCode {
 fn report(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let inputs = super::read_inputs(&arguments.input)?;
     let module = super::read_module(&arguments.module)?;
-    let extent = if arguments.quick {
-        Extent::Quick
-    } else {
-        Extent::Full
+    let extent = match (arguments.quick, arguments.full) {
+        (true, _) => Extent::Quick,
+        (_, true) => Extent::Full,
+        _ => Extent::Pairs,
+    };
+    let config = VerifyConfig {
+        extent,
+        ceiling: arguments.ceiling,
     };
     let bar = progress();
-    let report = run_matrix(&module, &inputs, extent, |at, all, engine, scenario| {
+    let report = run_matrix(&module, &inputs, &config, |at, all, engine, scenario| {
         bar.set_length(all as u64);
         bar.set_position(at as u64);
         bar.set_message(format!("{engine}, {scenario}"));

@@ -1,5 +1,6 @@
 //! The cache between the blocks of `steadfast run`, between runs, and for `steadfast view`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -18,24 +19,32 @@ pub struct Warm {
 
 impl Warm {
     /// Reads the file, if there is one that belongs to this module and state. Says why it is not used otherwise: the
-    /// first block then begins cold.
-    pub fn open(path: &Path, compress: bool, guest: &Guest, state: &dyn State) -> Warm {
+    /// first block then begins cold. Fails where the file is no image: it would be replaced.
+    pub fn open(
+        path: &Path,
+        compress: bool,
+        guest: &Guest,
+        state: &dyn State,
+    ) -> Result<Warm, ImageError> {
+        // An image behind a link is replaced where it stands.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        RegionImage::check_replaceable(&path)?;
         let image = match path.exists() {
-            true => read_image(path, guest, state)
+            true => read_image(&path, guest, state)
                 .inspect_err(|reason| eprintln!("the cache begins cold: {reason:#}"))
                 .ok(),
             false => None,
         };
-        Warm {
+        Ok(Warm {
             image,
             chain: Chain::new([0; 4]),
-            path: path.to_path_buf(),
+            path,
             compression: if compress {
                 Compression::Lz4
             } else {
                 Compression::None
             },
-        }
+        })
     }
 
     /// The image for the next block, if there is one: brought to the block before, or dropped where that is not an ancestor of the
@@ -58,11 +67,40 @@ impl Warm {
     pub fn keep(&self, state: &dyn State) -> anyhow::Result<()> {
         match &self.image {
             Some(image) => image.write(&self.path, state_digest(state)?, self.compression)?,
-            None if self.path.exists() => std::fs::remove_file(&self.path)?,
-            None => {}
+            None => RegionImage::remove(&self.path)?,
         }
         Ok(())
     }
+}
+
+/// Checks that the image is written to none of the files that the run reads or writes itself, whether they exist yet or not.
+pub fn check_path<'a>(
+    path: &Path,
+    others: impl IntoIterator<Item = &'a Path>,
+) -> anyhow::Result<()> {
+    let written = [path, &RegionImage::partial_path(path)].map(place);
+    for other in others {
+        if written.contains(&place(other)) {
+            bail!(
+                "{}: the run itself uses this file, and --warm would replace it: choose another path for the image",
+                other.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A path without links; of a file that is not there, its directory's.
+fn place(path: &Path) -> PathBuf {
+    let in_directory = || {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        Some(fs::canonicalize(directory).ok()?.join(path.file_name()?))
+    };
+    let there = fs::canonicalize(path).ok().or_else(in_directory);
+    there.unwrap_or_else(|| path.to_path_buf())
 }
 
 /// Reads an image that belongs to this module, at this state.

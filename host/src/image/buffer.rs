@@ -58,6 +58,7 @@ impl Buffer {
             expected_entry: info.expected_entry,
             plan_fingerprint: info.plan_fingerprint,
             module_tag: info.module_tag,
+            forget_seed: 0,
             growth: Growth::Fixed,
         };
         // SAFETY: the bytes are initialised, aligned, and borrowed for as long as this function runs; the cache over them
@@ -85,6 +86,7 @@ impl Buffer {
             expected_entry,
             plan_fingerprint: 0,
             module_tag: 0,
+            forget_seed: 0,
             growth: Growth::Fixed,
         };
         // SAFETY: the bytes are zero, aligned, and nobody else's until this function ends. The cache over them ends before they do:

@@ -15,7 +15,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
@@ -41,11 +41,11 @@ pub enum Compression {
 
 impl RegionImage {
     /// Writes the image to a file, with the digest of the state that it belongs to: all of it or nothing, whenever the
-    /// process or the machine is stopped. The bytes go to `FILE.partial` first.
+    /// process or the machine is stopped. The bytes go to `FILE.partial` first. Replaces an image, and no other file.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written. What stood there stays.
+    /// When the file cannot be written, and as [`check_replaceable`](Self::check_replaceable) has it. What stood there stays.
     pub fn write(
         &self,
         path: &Path,
@@ -56,13 +56,13 @@ impl RegionImage {
             path: path.to_path_buf(),
             source,
         };
-        let mut name: OsString = path.into();
-        name.push(".partial");
-        let partial = Path::new(&name);
-        let mut file = File::create(partial).map_err(io)?;
+        RegionImage::check_replaceable(path)?;
+        let partial = RegionImage::partial_path(path);
+        remove_if_there(&partial).map_err(io)?;
+        let mut file = File::create_new(&partial).map_err(io)?;
         self.write_to(&mut file, state, compression).map_err(io)?;
         file.sync_all().map_err(io)?;
-        fs::rename(partial, path).map_err(io)?;
+        fs::rename(&partial, path).map_err(io)?;
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -71,6 +71,54 @@ impl RegionImage {
         File::open(directory)
             .and_then(|directory| directory.sync_all())
             .map_err(io)
+    }
+
+    /// Where [`write`](Self::write) puts the bytes before they are whole.
+    #[must_use]
+    pub fn partial_path(path: &Path) -> PathBuf {
+        let mut name: OsString = path.into();
+        name.push(".partial");
+        name.into()
+    }
+
+    /// Checks that a path and its [`partial_path`](Self::partial_path) are free, or hold an image that [`write`](Self::write) left
+    /// there. The partial one may also be empty, or cut off anywhere.
+    ///
+    /// # Errors
+    ///
+    /// When another file stands there, or something that is no plain file: a directory, a link, a device.
+    pub fn check_replaceable(path: &Path) -> Result<(), ImageError> {
+        let partial = RegionImage::partial_path(path);
+        for (path, least_bytes) in [(path, MAGIC.len()), (&partial, 0)] {
+            let io = |source| ImageError::Io {
+                path: path.to_path_buf(),
+                source,
+            };
+            let is_ours = match fs::symlink_metadata(path) {
+                Ok(found) => found.is_file() && begins_as_image(path, least_bytes).map_err(io)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+                Err(error) => return Err(io(error)),
+            };
+            if !is_ours {
+                return Err(ImageError::NotOurs {
+                    path: path.to_path_buf(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the image in a file, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed, and as [`check_replaceable`](Self::check_replaceable) has it.
+    pub fn remove(path: &Path) -> Result<(), ImageError> {
+        RegionImage::check_replaceable(path)?;
+        remove_if_there(path).map_err(|source| ImageError::Io {
+            path: path.to_path_buf(),
+            source,
+        })
     }
 
     /// As [`write`](Self::write), to anything.
@@ -159,6 +207,21 @@ impl RegionImage {
             other => Err(format!("unknown compression {other}")),
         }?;
         Ok((image, state))
+    }
+}
+
+/// Whether a file begins with an image's first bytes, or with some of them, but at least so many, if it ends there.
+fn begins_as_image(path: &Path, least_bytes: usize) -> io::Result<bool> {
+    let mut first = Vec::new();
+    let magic = MAGIC.len() as u64;
+    File::open(path)?.take(magic).read_to_end(&mut first)?;
+    Ok(first.len() >= least_bytes && MAGIC.starts_with(&first))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 

@@ -13,6 +13,9 @@ use crate::image::RegionImage;
 use crate::input::Input;
 use crate::state::MemoryState;
 
+/// A module that exports this name, as anything, has a fresh instance for each block.
+const FRESH_INSTANCES: &str = "steadfast_fresh_instances";
+
 /// A module, and what is known of it before it runs.
 pub struct Subject {
     bytes: Vec<u8>,
@@ -49,11 +52,26 @@ impl Subject {
         self.guest.memory_needed()
     }
 
+    /// Whether nobody can read its plan, although it has one.
+    pub(super) fn is_stripped(&self) -> bool {
+        self.guest.is_stripped()
+    }
+
     pub(super) fn has_record(&self) -> bool {
         self.guest.has_record()
     }
 
-    pub(super) fn uses_wasi(&self) -> bool {
+    /// Why an instance of it cannot be used for a second block, if that is so.
+    pub(super) fn forbids_kept_instances(&self) -> Option<&'static str> {
+        if self.guest.uses_wasi() {
+            return Some("a WASI command starts only once in an instance");
+        }
+        let exports = self.guest.module().get_export(FRESH_INSTANCES).is_some();
+        exports.then_some("the module's export asks for a fresh instance for each block")
+    }
+
+    /// Whether it imports WASI preview 1.
+    pub fn uses_wasi(&self) -> bool {
         self.guest.uses_wasi()
     }
 }
@@ -78,6 +96,31 @@ pub trait Engine {
         state: &MemoryState,
         image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError>;
+
+    /// Runs all blocks in one instance, from an empty state on, as far as they succeed. What the heap did is left out.
+    ///
+    /// # Errors
+    ///
+    /// When the engine could not run them.
+    fn run_kept(
+        &mut self,
+        _scenario: &Scenario,
+        _inputs: &[Input],
+    ) -> Result<Vec<Observation>, EngineError> {
+        Err(EngineError(
+            "this engine has a fresh instance for each block".into(),
+        ))
+    }
+
+    /// Whether the whole of a module's memory is committed when it grows.
+    fn commits_memory(&self) -> bool {
+        false
+    }
+
+    /// Whether it can be told how much stack a module's calls have.
+    fn sets_stack(&self) -> bool {
+        false
+    }
 }
 
 /// An engine ready to run, or why it cannot.
@@ -95,22 +138,26 @@ pub fn engines(subject: &Subject) -> Vec<(&'static str, Ready)> {
     }
     let wasmi = Wasmi::new(subject);
     engines.push((
-        "wasmi, rewritten",
+        "wasmi (module rewritten)",
         wasmi.map(|engine| Box::new(engine) as Box<dyn Engine>),
     ));
-    let node = Node::new(subject.uses_wasi());
+    let without_wasi = |reason: &str| match subject.uses_wasi() {
+        true => Err(reason.to_string()),
+        false => Ok(()),
+    };
+    let node = without_wasi(
+        "Node's own WASI is no sandbox: a module can climb out of the directory that it is given",
+    );
+    let node = node.and_then(|()| Node::new());
     engines.push((
-        "Node (V8), rewritten",
+        "Node (V8, module rewritten)",
         node.map(|node| Box::new(JavaScript::new(node, subject)) as Box<dyn Engine>),
     ));
     for (kind, name) in [
-        (Kind::Chromium, "Chromium (V8), rewritten"),
-        (Kind::Firefox, "Firefox (SpiderMonkey), rewritten"),
+        (Kind::Chromium, "Chromium (V8, module rewritten)"),
+        (Kind::Firefox, "Firefox (SpiderMonkey, module rewritten)"),
     ] {
-        let browser = match subject.uses_wasi() {
-            true => Err("a browser has no WASI".into()),
-            false => Browser::new(kind),
-        };
+        let browser = without_wasi("a browser has no WASI").and_then(|()| Browser::new(kind));
         engines.push((
             name,
             browser.map(|browser| Box::new(JavaScript::new(browser, subject)) as Box<dyn Engine>),

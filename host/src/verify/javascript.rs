@@ -5,7 +5,8 @@ mod node;
 mod server;
 
 use std::mem::offset_of;
-use std::path::{Path, PathBuf};
+use std::num::NonZeroU32;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -15,17 +16,15 @@ use steadfast::record::Record;
 pub use self::browser::{Browser, Kind};
 pub use self::node::Node;
 use super::engine::{Engine, EngineError, Subject};
-use super::observation::Observation;
+use super::observation::{Observation, Stop};
 use super::rewrite::Rewrite;
 use super::scenario::Scenario;
-use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 use crate::image::{RegionImage, module_digest, module_tag};
 use crate::input::Input;
 use crate::metashrew::{Call, Import, decode_flush};
 use crate::state::{MemoryState, Pair};
-use crate::wasi::{self, INPUT_DIRECTORY, Printed};
 
 /// Runs a block in whatever engine it is run in.
 const DRIVER: &str = include_str!("javascript/block.mjs");
@@ -94,10 +93,11 @@ pub struct Job {
     state: String,
     pregrow: Option<u64>,
     cache: Option<u32>,
-    env: serde_json::Map<String, serde_json::Value>,
+    forget: Option<NonZeroU32>,
     record: &'static str,
     record_bytes: usize,
     cache_limit_offset: usize,
+    forget_seed_offset: usize,
     module_tag: [u8; 8],
     module_tag_offset: usize,
     region_start_offset: usize,
@@ -105,13 +105,6 @@ pub struct Job {
     image: Vec<(u32, String)>,
     /// Whether the answer is to have the image that the cache leaves.
     captures: bool,
-    /// Where a WASI module's input stands.
-    input_directory: Option<PathBuf>,
-    guest_directory: &'static str,
-    /// Where a WASI module's standard output goes.
-    stdout: Option<PathBuf>,
-    /// Where its standard error goes.
-    stderr: Option<PathBuf>,
 }
 
 impl Job {
@@ -124,7 +117,6 @@ impl Job {
     ) -> Result<Self, Failure> {
         let maximum = scenario.ceiling / PAGE_BYTES;
         let limited = Rewrite::new(maximum, scenario.refuse_grow).apply(module)?;
-        let env = environment(scenario).into_iter();
         let parts = image.into_iter().flat_map(RegionImage::parts);
         Ok(Job {
             module: BASE64_STANDARD.encode(limited),
@@ -132,10 +124,11 @@ impl Job {
             state: BASE64_STANDARD.encode(encoded(state)),
             pregrow: scenario.pregrow,
             cache: scenario.cache,
-            env: env.map(|(name, value)| (name, value.into())).collect(),
+            forget: scenario.forget,
             record: Record::EXPORT,
             record_bytes: Record::LEN,
             cache_limit_offset: Record::CACHE_LIMIT_OFFSET,
+            forget_seed_offset: Record::FORGET_SEED_OFFSET,
             module_tag: module_tag(&module_digest(module)).to_le_bytes(),
             module_tag_offset: Record::MODULE_TAG_OFFSET,
             region_start_offset: offset_of!(Record, region_start),
@@ -143,10 +136,6 @@ impl Job {
                 .map(|(address, bytes)| (address, BASE64_STANDARD.encode(bytes)))
                 .collect(),
             captures: scenario.warm,
-            input_directory: None,
-            guest_directory: INPUT_DIRECTORY,
-            stdout: None,
-            stderr: None,
         })
     }
 }
@@ -162,13 +151,12 @@ pub enum Answer {
 #[derive(Deserialize)]
 pub struct Ran {
     stopped: Option<String>,
+    /// It stopped since its calls were nested too deep.
+    too_deep: bool,
     record: Option<String>,
     image: Vec<(u32, String)>,
     calls: Vec<(String, Option<usize>)>,
     flushes: Vec<String>,
-    /// What was printed, which the worker adds.
-    #[serde(skip)]
-    printed: Printed,
 }
 
 impl Ran {
@@ -178,10 +166,11 @@ impl Ran {
         let record = record.and_then(|bytes| Record::decode(&bytes).ok());
         let calls = self.calls.iter().filter_map(named).collect();
         let written = written(&self.flushes)?;
+        let is_stack = self.too_deep;
+        let stopped = self.stopped.map(|reason| Stop { reason, is_stack });
         Ok(Observation {
             image: image(&self.image, module)?,
-            printed: self.printed,
-            ..Observation::new(self.stopped, written, calls, record.as_ref())
+            ..Observation::new(stopped, written, calls, record.as_ref())
         })
     }
 }
@@ -210,8 +199,7 @@ fn written(flushes: &[String]) -> Result<Option<Vec<Pair>>, Failure> {
 
 /// A call, of those that are compared.
 fn named((called, bytes): &(String, Option<usize>)) -> Option<Call> {
-    let imports = Import::ALL.into_iter().map(Import::name);
-    let mut names = imports.chain(wasi::NOTED);
+    let mut names = Import::ALL.into_iter().map(Import::name);
     let name = names.find(|name| name == called)?;
     let bytes = *bytes;
     Some(Call { name, bytes })

@@ -24,8 +24,52 @@ pub enum Ended {
     Finished,
     /// It stopped, and this is why.
     Stopped(String),
+    /// It stopped because its calls were nested deeper than the engine's stack allows.
+    StackExhausted(String),
     /// It stopped because its heap's budget was refused, as the crate defines.
     BudgetRefused(String),
+}
+
+impl Ended {
+    /// Why it stopped, if it did.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Ended::Finished => None,
+            Ended::Stopped(reason)
+            | Ended::StackExhausted(reason)
+            | Ended::BudgetRefused(reason) => Some(reason),
+        }
+    }
+}
+
+/// Why a module stopped, as an engine tells it.
+pub(super) struct Stop {
+    pub reason: String,
+    /// Its calls were nested too deep.
+    pub is_stack: bool,
+}
+
+/// What kind of difference it is. In this order they matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The state after a block is another one.
+    State,
+    /// The state is the same, and was written in another order, or with repeats.
+    Order,
+    /// The heap runs out at another place.
+    Exhaustion,
+    /// The stack runs out on one host and not on another.
+    Stack,
+    /// The module stops on one host, for another reason, and not on another.
+    Stop,
+    /// Other lines are printed.
+    Output,
+    /// Other imports are called.
+    Calls,
+    /// The heap gives out other addresses, and nothing that is stored depends on them.
+    Addresses,
 }
 
 /// A request that the heap could not serve, as the record keeps it.
@@ -70,6 +114,8 @@ pub struct Observation {
     pub image: Option<RegionImage>,
     /// Bytes of the cache's region. Not compared: they follow from what the host grants.
     pub capacity_bytes: Option<u32>,
+    /// The end of the heap's budget, of modules that have reserved it. Not compared: it is the plan's.
+    pub budget_end: Option<u32>,
 }
 
 /// The first thing in which a run differs from the one that was refused nothing.
@@ -79,6 +125,8 @@ pub enum Difference {
     Ended {
         /// How this one ended.
         here: String,
+        /// Whether it was memory that ran out, the stack, or something else.
+        kind: Kind,
     },
     /// A pair that was written is another one.
     Write {
@@ -129,7 +177,7 @@ impl Observation {
     /// What is seen of a block that stopped for a reason or ended by itself, wrote something or handed over nothing, and
     /// left this record.
     pub(super) fn new(
-        stopped: Option<String>,
+        stopped: Option<Stop>,
         written: Option<Vec<Pair>>,
         mut calls: Vec<Call>,
         record: Option<&Record>,
@@ -137,10 +185,11 @@ impl Observation {
         calls.dedup_by(|call, before| call == before && PIECEWISE.contains(&call.name));
         let state = record.and_then(|record| Reservation::from_code(record.state));
         let (ended, writes) = match (stopped, written) {
-            (Some(reason), _) if state == Some(Reservation::BudgetRefused) => {
-                (Ended::BudgetRefused(reason), None)
+            (Some(stop), _) if state == Some(Reservation::BudgetRefused) => {
+                (Ended::BudgetRefused(stop.reason), None)
             }
-            (Some(reason), _) => (Ended::Stopped(reason), None),
+            (Some(stop), _) if stop.is_stack => (Ended::StackExhausted(stop.reason), None),
+            (Some(stop), _) => (Ended::Stopped(stop.reason), None),
             (None, None) => (Ended::Stopped(RunError::NoFlush.to_string()), None),
             (None, written) => (Ended::Finished, written),
         };
@@ -154,24 +203,27 @@ impl Observation {
             exhaustion: record.and_then(Exhaustion::of),
             grows_asked: None,
             capacity_bytes: record.map(|record| record.region_len),
+            budget_end: record
+                .filter(|_| state == Some(Reservation::Reserved))
+                .map(|record| record.region_start),
+        }
+    }
+
+    /// The same without what the heap did: of an instance that has indexed other blocks before, that has added up.
+    pub(super) fn without_heap(self) -> Self {
+        Observation {
+            heap_trace: None,
+            exhaustion: None,
+            ..self
         }
     }
 
     /// How `here` differs from this one, if it does: in what matters most first.
     #[must_use]
     pub fn difference(&self, here: &Observation) -> Option<Difference> {
-        match (&self.ended, &here.ended) {
-            (Ended::Finished, Ended::Stopped(reason) | Ended::BudgetRefused(reason)) => {
-                return Some(Difference::Ended {
-                    here: reason.clone(),
-                });
-            }
-            (Ended::Stopped(_) | Ended::BudgetRefused(_), Ended::Finished) => {
-                return Some(Difference::Ended {
-                    here: "it finished".into(),
-                });
-            }
-            _ => {}
+        if let Some(kind) = self.ended_otherwise(here) {
+            let here = here.ended.reason().unwrap_or("it finished").into();
+            return Some(Difference::Ended { here, kind });
         }
         if let Some(index) = first_unequal(&self.writes, &here.writes) {
             return Some(Difference::Write {
@@ -215,6 +267,41 @@ impl Observation {
     }
 }
 
+impl Observation {
+    /// Whether one finished and the other did not, and what ran out.
+    fn ended_otherwise(&self, here: &Observation) -> Option<Kind> {
+        let (expected, here_ended) = (&self.ended, &here.ended);
+        if (*expected == Ended::Finished) == (*here_ended == Ended::Finished) {
+            return None;
+        }
+        let by_stack = |ended: &Ended| matches!(ended, Ended::StackExhausted(_));
+        let by_budget = |ended: &Ended| matches!(ended, Ended::BudgetRefused(_));
+        Some(if by_stack(expected) || by_stack(here_ended) {
+            Kind::Stack
+        } else if self.exhaustion != here.exhaustion || by_budget(expected) || by_budget(here_ended)
+        {
+            Kind::Exhaustion
+        } else {
+            Kind::Stop
+        })
+    }
+}
+
+impl Difference {
+    /// What kind of difference it is. A pair that was written is taken for another state.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Difference::Ended { kind, .. } => *kind,
+            Difference::Write { .. } => Kind::State,
+            Difference::Line { .. } => Kind::Output,
+            Difference::Call { .. } => Kind::Calls,
+            Difference::Heap { .. } => Kind::Addresses,
+            Difference::Exhaustion { .. } => Kind::Exhaustion,
+        }
+    }
+}
+
 fn first_unequal<T: PartialEq>(left: &[T], right: &[T]) -> Option<usize> {
     let common = left.iter().zip(right).take_while(|(a, b)| a == b).count();
     (common < left.len().max(right.len())).then_some(common)
@@ -223,7 +310,7 @@ fn first_unequal<T: PartialEq>(left: &[T], right: &[T]) -> Option<usize> {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Difference::Ended { here } => write!(f, "the reference finished; here: {here}"),
+            Difference::Ended { here, .. } => write!(f, "the reference finished; here: {here}"),
             Difference::Write {
                 index,
                 expected,
@@ -362,6 +449,7 @@ mod tests {
             grows_asked: Some(2),
             image: None,
             capacity_bytes: Some(1 << 30),
+            budget_end: Some(1 << 27),
         }
     }
 
@@ -399,19 +487,48 @@ mod tests {
     #[test]
     fn each_difference_is_named() {
         type Change = fn(&mut Observation);
-        let changes: [(Change, &str); 10] = [
+        let changes: [(Change, &str, Kind); 13] = [
             (
                 |here| here.ended = Ended::Stopped("trap".into()),
                 "here: trap",
+                Kind::Stop,
+            ),
+            (
+                |here| here.ended = Ended::StackExhausted("too deep".into()),
+                "here: too deep",
+                Kind::Stack,
+            ),
+            (
+                |here| here.ended = Ended::BudgetRefused("no budget".into()),
+                "here: no budget",
+                Kind::Exhaustion,
+            ),
+            (
+                |here| {
+                    here.ended = Ended::Stopped("trap".into());
+                    here.exhaustion = Some(Exhaustion {
+                        count: 1,
+                        request: 64,
+                        live: 9,
+                    });
+                },
+                "here: trap",
+                Kind::Exhaustion,
             ),
             (
                 |here| here.writes[0].1 = vec![2],
                 "write 0 is `key` = 0x02 (1 B), and `key` = 0x01",
+                Kind::State,
             ),
-            (|here| here.writes.clear(), "write 0 is missing"),
+            (
+                |here| here.writes.clear(),
+                "write 0 is missing",
+                Kind::State,
+            ),
             (
                 |here| here.calls.push(here.calls[0]),
                 "import call 1 is __flush with 8 B, and missing",
+                Kind::Calls,
             ),
             (
                 |here| {
@@ -421,22 +538,27 @@ mod tests {
                     };
                 },
                 "import call 0 is sched_yield, and __flush with 8 B",
+                Kind::Calls,
             ),
             (
                 |here| here.printed.stdout[4] = b'T',
                 "line 2 of standard output is `Two`, and `two` in the reference",
+                Kind::Output,
             ),
             (
                 |here| here.printed.stdout.truncate(4),
                 "line 2 of standard output is ``, and `two`",
+                Kind::Output,
             ),
             (
                 |here| here.printed.stderr = [&[b'.'; 100][..], b"!\r\xff", &[b'.'; 100]].concat(),
                 "line 1 of standard error is `...................................................................`, and ``",
+                Kind::Output,
             ),
             (
                 |here| here.heap_trace.as_mut().unwrap().digest = 1,
                 "digest 0000000000000001, and",
+                Kind::Addresses,
             ),
             (
                 |here| {
@@ -447,13 +569,16 @@ mod tests {
                     });
                 },
                 "refused 1 requests, the last of 64 B with 9 B live",
+                Kind::Exhaustion,
             ),
         ];
-        for (change, words) in changes {
+        for (change, words, kind) in changes {
             let mut here = finished();
             change(&mut here);
-            let difference = finished().difference(&here).expect(words).to_string();
-            assert!(difference.contains(words), "{difference}");
+            let difference = finished().difference(&here).expect(words);
+            assert_eq!(difference.kind(), kind, "{difference}");
+            let shown = difference.to_string();
+            assert!(shown.contains(words), "{shown}");
         }
     }
 }

@@ -1,11 +1,13 @@
 //! What was compared, and what came of it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
-use super::observation::Difference;
-
+use super::advice::blamed;
+use super::axis::Axis;
+use super::observation::{Difference, Kind};
 use crate::digest::Digest;
 use crate::table;
 
@@ -21,10 +23,15 @@ pub enum Outcome {
     },
     /// The heap's budget was refused, and the module stopped as the crate defines, before it wrote anything.
     RefusedAsDefined,
+    /// The module stops in its second block in one instance: a host that keeps instances cannot run it, and stores nothing
+    /// else. This is why.
+    StopsWhenKept(String),
     /// Something else than in the reference.
     Different {
         /// The block's height.
         height: u32,
+        /// What kind of difference it is.
+        kind: Kind,
         /// The first thing that differs.
         difference: Difference,
     },
@@ -55,6 +62,8 @@ pub struct Row {
     pub scenario: String,
     /// What came of it.
     pub outcome: Outcome,
+    /// How the run departs from the reference.
+    axes: Vec<Axis>,
 }
 
 /// Everything that was compared.
@@ -74,12 +83,31 @@ impl VerifyReport {
         }
     }
 
-    pub(super) fn push(&mut self, engine: &str, scenario: &str, outcome: Outcome) {
+    /// Notes what came of a run that departs from the reference on these axes.
+    pub(super) fn push(&mut self, engine: &str, scenario: &str, axes: Vec<Axis>, outcome: Outcome) {
         self.rows.push(Row {
             engine: engine.to_string(),
             scenario: scenario.to_string(),
             outcome,
+            axes,
         });
+    }
+
+    /// The kinds of difference that there are, what matters most first, each with the number of runs that show it and what to
+    /// look at.
+    #[must_use]
+    pub fn differences(&self) -> Vec<(Kind, usize, Vec<&'static str>)> {
+        let kind_of = |row: &Row| match &row.outcome {
+            Outcome::Different { kind, .. } => Some(*kind),
+            _ => None,
+        };
+        let kinds: BTreeSet<Kind> = self.rows.iter().filter_map(kind_of).collect();
+        let told = kinds.into_iter().map(|kind| {
+            let rows = self.rows.iter().filter(|row| kind_of(row) == Some(kind));
+            let axes: Vec<&[Axis]> = rows.map(|row| &row.axes[..]).collect();
+            (kind, axes.len(), kind.advice(&blamed(&axes)))
+        });
+        told.collect()
     }
 
     /// The result of all rows together. An engine that is not here takes nothing from it.
@@ -111,9 +139,15 @@ impl Outcome {
                 "refused",
                 "the heap's budget, before anything was written".into(),
             ),
-            Outcome::Different { height, difference } => {
-                ("DIFFERENT", format!("block {height}: {difference}"))
-            }
+            Outcome::StopsWhenKept(reason) => (
+                "stopped",
+                format!(
+                    "after its first block, as it may on a host that keeps instances: {reason}"
+                ),
+            ),
+            Outcome::Different {
+                height, difference, ..
+            } => ("DIFFERENT", format!("block {height}: {difference}")),
             Outcome::CouldNotRun(reason) => ("could not run", reason.clone()),
             Outcome::Skipped(reason) => ("skipped", reason.clone()),
         }
@@ -127,11 +161,20 @@ impl Serialize for VerifyReport {
             engine: &'a str,
             scenario: &'a str,
             outcome: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            kind: Option<Kind>,
             detail: String,
+        }
+        #[derive(Serialize)]
+        struct Found {
+            kind: Kind,
+            runs: usize,
+            look_at: Vec<&'static str>,
         }
         #[derive(Serialize)]
         struct Whole<'a> {
             verdict: Verdict,
+            differences: Vec<Found>,
             state_digest: &'a Digest,
             rows: Vec<Line<'a>>,
         }
@@ -142,11 +185,22 @@ impl Serialize for VerifyReport {
                 engine: &row.engine,
                 scenario: &row.scenario,
                 outcome,
+                kind: match row.outcome {
+                    Outcome::Different { kind, .. } => Some(kind),
+                    _ => None,
+                },
                 detail,
             }
         });
+        let differences = self.differences().into_iter();
+        let differences = differences.map(|(kind, runs, look_at)| Found {
+            kind,
+            runs,
+            look_at,
+        });
         Whole {
             verdict: self.verdict(),
+            differences: differences.collect(),
             state_digest: &self.state,
             rows: rows.collect(),
         }
@@ -169,19 +223,33 @@ impl fmt::Display for VerifyReport {
         let compared = |row: &&Row| !matches!(row.outcome, Outcome::Skipped(_));
         let runs = self.rows.iter().filter(compared).count();
         match self.verdict() {
-            Verdict::Deterministic => writeln!(
-                f,
-                "deterministic under memory: {runs} runs, one state, {}",
-                self.state
-            ),
-            Verdict::Different => writeln!(
-                f,
-                "NOT deterministic under memory: see the first difference above"
-            ),
+            Verdict::Deterministic => {
+                writeln!(f, "deterministic: {runs} runs, one state, {}", self.state)
+            }
+            Verdict::Different => self.write_differences(f),
             Verdict::Incomplete => writeln!(
                 f,
                 "no difference in what ran, but not everything could be run"
             ),
         }
+    }
+}
+
+impl VerifyReport {
+    fn write_differences(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let differences = self.differences();
+        let kinds = differences.iter().map(|(kind, runs, _)| {
+            let plural = if *runs == 1 { "" } else { "s" };
+            format!("{} ({runs} run{plural})", kind.words())
+        });
+        let kinds: Vec<String> = kinds.collect();
+        writeln!(f, "NOT deterministic: {}", kinds.join("; "))?;
+        let mut told = BTreeSet::new();
+        for advice in differences.iter().flat_map(|(_, _, advice)| advice) {
+            if told.insert(advice) {
+                writeln!(f, "look at {advice}")?;
+            }
+        }
+        Ok(())
     }
 }

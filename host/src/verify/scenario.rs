@@ -1,31 +1,16 @@
-//! The kinds of memory that a host may grant.
+//! What a host does to the instances of one run.
 
-use super::engine::Subject;
+use std::num::NonZeroU32;
 
-const PAGE_BYTES: u64 = crate::ceiling::PAGE_BYTES;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
+use super::axis::{Axis, bytes};
+use crate::ceiling::{MAX_CEILING, PAGE_BYTES};
 
 /// The variable that no module reads.
 pub(super) const UNREAD_VARIABLE: &str = "STEADFAST_VERIFY_UNREAD";
 
-/// A region that holds a header and hardly an entry, in bytes.
-const ONE_ENTRY_BYTES: u32 = 3072;
-
-/// How much is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// Every scenario on the first engine, a few on the others.
-    Quick,
-    /// Every scenario on every engine.
-    Full,
-}
-
 /// What a host does to the instances of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    /// What the table calls it.
-    pub name: String,
     /// Bytes of memory at the most.
     pub ceiling: u64,
     /// Pages to which the host grows the memory before the start.
@@ -34,134 +19,69 @@ pub struct Scenario {
     pub refuse_grow: Option<u64>,
     /// The limit that the host writes into the module's record.
     pub cache: Option<u32>,
+    /// What the cache loses entries by, where the host makes it lose them.
+    pub forget: Option<NonZeroU32>,
     /// Bytes of a variable in the environment that the module does not read; 0 is none.
     pub environment_bytes: usize,
     /// Each block but the first begins with the cache that the one before left.
     pub warm: bool,
+    /// Bytes of native stack for the module's calls, where the engine can be told; `None` is the engine's own limit.
+    pub stack: Option<usize>,
     /// The refusal may be that of the heap's budget: then a defined abort is as good as the same result.
     pub may_refuse_budget: bool,
-    quick: bool,
+    /// How it departs from the reference: the axis, and the value's name.
+    pub(super) departures: Vec<(Axis, String)>,
 }
 
 impl Scenario {
     /// Nothing is refused, and nothing is there that need not be.
     pub fn reference() -> Self {
         Scenario {
-            name: "4 GiB".into(),
-            ceiling: 4 * GIB,
+            ceiling: MAX_CEILING,
             pregrow: None,
             refuse_grow: None,
             cache: None,
+            forget: None,
             environment_bytes: 0,
             warm: false,
+            stack: None,
             may_refuse_budget: false,
-            quick: true,
+            departures: Vec::new(),
         }
     }
 
-    fn named(name: impl Into<String>) -> Self {
-        Scenario {
-            name: name.into(),
-            quick: false,
-            ..Scenario::reference()
+    /// The same with another value on one axis, of this name.
+    pub(super) fn depart(&self, axis: Axis, name: impl Into<String>) -> Self {
+        let mut departed = self.clone();
+        departed.departures.push((axis, name.into()));
+        departed
+    }
+
+    /// The same, on an engine that has so many bytes for a module's memory.
+    pub(super) fn within(mut self, most: u64) -> Self {
+        if self.ceiling > most {
+            self.ceiling = most;
+            self.departures.retain(|(axis, _)| *axis != Axis::Ceiling);
+            self.departures.insert(0, (Axis::Ceiling, bytes(most)));
         }
+        self.pregrow = self.pregrow.map(|pages| pages.min(most / PAGE_BYTES));
+        self
     }
 
-    fn quick(self) -> Self {
-        Scenario {
-            quick: true,
-            ..self
-        }
+    /// The axes on which it departs from the reference.
+    pub(super) fn axes(&self) -> impl Iterator<Item = Axis> + '_ {
+        self.departures.iter().map(|(axis, _)| *axis)
     }
 
-    /// Whether every engine runs it even where there is little time.
-    pub fn is_quick(&self) -> bool {
-        self.quick
-    }
-
-    /// All scenarios for a module that grew its memory so many times when nothing was refused.
-    pub(super) fn matrix(subject: &Subject, grows: u64, extent: Extent) -> Vec<Scenario> {
-        let mut scenarios = vec![Scenario::reference()];
-        scenarios.extend(ceilings(subject));
-        scenarios.extend([
-            Scenario {
-                pregrow: Some(256 * MIB / PAGE_BYTES),
-                ..Scenario::named("grown to 256 MiB before")
-            },
-            Scenario {
-                pregrow: Some(4 * GIB / PAGE_BYTES),
-                ..Scenario::named("grown to 4 GiB before")
+    /// What the table calls it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.departures[..] {
+            [] => bytes(self.ceiling),
+            departures => {
+                let names: Vec<&str> = departures.iter().map(|(_, name)| &**name).collect();
+                names.join(", ")
             }
-            .quick(),
-        ]);
-        if subject.uses_wasi() {
-            scenarios.push(environment(1000));
-            scenarios.push(environment(100_000).quick());
         }
-        if subject.has_record() {
-            scenarios.push(Scenario {
-                warm: true,
-                ..Scenario::named("warm cache")
-            });
-            scenarios.push(Scenario {
-                cache: Some(ONE_ENTRY_BYTES),
-                ..Scenario::named("cache of one entry")
-            });
-            scenarios.push(
-                Scenario {
-                    cache: Some(0),
-                    ..Scenario::named("cache off")
-                }
-                .quick(),
-            );
-        }
-        let refusals = match extent {
-            Extent::Quick => grows.min(3),
-            Extent::Full => grows.min(64),
-        };
-        scenarios.extend((1..=refusals).map(|n| Scenario {
-            refuse_grow: Some(n),
-            may_refuse_budget: subject.plan().is_some(),
-            ..Scenario::named(format!("memory.grow {n} refused"))
-        }));
-        scenarios
-    }
-}
-
-/// Ceilings under which the module has what it cannot do without.
-fn ceilings(subject: &Subject) -> impl Iterator<Item = Scenario> {
-    let need = subject.memory_needed();
-    let least = match subject.plan() {
-        Some(_) => need + MIB,
-        None => need.max(64 * MIB),
-    };
-    let given = [GIB, 512 * MIB, 256 * MIB, 128 * MIB];
-    let round = given
-        .into_iter()
-        .filter(move |&ceiling| ceiling > least)
-        .map(|ceiling| Scenario {
-            ceiling,
-            ..Scenario::named(format!("{} MiB", ceiling / MIB))
-        });
-    let budget = subject.plan().map(|_| {
-        [
-            Scenario {
-                ceiling: need + MIB,
-                ..Scenario::named("1 MiB above the budget")
-            },
-            Scenario {
-                ceiling: need,
-                ..Scenario::named("the heap's budget alone")
-            }
-            .quick(),
-        ]
-    });
-    round.chain(budget.into_iter().flatten())
-}
-
-fn environment(bytes: usize) -> Scenario {
-    Scenario {
-        environment_bytes: bytes,
-        ..Scenario::named(format!("{bytes} B of environment"))
     }
 }

@@ -1,16 +1,18 @@
 //! wasmi, an interpreter that commits memory when it grows.
 
+mod directory;
+
 use std::io::Cursor;
 use std::sync::Arc;
 
 use steadfast::record::Record;
-use tempfile::TempDir;
-use wasmi::{Extern, FuncType, Instance, Linker, Memory, Module, Store, Val, ValType};
+use wasmi::{Extern, FuncType, Instance, Linker, Memory, Module, Store, TrapCode, Val, ValType};
 use wasmi_wasi::wasi_common::pipe::WritePipe;
-use wasmi_wasi::{Dir, WasiCtx, WasiCtxBuilder, ambient_authority};
+use wasmi_wasi::{WasiCtx, WasiCtxBuilder};
 
+use self::directory::InputDirectory;
 use super::engine::{Engine, EngineError, Subject};
-use super::observation::Observation;
+use super::observation::{Observation, Stop};
 use super::rewrite::Rewrite;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
@@ -20,7 +22,7 @@ use crate::input::Input;
 use crate::metashrew::{self, Exchange, Import};
 use crate::observe;
 use crate::state::{MemoryState, State as _};
-use crate::wasi::{self, INPUT_DIRECTORY, Printed, input_directory};
+use crate::wasi::{self, INPUT_DIRECTORY, Printed};
 
 type Failure = Box<dyn std::error::Error>;
 type Pipe = WritePipe<Cursor<Vec<u8>>>;
@@ -61,14 +63,10 @@ impl Wasmi {
         state: &MemoryState,
         image: Option<&RegionImage>,
     ) -> Result<Observation, Failure> {
-        let directory = match self.uses_wasi {
-            true => Some(input_directory(input.bytes())?),
-            false => None,
-        };
         let pipes = [(); 2].map(|()| Pipe::new_in_memory());
-        let wasi = match &directory {
-            Some(directory) => Some(wasi(scenario, directory, &pipes)?),
-            None => None,
+        let wasi = match self.uses_wasi {
+            true => Some(wasi(scenario, input, &pipes)?),
+            false => None,
         };
         let world = World {
             exchange: Exchange::new(
@@ -103,6 +101,10 @@ impl Wasmi {
             let field = at as usize + Record::CACHE_LIMIT_OFFSET;
             memory.write(&mut store, field, &limit.to_le_bytes())?;
         }
+        if let (Some(seed), Some(at)) = (scenario.forget, record_at) {
+            let field = at as usize + Record::FORGET_SEED_OFFSET;
+            memory.write(&mut store, field, &seed.get().to_le_bytes())?;
+        }
         let start = instance.get_typed_func::<(), ()>(&store, "_start")?;
         let stopped = start.call(&mut store, ()).err();
         let stopped = stopped.filter(|error| error.i32_exit_status() != Some(0));
@@ -121,7 +123,10 @@ impl Wasmi {
                 stderr: stderr.into_inner(),
             },
             ..Observation::new(
-                stopped.map(|error| format!("the guest trapped: {error}")),
+                stopped.map(|error| Stop {
+                    reason: format!("the guest trapped: {error}"),
+                    is_stack: error.as_trap_code() == Some(TrapCode::StackOverflow),
+                }),
                 exchange.take_writes(),
                 exchange.calls().to_vec(),
                 record.as_ref(),
@@ -140,6 +145,10 @@ impl Engine for Wasmi {
     ) -> Result<Observation, EngineError> {
         self.observe(scenario, input, state, image)
             .map_err(|error| EngineError(error.to_string()))
+    }
+
+    fn commits_memory(&self) -> bool {
+        true
     }
 }
 
@@ -188,19 +197,20 @@ fn wasi_of(world: &mut World) -> &mut WasiCtx {
     wasi.expect("a module that imports WASI is given a WASI context")
 }
 
-/// The directory with the input, the scenario's environment, and where standard output and standard error go.
+/// The input, the scenario's environment, and where standard output and standard error go.
 fn wasi(
     scenario: &Scenario,
-    directory: &TempDir,
+    input: &Input,
     [stdout, stderr]: &[Pipe; 2],
 ) -> Result<WasiCtx, Failure> {
-    let opened = Dir::open_ambient_dir(directory.path(), ambient_authority())?;
     let mut builder = WasiCtxBuilder::new();
     builder.envs(&environment(scenario))?;
-    builder.preopened_dir(opened, INPUT_DIRECTORY)?;
     builder.stdout(Box::new(stdout.clone()));
     builder.stderr(Box::new(stderr.clone()));
-    Ok(builder.build())
+    let context = builder.build();
+    let directory = InputDirectory::new(Arc::clone(input.bytes()));
+    context.push_preopened_dir(Box::new(directory), INPUT_DIRECTORY)?;
+    Ok(context)
 }
 
 fn grow_to(store: &mut Store<World>, memory: Memory, pages: u64) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! Wasmtime, with each of its compilers.
 
 use super::engine::{Engine, EngineError, Subject};
-use super::observation::Observation;
+use super::observation::{Observation, Stop};
 use super::scenario::{Scenario, UNREAD_VARIABLE};
 use crate::config::RunConfig;
 use crate::engine::Compiler;
@@ -15,6 +15,7 @@ use crate::wasi::Output;
 /// A module compiled by one of wasmtime's compilers.
 pub struct Wasmtime {
     runner: Runner,
+    module: Vec<u8>,
 }
 
 impl Wasmtime {
@@ -26,8 +27,36 @@ impl Wasmtime {
             ..RunConfig::default()
         };
         let runner = Runner::new(subject.bytes(), config).map_err(|error| error.to_string())?;
-        Ok(Wasmtime { runner })
+        Ok(Wasmtime {
+            runner,
+            module: subject.bytes().to_vec(),
+        })
     }
+
+    /// The module as a scenario has it run. Less stack is compiled in.
+    fn runner(&self, scenario: &Scenario) -> Result<Runner, EngineError> {
+        let config = RunConfig {
+            ceiling: scenario.ceiling,
+            cache: scenario.cache,
+            forget: scenario.forget,
+            pregrow: scenario.pregrow,
+            refuse_grow: scenario.refuse_grow,
+            on_refusal: OnRefusal::ReturnMinusOne,
+            env: environment(scenario),
+            output: Output::Capture,
+            stack: scenario.stack,
+            ..self.runner.config().clone()
+        };
+        let runner = match scenario.stack {
+            Some(_) => Runner::new(&self.module, config),
+            None => self.runner.with_config(config),
+        };
+        runner.map_err(|error| failed(&error))
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> EngineError {
+    EngineError(error.to_string())
 }
 
 impl Engine for Wasmtime {
@@ -38,25 +67,41 @@ impl Engine for Wasmtime {
         state: &MemoryState,
         image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError> {
-        let failed = |error: &dyn std::fmt::Display| EngineError(error.to_string());
-        let config = RunConfig {
-            ceiling: scenario.ceiling,
-            cache: scenario.cache,
-            pregrow: scenario.pregrow,
-            refuse_grow: scenario.refuse_grow,
-            on_refusal: OnRefusal::ReturnMinusOne,
-            env: environment(scenario),
-            output: Output::Capture,
-            ..self.runner.config().clone()
-        };
-        let runner = self.runner.with_config(config);
-        let runner = runner.map_err(|error| failed(&error))?;
+        let runner = self.runner(scenario)?;
         let finished = runner.start_warm(input, state, image);
         let finished = finished.map_err(|error| failed(&error))?;
         Ok(Observation {
             image: scenario.warm.then(|| finished.image().ok()).flatten(),
             ..observe(&finished)
         })
+    }
+
+    fn run_kept(
+        &mut self,
+        scenario: &Scenario,
+        inputs: &[Input],
+    ) -> Result<Vec<Observation>, EngineError> {
+        let runner = self.runner(scenario)?;
+        let mut state = MemoryState::default();
+        let mut seen = Vec::new();
+        let mut kept: Option<Finished> = None;
+        for input in inputs {
+            let finished = match kept.take() {
+                Some(last) => last.next(input, &mut state),
+                None => runner.start(input, &state),
+            };
+            let finished = finished.map_err(|error| failed(&error))?;
+            seen.push(observe(&finished).without_heap());
+            if finished.outcome().is_err() {
+                break;
+            }
+            kept = Some(finished);
+        }
+        Ok(seen)
+    }
+
+    fn sets_stack(&self) -> bool {
+        true
     }
 }
 
@@ -71,7 +116,13 @@ pub(super) fn environment(scenario: &Scenario) -> Vec<(String, String)> {
 fn observe(finished: &Finished) -> Observation {
     let (stopped, writes) = match finished.outcome() {
         Ok(writes) => (None, Some(writes.clone())),
-        Err(error) => (Some(error.to_string()), None),
+        Err(error) => {
+            let stop = Stop {
+                reason: error.to_string(),
+                is_stack: error.is_stack_exhausted(),
+            };
+            (Some(stop), None)
+        }
     };
     let calls = finished.calls().to_vec();
     Observation {

@@ -1,6 +1,7 @@
 //! The command, and what it does with bad input: one clear line, a failure, and the state as it
 //! was.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
@@ -432,4 +433,114 @@ fn a_live_map_is_drawn_after_each_block() {
         text.matches("after block 702861").count()
     };
     assert_eq!((draw(&[]), draw(&["--live"])), (1, 2));
+}
+
+#[test]
+fn a_module_whose_sections_were_stripped_is_told_by_its_record() {
+    let desk = Desk::new();
+    let fields = [(offset_of!(Record, heap_len), 65536)];
+    let memory = r#"(memory (export "memory") 1)"#;
+    let compiler = r#"(@custom "producers" "\00")"#;
+    for (name, section, words) in [
+        (
+            "stripped",
+            "",
+            "its plan with them: keep the section `steadfast.plan`",
+        ),
+        ("without a plan", compiler, "the module has no plan"),
+    ] {
+        let items = format!("{} {section}", record_items(&fields));
+        desk.write(name, &module_that_writes(memory, &items, ""));
+        let output = steadfast(&["map", &text_of(&desk.path(name))]);
+        one_line_with(&output, &[words]);
+        let output = desk.run(name, "block", &[]);
+        let table = String::from_utf8_lossy(&output.stdout);
+        let told = table.contains("stripped, with the module's custom sections");
+        assert_eq!(told, name == "stripped", "{table}");
+    }
+}
+
+/// What stands in a directory: names and bytes, or where a link leads. Of a database, that it is one: its bytes change when it
+/// is opened.
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let read = |path: &PathBuf| match fs::read_link(path) {
+        Ok(target) => text_of(&target).into_bytes(),
+        Err(_) => match fs::read(path).unwrap() {
+            bytes if bytes.starts_with(b"redb") => b"redb".to_vec(),
+            bytes => bytes,
+        },
+    };
+    paths.map(|path| (path.clone(), read(&path))).collect()
+}
+
+#[test]
+fn warm_replaces_and_removes_no_file_but_an_image() {
+    let desk = Desk::new();
+    // It has no cache, so no block leaves an image: an image in the file would be removed.
+    desk.write("fails.wasm", &counter_that("(unreachable)"));
+    desk.write("notes", b"somebody's");
+    desk.write("short", b"stdf");
+    desk.write("empty", b"");
+    desk.write("taken.partial", b"somebody's");
+    for (link, to) in [("hard", "db"), ("hard-block", "block")] {
+        fs::hard_link(desk.path(to), desk.path(link)).unwrap();
+    }
+    #[cfg(unix)]
+    for (link, to) in [("link", "notes"), ("to-db", "db"), ("dangling", "nothing")] {
+        std::os::unix::fs::symlink(desk.path(to), desk.path(link)).unwrap();
+    }
+    let mut names = vec!["db", "block", "counter.wasm", "fails.wasm"];
+    names.extend(["notes", "short", "empty", "taken", "hard", "hard-block"]);
+    if cfg!(unix) {
+        names.extend(["link", "to-db", "dangling"]);
+    }
+    let before = contents(desk.directory.path());
+    for name in names {
+        let path = text_of(&desk.path(name));
+        for module in ["counter.wasm", "fails.wasm"] {
+            desk.refuses(module, "block", &["--warm", &path], &["another path"]);
+            assert!(
+                contents(desk.directory.path()) == before,
+                "{name}, {module}: a file has changed"
+            );
+        }
+    }
+}
+
+#[test]
+fn warm_is_not_the_database_that_the_run_creates() {
+    let desk = Desk::new();
+    let [module, block] = ["counter.wasm", "block"].map(|name| text_of(&desk.path(name)));
+    for (db, warm) in [("new", "new"), ("new", "./new"), ("new.partial", "new")] {
+        let paths = [db, warm].map(|name| text_of(&desk.path(name)));
+        let arguments = ["--db", &paths[0], "--warm", &paths[1]];
+        let output = steadfast(&[&["run", &module, "--input", &block], &arguments[..]].concat());
+        one_line_with(&output, &["another path"]);
+        assert!(!desk.path(db).exists(), "{db}, {warm}");
+    }
+}
+
+#[test]
+fn warm_replaces_an_image_and_what_is_left_of_one() {
+    const AT: u32 = 1 << 16;
+    let desk = Desk::new();
+    let memory = [&vec![0; AT as usize], REGION].concat();
+    let image = RegionImage::capture(&memory, AT, Digest([7; 32])).unwrap();
+    let write = || image.write(&desk.path("image"), Digest([9; 32]), Compression::None);
+    write().unwrap();
+    let whole = fs::read(desk.path("image")).unwrap();
+    // As a stop in the middle of writing leaves it.
+    for length in [0, 5, 50, whole.len() - 1] {
+        desk.write("image.partial", &whole[..length]);
+        write().unwrap();
+        assert_eq!(fs::read(desk.path("image")).unwrap(), whole);
+        assert!(!desk.path("image.partial").exists());
+    }
+    // The image is another module's, and this one has no cache: nothing as of the state is left.
+    let path = text_of(&desk.path("image"));
+    let output = desk.run("counter.wasm", "block", &["--warm", &path]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(!desk.path("image").exists());
 }

@@ -2,7 +2,7 @@
 
 use crate::guests::*;
 use steadfast::{Bytes, Plan};
-use steadfast_host::{LoadError, RunConfig, Runner};
+use steadfast_host::{CommandWorld, LoadError, RunConfig, Runner, exec};
 
 const START: &str = r#"(func (export "_start"))"#;
 
@@ -53,17 +53,51 @@ fn a_module_needs_one_plain_memory() {
         let error = refused(&format!("(module {memory} {START})"));
         assert!(matches!(error, LoadError::NoMemory), "{memory}: {error:?}");
     }
-    for memory in [
-        r#"(memory (export "memory") i64 1)"#,
-        r#"(memory (export "memory") 1) (memory 1)"#,
-        r#"(memory (export "memory") (import "env" "memory") 1)"#,
+    let imported = r#"(memory (export "memory") (import "env" "memory") 1)"#;
+    let error = refused(&format!("(module {imported} {START})"));
+    assert!(matches!(error, LoadError::ImportedMemory), "{error:?}");
+}
+
+#[test]
+fn a_proposal_that_is_not_enabled_is_named() {
+    let plain = r#"(memory (export "memory") 1)"#;
+    for (name, memory, code) in [
+        ("64-bit memory", r#"(memory (export "memory") i64 1)"#, ""),
+        (
+            "multiple memories",
+            r#"(memory (export "memory") 1) (memory 1)"#,
+            "",
+        ),
+        ("threads", r#"(memory (export "memory") 1 1 shared)"#, ""),
+        (
+            "custom page sizes",
+            r#"(memory (export "memory") 1 (pagesize 1))"#,
+            "",
+        ),
+        ("exceptions", plain, "(tag $t) (func (throw $t))"),
+        (
+            "exceptions",
+            plain,
+            "(func (block $caught (try_table (catch_all $caught) (nop))))",
+        ),
+        ("garbage collection", plain, "(type (struct (field i32)))"),
     ] {
-        let error = refused(&format!("(module {memory} {START})"));
-        assert!(
-            matches!(error, LoadError::OtherMemory | LoadError::Invalid(_)),
-            "{memory}: {error:?}"
-        );
+        let text = format!("(module {memory} {code} {START})");
+        let error = refused(&text);
+        let is_named = matches!(&error, LoadError::Proposal { name: found, .. } if *found == name);
+        assert!(is_named, "{text}: {error:?}");
+        let module = wat::parse_str(&text).unwrap();
+        let error = exec(&module, &CommandWorld::default(), 1 << 32, None).unwrap_err();
+        if !matches!(name, "64-bit memory" | "multiple memories") {
+            // A plain command may have those.
+            assert!(error.to_string().contains(name), "{text}: {error}");
+        }
     }
+    // With a proposal that is not enabled, and wrong besides.
+    let wrong = format!(
+        "(module {plain} (tag $t) (func (result i32) (throw $t)) (func (result i32)) {START})"
+    );
+    assert!(matches!(refused(&wrong), LoadError::Invalid(_)));
 }
 
 #[test]

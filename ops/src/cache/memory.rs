@@ -37,6 +37,8 @@ pub struct Spec {
     pub plan_fingerprint: u64,
     /// What the host calls the module.
     pub module_tag: u64,
+    /// What the cache loses entries by; 0 for none.
+    pub forget_seed: u32,
     /// Whether it may grow.
     pub grants: Grants,
 }
@@ -50,6 +52,7 @@ impl Spec {
             expected_entry: Region::DEFAULT_EXPECTED_ENTRY,
             plan_fingerprint: 0x5EED,
             module_tag: 0,
+            forget_seed: 0,
             grants: Grants::Fixed,
         }
     }
@@ -126,6 +129,7 @@ pub fn region_holding(spec: &Spec, image: &[u8]) -> (Region, Bytes) {
         expected_entry: spec.expected_entry,
         plan_fingerprint: spec.plan_fingerprint,
         module_tag: spec.module_tag,
+        forget_seed: spec.forget_seed,
         growth,
     };
     // SAFETY: the allocation has the limit's size and is leaked, so it is the region's alone; it is aligned; it was

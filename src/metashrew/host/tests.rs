@@ -33,6 +33,7 @@ fn a_flush_is_sized_exactly_around_each_length_of_varint() {
         let mut loaded = vec![0; len];
         load(b"key", &mut loaded);
         assert_eq!(loaded, value);
+        assert_eq!(read(b"key"), value);
     }
 }
 
@@ -56,6 +57,17 @@ fn keys_of_any_length_reach_the_host() {
         on_host.load(&mut value);
         assert_eq!(&value, b"value", "a key of {len} bytes");
     }
+}
+
+#[test]
+fn a_value_that_the_host_announced_and_did_not_write_halts() {
+    stand_in::with(|host| host.announces = Some(9));
+    for buffer in [[0; 9], [0xFF; 9]] {
+        let mut value = buffer;
+        std::panic::catch_unwind(move || load(b"gone", &mut value)).expect_err("halts");
+    }
+    let logged = stand_in::with(|host| host.log.concat());
+    assert!(logged.contains("a value of 9 bytes"), "{logged}");
 }
 
 #[test]

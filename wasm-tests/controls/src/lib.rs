@@ -1,29 +1,70 @@
 //! Modules whose stored data depends on more than their input, each in one way: what `steadfast verify` has to find.
 //!
-//! They keep other allocators and have nothing of steadfast in them.
+//! Most keep other allocators and have nothing of steadfast in them; two misuse its cache.
 
-/// Stores one value at one key, as metashrew modules do.
+/// Runs a function as the module's `_start`, and once alone in native builds.
+#[macro_export]
+macro_rules! entry {
+    ($run:path) => {
+        #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+        #[unsafe(no_mangle)]
+        extern "C" fn _start() {
+            $run();
+        }
+
+        #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+        fn main() {
+            $run();
+        }
+    };
+}
+
+#[cfg(target_family = "wasm")]
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn __flush(message: *const u8);
+    fn __get_len(key: *const u8) -> u32;
+    fn __get(key: *const u8, value: *mut u8);
+}
+
+/// Bytes behind their length, as metashrew's functions take them.
+fn framed(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u32).to_le_bytes()[..], bytes].concat()
+}
+
+/// Stores one value at one key, as metashrew modules do. Natively, nothing.
 ///
 /// # Panics
 ///
 /// When either is 128 bytes or longer.
-#[cfg(target_family = "wasm")]
 pub fn store(key: &[u8], value: &[u8]) {
-    #[link(wasm_import_module = "env")]
-    unsafe extern "C" {
-        fn __flush(message: *const u8);
-    }
-
     let mut message = Vec::new();
     for bytes in [key, value] {
         assert!(bytes.len() < 128, "its length is one byte of the message");
         message.extend([0x0a, bytes.len() as u8]);
         message.extend(bytes);
     }
-    let mut framed = (message.len() as u32).to_le_bytes().to_vec();
-    framed.extend(message);
+    let framed = framed(&message);
+    #[cfg(target_family = "wasm")]
     // SAFETY: the message's length stands in the four bytes before the pointer, and the host keeps no pointer.
-    unsafe { __flush(framed.as_ptr().add(4)) }
+    unsafe {
+        __flush(framed.as_ptr().add(4));
+    }
+    drop(framed);
+}
+
+/// The byte that is stored at a key; 0 where there is none.
+pub fn stored_byte(key: &[u8]) -> u8 {
+    let (key, mut value) = (framed(key), [0; 1]);
+    #[cfg(target_family = "wasm")]
+    // SAFETY: the key's length stands in the four bytes before the pointer, and a value of one byte has room.
+    unsafe {
+        if __get_len(key.as_ptr().add(4)) == 1 {
+            __get(key.as_ptr().add(4), value.as_mut_ptr());
+        }
+    }
+    drop(key);
+    std::mem::take(&mut value[0])
 }
 
 /// How many blocks of 50 MiB can be reserved, up to 20.

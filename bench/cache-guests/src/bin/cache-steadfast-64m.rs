@@ -5,9 +5,9 @@ use steadfast::{Bytes, Plan, Policy};
 
 steadfast::plan!(
     Plan::DEFAULT
+        .with_c_heap(Bytes::kib(64))
         .with_region_base(Bytes::kib(320))
         .with_region_max(Bytes::kib((64 << 10) - 320))
-        .with_c_heap(Bytes::kib(64))
         .with_policy(Policy::Exact)
 );
 

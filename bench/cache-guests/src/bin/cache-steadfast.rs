@@ -5,9 +5,9 @@ use steadfast::{Bytes, Plan};
 
 steadfast::plan!(
     Plan::DEFAULT
+        .with_c_heap(Bytes::kib(64))
         .with_region_base(Bytes::kib(320))
         .with_region_max(Bytes::mib(1536))
-        .with_c_heap(Bytes::kib(64))
 );
 
 bench_cache_guests::exports!(steadfast::Cache);

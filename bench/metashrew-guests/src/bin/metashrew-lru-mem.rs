@@ -77,9 +77,7 @@ fn get(key: Bytes) -> Bytes {
 }
 
 fn load(key: &Bytes) -> Bytes {
-    let mut value = vec![0; host_interface::value_len(key)];
-    host_interface::load(key, &mut value);
-    let value = Arc::new(value);
+    let value = Arc::new(host_interface::read(key));
     set(key.clone(), value.clone());
     value
 }

@@ -14,13 +14,10 @@ pub struct MemoryHost {
 }
 
 impl Host for MemoryHost {
-    fn value_len(&mut self, key: &[u8]) -> usize {
-        self.store.get(key).map_or(0, Vec::len)
-    }
-
-    fn load(&mut self, key: &[u8], value: &mut [u8]) {
-        self.loads += 1;
-        value.copy_from_slice(&self.store[key]);
+    fn read(&mut self, key: &[u8]) -> Vec<u8> {
+        let value = self.store.get(key).cloned();
+        self.loads += usize::from(value.is_some());
+        value.unwrap_or_default()
     }
 
     fn flush<'a>(&mut self, pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) {

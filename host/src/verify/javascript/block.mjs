@@ -124,18 +124,11 @@ function captured(memory, base) {
   return parts.map(([start, end]) => [base + start, encoded(region.subarray(start, end))]);
 }
 
-/** Modules of functions, each of which is noted among the calls when it is called. */
-function noted(calls, modules = {}) {
-  const noting = ([name, called]) => [name, (...args) => (calls.push([name, null]), called(...args))];
-  const each = (functions) => Object.fromEntries(Object.entries(functions).map(noting));
-  return Object.fromEntries(Object.entries(modules).map(([name, functions]) => [name, each(functions)]));
-}
-
-/** Runs a block as a job tells. `wasi` has the imports and the start of a WASI command, where the module is one. */
-async function run(job, wasi) {
+/** Runs a block as a job tells. */
+async function run(job) {
   const host = new Host(decoded(job.input), readState(decoded(job.state)));
   const module = await WebAssembly.compile(decoded(job.module));
-  const instance = await WebAssembly.instantiate(module, { env: host.imports, ...noted(host.calls, wasi?.imports) });
+  const instance = await WebAssembly.instantiate(module, { env: host.imports });
   const memory = instance.exports.memory;
   host.memory = memory;
   if (job.pregrow !== null) growTo(memory, job.pregrow * PAGE_BYTES);
@@ -144,25 +137,28 @@ async function run(job, wasi) {
   if (recordAt !== undefined) {
     const record = new DataView(memory.buffer, recordAt);
     if (job.cache !== null) record.setUint32(job.cache_limit_offset, job.cache, true);
+    if (job.forget !== null) record.setUint32(job.forget_seed_offset, job.forget, true);
     new Uint8Array(memory.buffer).set(job.module_tag, recordAt + job.module_tag_offset);
   }
   let stopped = null;
+  let too_deep = false;
   try {
-    const status = wasi ? wasi.start(instance) : instance.exports._start();
-    if (status) stopped = `the guest exited with status ${status}`;
+    instance.exports._start();
   } catch (error) {
     stopped = `the guest trapped: ${error.message}`;
+    // V8's words, and SpiderMonkey's: neither engine has a type for it.
+    too_deep = /call stack size exceeded|too much recursion/.test(error.message);
   }
   const record = recordAt === undefined ? null : encoded(new Uint8Array(memory.buffer, recordAt, job.record_bytes));
   const region = recordAt === undefined ? 0 : new DataView(memory.buffer, recordAt).getUint32(job.region_start_offset, true);
   const image = job.captures && stopped === null && region > 0 ? captured(memory, region) : [];
-  return { stopped, record, image, calls: host.calls, flushes: host.flushes.map(encoded) };
+  return { stopped, too_deep, record, image, calls: host.calls, flushes: host.flushes.map(encoded) };
 }
 
 /** What became of a job: what the module did, or why it could not be run. */
-export async function answer(job, wasi) {
+export async function answer(job) {
   try {
-    return await run(job, wasi);
+    return await run(job);
   } catch (error) {
     return { failed: String(error.message) };
   }

@@ -4,12 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use tempfile::TempDir;
 
 use super::{Answer, DRIVER, Failure, Job, REGION, Worker, runs};
-use crate::wasi::{INPUT_FILE, Printed};
 
 const PROGRAM: &str = "node";
 const MAIN: &str = include_str!("node.mjs");
@@ -17,12 +14,11 @@ const MAIN: &str = include_str!("node.mjs");
 /// Node, and a directory in which it finds everything.
 pub struct Node {
     directory: TempDir,
-    uses_wasi: bool,
 }
 
 impl Node {
     /// Checks that there is a Node; or tells that there is none.
-    pub fn new(uses_wasi: bool) -> Result<Self, String> {
+    pub fn new() -> Result<Self, String> {
         if !runs(Path::new(PROGRAM)) {
             return Err(format!("there is no `{PROGRAM}` on the path"));
         }
@@ -35,22 +31,13 @@ impl Node {
         };
         Ok(Node {
             directory: prepared().map_err(|error| error.to_string())?,
-            uses_wasi,
         })
     }
 }
 
 impl Worker for Node {
-    fn work(&mut self, mut job: Job) -> Result<Answer, Failure> {
+    fn work(&mut self, job: Job) -> Result<Answer, Failure> {
         let at = |name: &str| self.directory.path().join(name);
-        if self.uses_wasi {
-            let directory = at("input");
-            fs::create_dir_all(&directory)?;
-            let block = BASE64_STANDARD.decode(&job.input)?;
-            fs::write(directory.join(INPUT_FILE), block)?;
-            job.input_directory = Some(directory);
-            (job.stdout, job.stderr) = (Some(at("stdout")), Some(at("stderr")));
-        }
         fs::write(at("job"), serde_json::to_vec(&job)?)?;
         let output = Command::new(PROGRAM)
             .args(["--no-warnings", "--no-turbo-fast-api-calls"])
@@ -61,13 +48,6 @@ impl Worker for Node {
             let line = said.lines().last().unwrap_or_default();
             return Err(format!("node ended with {}: {line}", output.status).into());
         }
-        let mut answer = serde_json::from_slice(&fs::read(at("answer"))?)?;
-        if let (Answer::Ran(ran), true) = (&mut answer, self.uses_wasi) {
-            ran.printed = Printed {
-                stdout: fs::read(at("stdout"))?,
-                stderr: fs::read(at("stderr"))?,
-            };
-        }
-        Ok(answer)
+        Ok(serde_json::from_slice(&fs::read(at("answer"))?)?)
     }
 }

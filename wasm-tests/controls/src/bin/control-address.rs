@@ -1,11 +1,10 @@
 //! Stores a heap address.
+#![cfg_attr(all(target_family = "wasm", target_os = "unknown"), no_main)]
 
-#[cfg(target_family = "wasm")]
-fn main() {
+fn run() {
     // More than the memory that an instance begins with has left.
     let block = vec![1_u8; 8 << 20];
     control_guests::store(b"address", &control_guests::address_of(&block[..]));
 }
 
-#[cfg(not(target_family = "wasm"))]
-fn main() {}
+control_guests::entry!(run);

@@ -1,5 +1,6 @@
 //! Reads one variable of the environment and stores a heap address: the C library copies all of them, into memory that it
 //! grows.
+#![cfg_attr(all(target_family = "wasm", target_os = "unknown"), no_main)]
 
 #[cfg(target_family = "wasm")]
 #[global_allocator]
@@ -7,12 +8,10 @@ static ALLOCATOR: lol_alloc::AssumeSingleThreaded<lol_alloc::FreeListAllocator> 
     // SAFETY: the module has one thread.
     unsafe { lol_alloc::AssumeSingleThreaded::new(lol_alloc::FreeListAllocator::new()) };
 
-#[cfg(target_family = "wasm")]
-fn main() {
+fn run() {
     let variable = std::env::var_os("CONTROL_VARIABLE");
     let block = vec![u8::from(variable.is_some()); 1 << 20];
     control_guests::store(b"address", &control_guests::address_of(&block[..]));
 }
 
-#[cfg(not(target_family = "wasm"))]
-fn main() {}
+control_guests::entry!(run);

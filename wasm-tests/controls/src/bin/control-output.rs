@@ -1,11 +1,10 @@
 //! Stores always the same, and prints how often memory could be reserved.
+#![cfg_attr(all(target_family = "wasm", target_os = "unknown"), no_main)]
 
-#[cfg(target_family = "wasm")]
-fn main() {
+fn run() {
     println!("a line like any other");
     println!("reserved {} blocks", control_guests::reserved_blocks());
     control_guests::store(b"key", b"value");
 }
 
-#[cfg(not(target_family = "wasm"))]
-fn main() {}
+control_guests::entry!(run);

@@ -1,13 +1,12 @@
-//! Stores the order of a map with a random seed.
+//! Stores the order of a map with a seed of its own.
+#![cfg_attr(all(target_family = "wasm", target_os = "unknown"), no_main)]
 
-#[cfg(target_family = "wasm")]
-fn main() {
-    use std::collections::HashMap;
+use std::collections::HashMap;
 
+fn run() {
     let map: HashMap<u8, ()> = (0..100).map(|key| (key, ())).collect();
     let order: Vec<u8> = map.into_keys().collect();
     control_guests::store(b"order", &order);
 }
 
-#[cfg(not(target_family = "wasm"))]
-fn main() {}
+control_guests::entry!(run);

@@ -1,9 +1,8 @@
 //! Stores how often memory could be reserved.
+#![cfg_attr(all(target_family = "wasm", target_os = "unknown"), no_main)]
 
-#[cfg(target_family = "wasm")]
-fn main() {
+fn run() {
     control_guests::store(b"reserved", &[control_guests::reserved_blocks()]);
 }
 
-#[cfg(not(target_family = "wasm"))]
-fn main() {}
+control_guests::entry!(run);

@@ -9,9 +9,9 @@ use wasm_test_guests::{Digest, RESULTS, guest_results, report};
 
 steadfast::plan!(
     Plan::DEFAULT
+        .with_c_heap(Bytes::kib(64))
         .with_region_base(Bytes::mib(2))
         .with_region_max(Bytes::kib(64))
-        .with_c_heap(Bytes::kib(64))
         .with_expected_entry(60)
 );
 

@@ -6,8 +6,8 @@ use steadfast::{Bytes, Plan};
 
 steadfast::plan!(
     Plan::DEFAULT
-        .with_region_base(Bytes::mib(4))
         .with_c_heap(Bytes::kib(64))
+        .with_region_base(Bytes::mib(4))
 );
 
 static LARGE: Exclusive<[u8; 5 << 20]> = Exclusive::new([0; 5 << 20]);

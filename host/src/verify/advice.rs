@@ -1,0 +1,123 @@
+//! What to look at in a module that is not deterministic.
+
+use std::collections::BTreeSet;
+
+use super::axis::Axis;
+use super::observation::Kind;
+
+impl Kind {
+    /// What the verdict calls it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Kind::State => "another final state",
+            Kind::Order => "the same state, written in another order or with repeats",
+            Kind::Exhaustion => "another place where the heap runs out",
+            Kind::Stack => {
+                "another depth of calls: the stack runs out on one host and not on another"
+            }
+            Kind::Stop => "a stop on one host and not on another",
+            Kind::Output => "other lines printed",
+            Kind::Calls => "other imports called",
+            Kind::Addresses => "other heap addresses",
+        }
+    }
+
+    /// What to look at, where this kind of difference is seen. `axes` are those on which it depends; none where the same
+    /// run, made again, differs.
+    pub(super) fn advice(self, axes: &BTreeSet<Axis>) -> Vec<&'static str> {
+        let own = match self {
+            Kind::Order => Some(
+                "the order of a map that is iterated for its writes: a HashMap draws its seed; use a fixed hasher, a BTreeMap, or sort",
+            ),
+            Kind::Stack => Some(
+                "recursion: bound its depth by a small number, or keep the chain in a Vec and free it in a loop",
+            ),
+            Kind::Exhaustion => Some(
+                "what is allocated before the request that fails, and whether the module bounds it by its input",
+            ),
+            Kind::State | Kind::Stop | Kind::Output | Kind::Calls | Kind::Addresses => None,
+        };
+        if self == Kind::Stack {
+            return own.into_iter().collect();
+        }
+        let again = axes.is_empty().then_some(
+            "a clock, a random number, or a map with a seed of its own: the same run twice differs",
+        );
+        let by_axis = axes.iter().map(|axis| axis.advice());
+        own.into_iter().chain(again).chain(by_axis).collect()
+    }
+}
+
+impl Axis {
+    fn advice(self) -> &'static str {
+        match self {
+            Axis::Engine => {
+                "computed NaNs whose bits are stored, and relaxed SIMD: engines may choose them"
+            }
+            Axis::Ceiling | Axis::Refusal => {
+                "what becomes of a try_reserve or memory.grow that fails, and of a cache's capacity, size or statistics"
+            }
+            Axis::Pregrowth => {
+                "memory.size and addresses: also those that seed std's HashMap on wasm32-unknown-unknown"
+            }
+            Axis::Cache => {
+                "what is taken from the cache: a value kept although a newer one was refused, a capacity, statistics, or whether a key was there"
+            }
+            Axis::Environment => {
+                "addresses: C's library copies the environment into memory that it takes from the allocator"
+            }
+            Axis::Instance => {
+                "a static or a thread-local that outlives the block: an instance may be used for more than one"
+            }
+            Axis::Stack => "recursion",
+        }
+    }
+}
+
+/// The axes on which a difference depends, given those on which each run that shows it departs from the reference: what
+/// departs alone, or else what all of them have in common, or else everything. None where the reference itself, made again,
+/// differs.
+pub(super) fn blamed(departures: &[&[Axis]]) -> BTreeSet<Axis> {
+    let sets = || {
+        departures
+            .iter()
+            .map(|axes| BTreeSet::from_iter(axes.iter().copied()))
+    };
+    if sets().any(|axes| axes.is_empty()) {
+        return BTreeSet::new();
+    }
+    let alone: BTreeSet<Axis> = sets().filter(|axes| axes.len() == 1).flatten().collect();
+    if !alone.is_empty() {
+        return alone;
+    }
+    let common = sets().reduce(|common, axes| &common & &axes);
+    match common {
+        Some(common) if !common.is_empty() => common,
+        _ => sets().flatten().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_axis_that_is_blamed_is_the_one_that_departs_alone_or_always() {
+        use Axis::{Cache, Ceiling, Engine, Pregrowth};
+        let cases: [(&[&[Axis]], &[Axis]); 5] = [
+            (&[&[Ceiling, Cache], &[Cache], &[Engine, Cache]], &[Cache]),
+            (&[&[Ceiling, Cache], &[Cache, Pregrowth]], &[Cache]),
+            (&[&[Ceiling], &[Cache]], &[Ceiling, Cache]),
+            (
+                &[&[Ceiling, Cache], &[Engine, Pregrowth]],
+                &[Engine, Ceiling, Pregrowth, Cache],
+            ),
+            (&[&[], &[Cache]], &[]),
+        ];
+        for (departures, expected) in cases {
+            let expected = BTreeSet::from_iter(expected.iter().copied());
+            assert_eq!(blamed(departures), expected, "{departures:?}");
+        }
+    }
+}

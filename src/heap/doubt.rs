@@ -1,0 +1,111 @@
+//! The part of a span that existed beforehand without anybody having declared it. What holds a byte
+//! other than zero there is somebody's.
+//!
+//! The heap takes its span from two places on: the table from its start, and the blocks from behind
+//! the table. So there are two places up to which it has looked.
+
+use core::ops::Range;
+use core::ptr::null;
+
+use super::MAX_ALIGN;
+use super::table::{SHIFT, WORD};
+use crate::memory::scan::{STEP, first_used};
+
+/// Offsets are in bytes from the span's start.
+pub(super) struct Doubt {
+    base: *const u8,
+    /// What may be somebody else's.
+    range: Range<usize>,
+    /// The table is clear up to here...
+    table: usize,
+    table_end: usize,
+    /// ...and the blocks up to here.
+    blocks: usize,
+    foreign: Option<usize>,
+}
+
+impl Doubt {
+    pub(super) const fn none() -> Self {
+        Self {
+            base: null(),
+            range: 0..0,
+            table: 0,
+            table_end: 0,
+            blocks: 0,
+            foreign: None,
+        }
+    }
+
+    /// Doubt about a part of the span at `base`, of which the table takes the first `table_end` bytes.
+    pub(super) fn new(base: *const u8, table_end: usize, range: Range<usize>) -> Self {
+        Self {
+            base,
+            range,
+            table_end,
+            // A page has one owner: the table's last one too.
+            blocks: table_end / MAX_ALIGN * MAX_ALIGN,
+            ..Self::none()
+        }
+    }
+
+    pub(super) const fn foreign(&self) -> Option<usize> {
+        self.foreign
+    }
+
+    /// Looks at what the granules up to `to` take, of a span of `end` granules. Answers the granule up
+    /// to which all are clear: `sure`, as before, where one is not.
+    ///
+    /// # Safety
+    /// The span is readable, and nobody writes in the doubtful part meanwhile.
+    pub(super) unsafe fn look(&mut self, sure: usize, to: usize, end: usize) -> usize {
+        if self.foreign.is_some() {
+            return sure;
+        }
+        // SAFETY: both lie in the span: the table has a word for each of its granules.
+        let found = unsafe {
+            let table = self.clear(self.table, to * WORD, self.table_end);
+            let blocks = self.clear(self.blocks, to << SHIFT, end << SHIFT);
+            table.and_then(|table| Ok((table, blocks?)))
+        };
+        match found {
+            Ok((table, blocks)) => {
+                (self.table, self.blocks) = (table, blocks);
+                let by_table = match table < self.table_end {
+                    true => table / WORD,
+                    false => end,
+                };
+                by_table.min(blocks >> SHIFT)
+            }
+            Err(at) => {
+                self.foreign = Some(at);
+                sure
+            }
+        }
+    }
+
+    /// Goes on from `from` in steps until `to` is reached. Answers how far all is clear, at most `end`,
+    /// or where it is not.
+    ///
+    /// # Safety
+    /// As for [`look`](Self::look); `end` lies in the span.
+    unsafe fn clear(&self, from: usize, to: usize, end: usize) -> Result<usize, usize> {
+        let mut at = from;
+        while at < to.min(end) {
+            if at >= self.range.end {
+                return Ok(end);
+            }
+            let next = at.saturating_add(STEP - at % STEP).min(end);
+            let (start, stop) = (at.max(self.range.start), next.min(self.range.end));
+            if start < stop {
+                // SAFETY: the bytes lie in the span; ends of steps, of the table and of the range are
+                // multiples of 8.
+                let used = unsafe { first_used(self.base.add(start), stop - start) };
+                if let Some(offset) = used {
+                    return Err(start + offset);
+                }
+            }
+            at = next;
+        }
+        Ok(at)
+    }
+}

@@ -1,0 +1,139 @@
+//! Which entries go when a large value is inserted and free space lies scattered: a window around one of the oldest, the one
+//! that costs the fewest.
+#![cfg(not(miri))]
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use steadfast::cache::Cache;
+use steadfast::region::block_bytes;
+use steadfast_ops::cache::{Spec, region};
+
+/// Keys have four bytes, values so many; then blocks leave no slack.
+const VALUE_BYTES: usize = 80;
+
+fn block() -> usize {
+    let bytes = block_bytes(4, VALUE_BYTES).expect("it is short");
+    assert_eq!(bytes % 8, 0);
+    bytes as usize
+}
+
+/// A cache that is full of `entries` blocks of one size, next to each other in the order of their numbers.
+fn full(entries: usize) -> Cache {
+    let bytes = entries * block();
+    let mut cache = (bytes..)
+        .step_by(64)
+        .map(|capacity| {
+            Cache::new(region(&Spec {
+                expected_entry: 60,
+                ..Spec::fresh(capacity as u32)
+            }))
+        })
+        .find(|cache| cache.stats().arena_bytes as usize >= bytes)
+        .expect("some capacity is enough");
+    for number in 0..entries {
+        insert(&mut cache, number, VALUE_BYTES);
+    }
+    let stats = cache.stats();
+    assert_eq!(stats.evictions, 0);
+    assert!((stats.arena_bytes as usize) < bytes + block(), "{stats:?}");
+    cache
+}
+
+fn key(number: usize) -> [u8; 4] {
+    (number as u32).to_le_bytes()
+}
+
+fn insert(cache: &mut Cache, number: usize, value_bytes: usize) {
+    cache
+        .insert(&key(number), &vec![7; value_bytes])
+        .expect("it fits");
+}
+
+/// Of `entries` blocks, takes out `removed`, makes those of `oldest` the oldest, the first of them first, and inserts a value that
+/// takes as much as `blocks` of them. Returns which entries are lost, and how many of those were not the oldest.
+fn lost(entries: usize, oldest: &[usize], removed: &[usize], blocks: usize) -> (Vec<usize>, u64) {
+    let mut cache = full(entries);
+    for &number in removed {
+        assert!(cache.remove(&key(number)));
+    }
+    let rest = (0..entries).filter(|number| !oldest.contains(number));
+    for number in oldest.iter().copied().chain(rest) {
+        cache.get(&key(number));
+    }
+    cache.validate().expect("the cache is sound");
+    insert(&mut cache, entries, blocks * block() - 24);
+    cache.validate().expect("the cache is sound");
+    let stats = cache.stats();
+    assert_eq!(stats.displaced, 0);
+    let lost: Vec<usize> = (0..entries)
+        .filter(|number| !removed.contains(number) && !cache.contains(&key(*number)))
+        .collect();
+    assert_eq!(lost.len() as u64, stats.evictions + stats.window_evictions);
+    (lost, stats.window_evictions)
+}
+
+#[test]
+fn the_oldest_goes_first_and_the_window_begins_at_the_next() {
+    assert_eq!(lost(40, &[20, 30], &[], 1), (vec![20], 0));
+    assert_eq!(lost(40, &[20, 21, 30], &[], 2), (vec![20, 21], 0));
+    assert_eq!(lost(40, &[20, 30, 10], &[], 3), (vec![20, 30, 31, 32], 2));
+    assert_eq!(lost(40, &[20, 19, 30], &[], 3), (vec![19, 20, 21], 1));
+}
+
+#[test]
+fn free_space_on_either_side_belongs_to_the_window() {
+    for removed in [[11, 12], [8, 9], [9, 11]] {
+        assert_eq!(
+            lost(40, &[20, 30, 10], &removed, 3),
+            (vec![10, 20], 1),
+            "{removed:?}"
+        );
+    }
+    // More than is asked for stays free.
+    assert_eq!(
+        lost(40, &[20, 30, 10], &[8, 9, 11, 12], 5),
+        (vec![10, 20], 1)
+    );
+    assert_eq!(
+        lost(40, &[20, 30, 10], &[8, 9, 12, 13], 5),
+        (vec![10, 11, 20], 2)
+    );
+}
+
+#[test]
+fn the_window_that_costs_fewest_entries_is_taken() {
+    // Four, three, two.
+    let removed = [12, 13, 33];
+    let cost = |oldest: &[usize]| lost(40, oldest, &removed, 4);
+    assert_eq!(cost(&[20, 5]), (vec![5, 6, 7, 8, 20], 3));
+    assert_eq!(cost(&[20, 5, 32]), (vec![20, 32, 34, 35], 3));
+    assert_eq!(cost(&[20, 5, 32, 11]), (vec![11, 14, 20], 2));
+    assert_eq!(cost(&[20, 11, 5, 32]), (vec![11, 14, 20], 1));
+}
+
+#[test]
+fn a_window_has_room_above_it_in_the_arena() {
+    assert_eq!(lost(40, &[20, 39, 5], &[], 3), (vec![5, 6, 7, 20], 3));
+    assert_eq!(lost(40, &[20, 38, 5], &[], 3), (vec![5, 6, 7, 20], 3));
+    assert_eq!(lost(40, &[20, 37, 5], &[], 3), (vec![20, 37, 38, 39], 2));
+    // Where none of the oldest has it, the window is at the arena's start.
+    let oldest = [20, 39, 38, 37, 36, 35, 34, 33, 32];
+    let (all, _) = lost(40, &oldest, &[], 12);
+    assert_eq!(all, (0..12).chain([20]).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_behind_the_last_block_belongs_to_the_window() {
+    assert_eq!(lost(40, &[20, 30, 37], &[39], 3), (vec![20, 37, 38], 2));
+    assert_eq!(lost(40, &[20, 37, 30], &[38, 39], 3), (vec![20, 37], 0));
+}
+
+#[test]
+fn only_so_many_entries_are_counted() {
+    let hole: Vec<usize> = (451..=600).collect();
+    // After 256 nothing else is looked at, though a later window would cost fewer than the first.
+    let (all, _) = lost(700, &[650, 100, 450], &hole, 301);
+    let far: Vec<usize> = (100..=400).chain([650]).collect();
+    assert_eq!(all, far);
+}

@@ -1,0 +1,89 @@
+//! What a flush hands out, against a plain model of metashrew-core's rule.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::turn;
+use steadfast::metashrew::host::stand_in;
+use steadfast::metashrew::*;
+use steadfast_ops::heap::seeded;
+
+/// metashrew-core's queue and values, and the host's state.
+#[derive(Default)]
+struct Model {
+    values: HashMap<Vec<u8>, Vec<u8>>,
+    queue: Vec<Vec<u8>>,
+    host: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Model {
+    fn get(&self, key: &[u8]) -> Vec<u8> {
+        let value = self.values.get(key).or_else(|| self.host.get(key));
+        value.cloned().unwrap_or_default()
+    }
+
+    fn set(&mut self, key: &[u8], value: &[u8]) {
+        self.values.insert(key.to_vec(), value.to_vec());
+        self.queue.push(key.to_vec());
+    }
+
+    /// The message: field 1, repeated; keys and values here are shorter than 128 bytes.
+    fn flush(&mut self) -> Vec<u8> {
+        let mut message = Vec::new();
+        for key in std::mem::take(&mut self.queue) {
+            let value = self.values[&key].clone();
+            for field in [&key, &value] {
+                message.extend_from_slice(&[0x0A, field.len() as u8]);
+                message.extend_from_slice(field);
+            }
+            self.host.insert(key, value);
+        }
+        self.values.clear();
+        message
+    }
+
+    fn clear(&mut self) {
+        self.queue.clear();
+        self.values.clear();
+    }
+}
+
+#[test]
+fn every_flush_is_the_models_byte_for_byte() {
+    for seed in 0..12 {
+        let _turn = turn();
+        stand_in::with(|host| *host = Default::default());
+        let mut bytes = seeded(seed);
+        let mut next = |below: u8| bytes.next().expect("endless") % below;
+        let mut model = Model::default();
+        for step in 0..100 {
+            let key = vec![b'k'; usize::from(next(5))];
+            match next(16) {
+                0..=6 => {
+                    let value = vec![next(3); usize::from(next(40)).saturating_sub(10)];
+                    model.set(&key, &value);
+                    set(Arc::new(key), Arc::new(value));
+                }
+                7..=11 => {
+                    let expected = model.get(&key);
+                    let read = get(Arc::new(key));
+                    assert_eq!(*read, expected, "seed {seed}, step {step}");
+                }
+                12 => flush_to_lru(),
+                13 => {
+                    reset();
+                    model.queue.clear();
+                }
+                14 if next(4) == 0 => {
+                    clear();
+                    model.clear();
+                }
+                _ => {
+                    flush();
+                    let message = stand_in::with(|host| host.flushes.last().cloned());
+                    assert_eq!(message, Some(model.flush()), "seed {seed}, step {step}");
+                }
+            }
+        }
+    }
+}

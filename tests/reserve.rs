@@ -1,0 +1,91 @@
+//! Memory is reserved once in a process, and a region on demand grows by what the cache needs. One process has one
+//! reservation: there is one test.
+#![cfg(not(target_family = "wasm"))]
+
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+
+use steadfast::probe::Refusal;
+use steadfast::record::{State, record};
+use steadfast::{Bytes, Plan, Policy, RegionOutcome};
+
+const STEP: u32 = 1 << 20;
+const MAX: u32 = 4 << 20;
+
+const PLAN: Plan = Plan::DEFAULT
+    .with_region_base(Bytes::mib(8))
+    .with_region_max(Bytes::new(MAX as u64))
+    .with_policy(Policy::OnDemand {
+        step: Bytes::new(STEP as u64),
+    })
+    .checked();
+
+/// More below the region than the stand-in for linear memory has.
+const TOO_LARGE: Plan = PLAN.with_region_base(Bytes::mib(1600)).checked();
+
+static TOLD: Mutex<Option<Refusal>> = Mutex::new(None);
+
+#[test]
+fn a_refusal_is_told_once_and_stays() {
+    let refusal = Refusal::Budget {
+        have: 1,
+        need: 25_600,
+    };
+    steadfast::on_refusal(|refusal| *TOLD.lock().unwrap() = Some(*refusal));
+    assert!(catch_unwind(|| steadfast::reserve_with(&TOO_LARGE)).is_err());
+    assert_eq!(*TOLD.lock().unwrap(), Some(refusal));
+    assert_eq!(record().state, State::BudgetRefused as u32);
+    assert_eq!(steadfast::granted(), None);
+
+    // What the sink or anybody else asks for later does not begin anew.
+    assert!(catch_unwind(|| steadfast::reserve_with(&PLAN)).is_err());
+    assert_eq!(record().state, State::BudgetRefused as u32);
+}
+
+#[test]
+fn what_is_reserved_stays_and_the_region_grows_on_demand() {
+    // Nothing is reserved for a module that keeps another allocator until it asks.
+    assert_eq!(steadfast::reserve_heap(), None);
+    assert_eq!(steadfast::granted(), None);
+
+    let grant = steadfast::reserve_with(&PLAN);
+    assert_eq!(
+        (grant.heap.start, grant.heap.len),
+        (65536, (8 << 20) - 65536)
+    );
+    assert_eq!((grant.region.start, grant.region.len), (8 << 20, 0));
+    assert_eq!(
+        (grant.region_limit, grant.outcome),
+        (MAX, RegionOutcome::OnDemand)
+    );
+    for again in [
+        steadfast::reserve_with(&Plan::DEFAULT),
+        steadfast::reserve(),
+        steadfast::reserve_heap().expect("it is reserved"),
+        steadfast::granted().expect("it is reserved"),
+    ] {
+        assert_eq!(again, grant);
+    }
+
+    let mut cache = steadfast::open_cache().expect("nobody else opened it");
+    let mut granted = Vec::new();
+    for number in 0..20_000_u32 {
+        let inserted = cache.insert(&number.to_le_bytes(), &[7; 300]);
+        inserted.expect("it fits");
+        let record = record();
+        assert_eq!(record.region_len, record.region_granted);
+        assert_eq!(cache.capacity(), record.region_granted as usize);
+        assert_eq!(
+            record.grows_asked,
+            grant.grows_asked + record.region_granted / STEP,
+            "one question for each step"
+        );
+        assert_eq!(record.grows_refused, 0);
+        if granted.last() != Some(&record.region_granted) {
+            granted.push(record.region_granted);
+        }
+    }
+    assert_eq!(granted, [STEP, 2 * STEP, 3 * STEP, MAX]);
+    assert!(cache.stats().evictions > 0);
+    cache.validate().expect("the cache is sound");
+}
