@@ -41,6 +41,7 @@ mod logging;
 pub mod lru_cache;
 mod message;
 mod state;
+mod unwritten;
 
 pub use debug::{
     KeyPrefixStats, LruDebugStats, PrefixAnalysisConfig, clear_prefix_hit_stats,

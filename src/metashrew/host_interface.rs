@@ -29,6 +29,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::frame::{self, Frame, Line, with_frame};
+use super::unwritten::is_written;
 use super::{host, message};
 
 /// The longest key, in bytes, that is framed on the stack.
@@ -94,12 +95,22 @@ impl<'a> HostKey<'a> {
 
     /// Has the host write the value into `value`, which must be exactly as long as [`value_len`](Self::value_len) said.
     ///
+    /// A host that reads a live database may find the value shorter or gone by then. Whether it wrote the last byte is checked:
+    /// one value in 256 is read twice for that. A value that became longer, or another of the same length, is not told.
+    ///
     /// # Panics
     ///
-    /// Halts when `value` ends above 2 GiB, where hosts cannot write.
+    /// Halts when the host does not write the value to its end, and when `value` ends above 2 GiB, where hosts cannot write.
     pub fn load(&self, value: &mut [u8]) {
-        if !value.is_empty() {
-            self.with(|key| host::get(key, value));
+        if value.is_empty() {
+            return;
+        }
+        let get = |value: &mut [u8]| self.with(|key| host::get(key, value));
+        if !is_written(value, get) {
+            halt(format_args!(
+                "the host announced a value of {} bytes and did not write it to its end; the block may succeed if it is run again",
+                value.len()
+            ));
         }
     }
 

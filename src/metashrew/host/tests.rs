@@ -59,6 +59,17 @@ fn keys_of_any_length_reach_the_host() {
 }
 
 #[test]
+fn a_value_that_the_host_announced_and_did_not_write_halts() {
+    stand_in::with(|host| host.announces = Some(9));
+    for buffer in [[0; 9], [0xFF; 9]] {
+        let mut value = buffer;
+        std::panic::catch_unwind(move || load(b"gone", &mut value)).expect_err("halts");
+    }
+    let logged = stand_in::with(|host| host.log.concat());
+    assert!(logged.contains("a value of 9 bytes"), "{logged}");
+}
+
+#[test]
 fn a_long_text_is_logged_in_pieces_at_character_boundaries() {
     let text: String = core::iter::repeat_n("aé€", 700).collect();
     log(&text);
