@@ -22,5 +22,5 @@ fuzz_target!(|data: &[u8]| {
     let cover = Cover::ALL[usize::from(kind) % Cover::ALL.len()];
     cover.apply(&mut image);
     let fate = VICTIM.fate(&image);
-    assert!(cover != Cover::Kept || fate != Fate::Wrong);
+    assert!(!cover.tells_all() || fate != Fate::Wrong);
 });

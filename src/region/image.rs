@@ -73,7 +73,7 @@ pub enum Cold {
     /// The image was taken while an operation was changing it.
     #[error("the image was taken in the middle of an operation")]
     Torn = 7,
-    /// A checksum is wrong, or the walk found damage.
+    /// A checksum is wrong, the walk found damage, or the image is cut off.
     #[error("the image is damaged")]
     Damaged = 8,
     /// The image does not fit into the region.
@@ -194,7 +194,7 @@ impl Region {
         // SAFETY: the header lies within the span, the start is aligned to a page, and any bytes are a Header.
         let header: &Header = unsafe { self.parts.start.cast().as_ref() };
         if self.parts.fresh_from < HEADER_BYTES {
-            if header.magic != MAGIC {
+            if self.parts.fresh_from > 0 || header.magic != MAGIC {
                 return Err(nothing);
             }
             // It was new when an instance grew it of which then a snapshot was taken, and a host has written an image since.
@@ -204,6 +204,10 @@ impl Region {
             return Err(Cold::Version);
         }
         let geometry = header.acceptable(&self.parts, hash)?;
+        if header.frontier > self.parts.fresh_from {
+            // What stands there was never written: the image is cut off.
+            return Err(Cold::Damaged);
+        }
         let start = match header.status() {
             Some(Status::Sealed) => Start::Sealed,
             Some(Status::Shared) => Start::Shared,
