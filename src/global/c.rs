@@ -30,8 +30,9 @@ const ALIGN: usize = 16;
 const ENOMEM: i32 = 48;
 const EINVAL: i32 = 28;
 
+/// A block, or null, also where the alignment is not a power of two.
 fn serve(global: &Global, size: usize, align: usize) -> *mut u8 {
-    let Ok(layout) = Layout::from_size_align(size, align.max(ALIGN)) else {
+    let Ok(layout) = Layout::from_size_align(size, align).and_then(|it| it.align_to(ALIGN)) else {
         return ptr::null_mut();
     };
     // SAFETY: the closure calls nothing but the heap.
