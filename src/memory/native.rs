@@ -85,6 +85,13 @@ pub(crate) fn static_end() -> StaticEnd {
     }
 }
 
+/// What the cache loses entries by in this process: the environment variable `STEADFAST_FORGET`, 0 where it is no number.
+pub(crate) fn forget_seed() -> u32 {
+    extern crate std;
+    let seed = std::env::var("STEADFAST_FORGET").ok();
+    seed.and_then(|seed| seed.parse().ok()).unwrap_or(0)
+}
+
 /// The pointer to an address within the stand-in.
 pub(crate) fn pointer(address: u32) -> NonNull<u8> {
     with_arena(|arena| {
