@@ -170,7 +170,7 @@ impl Heap {
     pub(super) fn take_run(&mut self, len: usize, align: usize) -> usize {
         loop {
             let at = self.runs.take(len, align);
-            if at != NOWHERE || self.foreign().is_some() || !self.release_empty_slabs() {
+            if at != NOWHERE || !self.release_empty_slabs() {
                 return at;
             }
         }
@@ -180,6 +180,10 @@ impl Heap {
     #[cold]
     #[inline(never)]
     fn release_empty_slabs(&mut self) -> bool {
+        // Nothing was taken yet, or no other place is as good as the one that is somebody's.
+        if self.gauges().held_bytes == 0 || self.foreign().is_some() {
+            return false;
+        }
         let mut any = false;
         for class in Class::all() {
             let slab = *self.head(class);

@@ -86,10 +86,10 @@ fn a_proposal_that_is_not_enabled_is_named() {
         let error = refused(&text);
         let is_named = matches!(&error, LoadError::Proposal { name: found, .. } if *found == name);
         assert!(is_named, "{text}: {error:?}");
-        let module = wat::parse_str(&text).unwrap();
-        let error = exec(&module, &CommandWorld::default(), 1 << 32, None).unwrap_err();
+        // A plain command may have those two.
         if !matches!(name, "64-bit memory" | "multiple memories") {
-            // A plain command may have those.
+            let module = wat::parse_str(&text).unwrap();
+            let error = exec(&module, &CommandWorld::default(), 1 << 32, None).unwrap_err();
             assert!(error.to_string().contains(name), "{text}: {error}");
         }
     }
@@ -141,6 +141,16 @@ fn the_plan_is_read_from_its_section() {
         (runner.guest().plan(), runner.guest().memory_needed()),
         (None, 65536)
     );
+
+    let below = |maximum: u32| {
+        load(&format!(
+            r#"(module {} (memory (export "memory") 1 {maximum}) {START})"#,
+            section(&plan.encode())
+        ))
+    };
+    assert!(below(512).is_ok());
+    let error = below(511).map(drop).unwrap_err().to_string();
+    assert!(error.contains("--max-memory=33554432"), "{error}");
 
     let damaged = with(&section(&plan.encode()[1..])).map(drop);
     assert!(matches!(damaged, Err(LoadError::Plan(_))), "{damaged:?}");
