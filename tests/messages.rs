@@ -93,7 +93,9 @@ fn messages() -> BTreeSet<String> {
             messages.extend(found.filter(|message| has_words(message)));
         }
         // Whoever never returns tells why by its name, in a backtrace.
-        messages.extend(names(source, "\nfn ", "(refusal: &Refusal) -> !"));
+        for parameters in ["() -> !", "(refusal: &Refusal) -> !"] {
+            messages.extend(names(source, "\nfn ", parameters));
+        }
         if path == Path::new("src/record.rs") {
             messages.extend(names(source, "    ", " = "));
         }

@@ -20,6 +20,7 @@ use super::{Global, Part};
 use crate::exclusive::Exclusive;
 use crate::heap::Heap;
 use crate::memory::platform;
+use crate::reserve::in_silence;
 
 static C_HEAP: Exclusive<Heap> = Exclusive::new(Heap::new());
 
@@ -30,8 +31,9 @@ const ALIGN: usize = 16;
 const ENOMEM: i32 = 48;
 const EINVAL: i32 = 28;
 
+/// A block, or null, also where the alignment is not a power of two.
 fn serve(global: &Global, size: usize, align: usize) -> *mut u8 {
-    let Ok(layout) = Layout::from_size_align(size, align.max(ALIGN)) else {
+    let Ok(layout) = Layout::from_size_align(size, align).and_then(|it| it.align_to(ALIGN)) else {
         return ptr::null_mut();
     };
     // SAFETY: the closure calls nothing but the heap.
@@ -177,7 +179,7 @@ pub unsafe fn cabi_realloc(
     let block = if new_size == 0 {
         ptr::without_provenance_mut(align)
     } else {
-        serve(global, new_size, align)
+        in_silence(|| serve(global, new_size, align))
     };
     if block.is_null() {
         the_c_part_has_no_room_for_a_component();

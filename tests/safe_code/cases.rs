@@ -107,9 +107,12 @@ fn a_flush_whose_pairs_change_halts() {
 /// by the memory of another thread.
 #[test]
 fn a_cache_outlives_its_thread() {
-    const PLAN: Plan = Plan::DEFAULT.with_policy(Policy::OnDemand {
-        step: Bytes::kib(64),
-    });
+    const PLAN: Plan =
+        Plan::DEFAULT
+            .with_region_max(Bytes::kib(512))
+            .with_policy(Policy::OnDemand {
+                step: Bytes::kib(64),
+            });
     let opened = std::thread::spawn(|| {
         steadfast::reserve_with(&PLAN);
         let mut cache = steadfast::open_cache().expect("opened once");
@@ -121,8 +124,8 @@ fn a_cache_outlives_its_thread() {
     let (capacity, room) = (cache.capacity(), cache.stats().arena_bytes as usize);
     assert!(capacity < cache.max_capacity());
     assert_eq!(cache.get(b"key"), Some(&b"value"[..]));
-    let large = vec![7; room / 8];
-    for number in 0..64_u32 {
+    let large = vec![7; room / 4];
+    for number in 0..16_u32 {
         cache
             .insert(&number.to_le_bytes(), &large)
             .expect("there is room by eviction");
@@ -132,7 +135,7 @@ fn a_cache_outlives_its_thread() {
         capacity,
         "its own memory cannot grow any more"
     );
-    assert_eq!(cache.get(&63_u32.to_le_bytes()), Some(&large[..]));
+    assert_eq!(cache.get(&15_u32.to_le_bytes()), Some(&large[..]));
     cache.validate().expect("the cache is sound");
 
     let here = steadfast::open_cache().expect("this thread has a region of its own");

@@ -91,7 +91,7 @@ fn all_that_the_allocator_of_libc_defines_is_ours() {
     }
     let missing: Vec<_> = theirs
         .iter()
-        .filter(|name| !exported.contains(*name))
+        .filter(|name| !exported.contains(name.as_str()))
         .collect();
     assert!(missing.is_empty(), "libc would link its own: {missing:?}");
 }

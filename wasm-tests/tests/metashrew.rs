@@ -248,3 +248,17 @@ fn large_reservations_work_or_fail_alike_at_every_ceiling() {
         assert!(std.iter().any(|stored| *stored != std[0]), "{std:?}");
     }
 }
+
+/// A host writes a whole value, however short the buffer is: the module stops before it is asked.
+#[test]
+fn a_short_buffer_is_never_given_to_the_host() {
+    let runner = runner(BARE, "short-load");
+    let mut state = MemoryState::default();
+    runner.run_block(&block(1, 0), &mut state).unwrap();
+    let failed = runner.run_block(&block(2, 0), &mut state);
+    let said = failed.expect_err("the module stops").to_string();
+    assert!(
+        said.contains("a buffer of 2 bytes was given for a value of 600 bytes"),
+        "{said}"
+    );
+}

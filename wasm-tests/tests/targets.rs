@@ -16,7 +16,7 @@ fn component() -> Compiled {
 #[test]
 #[ignore = "needs guests for wasm32-wasip2"]
 fn a_component_of_the_compiler_runs_and_moves_nothing() {
-    component().nothing_moves();
+    component().nothing_moves(&[0, 1, 1000, 50_000, 500_000]);
 }
 
 #[test]

@@ -172,7 +172,12 @@ fn without_wasi_the_seed_of_a_map_is_an_address() {
             kind: Kind::State, ..
         } = row.outcome
         {
-            assert!(row.scenario.contains("grown to"), "{report}");
+            // In one instance, the second map has another address.
+            let expected = ["grown to", "one instance"];
+            assert!(
+                expected.iter().any(|words| row.scenario.contains(words)),
+                "{report}"
+            );
         }
     }
 }
