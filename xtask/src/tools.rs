@@ -32,7 +32,8 @@ fn node() -> Result<()> {
 /// Installs `wasm-bindgen-test-runner`, whose version must be the crate's own.
 fn wasm_bindgen(project: &Project) -> Result<()> {
     let version = lock::version(project.root(), "wasm-bindgen")?;
-    if installed(&project.tools().join("bin").join(RUNNER)).as_deref() == Some(&*version) {
+    let runner = project.tools().join("bin").join(RUNNER);
+    if told(Command::new(runner).arg("--version")).as_deref() == Some(&*version) {
         return Ok(());
     }
     step(&format!("{RUNNER} {version} (a few minutes)"), || {
@@ -62,9 +63,9 @@ fn wasm_bindgen(project: &Project) -> Result<()> {
     })
 }
 
-/// The version that a tool tells, its output being `NAME VERSION`.
-pub fn installed(tool: &Path) -> Option<String> {
-    let output = Command::new(tool).arg("--version").output().ok()?;
+/// The version that a command prints as `NAME VERSION`.
+pub fn told(version: &mut Command) -> Option<String> {
+    let output = version.output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.split_whitespace().nth(1).map(str::to_owned)
 }
