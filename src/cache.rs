@@ -44,6 +44,9 @@ use store::Store;
 /// A cache answers with the last value that it was told for a key, or with nothing. What is refused, evicted, swept or damaged
 /// is gone: an older value never comes in its place. So a program may ignore every result of a call that writes.
 ///
+/// A host tries a module by having its cache lose entries by chance, and a native test by the environment variable
+/// `STEADFAST_FORGET`, a number that says which: what is stored must be the same.
+///
 /// With no region, or one that cannot hold an entry, every lookup misses and every insert is refused with
 /// [`InsertError::Disabled`].
 ///

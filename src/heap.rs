@@ -111,7 +111,7 @@ impl Heap {
     /// As [`adopt`](Heap::adopt), where the bytes at the offsets in `doubtful` may be somebody else's:
     /// those of them that hold anything are.
     ///
-    /// The heap looks before it first takes any of them, up to a mebibyte ahead. When it finds a byte
+    /// The heap looks before it first takes any of them, up to 128 KiB ahead. When it finds a byte
     /// other than zero it has written nothing near it. Then it answers null, [tells
     /// where](Heap::foreign), and takes nothing more that it has not used before.
     ///

@@ -26,6 +26,7 @@ per_instance! {
     /// Whether the region is left to whoever opens the cache.
     static REGION_LATER: Slot<bool> = Slot::new(false);
     static VOICE: Slot<Voice> = Slot::new(platform::last_words);
+    static SILENT: Slot<bool> = Slot::new(false);
     static REFUSAL_SINK: Slot<Option<fn(&Refusal)>> = Slot::new(None);
 }
 
@@ -247,9 +248,17 @@ fn tell(refusal: &Refusal) {
 
 /// Says one line, without the heap.
 pub(crate) fn say(words: fmt::Arguments<'_>) {
-    if HAS_VOICE {
+    if HAS_VOICE && !SILENT.get() {
         VOICE.get()(Line::of(words).text());
     }
+}
+
+/// Runs `f` with nothing said: while a host places something in a component, it must not be called.
+pub(crate) fn in_silence<R>(f: impl FnOnce() -> R) -> R {
+    SILENT.set(true);
+    let result = f();
+    SILENT.set(false);
+    result
 }
 
 /// Notes that the cache uses no more than `len` bytes of the region, since somebody uses the rest.

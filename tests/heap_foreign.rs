@@ -6,7 +6,7 @@ use std::alloc::Layout;
 use steadfast::heap::Heap;
 use steadfast_ops::heap::{PAGE, Span};
 
-/// Pages of a span: more than two steps of what the heap looks ahead.
+/// Pages of a span: many steps of what the heap looks ahead.
 const PAGES: usize = if cfg!(miri) { 40 } else { 60 };
 const LEN: usize = PAGES * PAGE;
 
@@ -130,21 +130,21 @@ fn what_is_declared_is_not_looked_at() {
     assert_eq!(heap.foreign(), None);
 }
 
-const STEP: usize = 1 << 20;
+const EDGE: usize = 1 << 20;
 
 fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 8).unwrap()
 }
 
-/// A heap that has used the first step of its span but for `left` bytes, behind which somebody's byte is.
+/// A heap that has used its span up to the edge but for `left` bytes, behind which somebody's byte is.
 /// Answers the first large block too.
 fn heap_before_the_edge(span: &Span, left: usize) -> (Heap, *mut u8) {
     // SAFETY: the byte lies in the span, which nobody else uses yet.
-    unsafe { span.start().add(STEP + 5).write(0xaa) };
+    unsafe { span.start().add(EDGE + 5).write(0xaa) };
     let mut heap = heap_beside(span, 0..LEN);
     let first = heap.alloc(layout(100_000));
     let used = first.addr() - span.start().addr().get() + 100_352;
-    assert!(!heap.alloc(layout(STEP - used - left)).is_null());
+    assert!(!heap.alloc(layout(EDGE - used - left)).is_null());
     assert_eq!(heap.foreign(), None);
     (heap, first)
 }
@@ -160,7 +160,7 @@ fn no_other_place_is_taken_instead_of_the_one_that_is_somebodys() {
         unsafe { heap.dealloc(block, layout) };
     }
     assert!(heap.alloc(layout(20_000)).is_null());
-    assert_eq!(heap.foreign(), Some(STEP));
+    assert_eq!(heap.foreign(), Some(EDGE));
 }
 
 #[test]
@@ -174,18 +174,18 @@ fn a_block_that_cannot_grow_where_it_is_is_not_moved() {
         heap.realloc(last, layout(10_000), 50_000)
     };
     assert!(grown.is_null());
-    assert_eq!(heap.foreign(), Some(STEP));
+    assert_eq!(heap.foreign(), Some(EDGE));
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "too large")]
 fn the_page_that_the_table_ends_in_has_one_owner() {
-    const LARGE: usize = 66 * STEP / PAGE;
+    const LARGE: usize = 66 * EDGE / PAGE;
     let span = Span::fresh(LARGE);
-    // Of the table's last page, behind the first step.
+    // Of the table's last page, behind the edge.
     // SAFETY: the byte lies in the span, which nobody else uses yet.
-    unsafe { span.start().add(STEP + 100).write(0xaa) };
+    unsafe { span.start().add(EDGE + 100).write(0xaa) };
     let mut heap = heap_beside(&span, 0..span.len());
     assert!(heap.alloc(layout(100)).is_null());
-    assert_eq!(heap.foreign(), Some((STEP + 100) / 8 * 8));
+    assert_eq!(heap.foreign(), Some((EDGE + 100) / 8 * 8));
 }

@@ -3,7 +3,7 @@
 
 use steadfast::cache::{Cache, Scope};
 use steadfast::region::{
-    FormatError, Geometry, HEADER_BYTES, RegionInfo, Status, Survey, empty, inspect,
+    FormatError, Geometry, HEADER_BYTES, Region, RegionInfo, Status, Survey, empty, inspect,
 };
 use steadfast_ops::cache::{Bytes, Spec, region_with_bytes};
 
@@ -348,4 +348,13 @@ fn a_host_empties_a_region_as_the_cache_clears_it() {
     let mut other = vec![7; 4096];
     assert_eq!(empty(&mut other), Err(FormatError::NotARegion));
     assert!(other.iter().all(|byte| *byte == 7));
+}
+
+#[test]
+fn a_region_has_the_capacity_that_it_was_given() {
+    for capacity in [1, 4_095, CAPACITY] {
+        let (region, _) = region_with_bytes(&Spec::fresh(capacity));
+        assert_eq!(region.capacity(), capacity);
+    }
+    assert_eq!(Region::none().capacity(), 0);
 }

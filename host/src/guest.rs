@@ -98,6 +98,7 @@ pub struct Guest {
     names_producers: bool,
     has_record: bool,
     uses_wasi: bool,
+    serves_c: bool,
     asks_for_image: bool,
     digest: Digest,
 }
@@ -122,6 +123,7 @@ impl Guest {
             has_record: module.get_export(Record::EXPORT).is_some(),
             asks_for_image: Import::is_image_asked_for(&module),
             uses_wasi: wasi::is_imported_by(&module),
+            serves_c: module.get_export("malloc").is_some(),
             digest: module_digest(bytes),
             module,
         })
@@ -174,6 +176,12 @@ impl Guest {
     /// Whether the module imports WASI preview 1.
     pub fn uses_wasi(&self) -> bool {
         self.uses_wasi
+    }
+
+    /// Whether the module has the part of the budget that serves C: it exports C's allocation family, as `plan!` has it on WASI
+    /// and with the feature `c`.
+    pub fn serves_c(&self) -> bool {
+        self.serves_c
     }
 
     /// Whether the module asks for the image of its cache and offers the next one itself: it is built with steadfast's feature `image`.

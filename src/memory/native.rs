@@ -205,6 +205,12 @@ pub(crate) fn static_end() -> StaticEnd {
     }
 }
 
+/// What the cache loses entries by in this process: the environment variable `STEADFAST_FORGET`, 0 where it is no number.
+pub(crate) fn forget_seed() -> u32 {
+    let seed = std::env::var("STEADFAST_FORGET").ok();
+    seed.and_then(|seed| seed.parse().ok()).unwrap_or(0)
+}
+
 /// The pointer to an address in this thread's linear memory, and what keeps that memory.
 pub(crate) fn leased(address: u32) -> (NonNull<u8>, Lease) {
     INSTANCE.with(|instance| {

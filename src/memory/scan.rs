@@ -2,7 +2,7 @@
 
 /// How far the heap and the cache look ahead of what they take, in bytes: pages of one owner stand
 /// together, and some of them may still be empty.
-pub(crate) const STEP: usize = 1 << 20;
+pub(crate) const STEP: usize = 128 << 10;
 
 /// The offset of the first word among the `len` bytes at `start` that is not zero.
 ///

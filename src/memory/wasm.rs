@@ -80,6 +80,11 @@ pub(crate) fn static_end() -> StaticEnd {
     }
 }
 
+/// The record alone says what a module's cache loses entries by.
+pub(crate) const fn forget_seed() -> u32 {
+    0
+}
+
 /// The pointer to an absolute address other than 0.
 pub(crate) fn pointer(address: u32) -> NonNull<u8> {
     match NonNull::new(ptr::with_exposed_provenance_mut(address as usize)) {

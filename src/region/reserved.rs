@@ -50,7 +50,7 @@ impl Region {
             expected_entry: plan.expected_entry(),
             plan_fingerprint: Plan::fingerprint_of(encoded),
             module_tag: record.module_tag,
-            forget_seed: record.forget_seed,
+            forget_seed: record.forget_seed | platform::forget_seed(),
             growth,
         };
         // SAFETY: the reservation made these bytes the region's alone, from a page boundary on; `TAKEN` gives them out once,

@@ -1,6 +1,10 @@
 //! C and C++ in a module. `cargo xtask test` compiles them and runs these where it can get clang.
 
-use wasm_tests::{Guest, Setting, TARGETS};
+use std::fs;
+
+use steadfast_host::engine::engine;
+use steadfast_host::{Guest as Module, MemoryMap};
+use wasm_tests::{Guest, Setting, TARGETS, path};
 
 #[test]
 #[ignore = "needs guests that clang compiles"]
@@ -38,4 +42,18 @@ fn c_cleans_up_at_exit_and_statics_of_c_plus_plus_are_destroyed() {
     assert_eq!(outcome.results[1], 0, "libc had room");
     assert!(outcome.results[2] > 100_000, "C++ held its words");
     assert!(outcome.record().c_heap_len > 0);
+}
+
+#[test]
+#[ignore = "needs guests that clang compiles"]
+fn the_map_of_a_plan_has_cs_part_on_both_targets() {
+    let engine = engine(false).unwrap();
+    for target in TARGETS {
+        let bytes = fs::read(path(target, "c-list")).expect("`cargo xtask test` built it");
+        let module = Module::load(&engine, &bytes).unwrap();
+        let plan = module.plan().expect("the guest has a plan");
+        let map = MemoryMap::of_plan(target, plan, &module);
+        let part = map.rows.iter().find(|row| row.name == "heap of C");
+        assert_eq!(part.map(|row| row.bytes), Some(plan.c_heap().get()));
+    }
 }

@@ -17,6 +17,11 @@ fn beside(pregrow_pages: u64, foreign: &[std::ops::Range<u64>]) -> Setting {
     }
 }
 
+/// One byte that somebody keeps.
+fn one(at: u64) -> std::ops::Range<u64> {
+    at..at + 1
+}
+
 /// It stopped as the project defines, with its reason.
 #[track_caller]
 fn assert_stopped(outcome: &Outcome, at: u64, context: &str) {
@@ -70,7 +75,9 @@ fn two_pages_that_somebody_keeps_stop_the_first_allocation() {
                 end - 1..end,
             ] {
                 let context = format!("{target} {name}, {foreign:x?}");
-                let outcome = guest.run(&beside(first + 2, &[foreign.clone()])).unwrap();
+                let outcome = guest
+                    .run(&beside(first + 2, std::slice::from_ref(&foreign)))
+                    .unwrap();
                 assert_stopped(&outcome, foreign.start, &context);
             }
         }
@@ -90,7 +97,7 @@ fn a_byte_anywhere_is_left_alone() {
             for page in (guest.declared_pages()..end).step_by(step) {
                 let at = page * PAGE + [0, 1, 7, PAGE / 2, PAGE - 1][page as usize % 5];
                 let context = format!("{target} {name}, a byte at {at:#x}");
-                let outcome = guest.run(&beside(end, &[at..at + 1])).unwrap();
+                let outcome = guest.run(&beside(end, &[one(at)])).unwrap();
                 if outcome.trap.is_some() {
                     assert!(at < heap_end, "{context}");
                     assert_stopped(&outcome, at, &context);
@@ -125,7 +132,7 @@ fn somebody_in_the_first_pages_of_the_region_leaves_none() {
         let base = 128 << 20;
         for at in [base, base + 5000, base + PAGE] {
             let context = format!("{target}, a byte at {at:#x}");
-            let outcome = guest.run(&beside(140 * 16, &[at..at + 1])).unwrap();
+            let outcome = guest.run(&beside(140 * 16, &[one(at)])).unwrap();
             let outcome = outcome.finished(&context);
             assert_eq!(outcome.overwritten, 0, "{context}");
             assert_eq!(outcome.results[..3], [fresh.results[0], 0, 0], "{context}");
@@ -143,7 +150,7 @@ fn somebody_in_the_first_pages_of_the_region_leaves_none() {
 fn somebody_in_the_part_for_c_stops_it() {
     let guest = Guest::load("wasm32-wasip1", "c-family");
     let at = (124 << 20) + 9 * PAGE;
-    let outcome = guest.run(&beside(2048, &[at..at + 1])).unwrap();
+    let outcome = guest.run(&beside(2048, &[one(at)])).unwrap();
     assert_stopped(&outcome, at, "C's part");
 }
 
@@ -153,7 +160,7 @@ fn a_sink_that_is_told_may_not_allocate() {
         let guest = Guest::load(target, "sink-allocates");
         let first = guest.declared_pages();
         let at = first * PAGE;
-        let outcome = guest.run(&beside(first + 2, &[at..at + 1])).unwrap();
+        let outcome = guest.run(&beside(first + 2, &[one(at)])).unwrap();
         assert_stopped(&outcome, at, target);
         assert_eq!(outcome.results[0], 1, "the sink was called once");
     }

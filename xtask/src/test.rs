@@ -67,6 +67,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
         "tests: native",
         "--package steadfast --package steadfast-ops --package indexer --package xtask --all-features",
     )?;
+    forgetful_examples(project, tally)?;
     memory_detection(project)?;
     optional::miri(project, tally)?;
     tools::install(project)?;
@@ -213,6 +214,19 @@ fn check(project: &Project, name: &str, arguments: &str) -> Result<()> {
     step(name, || {
         shell::run(&mut project.cargo(arguments.split(' ')))
     })
+}
+
+/// The examples of README and rustdoc once more, over a cache that loses some entries and one that loses most.
+fn forgetful_examples(project: &Project, tally: &mut Tally) -> Result<()> {
+    for seed in ["1", "7"] {
+        let arguments = "test --package steadfast --doc --all-features";
+        let mut examples = project.cargo(arguments.split(' '));
+        examples.env("STEADFAST_FORGET", seed);
+        step(&format!("examples: forgetting by {seed}"), || {
+            tally.run(&mut examples)
+        })?;
+    }
+    Ok(())
 }
 
 fn test(project: &Project, tally: &mut Tally, name: &str, arguments: &str) -> Result<()> {

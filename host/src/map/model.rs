@@ -100,7 +100,7 @@ impl MemoryMap {
     /// The map of a module that does not run: what its plan and its declared memory say.
     pub fn of_plan(title: impl Into<String>, plan: &Plan, guest: &Guest) -> Self {
         let base = plan.region_base().get();
-        let c_heap = if guest.uses_wasi() {
+        let c_heap = if guest.serves_c() {
             plan.c_heap().get()
         } else {
             0

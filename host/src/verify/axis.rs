@@ -283,7 +283,7 @@ fn cache(known: &Known, extent: Extent) -> Values {
 
 pub(super) fn bytes(bytes: u64) -> String {
     match bytes {
-        bytes if bytes >= MIB && (bytes + PAGE_BYTES) % MIB == 0 => {
+        bytes if bytes >= MIB && (bytes + PAGE_BYTES).is_multiple_of(MIB) => {
             format!("{} less a page", self::bytes(bytes + PAGE_BYTES))
         }
         bytes if bytes % GIB == 0 => format!("{} GiB", bytes / GIB),

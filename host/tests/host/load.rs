@@ -142,6 +142,16 @@ fn the_plan_is_read_from_its_section() {
         (None, 65536)
     );
 
+    let below = |maximum: u32| {
+        load(&format!(
+            r#"(module {} (memory (export "memory") 1 {maximum}) {START})"#,
+            section(&plan.encode())
+        ))
+    };
+    assert!(below(512).is_ok());
+    let error = below(511).map(drop).unwrap_err().to_string();
+    assert!(error.contains("--max-memory=33554432"), "{error}");
+
     let damaged = with(&section(&plan.encode()[1..])).map(drop);
     assert!(matches!(damaged, Err(LoadError::Plan(_))), "{damaged:?}");
     let twice = with(&section(&plan.encode()).repeat(2)).map(drop);

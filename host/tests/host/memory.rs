@@ -3,6 +3,7 @@
 use std::mem::offset_of;
 
 use crate::guests::*;
+use steadfast::probe::Refusal;
 use steadfast::record::{Record, State};
 use steadfast_host::{LoadError, MemoryState, OnRefusal, RunConfig, RunError, Runner};
 
@@ -193,6 +194,46 @@ fn a_refused_budget_is_told_with_what_is_needed() {
         .unwrap_err();
     assert!(matches!(error, RunError::BudgetRefused { need, have: PAGE, .. } if need == 128 << 20));
     assert!(error.to_string().contains("134217728"), "{error}");
+}
+
+#[test]
+fn pages_that_somebody_uses_are_told_as_the_module_tells_it() {
+    let fields = [
+        (offset_of!(Record, state), State::ForeignPages as u32),
+        (offset_of!(Record, refused_need), 0x12_0008),
+    ];
+    let module = module_that_writes(ONE_PAGE, &record_items(&fields), "unreachable");
+    let runner = Runner::new(&module, quiet()).unwrap();
+    let result = runner.run_block(&any_input(), &mut MemoryState::default());
+    let error = result.unwrap_err().to_string();
+    let words = Refusal::Occupied { at: 0x12_0008 }.to_string();
+    assert_eq!(error, words);
+    assert!(
+        words.contains("somebody uses it: address 0x120008"),
+        "{words}"
+    );
+}
+
+#[test]
+fn each_cause_of_exhaustion_is_told() {
+    for (part, align, words) in [
+        (0, 8, "raise STEADFAST_REGION_BASE"),
+        (1, 8, "raise STEADFAST_C_HEAP"),
+        (0, 1 << 17, "cannot be aligned to 131072"),
+        (1, 1 << 17, "cannot be aligned to 131072"),
+    ] {
+        let fields = [
+            (offset_of!(Record, state), State::Reserved as u32),
+            (offset_of!(Record, exhausted_count), 1),
+            (offset_of!(Record, exhausted_align), align),
+            (offset_of!(Record, exhausted_part), part),
+        ];
+        let module = module_that_writes(ONE_PAGE, &record_items(&fields), "unreachable");
+        let runner = Runner::new(&module, quiet()).unwrap();
+        let result = runner.run_block(&any_input(), &mut MemoryState::default());
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }
 
 #[test]

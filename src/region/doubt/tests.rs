@@ -7,10 +7,10 @@ use std::vec::Vec;
 use std::{format, vec};
 
 use crate::cache::Cache;
-use crate::memory::scan::STEP;
 use crate::region::{Cold, Growth, REGION_ALIGN, Region, RegionParts, Start};
 
 const PAGE: usize = REGION_ALIGN;
+const MIB: usize = 1 << 20;
 
 /// Memory of whole pages, somebody's bytes among them.
 struct Memory {
@@ -87,7 +87,7 @@ fn exercise(cache: &mut Cache, entries: u32) -> u32 {
 #[test]
 #[cfg_attr(miri, ignore = "too long")]
 fn empty_pages_serve_as_new_ones_do() {
-    let len = 3 * STEP + 5 * PAGE;
+    let len = 3 * MIB + 5 * PAGE;
     let mut memory = Memory::new(len, &[]);
     let mut cache = Cache::open(memory.region(|_| panic!("nobody's byte is there")));
     assert_eq!(cache.start(), Start::Cold(Cold::NoImage));
@@ -106,7 +106,7 @@ fn empty_pages_serve_as_new_ones_do() {
 #[cfg_attr(miri, ignore = "too long")]
 fn a_byte_anywhere_ends_the_region_before_its_page() {
     static LEFT: AtomicU32 = AtomicU32::new(0);
-    let len = 3 * STEP + 5 * PAGE;
+    let len = 3 * MIB + 5 * PAGE;
     let offsets = [0, 7, PAGE / 2, PAGE - 1];
     let mut found = 0;
     for page in 0..len / PAGE {
@@ -132,15 +132,15 @@ fn a_byte_anywhere_ends_the_region_before_its_page() {
 #[test]
 #[cfg_attr(miri, ignore = "too long")]
 fn an_index_that_cannot_grow_serves_with_what_it_has() {
-    let len = 40 * STEP;
+    let len = 40 * MIB;
     let index_end = {
         let mut memory = Memory::new(len, &[]);
         let mut cache = Cache::open(memory.region(|_| {}));
         exercise(&mut cache, 200_000);
         cache.stats().index_bytes as usize
     };
-    assert!(index_end > STEP + PAGE, "the index is longer than one step");
-    let mut memory = Memory::new(len, &[STEP + PAGE]);
+    assert!(index_end > MIB + PAGE, "the index is longer than one step");
+    let mut memory = Memory::new(len, &[MIB + PAGE]);
     let mut cache = Cache::open(memory.region(|_| panic!("the arena is clear")));
     assert!(exercise(&mut cache, 200_000) > 20_000);
     drop(cache);
@@ -149,13 +149,13 @@ fn an_index_that_cannot_grow_serves_with_what_it_has() {
 
 #[test]
 fn an_image_in_the_region_is_the_regions() {
-    let mut memory = Memory::new(STEP, &[]);
+    let mut memory = Memory::new(MIB, &[]);
     let image = {
         let mut cache = Cache::open(memory.region(|_| {}));
         cache.insert(b"key", b"value").unwrap();
         cache.image().to_vec()
     };
-    let mut memory = Memory::new(STEP, &[STEP - 1]);
+    let mut memory = Memory::new(MIB, &[MIB - 1]);
     let skip = memory.skip;
     memory.bytes[skip..skip + image.len()].copy_from_slice(&image);
     let mut cache = Cache::open(memory.region(|_| {}));
@@ -165,14 +165,14 @@ fn an_image_in_the_region_is_the_regions() {
 
 #[test]
 fn an_image_is_loaded_where_the_pages_are_empty() {
-    let mut memory = Memory::new(STEP, &[]);
+    let mut memory = Memory::new(MIB, &[]);
     let image = {
         let mut cache = Cache::open(memory.region(|_| {}));
         cache.insert(b"key", b"value").unwrap();
         cache.image().to_vec()
     };
-    for foreign in [None, Some(0), Some(image.len() - 1), Some(STEP - 1)] {
-        let mut memory = Memory::new(STEP, foreign.as_slice());
+    for foreign in [None, Some(0), Some(image.len() - 1), Some(MIB - 1)] {
+        let mut memory = Memory::new(MIB, foreign.as_slice());
         let mut region = memory.region(|_| {});
         let mut offers = Vec::new();
         region.load(|place| {
@@ -184,15 +184,12 @@ fn an_image_is_loaded_where_the_pages_are_empty() {
         });
         assert_eq!(offers[0], 0);
         let mut cache = Cache::open(region);
-        match foreign {
-            None => {
-                assert_eq!(offers.len(), 2);
-                assert_eq!(cache.get(b"key"), Some(&b"value"[..]));
-            }
-            Some(_) => {
-                assert_eq!(cache.start(), Start::Cold(Cold::Disabled));
-                assert_eq!(cache.capacity(), 0);
-            }
+        if foreign.is_some_and(|at| at < image.len()) {
+            assert_eq!(cache.start(), Start::Cold(Cold::Disabled));
+            assert_eq!(cache.capacity(), 0);
+        } else {
+            assert_eq!(offers.len(), 2);
+            assert_eq!(cache.get(b"key"), Some(&b"value"[..]));
         }
         drop(cache);
         memory.check("the image");
