@@ -3,14 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{begin, bytes, on_host, reads, turn};
+use super::{begin, bytes, on_host, reads};
 use steadfast::metashrew::host::stand_in;
 use steadfast::metashrew::lru_cache::{get_lru_cache, set_lru_cache};
 use steadfast::metashrew::*;
 
 #[test]
 fn a_miss_is_loaded_once_and_a_hit_is_a_copy() {
-    let _turn = turn();
     on_host("key", "value");
     let first = get(bytes("key"));
     let second = get(bytes("key"));
@@ -27,7 +26,6 @@ fn a_miss_is_loaded_once_and_a_hit_is_a_copy() {
 
 #[test]
 fn a_write_is_seen_at_once_and_flushed_in_order_with_its_last_value() {
-    let _turn = turn();
     on_host("gone", "before");
     set(bytes("b"), bytes("1"));
     set(bytes("a"), bytes("2"));
@@ -60,7 +58,6 @@ fn a_write_is_seen_at_once_and_flushed_in_order_with_its_last_value() {
 
 #[test]
 fn the_cache_persists_from_block_to_block() {
-    let _turn = turn();
     for height in 100..110 {
         begin(height);
         let count = get(bytes("count")).first().copied().unwrap_or(0);
@@ -77,7 +74,6 @@ fn the_cache_persists_from_block_to_block() {
 /// The same block may come again, or another one at its height: what was written from there on is not believed.
 #[test]
 fn a_reorganisation_drops_what_it_could_have_changed() {
-    let _turn = turn();
     for height in 200..205 {
         begin(height);
         set(bytes(&format!("block {height}")), bytes("old"));
@@ -105,7 +101,6 @@ fn a_reorganisation_drops_what_it_could_have_changed() {
 
 #[test]
 fn blocks_that_were_left_out_empty_the_cache() {
-    let _turn = turn();
     begin(300);
     set(bytes("key"), bytes("300"));
     flush();
@@ -120,7 +115,6 @@ fn blocks_that_were_left_out_empty_the_cache() {
 
 #[test]
 fn what_is_discarded_is_discarded_in_the_cache_too() {
-    let _turn = turn();
     on_host("key", "stored");
     set(bytes("key"), bytes("never flushed"));
     reset();
@@ -137,7 +131,6 @@ fn what_is_discarded_is_discarded_in_the_cache_too() {
 
 #[test]
 fn keys_and_values_of_any_length_work() {
-    let _turn = turn();
     for len in [0, 1, 507, 508, 509, 10_000, 65_535, 65_536, 100_000] {
         let key = Arc::new(vec![b'k'; len]);
         let value = Arc::new(vec![len as u8; 3 * len]);
@@ -156,7 +149,6 @@ fn keys_and_values_of_any_length_work() {
 
 #[test]
 fn absurd_lengths_halt_before_anything_is_written() {
-    let _turn = turn();
     set(bytes("written"), bytes("before"));
     for announced in [i32::MAX, -1, i32::MIN, i32::MAX - 1, 600 << 20] {
         stand_in::with(|host| host.announces = Some(announced));
@@ -175,7 +167,6 @@ fn absurd_lengths_halt_before_anything_is_written() {
 
 #[test]
 fn a_values_owner_may_keep_it_whatever_happens_to_the_cache() {
-    let _turn = turn();
     set_lru_cache(bytes("key"), bytes("value"));
     let held = get(bytes("key"));
     clear();
@@ -185,7 +176,6 @@ fn a_values_owner_may_keep_it_whatever_happens_to_the_cache() {
 
 #[test]
 fn a_views_result_is_found_by_its_pointer() {
-    let _turn = turn();
     let pointer = export_bytes(vec![1, 2, 3]);
     stand_in::with(|host| assert_eq!(host.exports[pointer as usize], [1, 2, 3]));
 }

@@ -1,6 +1,6 @@
 //! Debugging statistics and reports.
 
-use super::{bytes, turn};
+use super::bytes;
 use steadfast::metashrew::lru_cache::{api_cache_get, get_lru_cache, set_lru_cache};
 use steadfast::metashrew::*;
 
@@ -17,7 +17,6 @@ fn look_up(prefix: &str, keys: usize, hits: usize) {
 
 #[test]
 fn lookups_are_noted_under_their_keys_prefix() {
-    let _turn = turn();
     look_up("/before/enabled/", 9, 9);
     enable_lru_debug_mode();
     assert!(is_lru_debug_mode_enabled());
@@ -59,7 +58,6 @@ fn lookups_are_noted_under_their_keys_prefix() {
 
 #[test]
 fn the_configuration_tells_which_prefixes_count() {
-    let _turn = turn();
     assert_eq!(
         get_prefix_analysis_config(),
         PrefixAnalysisConfig::default()
@@ -91,7 +89,6 @@ fn the_configuration_tells_which_prefixes_count() {
 /// A prefix that tells little more than a longer one is left out.
 #[test]
 fn the_more_specific_prefix_is_told() {
-    let _turn = turn();
     enable_lru_debug_mode();
     look_up("/alkanes/", 5, 0);
     look_up("/alkanes/storage/", 5, 0);
@@ -102,7 +99,6 @@ fn the_more_specific_prefix_is_told() {
 
 #[test]
 fn reports_carry_their_headings_and_figures() {
-    let _turn = turn();
     let disabled = generate_lru_debug_report();
     assert!(disabled.contains("LRU CACHE DEBUG REPORT") && disabled.contains("disabled"));
     enable_lru_debug_mode();

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::turn;
 use steadfast::metashrew::host::stand_in;
 use steadfast::metashrew::*;
 use steadfast_ops::heap::seeded;
@@ -51,7 +50,7 @@ impl Model {
 #[test]
 fn every_flush_is_the_models_byte_for_byte() {
     for seed in 0..12 {
-        let _turn = turn();
+        clear();
         stand_in::with(|host| *host = Default::default());
         let mut bytes = seeded(seed);
         let mut next = |below: u8| bytes.next().expect("endless") % below;

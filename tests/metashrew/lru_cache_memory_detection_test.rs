@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use super::{alone, bytes, turn};
+use super::bytes;
 use steadfast::metashrew::lru_cache::*;
 use steadfast::metashrew::{self, host::stand_in};
 
@@ -11,7 +11,6 @@ const MIB: usize = 1 << 20;
 
 #[test]
 fn detection_is_reasonable_and_always_the_same() {
-    let _turn = turn();
     let detected = detect_available_memory();
     assert!((32 * MIB..=1024 * MIB).contains(&detected), "{detected}");
     for _ in 0..5 {
@@ -21,7 +20,6 @@ fn detection_is_reasonable_and_always_the_same() {
 
 #[test]
 fn the_actual_limit_is_what_was_detected() {
-    let _turn = turn();
     let limit = get_actual_lru_cache_memory_limit();
     assert_eq!(limit, detect_available_memory());
     assert_eq!(get_min_lru_cache_memory_limit(), 64 * MIB);
@@ -30,7 +28,6 @@ fn the_actual_limit_is_what_was_detected() {
 
 #[test]
 fn initialisation_and_preallocation_never_panic() {
-    let _turn = turn();
     for mode in [CacheAllocationMode::Indexer, CacheAllocationMode::View] {
         set_cache_allocation_mode(mode);
         let calm = catch_unwind(|| {
@@ -45,7 +42,6 @@ fn initialisation_and_preallocation_never_panic() {
 
 #[test]
 fn entries_can_be_read_back_after_initialisation() {
-    let _turn = turn();
     force_reinitialize_caches();
     initialize_lru_cache();
     set_lru_cache(bytes("key"), bytes("value"));
@@ -58,7 +54,6 @@ fn entries_can_be_read_back_after_initialisation() {
 
 #[test]
 fn the_limit_holds_whatever_is_written() {
-    let _turn = turn();
     let limit = get_actual_lru_cache_memory_limit();
     let hundredth = Arc::new(vec![42; limit / 100]);
     for number in 0..130 {
@@ -74,7 +69,6 @@ fn the_limit_holds_whatever_is_written() {
 
 #[test]
 fn what_cannot_fit_is_not_stored_and_takes_its_older_value_along() {
-    let _turn = turn();
     set_lru_cache(bytes("key"), bytes("old"));
     set_lru_cache(
         bytes("key"),
@@ -86,7 +80,6 @@ fn what_cannot_fit_is_not_stored_and_takes_its_older_value_along() {
 
 #[test]
 fn view_mode_splits_the_region_between_views_and_application() {
-    let _turn = turn();
     let limit = get_actual_lru_cache_memory_limit();
     set_lru_cache(bytes("main"), Arc::new(vec![1; 4096]));
     set_cache_allocation_mode(CacheAllocationMode::View);
@@ -115,7 +108,6 @@ fn view_mode_splits_the_region_between_views_and_application() {
 
 #[test]
 fn clearing_leaves_nothing() {
-    let _turn = turn();
     set_lru_cache(bytes("a"), bytes("1"));
     api_cache_set("b".into(), bytes("2"));
     set_height_partitioned_cache(3, bytes("c"), bytes("3"));
@@ -132,7 +124,6 @@ fn clearing_leaves_nothing() {
 
 #[test]
 fn evictions_are_counted_one_for_one() {
-    let _turn = turn();
     for number in 0..100 {
         set_lru_cache(bytes(&number.to_string()), Arc::new(vec![0; 1000]));
     }
@@ -160,60 +151,52 @@ fn evictions_are_counted_one_for_one() {
 /// Whoever initialises first gets the lines.
 #[test]
 fn the_log_is_told_once_what_was_detected_and_reserved() {
-    let name =
-        "lru_cache_memory_detection_test::the_log_is_told_once_what_was_detected_and_reserved";
-    alone(name, || {
-        initialize_lru_cache();
-        initialize_lru_cache();
-        let bytes = detect_available_memory();
-        let size = format!("{bytes} bytes ({} MB)", bytes >> 20);
-        let expected = [
-            format!("Detected feasible LRU cache size: {size}"),
-            format!("Successfully preallocated {size}"),
-        ];
-        stand_in::with(|host| assert_eq!(host.log, expected));
-    });
+    initialize_lru_cache();
+    initialize_lru_cache();
+    let bytes = detect_available_memory();
+    let size = format!("{bytes} bytes ({} MB)", bytes >> 20);
+    let expected = [
+        format!("Detected feasible LRU cache size: {size}"),
+        format!("Successfully preallocated {size}"),
+    ];
+    stand_in::with(|host| assert_eq!(host.log, expected));
 }
 
 /// As with no memory at all: everything works, and nothing is held.
 #[test]
 fn without_a_cache_everything_misses_and_nothing_fails() {
-    let name =
-        "lru_cache_memory_detection_test::without_a_cache_everything_misses_and_nothing_fails";
-    alone(name, || {
-        let _elsewhere = steadfast::open_cache().unwrap();
-        initialize_lru_cache();
-        assert_eq!(detect_available_memory(), 0);
-        assert!(is_cache_below_recommended_minimum());
-        for mode in [CacheAllocationMode::Indexer, CacheAllocationMode::View] {
-            set_cache_allocation_mode(mode);
-            set_lru_cache(bytes("k"), bytes("v"));
-            api_cache_set("k".into(), bytes("v"));
-            set_height_partitioned_cache(1, bytes("k"), bytes("v"));
-            assert_eq!(get_lru_cache(&bytes("k")), None);
-            assert_eq!(api_cache_get("k"), None);
-            assert_eq!(api_cache_remove("k"), None);
-            assert_eq!(get_height_partitioned_cache(1, &bytes("k")), None);
-            force_evict_to_target_percentage(10);
-            assert_eq!(get_cache_stats(), CacheStats::default());
-        }
-        metashrew::set(bytes("k"), bytes("v"));
-        metashrew::flush();
-        assert_eq!(metashrew::get(bytes("k")), bytes("v"));
-        assert_eq!(metashrew::get(bytes("k")), bytes("v"));
-        stand_in::with(|host| {
-            assert_eq!(host.reads, 2);
-            assert!(
-                host.log[0].contains("run without a cache"),
-                "{:?}",
-                host.log
-            );
-            assert_eq!(
-                host.log[1],
-                "Detected feasible LRU cache size: 0 bytes (0 MB)"
-            );
-            assert!(host.log[2].contains("below its recommended minimum"));
-            assert_eq!(host.log.len(), 3);
-        });
+    let _elsewhere = steadfast::open_cache().unwrap();
+    initialize_lru_cache();
+    assert_eq!(detect_available_memory(), 0);
+    assert!(is_cache_below_recommended_minimum());
+    for mode in [CacheAllocationMode::Indexer, CacheAllocationMode::View] {
+        set_cache_allocation_mode(mode);
+        set_lru_cache(bytes("k"), bytes("v"));
+        api_cache_set("k".into(), bytes("v"));
+        set_height_partitioned_cache(1, bytes("k"), bytes("v"));
+        assert_eq!(get_lru_cache(&bytes("k")), None);
+        assert_eq!(api_cache_get("k"), None);
+        assert_eq!(api_cache_remove("k"), None);
+        assert_eq!(get_height_partitioned_cache(1, &bytes("k")), None);
+        force_evict_to_target_percentage(10);
+        assert_eq!(get_cache_stats(), CacheStats::default());
+    }
+    metashrew::set(bytes("k"), bytes("v"));
+    metashrew::flush();
+    assert_eq!(metashrew::get(bytes("k")), bytes("v"));
+    assert_eq!(metashrew::get(bytes("k")), bytes("v"));
+    stand_in::with(|host| {
+        assert_eq!(host.reads, 2);
+        assert!(
+            host.log[0].contains("run without a cache"),
+            "{:?}",
+            host.log
+        );
+        assert_eq!(
+            host.log[1],
+            "Detected feasible LRU cache size: 0 bytes (0 MB)"
+        );
+        assert!(host.log[2].contains("below its recommended minimum"));
+        assert_eq!(host.log.len(), 3);
     });
 }

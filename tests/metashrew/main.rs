@@ -1,4 +1,5 @@
-//! The metashrew surface, native, over the host's stand-in. A process has one cache: the tests take turns.
+//! The metashrew surface, native, over the host's stand-in. Each test has
+//! an instance of its own: the one of its thread.
 #![cfg(not(target_family = "wasm"))]
 
 mod block;
@@ -10,40 +11,10 @@ mod names;
 mod pools;
 mod threads;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use steadfast::metashrew::host::stand_in;
-use steadfast::metashrew::lru_cache::{
-    CacheAllocationMode, clear_view_height, set_cache_allocation_mode,
-};
-use steadfast::metashrew::{clear, clear_prefix_hit_stats, disable_lru_debug_mode, input};
-
-/// Waits for the other tests, and empties what they left.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    // A test that failed has left nothing that the next lines do not empty.
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    clear_view_height();
-    set_cache_allocation_mode(CacheAllocationMode::Indexer);
-    disable_lru_debug_mode();
-    clear_prefix_hit_stats();
-    clear();
-    turn
-}
-
-/// Runs a test in a process of its own, where nobody has opened the cache before.
-fn alone(name: &str, test: impl FnOnce()) {
-    const CHILD: &str = "STEADFAST_TEST_CHILD";
-    if std::env::var_os(CHILD).is_some() {
-        return test();
-    }
-    let program = std::env::current_exe().expect("the test's own program");
-    let mut child = std::process::Command::new(program);
-    let child = child.args(["--exact", name]).env(CHILD, "1").output();
-    let child = child.expect("the test's own program starts");
-    let ran = String::from_utf8_lossy(&child.stdout).contains("1 passed");
-    assert!(ran && child.status.success(), "{child:?}");
-}
+use steadfast::metashrew::input;
 
 fn bytes(text: &str) -> Arc<Vec<u8>> {
     Arc::new(text.as_bytes().to_vec())

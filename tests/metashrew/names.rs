@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{bytes, turn};
+use super::bytes;
 use steadfast::metashrew::{self, allocator, key_parser, lru_cache};
 
 type Bytes = Arc<Vec<u8>>;
@@ -18,7 +18,6 @@ macro_rules! name {
 #[test]
 fn lru_cache_has_metashrews_names() {
     use lru_cache::*;
-    let _turn = turn();
     name!(initialize_lru_cache as fn())();
     assert!(name!(is_lru_cache_initialized as fn() -> bool)());
     let detected = name!(detect_available_memory as fn() -> usize)();
@@ -82,7 +81,6 @@ fn lru_cache_has_metashrews_names() {
 #[test]
 fn lru_cache_has_metashrews_names_for_debugging() {
     use lru_cache::*;
-    let _turn = turn();
     name!(enable_lru_debug_mode as fn())();
     assert!(name!(is_lru_debug_mode_enabled as fn() -> bool)());
     let config = PrefixAnalysisConfig {
@@ -172,7 +170,6 @@ fn key_parser_has_metashrews_names() {
 fn the_core_has_metashrews_names() {
     use lru_cache::{CacheAllocationMode, CacheStats};
     use metashrew::*;
-    let _turn = turn();
     name!(initialize as fn())();
     assert!(name!(is_lru_cache_available as fn() -> bool)());
     assert!(name!(input as fn() -> Vec<u8>)().is_empty());
@@ -227,7 +224,6 @@ fn the_core_has_metashrews_names() {
 #[test]
 fn the_allocator_has_metashrews_names() {
     use allocator::*;
-    let _turn = turn();
     name!(enable_preallocated_allocator as fn())();
     assert!(name!(is_preallocated_allocator_enabled as fn() -> bool)());
     name!(ensure_preallocated_memory as fn())();

@@ -1,12 +1,11 @@
 //! Views at their heights, and the application's own entries.
 
-use super::{begin, bytes, on_host, reads, turn};
+use super::{begin, bytes, on_host, reads};
 use steadfast::metashrew::lru_cache::*;
 use steadfast::metashrew::*;
 
 #[test]
 fn a_view_at_one_height_never_sees_anothers_entries() {
-    let _turn = turn();
     set_cache_mode(CacheAllocationMode::View);
     for height in [5, 6, u32::MAX] {
         on_host("key", &height.to_string());
@@ -35,7 +34,6 @@ fn a_view_at_one_height_never_sees_anothers_entries() {
 /// Both have room in the indexer's mode too, if little.
 #[test]
 fn the_pools_are_apart_in_either_mode() {
-    let _turn = turn();
     for mode in [CacheAllocationMode::Indexer, CacheAllocationMode::View] {
         set_cache_allocation_mode(mode);
         assert_eq!(get_cache_mode(), mode);
@@ -62,7 +60,6 @@ fn the_pools_are_apart_in_either_mode() {
 
 #[test]
 fn a_views_writes_are_its_own() {
-    let _turn = turn();
     on_host("key", "stored");
     set_lru_cache(bytes("key"), bytes("stored"));
     set_view_for_height(8);
@@ -82,7 +79,6 @@ fn a_views_writes_are_its_own() {
 /// What views have seen at a height is not believed once the chain has another block there.
 #[test]
 fn a_reorganisation_reaches_the_views() {
-    let _turn = turn();
     begin(400);
     flush();
     begin(401);
@@ -98,7 +94,6 @@ fn a_reorganisation_reaches_the_views() {
 /// A view's input has its height in front too: it is no block.
 #[test]
 fn a_views_input_leaves_the_blocks_entries() {
-    let _turn = turn();
     begin(500);
     set(bytes("key"), bytes("500"));
     flush();
