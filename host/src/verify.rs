@@ -1,10 +1,11 @@
 //! Whether a module computes the same whatever host runs it.
 //!
-//! [`verify`] runs a module on the same blocks on every engine there is and under every kind of memory that a host may grant,
-//! crossed with each other, and compares what came of it with a first run that was refused nothing: what each block wrote and
-//! printed, which imports it called, the addresses that its heap gave out, and whether and where it ran out of memory or stack.
-//! Reads of the state are not compared, since a cache saves some of them; lines logged through metashrew's `__log` are not
-//! either.
+//! [`verify`] runs a module on the same blocks on every engine there is and under every kind of
+//! memory that a host may grant, crossed with each other, and compares what came of it with a first
+//! run that was refused nothing: what each block wrote and printed, which imports it called, the
+//! addresses that its heap gave out, and whether and where it ran out of memory or stack. Reads of
+//! the state are not compared, since a cache saves some of them; lines logged through metashrew's
+//! `__log` are not either.
 //!
 //! ```text
 //! combinations, observation, scenario <- axis <- advice <- report
@@ -97,9 +98,9 @@ pub enum VerifyError {
     State(#[from] StateError),
 }
 
-/// Runs `module` on `inputs` through the matrix of engines and memories, and compares. Where there are fewer than three blocks,
-/// the last is indexed again at the heights that follow. `progress` is told of each run as it begins: its number, how many there
-/// are, its engine and its scenario.
+/// Runs `module` on `inputs` through the matrix of engines and memories, and compares. Where there
+/// are fewer than three blocks, the last is indexed again at the heights that follow. `progress` is
+/// told of each run as it begins: its number, how many there are, its engine and its scenario.
 ///
 /// # Errors
 ///
@@ -305,8 +306,8 @@ impl Run {
     }
 }
 
-/// A limit that holds the entries of the block that leaves the fewest, and hardly more; of half of them, where all blocks leave
-/// the same.
+/// A limit that holds the entries of the block that leaves the fewest, and hardly more; of half of
+/// them, where all blocks leave the same.
 fn tight_cache<'a>(images: impl Iterator<Item = &'a RegionImage>) -> Option<u32> {
     let bytes: Vec<u32> = images.map(|image| image.info().used_bytes).collect();
     let (&least, &most) = (bytes.iter().min()?, bytes.iter().max()?);
@@ -386,7 +387,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Takes what was seen of the next block, and answers how it differs, unless the state is the same after all.
+    /// Takes what was seen of the next block, and answers how it differs, unless the state is the
+    /// same after all.
     fn next(
         &mut self,
         input: &Input,

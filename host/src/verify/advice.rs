@@ -23,8 +23,8 @@ impl Kind {
         }
     }
 
-    /// What to look at, where this kind of difference is seen. `axes` are those on which it depends; none where the same
-    /// run, made again, differs.
+    /// What to look at, where this kind of difference is seen. `axes` are those on which it
+    /// depends; none where the same run, made again, differs.
     pub(super) fn advice(self, axes: &BTreeSet<Axis>) -> Vec<&'static str> {
         let own = match self {
             Kind::Order => Some(
@@ -75,9 +75,9 @@ impl Axis {
     }
 }
 
-/// The axes on which a difference depends, given those on which each run that shows it departs from the reference: what
-/// departs alone, or else what all of them have in common, or else everything. None where the reference itself, made again,
-/// differs.
+/// The axes on which a difference depends, given those on which each run that shows it departs from
+/// the reference: what departs alone, or else what all of them have in common, or else everything.
+/// None where the reference itself, made again, differs.
 pub(super) fn blamed(departures: &[&[Axis]]) -> BTreeSet<Axis> {
     let sets = || {
         departures

@@ -176,8 +176,8 @@ fn ceilings(subject: &Subject, known: &Known, extent: Extent) -> Values {
     ceilings
 }
 
-/// Bytes above the budget at which the policy decides otherwise than a page further, or caches are small enough to be full:
-/// those that are always tried, and the others.
+/// Bytes above the budget at which the policy decides otherwise than a page further, or caches are
+/// small enough to be full: those that are always tried, and the others.
 fn steps(plan: Option<&Plan>) -> (Vec<u64>, Vec<u64>) {
     // Of a module whose plan was stripped nobody knows; it asks at most for this by default.
     let max = plan.map_or(GIB, |plan| plan.region_max().get());

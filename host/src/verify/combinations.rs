@@ -1,12 +1,14 @@
 //! Which values of several axes are tried together.
 //!
-//! An axis is the number of its values; value 0 is its default. A combination has one value for each axis.
+//! An axis is the number of its values; value 0 is its default. A combination has one value for
+//! each axis.
 
 /// One value for each axis.
 pub(super) type Combination = Vec<usize>;
 
-/// Combinations in which every two values of different axes meet at least once. The first is all defaults, and those that
-/// follow depart from it in one axis alone; then comes what it takes to cover the other pairs, found greedily.
+/// Combinations in which every two values of different axes meet at least once. The first is all
+/// defaults, and those that follow depart from it in one axis alone; then comes what it takes to
+/// cover the other pairs, found greedily.
 pub(super) fn pairwise(sizes: &[usize]) -> Vec<Combination> {
     let mut rows = one_at_a_time(sizes);
     let mut missing: Vec<Pair> = pairs(sizes)
@@ -62,7 +64,8 @@ fn pairs(sizes: &[usize]) -> impl Iterator<Item = Pair> {
     })
 }
 
-/// The row that has `pair`, and on each other axis the value with which most of the missing pairs are covered.
+/// The row that has `pair`, and on each other axis the value with which most of the missing pairs
+/// are covered.
 fn complete(sizes: &[usize], pair: &Pair, missing: &[Pair]) -> Combination {
     let mut row: Vec<Option<usize>> = vec![None; sizes.len()];
     for (axis, value) in pair.0 {

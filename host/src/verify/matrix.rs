@@ -13,7 +13,8 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// The engines that are here, of which `first` made the reference, with everything that is known to make a difference.
+    /// The engines that are here, of which `first` made the reference, with everything that is
+    /// known to make a difference.
     pub fn new(
         subject: &Subject,
         engines: &[(&'static str, Ready)],

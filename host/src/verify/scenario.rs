@@ -25,9 +25,11 @@ pub struct Scenario {
     pub environment_bytes: usize,
     /// Each block but the first begins with the cache that the one before left.
     pub warm: bool,
-    /// Bytes of native stack for the module's calls, where the engine can be told; `None` is the engine's own limit.
+    /// Bytes of native stack for the module's calls, where the engine can be told; `None` is the
+    /// engine's own limit.
     pub stack: Option<usize>,
-    /// The refusal may be that of the heap's budget: then a defined abort is as good as the same result.
+    /// The refusal may be that of the heap's budget: then a defined abort is as good as the same
+    /// result.
     pub may_refuse_budget: bool,
     /// How it departs from the reference: the axis, and the value's name.
     pub(super) departures: Vec<(Axis, String)>,

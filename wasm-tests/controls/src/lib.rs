@@ -1,4 +1,5 @@
-//! Modules whose stored data depends on more than their input, each in one way: what `steadfast verify` has to find.
+//! Modules whose stored data depends on more than their input, each in one way: what `steadfast
+//! verify` has to find.
 //!
 //! Most keep other allocators and have nothing of steadfast in them; two misuse its cache.
 
@@ -46,7 +47,8 @@ pub fn store(key: &[u8], value: &[u8]) {
     }
     let framed = framed(&message);
     #[cfg(target_family = "wasm")]
-    // SAFETY: the message's length stands in the four bytes before the pointer, and the host keeps no pointer.
+    // SAFETY: the message's length stands in the four bytes before the pointer, and the host keeps
+    // no pointer.
     unsafe {
         __flush(framed.as_ptr().add(4));
     }
@@ -57,7 +59,8 @@ pub fn store(key: &[u8], value: &[u8]) {
 pub fn stored_byte(key: &[u8]) -> u8 {
     let (key, mut value) = (framed(key), [0; 1]);
     #[cfg(target_family = "wasm")]
-    // SAFETY: the key's length stands in the four bytes before the pointer, and a value of one byte has room.
+    // SAFETY: the key's length stands in the four bytes before the pointer, and a value of one byte
+    // has room.
     unsafe {
         if __get_len(key.as_ptr().add(4)) == 1 {
             __get(key.as_ptr().add(4), value.as_mut_ptr());

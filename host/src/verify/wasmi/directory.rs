@@ -1,4 +1,5 @@
-//! The directory with the input as a WASI module in wasmi has it: in memory, one file, and read alone.
+//! The directory with the input as a WASI module in wasmi has it: in memory, one file, and read
+//! alone.
 
 use std::any::Any;
 use std::io::{Cursor, IoSliceMut, Read, Seek, SeekFrom};
@@ -15,7 +16,8 @@ use crate::wasi::INPUT_FILE;
 const DIRECTORY_INODE: u64 = 1;
 const FILE_INODE: u64 = 2;
 
-/// A directory that holds the input. Whatever would change it is refused: it is no part of a file system.
+/// A directory that holds the input. Whatever would change it is refused: it is no part of a file
+/// system.
 #[derive(Clone)]
 pub struct InputDirectory {
     input: Arc<[u8]>,

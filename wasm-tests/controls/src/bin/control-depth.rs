@@ -1,4 +1,5 @@
-//! Calls itself so deep that the stack which wasmtime gives by default is enough, and half of it is not.
+//! Calls itself so deep that the stack which wasmtime gives by default is enough, and half of it is
+//! not.
 #![cfg_attr(all(target_family = "wasm", target_os = "unknown"), no_main)]
 
 use std::hint::black_box;

@@ -1,5 +1,5 @@
-//! Reads one variable of the environment and stores a heap address: the C library copies all of them, into memory that it
-//! grows.
+//! Reads one variable of the environment and stores a heap address: the C library copies all of
+//! them, into memory that it grows.
 #![cfg_attr(all(target_family = "wasm", target_os = "unknown"), no_main)]
 
 #[cfg(target_family = "wasm")]

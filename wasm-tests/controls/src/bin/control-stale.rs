@@ -1,5 +1,6 @@
-//! Counts blocks in a value that grows, and ignores whether its cache took it. The cache keeps the old value where it refuses
-//! the new one: so a block that follows counts on from an old number, where the cache is small and warm.
+//! Counts blocks in a value that grows, and ignores whether its cache took it. The cache keeps the
+//! old value where it refuses the new one: so a block that follows counts on from an old number,
+//! where the cache is small and warm.
 #![cfg_attr(all(target_family = "wasm", target_os = "unknown"), no_main)]
 
 use steadfast::Cache;
