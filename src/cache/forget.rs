@@ -49,7 +49,10 @@ impl Store {
     pub fn forget_by(&mut self, seed: u32) {
         if !self.is_frozen() {
             let forgetting = Forgetting::seeded(seed);
-            self.set_care(|care| care.forgetting = forgetting);
+            self.set_care(Care {
+                forgetting,
+                ..self.care()
+            });
         }
     }
 

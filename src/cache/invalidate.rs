@@ -8,7 +8,7 @@
 use core::num::NonZeroU32;
 
 use super::scope::Pool;
-use super::store::{Reading, Store};
+use super::store::{Care, Reading, Store};
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader};
 
 /// A walk that is not over yet.
@@ -88,6 +88,7 @@ impl Store {
 
     /// What a lookup found in a cache that is not plain: dropped if it is invalid or forgotten, else passed over by the walk.
     #[cold]
+    #[inline(never)]
     pub fn unless_gone(&mut self, at: NonZeroU32) -> Option<NonZeroU32> {
         if self.is_invalid(at.get()) || self.is_forgotten() {
             self.change(|store| store.drop_entry(at.get()));
@@ -109,6 +110,7 @@ impl Store {
     }
 
     #[cold]
+    #[inline(never)]
     fn move_on_from(&mut self, at: u32) {
         let Some(EntryHeader { newer, .. }) = self.region.entry(at).copied() else {
             return;
@@ -129,6 +131,7 @@ impl Store {
     }
 
     #[cold]
+    #[inline(never)]
     fn move_back_to(&mut self, at: u32) {
         let Some(entry) = self.region.entry(at).copied() else {
             return;
@@ -165,22 +168,29 @@ impl Store {
         }
     }
 
+    fn set_sweep(&mut self, sweep: Option<Sweep>) {
+        self.set_care(Care {
+            sweep,
+            ..self.care()
+        });
+    }
+
     /// Notes a walk that is not over yet, also for whoever takes over the image.
     fn begin_sweep(&mut self, sweep: Sweep) {
-        self.set_care(|care| care.sweep = Some(sweep));
+        self.set_sweep(Some(sweep));
         self.region.header_mut().set_sweep(Some(sweep.height));
     }
 
     /// Goes on with the walk that was not over when the image was taken, from its beginning.
     pub fn resume_sweep(&mut self, height: u32) {
         let sweep = self.sweep_above(height);
-        self.set_care(|care| care.sweep = Some(sweep));
+        self.set_sweep(Some(sweep));
     }
 
     /// Forgets a walk that is not over yet.
     pub fn end_sweep(&mut self) {
         if self.sweep().is_some() {
-            self.set_care(|care| care.sweep = None);
+            self.set_sweep(None);
             self.region.header_mut().set_sweep(None);
         }
     }

@@ -66,7 +66,11 @@ impl Store {
     /// Goes on where the instance stopped that left the image.
     pub fn resume(&mut self, start: Start) {
         if start == Start::Shared {
-            self.set_care(|care| care.is_frozen = true);
+            let is_frozen = true;
+            self.set_care(Care {
+                is_frozen,
+                ..self.care()
+            });
         }
         if let Some(height) = self.region.header().sweep_above() {
             self.resume_sweep(height);
@@ -85,13 +89,16 @@ impl Store {
         matches!(self.reading, Reading::Plain)
     }
 
-    /// Changes the reasons for care.
-    pub fn set_care(&mut self, set: impl FnOnce(&mut Care)) {
-        let mut care = match self.reading {
+    /// The reasons for care.
+    pub fn care(&self) -> Care {
+        match self.reading {
             Reading::Careful(care) => care,
             Reading::Plain => Care::default(),
-        };
-        set(&mut care);
+        }
+    }
+
+    #[inline(never)]
+    pub fn set_care(&mut self, care: Care) {
         let is_plain = !care.is_frozen && care.sweep.is_none() && care.forgetting.is_none();
         self.reading = match is_plain {
             true => Reading::Plain,
@@ -441,6 +448,7 @@ impl Store {
     }
 
     #[cold]
+    #[inline(never)]
     fn lose_after_write(&mut self, at: u32) {
         if let Some(other) = self.forgotten_beside(at) {
             if self.drop_entry(other.get()).is_none() {
@@ -479,6 +487,7 @@ impl Store {
     }
 
     /// Drops an entry. `None` if damage was found; the cache has started over then.
+    #[inline(never)]
     pub fn drop_entry(&mut self, at: u32) -> Option<()> {
         let gone = self.detach(at)?;
         self.release(gone.block, gone.follows_free);
