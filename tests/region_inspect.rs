@@ -233,6 +233,13 @@ fn small() -> (Cache, Bytes) {
     (cache, bytes)
 }
 
+#[test]
+fn the_image_of_a_cache_ends_at_the_frontier() {
+    let (cache, bytes) = small();
+    assert!(!cache.image().is_empty());
+    assert_eq!(cache.image(), bytes.image());
+}
+
 fn copy(bytes: &Bytes) -> Vec<u8> {
     bytes.read(0, CAPACITY as usize)
 }
