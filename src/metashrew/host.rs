@@ -145,7 +145,7 @@ mod image_imports {
 ///
 /// A thread is to native code what an instance is to a host: pending writes, cache and reserved
 /// memory are the thread's too. The test harness runs each test on a thread of its own, so tests do
-/// not see each other. [`instance`] makes another instance of the module within one test.
+/// not see each other. [`instance`](stand_in::instance) makes another instance of the module within one test.
 ///
 /// It decodes what it is given as a real host does, from the framed bytes, and panics on what a real host would
 /// refuse or, worse, ignore.
