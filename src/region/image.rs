@@ -215,10 +215,6 @@ impl Region {
             return Err(Cold::Version);
         }
         let geometry = header.acceptable(&self.parts, hash)?;
-        if header.frontier > self.parts.fresh_from {
-            // What stands there was never written: the image is cut off.
-            return Err(Cold::Damaged);
-        }
         let start = match header.status() {
             Some(Status::Sealed) => Start::Sealed,
             Some(Status::Shared) => Start::Shared,
@@ -226,11 +222,17 @@ impl Region {
             Some(Status::Changing) => return Err(Cold::Torn),
             None => return Err(Cold::Damaged),
         };
-        let least = geometry.least_capacity().max(header.frontier);
+        let frontier = header.frontier;
+        let is_cut_off = frontier > self.parts.fresh_from;
+        let least = geometry.least_capacity().max(frontier);
         // A smaller image keeps its geometry, and with it the capacity that its index is for.
         self.reach(least, geometry.limit);
         if self.parts.capacity < least {
             return Err(Cold::TooSmall);
+        }
+        if is_cut_off {
+            // What stands behind its end was never written.
+            return Err(Cold::Damaged);
         }
         Ok((geometry, start))
     }
