@@ -23,7 +23,12 @@ fn a_flush_is_the_documented_message() {
 
 #[test]
 fn a_flush_is_sized_exactly_around_each_length_of_varint() {
-    for len in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
+    // Miri takes minutes for each of the longest.
+    let lengths = if cfg!(miri) { 6 } else { 8 };
+    for len in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152]
+        .into_iter()
+        .take(lengths)
+    {
         let value = vec![7; len];
         let message =
             message::encode([(&b"key"[..], &value[..])].into_iter()).expect("below 2 GiB");
