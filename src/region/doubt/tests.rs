@@ -36,7 +36,7 @@ impl Memory {
     fn region(&mut self, tell: fn(u32)) -> Region {
         let capacity = (self.bytes.len() - PAGE) as u32;
         let parts = RegionParts {
-            start: core::ptr::NonNull::from(&mut self.bytes[self.skip]),
+            start: core::ptr::NonNull::from(&mut self.bytes[self.skip..]).cast(),
             capacity,
             fresh_from: capacity,
             expected_entry: 100,
