@@ -1,8 +1,5 @@
 //! Each kind of damage to a heap's state is found and named, at its place.
-#![cfg(not(miri))]
-
-#[cfg(all(target_family = "wasm", target_os = "unknown"))]
-use wasm_bindgen_test::wasm_bindgen_test as test;
+#![cfg(not(any(miri, target_family = "wasm")))]
 
 use core::alloc::Layout;
 
