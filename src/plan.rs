@@ -115,6 +115,14 @@ impl Plan {
         Self { policy, ..self }.checked()
     }
 
+    /// The same without a region: valid if this plan is.
+    pub(crate) const fn without_region(self) -> Self {
+        Self {
+            policy: Policy::Off,
+            ..self
+        }
+    }
+
     /// The address at which the region begins.
     pub const fn region_base(&self) -> Bytes {
         self.region_base

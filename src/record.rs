@@ -390,18 +390,13 @@ pub(crate) fn grant_region(reserve: impl FnOnce(&EncodedPlan) -> Result<Grant, R
     });
 }
 
-/// The plan that memory was reserved with.
-pub(crate) fn noted_plan() -> Option<&'static EncodedPlan> {
-    steadfast_record.with(|exported| exported.plan)
-}
-
-/// The record, once the region's lengths in it keep to the limit: a host may have written that after the reservation, into an
-/// instance of a snapshot.
-pub(crate) fn limited() -> Record {
-    with_record(|record| {
+/// The record, once the region's lengths in it keep to the limit, and the plan that memory was reserved with. A host may have
+/// written the limit after the reservation, into an instance of a snapshot.
+pub(crate) fn limited() -> (Record, Option<&'static EncodedPlan>) {
+    steadfast_record.with(|Exported { record, plan }| {
         record.region_len = record.region_len.min(record.cache_limit);
         record.region_limit = record.region_limit.min(record.cache_limit);
-        *record
+        (*record, *plan)
     })
 }
 

@@ -9,9 +9,9 @@ use crate::exclusive::Slot;
 use crate::line::Line;
 use crate::memory::platform::{self, per_instance};
 use crate::memory::{Memory, StaticEnd};
-use crate::plan::{EncodedPlan, Plan, Policy};
+use crate::plan::{EncodedPlan, Plan};
 use crate::probe::{self, Grant, Ownership, Refusal, RegionOutcome};
-use crate::record::{self, State, granted_or_else, noted_plan, with_record};
+use crate::record::{self, Record, State, granted_or_else, with_record};
 use crate::units::{Bytes, Pages};
 
 static DEFAULT: EncodedPlan = Plan::DEFAULT.encode();
@@ -135,10 +135,11 @@ pub fn granted() -> Option<Grant> {
     with_record(|record| record.grant())
 }
 
-/// What was granted and the plan that it was reserved with, reserving it first if that is still to be
-/// done.
-pub(crate) fn in_force() -> (Grant, &'static EncodedPlan) {
-    (reserve(), noted_plan().unwrap_or(&DEFAULT))
+/// What was granted, the record of it within the host's limit, and the plan. Reserves first if that is still to be done.
+pub(crate) fn in_force() -> (Grant, Record, &'static EncodedPlan) {
+    let grant = reserve();
+    let (record, plan) = record::limited();
+    (grant, record, plan.unwrap_or(&DEFAULT))
 }
 
 /// If the module's allocator is ours, its first allocation reserves with its plan.
@@ -161,7 +162,7 @@ fn decide(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownershi
     let reserved = granted_or_else(plan, || {
         let mut asked = Plan::read(plan);
         if REGION_LATER.get() {
-            asked = asked.with_policy(Policy::Off);
+            asked = asked.without_region();
         }
         probe::reserve(
             &mut platform::Linear,

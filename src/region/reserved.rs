@@ -1,14 +1,13 @@
 //! The region that the module reserved.
 
 use super::{Growth, Region, RegionParts};
-use crate::exclusive::Exclusive;
+use crate::exclusive::Slot;
 use crate::memory::platform::{self, per_instance};
 use crate::plan::{Plan, Policy};
-use crate::record;
 use crate::reserve;
 
 per_instance! {
-    static TAKEN: Exclusive<bool> = Exclusive::new(false);
+    static TAKEN: Slot<bool> = Slot::new(false);
 }
 
 /// The region was taken before.
@@ -27,12 +26,12 @@ impl Region {
     ///
     /// The region was taken before.
     pub fn reserved() -> Result<Region, RegionTaken> {
-        if TAKEN.with(|taken| core::mem::replace(taken, true)) {
+        if TAKEN.get() {
             return Err(RegionTaken);
         }
-        let (grant, encoded) = reserve::in_force();
+        TAKEN.set(true);
+        let (grant, record, encoded) = reserve::in_force();
         let plan = Plan::read(encoded);
-        let record = record::limited();
         let growth = match plan.policy() {
             Policy::OnDemand { step } => Growth::OnDemand {
                 step: u32::try_from(step.get()).unwrap_or(u32::MAX),
