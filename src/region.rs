@@ -124,6 +124,8 @@ pub struct Region {
     parts: RegionParts,
     /// A host had an image to load, for which there was no room.
     is_too_small: bool,
+    /// A host was asked for an image and left none: whatever stands here is not believed.
+    is_declined: bool,
     /// Keeps the span.
     lease: Lease,
     doubt: Doubt,
@@ -148,6 +150,7 @@ impl Region {
                 growth: Growth::Fixed,
             },
             is_too_small: false,
+            is_declined: false,
             lease: Lease::none(),
             doubt: Doubt::NONE,
         }
@@ -180,6 +183,7 @@ impl Region {
         Region {
             parts,
             is_too_small: false,
+            is_declined: false,
             lease,
             doubt: Doubt::NONE,
         }
@@ -202,7 +206,8 @@ impl Region {
     /// they are too few it writes nothing, and is asked once more if the region could be extended, or was found to be empty
     /// that far. Costs what `load` costs.
     ///
-    /// What it writes is believed as little as anything else that stands in a region.
+    /// What it writes is believed as little as anything else that stands in a region, and not at all where it answers 0, a
+    /// length that does not fit, or unwinds: the cache starts cold then.
     ///
     /// ```
     /// use steadfast::{Cache, region::{Cold, Region, Start}};
@@ -215,17 +220,27 @@ impl Region {
     /// assert_eq!(Cache::open(region).start(), Start::Cold(Cold::Disabled));
     /// ```
     pub fn load(&mut self, mut load: impl FnMut(&mut [u8]) -> u32) {
-        let mut len = load(self.bytes_mut());
+        let fresh_from = self.parts.fresh_from;
+        let mut load_once = |region: &mut Region| {
+            // It may write and then decline, or unwind: what it could reach counts as written, and as no image.
+            region.is_declined = true;
+            let reached = region.bytes_mut().len() as u32;
+            region.parts.fresh_from = region.parts.fresh_from.max(reached);
+            load(region.bytes_mut())
+        };
+        let mut len = load_once(self);
         if len as usize > self.bytes_mut().len() {
             self.reach(len, len);
             self.is_too_small = self.parts.capacity < len || !self.is_clear_to(len);
             len = match self.is_too_small {
                 true => 0,
-                false => load(self.bytes_mut()),
+                false => load_once(self),
             };
         }
-        let parts = &mut self.parts;
-        parts.fresh_from = parts.fresh_from.max(len.min(parts.capacity));
+        if len > 0 && len as usize <= self.bytes_mut().len() {
+            self.is_declined = false;
+            self.parts.fresh_from = fresh_from.max(len);
+        }
     }
 
     /// The span as far as it is the region's for sure, or as much of it as a slice may have on a 32-bit machine.

@@ -169,10 +169,12 @@ fn sum(what: &'static str, counted: u32, walked: u32) -> Result<(), CacheFault> 
 }
 
 /// Walks a pool's list from the newest entry, and returns the pool's account. As every entry must link back to the one
-/// that led to it, none can be met twice.
+/// that led to it, none can be met twice. No more bytes are hashed than the arena has.
 fn check_list(store: &Store, of: Pool) -> Result<PoolInfo, CacheFault> {
     let pool = store.region.header().pool(of.number());
     let (mut at, mut newer, mut walked, mut bytes) = (pool.newest, 0, 0u32, 0u32);
+    let arena = store.region.geometry().arena_start;
+    let arena_bytes = store.region.header().frontier.saturating_sub(arena);
     while at != 0 && walked < pool.entries {
         let entry = store
             .region
@@ -184,8 +186,12 @@ fn check_list(store: &Store, of: Pool) -> Result<PoolInfo, CacheFault> {
         if entry.pool() != of.number() {
             return Err(CacheFault::Pool { at });
         }
+        bytes = bytes.saturating_add(entry.block_bytes());
+        if bytes > arena_bytes {
+            // Entries that overlap would have their keys hashed over and over.
+            sum("bytes of listed entries", arena_bytes, bytes)?;
+        }
         check_indexed(store, at)?;
-        bytes = bytes.wrapping_add(entry.block_bytes());
         walked += 1;
         (newer, at) = (at, entry.older);
     }

@@ -205,10 +205,15 @@ pub(crate) fn static_end() -> StaticEnd {
     }
 }
 
-/// What the cache loses entries by in this process: the environment variable `STEADFAST_FORGET`, 0 where it is no number.
+/// What the cache loses entries by in this process: the environment variable `STEADFAST_FORGET`, 0 where there is none.
 pub(crate) fn forget_seed() -> u32 {
-    let seed = std::env::var("STEADFAST_FORGET").ok();
-    seed.and_then(|seed| seed.parse().ok()).unwrap_or(0)
+    let Some(seed) = std::env::var_os("STEADFAST_FORGET") else {
+        return 0;
+    };
+    let number = seed.to_str().and_then(|seed| seed.parse().ok());
+    number.unwrap_or_else(|| {
+        panic!("STEADFAST_FORGET is {seed:?}; it must be a number from 0 to 4294967295")
+    })
 }
 
 /// The pointer to an address in this thread's linear memory, and what keeps that memory.

@@ -32,7 +32,8 @@ pub fn input() -> Vec<u8> {
     input
 }
 
-/// The value of a key, empty if there is none: from the writes at hand, from the cache, from the host.
+/// The value of a key, empty if there is none: from what this block has written, from the cache, from
+/// the host. Call [`input`] first: it tells the cache which block this is.
 ///
 /// Makes one lookup in the cache, among the entries of the view's height if one is set. What it does to the heap does not depend
 /// on whether that finds the value: two blocks of the same sizes are allocated, and for a key longer than
@@ -46,7 +47,7 @@ pub fn get(key: Arc<Vec<u8>>) -> Arc<Vec<u8>> {
     state::with(|state| state.get(&key))
 }
 
-/// Writes a value. [`get`] sees it from now on, the host from the next [`flush`] on. An empty value deletes the key.
+/// Writes a value. [`get`] sees it from now on, host and cache from the next [`flush`] on. An empty value deletes the key.
 ///
 /// While a view's height is set, the cache is left out.
 pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
@@ -79,8 +80,7 @@ pub fn flush_to_lru() {
     lru_cache::flush_to_lru();
 }
 
-/// Takes the writes at hand out of the next flush. [`get`] still sees them until then; later it answers
-/// what the host has.
+/// Takes the writes at hand out of the next flush. [`get`] still sees them until the next block begins.
 pub fn reset() {
     state::with(state::State::reset);
 }

@@ -60,6 +60,12 @@ impl<V> Keyed<V> {
         (key, value)
     }
 
+    /// As [`at`](Self::at), to change the value.
+    pub fn at_mut(&mut self, position: u32) -> (&Arc<Vec<u8>>, &mut V) {
+        let (key, value) = &mut self.items[position as usize];
+        (key, value)
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<Vec<u8>>, &V)> + Clone {
         self.items.iter().map(|(key, value)| (key, value))
     }

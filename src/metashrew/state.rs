@@ -28,7 +28,7 @@ pub fn with<R>(f: impl FnOnce(&mut State) -> R) -> R {
 
 pub struct State {
     cache: Option<Cache>,
-    /// The writes that are not flushed yet.
+    /// What the block has written.
     pub pending: Pending,
     mode: CacheAllocationMode,
     pub view_height: Option<u32>,
@@ -151,9 +151,17 @@ impl State {
         Scope::View(height)
     }
 
-    /// The writes have been handed to the host: they are not pending any more, and the cache is as of them.
+    /// The writes have been handed to the host: the cache is told of them, and is as of them.
+    ///
+    /// Not before: a write that no host has got must not be found by a later block.
     pub fn flushed(&mut self) {
-        self.pending.clear();
+        let mut pending = core::mem::replace(&mut self.pending, Pending::new());
+        if self.view_height.is_none() {
+            pending.flushed(|key, value| self.store(Scope::Main, key, value));
+        } else {
+            pending.reset();
+        }
+        self.pending = pending;
         if !self.is_view() && self.is_open() {
             image::offer(self.cache());
         }
@@ -189,33 +197,24 @@ impl State {
 
     /// Notes a write. A view's is seen by that view alone.
     pub fn set(&mut self, key: &Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
-        if self.view_height.is_none() {
-            self.store(Scope::Main, key, &value);
-        } else {
-            self.cache().remove(key);
-        }
         self.pending.set(key, value);
     }
 
-    /// Flushes none of the writes at hand. The block goes on to read them; the cache forgets them.
+    /// Flushes none of the writes at hand. The block goes on to read them.
     pub fn reset(&mut self) {
-        let mut pending = core::mem::replace(&mut self.pending, Pending::new());
-        let cache = self.cache();
-        for key in pending.keys() {
-            cache.remove(key);
-        }
-        pending.reset();
-        self.pending = pending;
+        self.pending.reset();
     }
 
-    /// Forgets the writes that were not flushed, in the cache too.
+    /// Forgets what the block has written.
     pub fn discard(&mut self) {
-        self.reset();
         self.pending.clear();
     }
 
-    /// Looks an entry up, and copies it out.
+    /// Looks an entry up, and copies it out. Nothing while a newer value waits for its flush.
     pub fn look_up(&mut self, scope: Scope, key: &[u8]) -> Option<Arc<Vec<u8>>> {
+        if scope == Scope::Main && self.pending.is_queued(key) {
+            return None;
+        }
         let held = self.cache().scope(scope).get(key);
         held.map(|value| Arc::new(copy(value)))
     }
@@ -230,6 +229,7 @@ impl State {
     /// The main pool holds the state as of the block before. Where this block is not the one after that, what could differ
     /// is dropped: what was written from this height on if the chain has been reorganised, everything if blocks are missing.
     pub fn begin_block(&mut self, height: Option<u32>) {
+        self.pending.begin_block();
         if self.is_view() {
             return;
         }

@@ -199,7 +199,7 @@ impl Region {
             false => Cold::Fresh,
         };
         // A smaller span cannot hold header and index.
-        if self.parts.capacity < HEADER_BYTES {
+        if self.is_declined || self.parts.capacity < HEADER_BYTES {
             return Err(nothing);
         }
         // SAFETY: the header lies within the span, the start is aligned to a page, and any bytes are a Header.
@@ -257,6 +257,7 @@ impl Claim {
         Region {
             parts: self.parts,
             is_too_small: false,
+            is_declined: false,
             lease: image.into_lease(),
             doubt: self.doubt,
         }

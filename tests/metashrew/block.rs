@@ -114,12 +114,14 @@ fn blocks_that_were_left_out_empty_the_cache() {
 }
 
 #[test]
-fn what_is_discarded_is_discarded_in_the_cache_too() {
+fn what_is_discarded_is_never_in_the_cache() {
     on_host("key", "stored");
     set(bytes("key"), bytes("never flushed"));
     reset();
     assert_eq!(get(bytes("key")), bytes("never flushed"));
     flush();
+    assert_eq!(get(bytes("key")), bytes("never flushed"));
+    begin(1);
     assert_eq!(get(bytes("key")), bytes("stored"));
     set(bytes("key"), bytes("never flushed"));
     clear();
@@ -127,6 +129,34 @@ fn what_is_discarded_is_discarded_in_the_cache_too() {
     assert_eq!(get(bytes("key")), bytes("stored"));
     flush();
     stand_in::with(|host| assert!(host.flushes.iter().all(Vec::is_empty)));
+}
+
+/// A host gives a block's writes back once the block is over, and the cache may lose them at any moment.
+#[test]
+fn a_block_reads_what_it_has_flushed_whatever_the_cache_has_lost() {
+    set(bytes("key"), bytes("value"));
+    flush();
+    stand_in::with(|host| host.store.clear());
+    lru_cache::clear_lru_cache();
+    assert_eq!(get(bytes("key")), bytes("value"));
+    set(bytes("other"), bytes("queued"));
+    begin(1);
+    assert!(get(bytes("key")).is_empty(), "the block is over");
+    assert_eq!(get(bytes("other")), bytes("queued"));
+}
+
+/// An image is taken when the block is over: it must not hold what the host never got.
+#[test]
+fn the_cache_is_told_what_was_flushed_and_nothing_else() {
+    set(bytes("key"), bytes("flushed"));
+    assert_eq!(lru_cache_stats().items, 0);
+    assert_eq!(get_lru_cache(&bytes("key")), None);
+    flush();
+    assert_eq!(get_lru_cache(&bytes("key")), Some(bytes("flushed")));
+    set(bytes("key"), bytes("after the last flush"));
+    assert_eq!(get_lru_cache(&bytes("key")), None, "neither old nor new");
+    reset();
+    assert_eq!(get_lru_cache(&bytes("key")), Some(bytes("flushed")));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a flush hands out, against a plain model of metashrew-core's rule.
+//! What a flush hands out and a block reads, against a plain model of metashrew-core's rule.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,8 +37,13 @@ impl Model {
             }
             self.host.insert(key, value);
         }
-        self.values.clear();
         message
+    }
+
+    /// What is queued goes on into the next block.
+    fn begin(&mut self) {
+        let queue = &self.queue;
+        self.values.retain(|key, _| queue.contains(key));
     }
 
     fn clear(&mut self) {
@@ -55,6 +60,7 @@ fn every_flush_is_the_models_byte_for_byte() {
         let mut bytes = seeded(seed);
         let mut next = |below: u8| bytes.next().expect("endless") % below;
         let mut model = Model::default();
+        let mut height = 1;
         for step in 0..80 {
             let key = vec![b'k'; usize::from(next(5))];
             match next(16) {
@@ -67,6 +73,11 @@ fn every_flush_is_the_models_byte_for_byte() {
                     let expected = model.get(&key);
                     let read = get(Arc::new(key));
                     assert_eq!(*read, expected, "seed {seed}, step {step}");
+                }
+                12 if next(2) == 0 => {
+                    super::begin(height);
+                    height += 1;
+                    model.begin();
                 }
                 12 => flush_to_lru(),
                 13 => {

@@ -94,6 +94,22 @@ fn a_program_that_ignores_what_insert_answers_stores_the_same_whatever_is_lost()
     }
 }
 
+/// Neither of what it wrote after the last flush, nor of what the host gives back only later, does the cache decide.
+#[test]
+fn a_program_that_reads_what_it_has_flushed_reads_the_same_whatever_is_lost() {
+    let blocks = small_blocks(4);
+    for target in TARGETS {
+        let runner = guest(target, "read-back");
+        let without = run(&runner, &blocks, |config| config.cache = Some(0));
+        assert_eq!(
+            run(&runner, &blocks, |_| ()).state,
+            without.state,
+            "{target}"
+        );
+        leaves_the_same(&format!("read-back, {target}"), &runner, &blocks, 8);
+    }
+}
+
 #[test]
 fn programs_on_the_metashrew_surface_store_the_same_whatever_is_lost() {
     let blocks = small_blocks(4);
