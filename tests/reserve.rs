@@ -1,5 +1,4 @@
-//! Memory is reserved once in a process, and a region on demand grows by what the cache needs. One process has one
-//! reservation: there is one test.
+//! Memory is reserved once in an instance, which natively is a thread, and a region on demand grows by what the cache needs.
 #![cfg(not(target_family = "wasm"))]
 
 use std::panic::catch_unwind;
@@ -88,4 +87,35 @@ fn what_is_reserved_stays_and_the_region_grows_on_demand() {
     assert_eq!(granted, [STEP, 2 * STEP, 3 * STEP, MAX]);
     assert!(cache.stats().evictions > 0);
     cache.validate().expect("the cache is sound");
+}
+
+/// What a loader has written counts only if it says how long it is.
+#[test]
+fn an_image_that_its_loader_declines_is_not_used() {
+    let image = std::thread::spawn(|| {
+        let mut cache = steadfast::open_cache().expect("this thread's own");
+        cache.insert(b"key", b"old").expect("it fits");
+        cache.image().to_vec()
+    });
+    let image = image.join().unwrap();
+    for (answer, expected) in [
+        (image.len() as u32, Some(&b"old"[..])),
+        (0, None),
+        (u32::MAX, None),
+    ] {
+        let image = image.clone();
+        let next = std::thread::spawn(move || {
+            let load = |memory: &mut [u8]| {
+                memory[..image.len()].copy_from_slice(&image);
+                answer
+            };
+            let mut cache = steadfast::cache::open_cache_with(load).expect("this thread's own");
+            assert_eq!(cache.start().is_warm(), expected.is_some(), "{answer}");
+            assert_eq!(cache.get(b"key"), expected, "{answer}");
+            cache.validate().unwrap();
+            cache.insert(b"key", b"new").expect("it fits");
+            cache.validate().unwrap();
+        });
+        next.join().unwrap();
+    }
 }

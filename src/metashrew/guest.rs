@@ -74,7 +74,7 @@ pub fn flush() {
     });
 }
 
-/// Has nothing left to do: what was written by [`set`] is in the cache already. It is here since metashrew's programs call it
+/// Has nothing to do: [`flush`] tells the cache what it hands to the host. It is here since metashrew's programs call it
 /// before [`flush`].
 pub fn flush_to_lru() {
     lru_cache::flush_to_lru();
