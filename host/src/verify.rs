@@ -99,7 +99,8 @@ pub enum VerifyError {
 }
 
 /// Runs `module` on `inputs` through the matrix of engines and memories, and compares. Where there
-/// are fewer than three blocks, the last is indexed again at the heights that follow. `progress` is
+/// are fewer than three blocks, the last is indexed again at the heights that follow; where a single
+/// one fails then, the result is incomplete, since no block began with a warm cache. `progress` is
 /// told of each run as it begins: its number, how many there are, its engine and its scenario.
 ///
 /// # Errors
@@ -121,7 +122,14 @@ pub fn verify(
     } = Reference::new(&mut engines, inputs, config)?;
     let mut report = VerifyReport::new(state_digest(&run.state)?);
     if let Some(reason) = repeats_fail {
-        let outcome = Outcome::Skipped(format!("a second time, the block fails: {reason}"));
+        let outcome = if inputs.len() > 1 {
+            Outcome::Skipped(format!("a second time, the block fails: {reason}"))
+        } else {
+            // No cache was ever warm: that is no basis for a verdict.
+            Outcome::CouldNotRun(format!(
+                "a second time, the block fails: {reason}; give `--input` two blocks or more that follow each other"
+            ))
+        };
         report.push("all", "three blocks", Vec::new(), outcome);
     }
     if subject.is_stripped() {

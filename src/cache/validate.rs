@@ -186,6 +186,9 @@ fn check_list(store: &Store, of: Pool) -> Result<PoolInfo, CacheFault> {
         if entry.pool() != of.number() {
             return Err(CacheFault::Pool { at });
         }
+        if store.key_value(at, entry).is_none() {
+            return Err(CacheFault::EntryBounds { at });
+        }
         bytes = bytes.saturating_add(entry.block_bytes());
         if bytes > arena_bytes {
             // Entries that overlap would have their keys hashed over and over.
