@@ -5,7 +5,7 @@ use core::num::NonZero;
 
 use super::table::{NOWHERE, Table, UNIT};
 
-/// Number of lists, of which the first is never used: run lengths from 1 to [`MAX_LEN`].
+/// Number of lists, for run lengths from 1 to [`MAX_LEN`]. The first list is never used.
 pub(super) const BINS: usize = 335;
 
 /// The longest run, in granules: a span is shorter than 4 GiB.

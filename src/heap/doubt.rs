@@ -36,7 +36,7 @@ impl Doubt {
         }
     }
 
-    /// Doubt about a part of the span at `base`, of which the table takes the first `table_end` bytes.
+    /// Doubt about a part of the span at `base`. The table takes the span's first `table_end` bytes.
     pub(super) fn new(base: *const u8, table_end: usize, range: Range<usize>) -> Self {
         Self {
             base,

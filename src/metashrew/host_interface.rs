@@ -124,8 +124,8 @@ impl<'a> HostKey<'a> {
     }
 
     /// Has the host write the value into `value`, wherever that lies. It must be exactly as long as
-    /// the value, of which the host is asked again: a length that it told before may have changed,
-    /// by a flush or with the next block.
+    /// the value. The host is asked for the length again: a flush or the next block may have changed
+    /// what it told before.
     ///
     /// # Panics
     ///

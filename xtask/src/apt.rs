@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::shell;
+use crate::step::step;
 
 /// How apt-get is called: it must not remove anything that is there, rustup's own package above all.
 const INSTALL: &str = "apt-get install --yes --quiet=2 --no-install-recommends --no-remove";
@@ -42,4 +43,30 @@ pub fn install(names: &[impl AsRef<str>]) -> Result<()> {
 
 fn is_root() -> Result<bool> {
     Ok(shell::output(Command::new("id").arg("-u"))?.trim() == "0")
+}
+
+/// Gets what is missing from Debian's packages, or says that the check is left out. `missing` tells what is not there.
+pub fn to_be_had(
+    check: &str,
+    name: &str,
+    is_here: fn() -> bool,
+    missing: &str,
+    packages: &[&str],
+) -> bool {
+    if is_here() {
+        return true;
+    }
+    let got = step(name, || {
+        ensure!(
+            self::is_here(),
+            "there is no {missing}, and this is no Debian"
+        );
+        install(packages)?;
+        ensure!(is_here(), "the packages are installed and do not work");
+        Ok(())
+    });
+    if let Err(error) = &got {
+        eprintln!("SKIPPED {check}: {error:#}");
+    }
+    got.is_ok()
 }

@@ -2,37 +2,21 @@
 
 use std::process::Command;
 
-use anyhow::{Result, ensure};
-
 use crate::apt;
 use crate::shell;
-use crate::step::step;
 
 /// Debian's packages of both.
 const PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
 
 /// Gets Chromium and its driver where they are not there, or says that the check is left out.
 pub fn to_be_had(check: &str) -> bool {
-    if is_here() {
-        return true;
-    }
-    match step("Chromium and its driver", install) {
-        Ok(()) => true,
-        Err(error) => {
-            eprintln!("SKIPPED {check}: {error:#}");
-            false
-        }
-    }
-}
-
-fn install() -> Result<()> {
-    ensure!(
-        apt::is_here(),
-        "there is no `chromium` and `chromedriver` on the path, and this is no Debian"
-    );
-    apt::install(&PACKAGES)?;
-    ensure!(is_here(), "the packages are installed and do not run");
-    Ok(())
+    apt::to_be_had(
+        check,
+        "Chromium and its driver",
+        is_here,
+        "`chromium` and `chromedriver` on the path",
+        &PACKAGES,
+    )
 }
 
 fn is_here() -> bool {

@@ -3,11 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
-
 use crate::apt;
 use crate::shell;
-use crate::step::step;
 
 /// Debian's packages: the compiler, its `llvm-ar`, and the headers and libraries of C and C++ for WASI.
 const PACKAGES: [&str; 4] = ["clang", "llvm", "wasi-libc", "libc++-dev-wasm32"];
@@ -17,26 +14,13 @@ const CPP: &str = "/usr/lib/wasm32-wasi/libc++abi.a";
 
 /// Gets the compiler and its libraries where they are not there, or says that the check is left out.
 pub fn to_be_had(check: &str) -> bool {
-    if is_here() {
-        return true;
-    }
-    match step("clang, libc and libc++ for WASI", install) {
-        Ok(()) => true,
-        Err(error) => {
-            eprintln!("SKIPPED {check}: {error:#}");
-            false
-        }
-    }
-}
-
-fn install() -> Result<()> {
-    ensure!(
-        apt::is_here(),
-        "there is no `clang` on the path with libc++ for WASI in /usr/lib/wasm32-wasi, and this is no Debian"
-    );
-    apt::install(&PACKAGES)?;
-    ensure!(is_here(), "the packages are installed and do not work");
-    Ok(())
+    apt::to_be_had(
+        check,
+        "clang, libc and libc++ for WASI",
+        is_here,
+        "`clang` on the path with libc++ for WASI in /usr/lib/wasm32-wasi",
+        &PACKAGES,
+    )
 }
 
 fn is_here() -> bool {
