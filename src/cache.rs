@@ -25,6 +25,8 @@ mod validate;
 mod words;
 
 pub use error::InsertError;
+#[cfg(feature = "metashrew")]
+pub(crate) use hash::hash;
 pub use invalidate::Invalidated;
 pub use iter::{Entries, Iter};
 pub use open::{open_cache, open_cache_with};
@@ -32,6 +34,8 @@ pub use scope::{Pool, Scope};
 pub use scoped::{Lookup, Scoped};
 pub use stats::Stats;
 pub use validate::CacheFault;
+#[cfg(feature = "metashrew")]
+pub(crate) use words::equal;
 
 use crate::region::{Cold, PoolInfo, Region, Start, USER_TAG_BYTES};
 use store::Store;

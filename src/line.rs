@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// The most bytes of a line.
+/// The most bytes of a line, with its newline.
 pub(crate) const LINE_BYTES: usize = 508;
 
 /// One line of text; what does not fit is dropped.
@@ -20,18 +20,25 @@ impl Line {
         };
         // A line that is too long is cut, never refused.
         let _ = fmt::write(&mut line, text);
+        line.bytes[line.len] = b'\n';
         line
     }
 
-    /// The text.
+    /// The text, without a newline.
     pub(crate) fn text(&self) -> &str {
         core::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+
+    /// The text, with a newline behind it.
+    #[cfg(feature = "metashrew")]
+    pub(crate) fn ended(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..=self.len]).unwrap_or_default()
     }
 }
 
 impl fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let take = whole_characters(text, LINE_BYTES - self.len);
+        let take = whole_characters(text, LINE_BYTES - 1 - self.len);
         self.bytes[self.len..self.len + take].copy_from_slice(&text.as_bytes()[..take]);
         self.len += take;
         if take == text.len() {

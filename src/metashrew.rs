@@ -29,6 +29,7 @@
 //! [`host_interface`] is the bare interface, for programs that keep their own writes and their own cache.
 
 pub mod allocator;
+mod block_values;
 mod debug;
 mod frame;
 mod guest;
@@ -40,10 +41,11 @@ mod keyed;
 mod logging;
 pub mod lru_cache;
 mod message;
-mod pending;
 mod state;
 mod unwritten;
+mod working_set;
 
+pub use block_values::{BlockValues, get_cache};
 pub use debug::{
     KeyPrefixStats, LruDebugStats, PrefixAnalysisConfig, clear_prefix_hit_stats,
     disable_lru_debug_mode, enable_lru_debug_mode, generate_lru_debug_report,

@@ -14,10 +14,13 @@ const SUBJECTS: [&str; 2] = ["steadfast", "lru-mem"];
 /// The subject that the other one is measured by.
 const LRU_MEM: usize = 1;
 
-const ROWS: [&str; 2] = ["hit", "miss"];
-
-/// Lookups of one run, as the guests have it.
-const LOOKUPS: f64 = 5_000.0;
+/// What is measured, and the lookups of one run, as the guests have them.
+const ROWS: [(&str, f64); 4] = [
+    ("hit", 5_000.0),
+    ("miss", 5_000.0),
+    ("repeat-small", 5_000.0),
+    ("repeat-large", 1_000.0),
+];
 
 /// What the host holds for every key.
 const VALUE: [u8; 100] = [0x5A; 100];
@@ -49,11 +52,11 @@ impl Subject {
     }
 
     /// Fills a fresh instance's cache, and has it look up what the row tells.
-    fn run(&self, row: &str) -> Result<Run> {
-        self.try_run(row).map_err(engine_error)
+    fn run(&self, row: &str, lookups: f64) -> Result<Run> {
+        self.try_run(row, lookups).map_err(engine_error)
     }
 
-    fn try_run(&self, row: &str) -> wasmtime::Result<Run> {
+    fn try_run(&self, row: &str, lookups: f64) -> wasmtime::Result<Run> {
         let mut store = Store::new(self.module.engine(), ());
         if self.counts_fuel {
             store.set_fuel(u64::MAX)?;
@@ -68,8 +71,8 @@ impl Subject {
         let ns = began.elapsed().as_nanos() as f64;
         let fuel = before - store.get_fuel().unwrap_or(0);
         Ok(Run {
-            ns: ns / LOOKUPS,
-            fuel: fuel as f64 / LOOKUPS,
+            ns: ns / lookups,
+            fuel: fuel as f64 / lookups,
             sum,
         })
     }
@@ -109,12 +112,12 @@ pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
             .collect()
     };
     let (timed, counted) = (load(false)?, load(true)?);
-    for row in ROWS {
+    for (row, lookups) in ROWS {
         let mut times = [Vec::new(), Vec::new()];
         let mut sum = None;
         for round in 0..=runs {
             for at in turns::of_round(round, SUBJECTS.len()) {
-                let run = timed[at].run(row)?;
+                let run = timed[at].run(row, lookups)?;
                 let first = *sum.get_or_insert(run.sum);
                 ensure!(
                     run.sum == first,
@@ -128,7 +131,10 @@ pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
             }
         }
         let ns = times.map(|mut times| median(&mut times));
-        let fuel = [counted[0].run(row)?.fuel, counted[1].run(row)?.fuel];
+        let fuel = [
+            counted[0].run(row, lookups)?.fuel,
+            counted[1].run(row, lookups)?.fuel,
+        ];
         for (at, subject) in SUBJECTS.into_iter().enumerate() {
             let mut push = |metric, value, unit| {
                 figures.push(Figure {

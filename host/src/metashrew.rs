@@ -8,6 +8,7 @@
 //! [`UNREADABLE`], as there, for a key that cannot be read.
 
 mod flush;
+mod log;
 
 use std::ops::{AddAssign, Range};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use wasmtime::{Extern, FuncType, Linker, Module, Val, ValType};
 
 pub use self::flush::{FlushError, decode as decode_flush};
+use self::log::LogLines;
 use crate::context::Context;
 use crate::image::ImageExchange;
 use crate::state::{Pair, Snapshot, StateError};
@@ -107,7 +109,7 @@ pub struct Exchange {
     writes: Vec<Pair>,
     counts: ImportCounts,
     calls: Vec<Call>,
-    log: Box<dyn FnMut(&str) + Send>,
+    log: LogLines,
     recorder: Option<Recorder>,
     images: Option<ImageExchange>,
 }
@@ -125,7 +127,7 @@ impl Exchange {
             writes: Vec::new(),
             counts: ImportCounts::default(),
             calls: Vec::new(),
-            log,
+            log: LogLines::new(log),
             recorder: None,
             images: None,
         }
@@ -175,6 +177,11 @@ impl Exchange {
     /// What all flushes wrote, in order; `None` if there was none.
     pub fn take_writes(&mut self) -> Option<Vec<Pair>> {
         (self.counts.flushes > 0).then(|| std::mem::take(&mut self.writes))
+    }
+
+    /// Ends the line that the guest has begun to log: it has returned, or stopped.
+    pub(crate) fn end_log(&mut self) {
+        self.log.end();
     }
 
     fn note(&mut self, import: Import, bytes: usize) {
@@ -254,7 +261,7 @@ impl Exchange {
     fn log(&mut self, memory: &[u8], text: u32) -> Result<(), ImportError> {
         let text = &memory[readable("__log", memory, text)?];
         self.counts.logs += 1;
-        (self.log)(String::from_utf8_lossy(text).trim_end_matches('\n'));
+        self.log.take(&String::from_utf8_lossy(text));
         Ok(())
     }
 }

@@ -295,6 +295,7 @@ impl Live {
         if let Some(recorder) = context.exchange.recorder() {
             recorder.end_block(memory);
         }
+        context.exchange.end_log();
         let outcome = match returned {
             Err(error) if exit_status(&error) != Some(0) => Err(self.explain(error)),
             _ => self.take_writes(),

@@ -57,13 +57,19 @@ impl Scope {
     /// The hash of a key in this scope.
     #[inline]
     pub(super) fn hash(self, key: &[u8]) -> u64 {
+        self.hash_of(hash(key))
+    }
+
+    /// The hash in this scope of a key with this [`hash`].
+    #[inline]
+    pub(super) fn hash_of(self, hash: u64) -> u64 {
         const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
         let differs = match self {
-            Scope::Main => return hash(key),
+            Scope::Main => return hash,
             Scope::Api => 1,
             Scope::View(height) => 2 + u64::from(height),
         };
-        hash(key) ^ ODD.wrapping_mul(differs)
+        hash ^ ODD.wrapping_mul(differs)
     }
 
     /// Whether an entry of this scope's pool is in this scope.

@@ -1,6 +1,7 @@
 //! The operations on one scope's entries.
 
 use super::error::InsertError;
+use super::hash::hash;
 use super::scope::Scope;
 use super::store::Store;
 
@@ -91,10 +92,21 @@ impl<'a> Scoped<'a> {
         key: &[u8],
         fetch: impl FnOnce() -> V,
     ) -> Lookup<'a, V> {
+        self.get_or_fetch_hashed(key, hash(key), fetch)
+    }
+
+    /// As [`get_or_fetch`](Self::get_or_fetch), for a caller that has the key's [`hash`] already.
+    #[inline]
+    pub(crate) fn get_or_fetch_hashed<V: AsRef<[u8]>>(
+        self,
+        key: &[u8],
+        hash: u64,
+        fetch: impl FnOnce() -> V,
+    ) -> Lookup<'a, V> {
         let Some(store) = self.store else {
             return Lookup::Miss(fetch());
         };
-        let hash = self.scope.hash(key);
+        let hash = self.scope.hash_of(hash);
         let Some(found) = store.look_up(self.scope, key, hash) else {
             let value = fetch();
             // What does not fit is fetched again next time.

@@ -35,9 +35,15 @@ pub fn input() -> Vec<u8> {
 /// The value of a key, empty if there is none: from what this block has written, from the cache, from
 /// the host. Call [`input`] first: it tells the cache which block this is.
 ///
-/// Makes one lookup in the cache, among the entries of the view's height if one is set. What it does to the heap does not depend
-/// on whether that finds the value: two blocks of the same sizes are allocated, and for a key longer than
-/// [`MAX_STACK_KEY_BYTES`](host_interface::MAX_STACK_KEY_BYTES) one more, before the lookup, which is given back.
+/// Makes one lookup in the cache, among the entries of the view's height if one is set. What it does
+/// to the heap does not depend on whether that finds the value: two blocks of the same sizes are
+/// allocated, and for a key longer than
+/// [`MAX_STACK_KEY_BYTES`](host_interface::MAX_STACK_KEY_BYTES) one more, before the lookup, which is
+/// given back.
+///
+/// A value of at least 4 KiB that was read stays on the heap and is handed out again without a copy,
+/// until the next [`flush`], [`input`] or change of the view's height. All that stays takes at most an
+/// eighth of the bytes below the region; where a value exceeds that, the earlier ones go.
 ///
 /// # Panics
 ///
@@ -69,7 +75,7 @@ pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
 /// Halts when the message exceeds 2 GiB less four bytes; nothing was written then.
 pub fn flush() {
     state::with(|state| {
-        host_interface::flush(state.pending.pairs());
+        host_interface::flush(state.working_set.pairs());
         state.flushed();
     });
 }

@@ -22,7 +22,7 @@ mod metashrew_log {
 
     pub(in super::super) fn log_line(level: Level, line: &str) {
         match level {
-            Level::Info | Level::Error => host_interface::log(line),
+            Level::Info | Level::Error => host_interface::log_line(format_args!("{line}")),
             Level::Warning => host_interface::log_line(format_args!("WARNING: {line}")),
         }
     }

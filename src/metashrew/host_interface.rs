@@ -248,9 +248,10 @@ pub fn log(text: &str) {
     }
 }
 
-/// Hands one line to the host's log, formatted in the fixed buffer on the stack and cut where it exceeds that.
+/// Hands one line with its newline to the host's log, formatted in a fixed buffer on the stack. What
+/// exceeds 507 bytes is cut.
 pub fn log_line(line: fmt::Arguments<'_>) {
-    log(Line::of(line).text());
+    log(Line::of(line).ended());
 }
 
 /// Leaves `bytes` where the host finds them and returns the pointer that a view function returns.

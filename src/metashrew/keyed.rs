@@ -4,7 +4,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use xxhash_rust::xxh64::xxh64;
+
+use crate::cache::{equal, hash};
 
 /// Values by key, in the order in which their keys came.
 ///
@@ -29,8 +30,22 @@ impl<V> Keyed<V> {
         if self.items.is_empty() {
             return None;
         }
-        let is_it = |position: &u32| self.items[*position as usize].0.as_slice() == key;
-        let position = self.positions.find(xxh64(key, 0), is_it)?;
+        self.get_hashed(key, hash(key))
+    }
+
+    /// As [`get`](Self::get), for a caller that has the key's [`hash`] already.
+    #[inline]
+    pub fn get_hashed(&self, key: &[u8], hash: u64) -> Option<&V> {
+        if self.items.is_empty() {
+            return None;
+        }
+        self.find(key, hash)
+    }
+
+    #[inline(never)]
+    fn find(&self, key: &[u8], hash: u64) -> Option<&V> {
+        let is_it = |position: &u32| equal(&self.items[*position as usize].0, key);
+        let position = self.positions.find(hash, is_it)?;
         Some(&self.items[*position as usize].1)
     }
 
@@ -39,9 +54,9 @@ impl<V> Keyed<V> {
         let next = u32::try_from(self.items.len()).expect("items are below 4 GiB");
         let items = &mut self.items;
         let entry = self.positions.entry(
-            xxh64(key, 0),
-            |&position| items[position as usize].0 == *key,
-            |&position| xxh64(&items[position as usize].0, 0),
+            hash(key),
+            |&position| equal(&items[position as usize].0, key),
+            |&position| hash(&items[position as usize].0),
         );
         let position = match entry {
             Entry::Occupied(position) => *position.get(),

@@ -51,7 +51,7 @@ pub fn log_facade(level: Level, line: &str) {
     log::log!(target: "steadfast", level, "{line}");
 }
 
-/// Sends the text of each panic to where lines go, in one line, cut at 508 bytes.
+/// Sends the text of each panic to where lines go, in one line, cut at 507 bytes.
 ///
 /// On `wasm32-unknown-unknown` a panic says nothing by itself. Call this first in `_start`. It replaces
 /// the panic hook. A panic whose text has parts that vary takes a heap block for it, in std.

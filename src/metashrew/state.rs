@@ -8,11 +8,13 @@ use super::host_interface::HostKey;
 use super::image;
 use super::logging::{Level, halt, line};
 use super::lru_cache::{CacheAllocationMode, CacheStats};
-use super::pending::Pending;
-use crate::cache::{Cache, Lookup, Pool, Scope};
+use super::working_set::WorkingSet;
+use crate::cache::{Cache, Lookup, Pool, Scope, hash};
 use crate::exclusive::Exclusive;
 use crate::memory::platform::per_instance;
+use crate::plan::Plan;
 use crate::region::Region;
+use crate::reserve;
 
 /// What the pools that a mode does not serve may take, in bytes: a few small entries.
 const TOKEN_QUOTA_BYTES: u32 = 1024;
@@ -28,10 +30,10 @@ pub fn with<R>(f: impl FnOnce(&mut State) -> R) -> R {
 
 pub struct State {
     cache: Option<Cache>,
-    /// What the block has written.
-    pub pending: Pending,
+    /// What the block has written, and the large values that it has read.
+    pub working_set: WorkingSet,
     mode: CacheAllocationMode,
-    pub view_height: Option<u32>,
+    view_height: Option<u32>,
     /// The height of the last block that was taken in.
     block_height: Option<u32>,
     /// The counters when they were last reset.
@@ -46,7 +48,7 @@ impl State {
     const fn new() -> State {
         State {
             cache: None,
-            pending: Pending::new(),
+            working_set: WorkingSet::new(),
             mode: CacheAllocationMode::Indexer,
             view_height: None,
             block_height: None,
@@ -117,6 +119,16 @@ impl State {
         cache.set_quota(Pool::Api, others);
     }
 
+    /// Sets or ends a view's height. What was read at another height is forgotten.
+    pub fn set_view_height(&mut self, height: Option<u32>) {
+        self.view_height = height;
+        self.working_set.forget_read();
+    }
+
+    pub fn view_height(&self) -> Option<u32> {
+        self.view_height
+    }
+
     /// Empties the cache and sets its statistics to zero.
     pub fn clear_cache(&mut self) {
         let counted = {
@@ -155,13 +167,14 @@ impl State {
     ///
     /// Not before: a write that no host has got must not be found by a later block.
     pub fn flushed(&mut self) {
-        let mut pending = core::mem::replace(&mut self.pending, Pending::new());
+        let mut working_set = core::mem::replace(&mut self.working_set, WorkingSet::new());
+        working_set.forget_read();
         if self.view_height.is_none() {
-            pending.flushed(|key, value| self.store(Scope::Main, key, value));
+            working_set.flushed(|key, value| self.store(Scope::Main, key, value));
         } else {
-            pending.reset();
+            working_set.reset();
         }
-        self.pending = pending;
+        self.working_set = working_set;
         if !self.is_view() && self.is_open() {
             image::offer(self.cache());
         }
@@ -174,7 +187,8 @@ impl State {
 
     /// The value of a key: from the writes at hand, from the cache, from the host.
     pub fn get(&mut self, key: &Arc<Vec<u8>>) -> Arc<Vec<u8>> {
-        if let Some(value) = self.pending.get(key) {
+        let hash = hash(key);
+        if let Some(value) = self.working_set.get(key, hash) {
             return value.clone();
         }
         // If it takes heap for a long key, it does so whether the cache has the value or not.
@@ -182,37 +196,43 @@ impl State {
         let scope = self.scope();
         // Told apart here, so that a lookup in the main pool is compiled for it.
         let (value, is_hit) = match (scope, self.cache()) {
-            (Scope::Main, cache) => copied(
+            (Scope::Main, cache) => copied(cache.scope(Scope::Main).get_or_fetch_hashed(
+                key,
+                hash,
+                || fetched(&host_key),
+            )),
+            (scope, cache) => copied(
                 cache
-                    .scope(Scope::Main)
-                    .get_or_fetch(key, || fetched(&host_key)),
+                    .scope(scope)
+                    .get_or_fetch_hashed(key, hash, || fetched(&host_key)),
             ),
-            (scope, cache) => copied(cache.scope(scope).get_or_fetch(key, || fetched(&host_key))),
         };
         if scope == Scope::Main {
             self.debugging.track(key, is_hit);
         }
-        Arc::new(value)
+        let value = Arc::new(value);
+        self.working_set.keep(key, &value, kept_bytes);
+        value
     }
 
     /// Notes a write. A view's is seen by that view alone.
     pub fn set(&mut self, key: &Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
-        self.pending.set(key, value);
+        self.working_set.set(key, value);
     }
 
     /// Flushes none of the writes at hand. The block goes on to read them.
     pub fn reset(&mut self) {
-        self.pending.reset();
+        self.working_set.reset();
     }
 
-    /// Forgets what the block has written.
+    /// Forgets what the block has written, and read.
     pub fn discard(&mut self) {
-        self.pending.clear();
+        self.working_set.clear();
     }
 
     /// Looks an entry up, and copies it out. Nothing while a newer value waits for its flush.
     pub fn look_up(&mut self, scope: Scope, key: &[u8]) -> Option<Arc<Vec<u8>>> {
-        if scope == Scope::Main && self.pending.is_queued(key) {
+        if scope == Scope::Main && self.working_set.is_queued(key) {
             return None;
         }
         let held = self.cache().scope(scope).get(key);
@@ -221,6 +241,7 @@ impl State {
 
     /// Stores an entry. Where it does not fit, an older value does not stay either.
     pub fn store(&mut self, scope: Scope, key: &[u8], value: &[u8]) {
+        self.working_set.forget_read();
         let _ = self.cache().scope(scope).insert(key, value);
     }
 
@@ -229,7 +250,7 @@ impl State {
     /// The main pool holds the state as of the block before. Where this block is not the one after that, what could differ
     /// is dropped: what was written from this height on if the chain has been reorganised, everything if blocks are missing.
     pub fn begin_block(&mut self, height: Option<u32>) {
-        self.pending.begin_block();
+        self.working_set.begin_block();
         if self.is_view() {
             return;
         }
@@ -247,6 +268,12 @@ impl State {
         }
         cache.set_height(height.unwrap_or(0));
     }
+}
+
+/// The most bytes of large values that the block keeps of its reads: an eighth of what lies below the region.
+fn kept_bytes() -> usize {
+    let (_, _, plan) = reserve::in_force();
+    (Plan::read(plan).region_base().get() / 8) as usize
 }
 
 /// The value that the host holds. Apart from the lookup, so that a hit does not pay for it.

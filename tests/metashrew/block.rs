@@ -187,7 +187,7 @@ fn absurd_lengths_halt_before_anything_is_written() {
         assert!(said.contains(&announced.to_string()), "{said}");
         stand_in::with(|host| {
             assert!(host.flushes.is_empty());
-            assert_eq!(host.log.last(), Some(said));
+            assert_eq!(host.log.last(), Some(&format!("{said}\n")));
         });
     }
     stand_in::with(|host| host.announces = None);

@@ -156,8 +156,8 @@ fn the_log_is_told_once_what_was_detected_and_reserved() {
     let bytes = detect_available_memory();
     let size = format!("{bytes} bytes ({} MB)", bytes >> 20);
     let expected = [
-        format!("Detected feasible LRU cache size: {size}"),
-        format!("Successfully preallocated {size}"),
+        format!("Detected feasible LRU cache size: {size}\n"),
+        format!("Successfully preallocated {size}\n"),
     ];
     stand_in::with(|host| assert_eq!(host.log, expected));
 }
@@ -195,7 +195,7 @@ fn without_a_cache_everything_misses_and_nothing_fails() {
         );
         assert_eq!(
             host.log[1],
-            "Detected feasible LRU cache size: 0 bytes (0 MB)"
+            "Detected feasible LRU cache size: 0 bytes (0 MB)\n"
         );
         assert!(host.log[2].contains("below its recommended minimum"));
         assert_eq!(host.log.len(), 3);

@@ -9,6 +9,7 @@ mod keys;
 mod lru_cache_memory_detection_test;
 mod names;
 mod pools;
+mod reads;
 mod threads;
 
 use std::sync::Arc;

@@ -10,6 +10,9 @@ pub type Bytes = Arc<Vec<u8>>;
 const HELD: u32 = 7_650;
 /// Lookups of one run.
 const LOOKUPS: usize = 5_000;
+/// Lookups of one run where one large value is read again and again.
+const LARGE_LOOKUPS: usize = 1_000;
+const LARGE_BYTES: usize = 200 << 10;
 /// The keys are looked up in steps of this, which is coprime to their number.
 const STRIDE: usize = 3_001;
 
@@ -17,6 +20,7 @@ const STRIDE: usize = 3_001;
 struct Keys {
     held: Vec<Bytes>,
     missing: Vec<Bytes>,
+    large: Bytes,
 }
 
 thread_local! {
@@ -45,6 +49,11 @@ pub fn prepare(set: fn(Bytes, Bytes)) {
     KEYS.with_borrow_mut(|keys| {
         keys.held = (0..HELD).map(key).collect();
         keys.missing = (HELD..HELD + LOOKUPS as u32).map(key).collect();
+        keys.large = Arc::new(b"/contracts/code".to_vec());
+        set(
+            Arc::new(keys.large.to_vec()),
+            Arc::new(vec![7; LARGE_BYTES]),
+        );
         for (number, key) in (0..HELD).zip(&keys.held) {
             // A copy: a program makes a key anew for each lookup, and `Arc`s that are the same compare at once.
             set(Arc::new(key.to_vec()), value(number));
@@ -69,6 +78,20 @@ pub fn misses(get: fn(Bytes) -> Bytes) -> u64 {
             .map(|key| weight(get(key.clone())))
             .sum()
     })
+}
+
+/// Looks up one key again and again, of a value of 36 bytes. Returns a sum over what it read.
+pub fn repeats_small(get: fn(Bytes) -> Bytes) -> u64 {
+    KEYS.with_borrow(|keys| repeats(get, &keys.held[2], LOOKUPS))
+}
+
+/// Looks up one key again and again, of a value of 200 KiB. Returns a sum over what it read.
+pub fn repeats_large(get: fn(Bytes) -> Bytes) -> u64 {
+    KEYS.with_borrow(|keys| repeats(get, &keys.large, LARGE_LOOKUPS))
+}
+
+fn repeats(get: fn(Bytes) -> Bytes, key: &Bytes, lookups: usize) -> u64 {
+    (0..lookups).map(|_| weight(get(key.clone()))).sum()
 }
 
 fn weight(value: Bytes) -> u64 {
@@ -97,10 +120,22 @@ macro_rules! subject {
             $crate::misses($get)
         }
 
+        /// Looks up one small value again and again.
+        #[unsafe(export_name = "repeat-small")]
+        pub extern "C" fn repeat_small() -> u64 {
+            $crate::repeats_small($get)
+        }
+
+        /// Looks up one large value again and again.
+        #[unsafe(export_name = "repeat-large")]
+        pub extern "C" fn repeat_large() -> u64 {
+            $crate::repeats_large($get)
+        }
+
         #[cfg(not(target_family = "wasm"))]
         fn main() {
             prepare();
-            let _ = (hit(), miss());
+            let _ = (hit(), miss(), repeat_small(), repeat_large());
         }
     };
 }

@@ -89,7 +89,9 @@ impl View {
             .instance
             .get_typed_func::<(), u32>(&mut live.store, name)
             .map_err(|_| RunError::NoView(name.to_string()))?;
-        match view.call(&mut live.store, ()) {
+        let returned = view.call(&mut live.store, ());
+        live.store.data_mut().exchange.end_log();
+        match returned {
             Ok(pointer) => {
                 let memory = live.memory.data(&live.store);
                 let bytes = metashrew::byte_string(memory, pointer);

@@ -28,7 +28,8 @@ pub fn index_block() {
     let mut held = Vec::new();
     for step in 0..4_000 {
         let reach = if step % 3 == 0 { 2_000 } else { 60 };
-        let key = key(numbers.below(reach));
+        let number = numbers.below(reach);
+        let key = key(number);
         let value = get(key.clone());
         digest.add(value.iter().map(|&byte| u64::from(byte)).sum());
         digest.add(value.len() as u64);
@@ -37,6 +38,10 @@ pub fn index_block() {
             let mut next = value.to_vec();
             next.push((height as u8) ^ seed[0]);
             next.truncate(300 - (numbers.below(200) as usize));
+            if number.is_multiple_of(11) {
+                // Long enough that the block keeps it once it has been read.
+                next.resize(4096 + number as usize, height as u8);
+            }
             set(key, Arc::new(next));
         }
         // Blocks that live on, so that a difference in one shows in the next.

@@ -1,0 +1,72 @@
+//! Lines from what a module logs: `__log` takes pieces of text, and a line ends where one says so.
+
+/// The longest line that is waited for, in bytes; a longer one is handed on in pieces.
+const MAX_LINE_BYTES: usize = 64 << 10;
+
+/// Joins pieces to lines and hands each to a sink, without its newline.
+pub(super) struct LogLines {
+    begun: String,
+    sink: Box<dyn FnMut(&str) + Send>,
+}
+
+impl LogLines {
+    pub(super) fn new(sink: Box<dyn FnMut(&str) + Send>) -> Self {
+        LogLines {
+            begun: String::new(),
+            sink,
+        }
+    }
+
+    /// Takes the next piece.
+    pub(super) fn take(&mut self, piece: &str) {
+        for piece in piece.split_inclusive('\n') {
+            self.begun.push_str(piece);
+            if piece.ends_with('\n') || self.begun.len() >= MAX_LINE_BYTES {
+                self.end();
+            }
+        }
+    }
+
+    /// Hands on the line that has begun, if one has: no more will come of it.
+    pub(super) fn end(&mut self) {
+        if !self.begun.is_empty() {
+            (self.sink)(self.begun.strip_suffix('\n').unwrap_or(&self.begun));
+            self.begun.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::{LogLines, MAX_LINE_BYTES};
+
+    /// The lines of some pieces.
+    fn lines(pieces: &[&str]) -> Vec<String> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&lines);
+        let mut log = LogLines::new(Box::new(move |line| {
+            into.lock().unwrap().push(line.to_owned());
+        }));
+        for piece in pieces {
+            log.take(piece);
+        }
+        log.end();
+        log.end();
+        std::mem::take(&mut *lines.lock().unwrap())
+    }
+
+    #[test]
+    fn pieces_are_joined_until_a_newline_comes() {
+        assert_eq!(lines(&["a", "b\nc", "", "\n", "\nd"]), ["ab", "c", "", "d"]);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_kept_whole() {
+        let piece = "x".repeat(MAX_LINE_BYTES - 1);
+        let lines = lines(&[&piece, &piece, &piece]);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.concat().len(), 3 * piece.len());
+    }
+}

@@ -1,0 +1,81 @@
+//! What the block at hand has at its own disposal, for those who look at it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::keyed::Keyed;
+use super::state;
+
+/// The values that the block at hand has written, and the large ones that it has read.
+///
+/// A snapshot: later writes do not change it. It has the methods of a map that metashrew's programs
+/// use, and iterates in the order in which the keys first came.
+#[derive(Debug)]
+pub struct BlockValues(Keyed<Arc<Vec<u8>>>);
+
+/// The values that [`get`](super::get) answers without cache or host: what the block at hand has
+/// written, and the large values that it has read (see there).
+///
+/// In metashrew-core this map has every value that was read. The answer does not depend on the host's
+/// memory. It costs time and heap in proportion to the number of values.
+///
+/// ```
+/// use std::sync::Arc;
+/// use steadfast::metashrew::{get_cache, set};
+///
+/// set(Arc::new(b"/tip".to_vec()), Arc::new(vec![7]));
+/// let values = get_cache();
+/// let (key, value) = values.iter().next().expect("one was set");
+/// assert_eq!((&key[..], &value[..]), (&b"/tip"[..], &[7][..]));
+/// ```
+#[must_use]
+pub fn get_cache() -> BlockValues {
+    state::with(|state| {
+        let mut values = Keyed::new();
+        for (key, value) in state.working_set.iter() {
+            values.entry(key, || value.clone());
+        }
+        BlockValues(values)
+    })
+}
+
+impl BlockValues {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<&Arc<Vec<u8>>> {
+        self.0.get(key)
+    }
+
+    /// Whether there is a value of a key.
+    #[must_use]
+    pub fn contains_key(&self, key: &[u8]) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// The number of keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keys and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<Vec<u8>>, &Arc<Vec<u8>>)> {
+        self.0.iter()
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<Vec<u8>>> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// The values.
+    pub fn values(&self) -> impl Iterator<Item = &Arc<Vec<u8>>> {
+        self.iter().map(|(_, value)| value)
+    }
+}

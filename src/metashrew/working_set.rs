@@ -1,0 +1,176 @@
+//! The values of the block at hand: those that it has written, flushed as metashrew-core flushes them,
+//! and the large ones that it has read.
+//!
+//! metashrew-core queues the key of each `set`, and a flush hands out the queue with each key's last
+//! value: a key that was set twice goes out twice. Hosts keep every pair of a flush, so repeats and
+//! their order are part of what nodes must agree on.
+//!
+//! A host does not give a block's writes back before the block ends, and the cache may have lost any
+//! of them. So the values stay here until the next block begins.
+//!
+//! Large values that were read stay here too, so that reading one again copies nothing. Which ones
+//! depends on the block's own reads and the plan, never on what the cache holds. So the heap is the
+//! same whether the cache is warm, cold or off.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::keyed::Keyed;
+
+/// Shorter values that were only read do not stay: to copy one costs about as much as to look it up.
+const LEAST_READ_BYTES: usize = 4 << 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// Set, and part of the next flush.
+    Queued,
+    /// Set, and part of no flush to come.
+    Written,
+    /// Read from the cache or the host.
+    Read,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// The value that was set last, or read; nothing where what was read has been forgotten.
+    value: Option<Arc<Vec<u8>>>,
+    origin: Origin,
+}
+
+#[derive(Debug)]
+pub struct WorkingSet {
+    values: Keyed<Held>,
+    /// The position in `values` of each `set` that is still to be flushed.
+    queue: Vec<u32>,
+    /// The positions in `values` of what was read.
+    read: Vec<u32>,
+    /// At least the bytes of the keys and values at those positions.
+    read_bytes: usize,
+}
+
+impl WorkingSet {
+    pub const fn new() -> Self {
+        Self {
+            values: Keyed::new(),
+            queue: Vec::new(),
+            read: Vec::new(),
+            read_bytes: 0,
+        }
+    }
+
+    /// The value of a key with this hash.
+    #[inline]
+    pub fn get(&self, key: &[u8], hash: u64) -> Option<&Arc<Vec<u8>>> {
+        self.values.get_hashed(key, hash)?.value.as_ref()
+    }
+
+    /// Whether the next flush hands out a value of this key.
+    pub fn is_queued(&self, key: &[u8]) -> bool {
+        self.values
+            .get(key)
+            .is_some_and(|held| held.origin == Origin::Queued)
+    }
+
+    /// All values, in the order in which their keys came.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<Vec<u8>>, &Arc<Vec<u8>>)> {
+        let values = self.values.iter();
+        values.filter_map(|(key, held)| Some((key, held.value.as_ref()?)))
+    }
+
+    pub fn set(&mut self, key: &Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
+        let position = self.hold(key, value, Origin::Queued);
+        self.queue.push(position);
+    }
+
+    /// Holds a value that was just read, if it is large. All those together take at most `limit`
+    /// bytes: where this one would exceed that, the others are forgotten first.
+    #[inline]
+    pub fn keep(
+        &mut self,
+        key: &Arc<Vec<u8>>,
+        value: &Arc<Vec<u8>>,
+        limit: impl FnOnce() -> usize,
+    ) {
+        if value.len() >= LEAST_READ_BYTES {
+            self.keep_large(key, value, limit());
+        }
+    }
+
+    #[cold]
+    fn keep_large(&mut self, key: &Arc<Vec<u8>>, value: &Arc<Vec<u8>>, limit: usize) {
+        let bytes = key.len() + value.len();
+        if self.read_bytes + bytes > limit {
+            self.forget_read();
+        }
+        if bytes <= limit {
+            let position = self.hold(key, value.clone(), Origin::Read);
+            self.read.push(position);
+            self.read_bytes += bytes;
+        }
+    }
+
+    fn hold(&mut self, key: &Arc<Vec<u8>>, value: Arc<Vec<u8>>, origin: Origin) -> u32 {
+        let (position, held) = self.values.entry(key, || Held {
+            value: None,
+            origin,
+        });
+        *held = Held {
+            value: Some(value),
+            origin,
+        };
+        position
+    }
+
+    /// Forgets what was only read.
+    pub fn forget_read(&mut self) {
+        for position in core::mem::take(&mut self.read) {
+            let (_, held) = self.values.at_mut(position);
+            if held.origin == Origin::Read {
+                held.value = None;
+            }
+        }
+        self.read_bytes = 0;
+    }
+
+    /// The pairs of a flush: one for each `set`, in that order, with its key's last value.
+    pub fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.queue.iter().map(|&position| {
+            let (key, held) = self.values.at(position);
+            let value = held.value.as_ref().map_or(&[][..], |value| value);
+            (key.as_slice(), value)
+        })
+    }
+
+    /// Empties the queue: its pairs were flushed. Shows each key once.
+    pub fn flushed(&mut self, mut show: impl FnMut(&[u8], &[u8])) {
+        for position in core::mem::take(&mut self.queue) {
+            let (key, held) = self.values.at_mut(position);
+            if held.origin == Origin::Queued {
+                held.origin = Origin::Written;
+                show(key, held.value.as_ref().map_or(&[], |value| value));
+            }
+        }
+    }
+
+    /// Empties the queue, and flushes none of it. The values can still be read.
+    pub fn reset(&mut self) {
+        self.flushed(|_, _| {});
+    }
+
+    /// Forgets what is not queued: the next block begins.
+    pub fn begin_block(&mut self) {
+        let mut queued = Self::new();
+        for &position in &self.queue {
+            let (key, held) = self.values.at(position);
+            if let Some(value) = &held.value {
+                queued.set(key, value.clone());
+            }
+        }
+        *self = queued;
+    }
+
+    /// Forgets everything, and gives its memory back.
+    pub fn clear(&mut self) {
+        *self = Self::new();
+    }
+}
