@@ -42,7 +42,7 @@ impl<T> Exclusive<T> {
                 .compare_exchange(NOBODY, us, Ordering::Acquire, Ordering::Relaxed)
         {
             if user == us {
-                a_call_from_within_reached_its_own_static();
+                a_call_came_back_from_within_or_the_instance_had_stopped_in_one();
             }
             spin_loop();
         }
@@ -68,7 +68,7 @@ impl<T> Exclusive<T> {
 // Its name tells the reason in the backtrace of any host.
 #[cold]
 #[inline(never)]
-fn a_call_from_within_reached_its_own_static() -> ! {
+fn a_call_came_back_from_within_or_the_instance_had_stopped_in_one() -> ! {
     black_box(NOBODY);
     platform::abort()
 }

@@ -42,6 +42,7 @@ mod logging;
 pub mod lru_cache;
 mod message;
 mod state;
+mod stdio;
 mod unwritten;
 mod working_set;
 
@@ -67,3 +68,4 @@ pub use logging::log_facade;
 pub use logging::log_panics;
 pub use logging::{Level, LogSink, set_log_sink};
 pub use lru_cache::{CacheAllocationMode, CacheStats, force_evict_to_target_percentage};
+pub use stdio::{Stdout, print, println, stdout};

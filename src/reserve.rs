@@ -269,6 +269,9 @@ pub(crate) fn cut_region(len: u32) {
         record.region_limit = record.region_limit.min(len);
         record.region_outcome = RegionOutcome::Occupied as u32;
     });
+    say(format_args!(
+        "pages of the region are somebody else's: the cache has {len} bytes and leaves them alone"
+    ));
 }
 
 /// Grows the region on demand by `bytes`, rounded up to pages; answers the bytes that it grew by, 0 when refused or when

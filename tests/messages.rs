@@ -13,10 +13,11 @@ const SOURCES: [&str; 4] = [
     "examples/indexer/src/metashrew.rs",
 ];
 /// What stands before a message in a source.
-const ERRORS: [&str; 4] = [
+const ERRORS: [&str; 5] = [
     "#[error(",
     "compile_error!(",
     "halt(format_args!(",
+    "say(format_args!(",
     "\"steadfast plan",
 ];
 /// The same in the command, and where arguments and variables are read.

@@ -95,7 +95,7 @@ pub unsafe fn aligned_alloc(global: &Global, align: usize, size: usize) -> *mut 
 /// # Safety
 /// As for [`malloc`], and `out` is valid for a write.
 pub unsafe fn posix_memalign(global: &Global, out: *mut *mut u8, align: usize, size: usize) -> i32 {
-    if !align.is_power_of_two() {
+    if !align.is_power_of_two() || align < size_of::<*mut u8>() {
         return EINVAL;
     }
     let block = serve(global, size, align);

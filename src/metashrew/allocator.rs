@@ -3,12 +3,12 @@
 //! There is nothing to switch any more: the global allocator that [`plan!`](crate::plan!) declares always has its memory beforehand,
 //! and the cache's memory is apart from it. The switch is kept for programs that ask for it, and does nothing.
 
-use super::lru_cache::{
-    clear_lru_cache, get_actual_lru_cache_memory_limit, get_total_memory_usage,
-};
+use super::lru_cache::{clear_lru_cache, get_total_memory_usage};
 use super::state;
 
-pub use super::lru_cache::{detect_available_memory, ensure_preallocated_memory};
+pub use super::lru_cache::{
+    detect_available_memory, ensure_preallocated_memory, get_actual_lru_cache_memory_limit,
+};
 
 /// Notes that it is enabled, and does nothing else.
 pub fn enable_preallocated_allocator() {

@@ -7,18 +7,20 @@ pub(super) use image_imports::{load_image, offer_image};
 #[cfg(target_arch = "wasm32")]
 pub(super) use imports::{export, flush, get, get_len, host_len, load_input, log};
 #[cfg(not(all(target_arch = "wasm32", target_os = "wasi")))]
-pub(super) use metashrew_log::log_line;
+pub(super) use metashrew_log::{log_line, log_text};
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) use stand_in::{export, flush, get, get_len, host_len, load_input, log};
 #[cfg(all(feature = "image", not(target_arch = "wasm32")))]
 pub(super) use stand_in::{load_image, offer_image};
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
-pub(super) use wasi_log::log_line;
+pub(super) use wasi_log::{log_line, log_text};
 
 /// The sink of a metashrew guest, and of its native stand-in.
 #[cfg(not(all(target_arch = "wasm32", target_os = "wasi")))]
 mod metashrew_log {
     use crate::metashrew::{Level, host_interface};
+
+    pub(in super::super) use host_interface::log as log_text;
 
     pub(in super::super) fn log_line(level: Level, line: &str) {
         match level {
@@ -31,7 +33,7 @@ mod metashrew_log {
 /// The sink of a WASI program: its standard error.
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 mod wasi_log {
-    use crate::memory::platform::write_error;
+    pub(in super::super) use crate::memory::platform::write_error as log_text;
     use crate::metashrew::Level;
 
     pub(in super::super) fn log_line(level: Level, line: &str) {
@@ -40,7 +42,7 @@ mod wasi_log {
             Level::Warning => "WARNING: ",
         };
         for text in [mark, line, "\n"] {
-            write_error(text);
+            log_text(text);
         }
     }
 }

@@ -133,6 +133,30 @@ fn lru_cache_has_metashrews_types() {
     assert_eq!(String::from(ApiCacheKey::from("k".to_string())), "k");
     let HeightPartitionedKey { height, key } = HeightPartitionedKey::from((7, bytes("k")));
     assert_eq!((height, key), (7, bytes("k")));
+    // As lru-mem counts them: the reference, the vector, the bytes.
+    let shared = size_of::<Bytes>() + size_of::<Vec<u8>>() + 1;
+    assert_eq!(CacheValue(bytes("v")).heap_size(), shared);
+    assert_eq!(CacheKey(bytes("k")).heap_size(), shared);
+    let text = ApiCacheKey("k".to_string());
+    assert_eq!(text.heap_size(), size_of::<String>() + 1);
+    let partitioned = HeightPartitionedKey::from((7, bytes("k")));
+    assert_eq!(partitioned.heap_size(), 4 + shared);
+    assert_eq!(
+        CacheValue(bytes("v")).mem_size(),
+        size_of::<CacheValue>() + shared
+    );
+}
+
+#[test]
+fn the_log_has_metashrews_names() {
+    use metashrew::{print, println, stdout};
+    use std::fmt::Write;
+    print!("{} ", 1);
+    println!("two {three}", three = 3);
+    println!();
+    writeln!(stdout(), "four").unwrap();
+    let logged = metashrew::host::stand_in::with(|host| host.log.concat());
+    assert_eq!(logged, "1 two 3\n\nfour\n");
 }
 
 #[test]
@@ -236,6 +260,10 @@ fn the_allocator_has_metashrews_names() {
             lru_cache::get_total_memory_usage(),
             name!(detect_available_memory as fn() -> usize)()
         )
+    );
+    assert_eq!(
+        name!(get_actual_lru_cache_memory_limit as fn() -> usize)(),
+        total
     );
     assert!(percentage > 0.0 && percentage < 1.0);
     name!(reset_preallocated_allocator as fn())();

@@ -282,7 +282,7 @@ fn log(mut caller: Caller<'_, State>, text: u32) -> Result<()> {
     let (bytes, state) = memory.context("no memory")?.data_and_store_mut(&mut caller);
     let text = &bytes[text as usize - 4..];
     let (len, text) = text.split_first_chunk().context("a length")?;
-    let line = std::str::from_utf8(&text[..u32::from_le_bytes(*len) as usize])?;
-    state.log.extend([line, "\n"]);
+    let piece = std::str::from_utf8(&text[..u32::from_le_bytes(*len) as usize])?;
+    state.log.push_str(piece);
     Ok(())
 }

@@ -66,3 +66,34 @@ impl From<(u32, Arc<Vec<u8>>)> for HeightPartitionedKey {
         Self { height, key }
     }
 }
+
+/// Tells the sizes that lru-mem tells of metashrew's own wrappers, as functions instead of its traits.
+macro_rules! sizes {
+    ($($wrapper:ty: $of:ident => $heap:expr;)+) => {$(
+        impl $wrapper {
+            /// The bytes on the heap, the counted reference included.
+            #[must_use]
+            pub fn heap_size(&self) -> usize {
+                let $of = self;
+                $heap
+            }
+
+            /// [`heap_size`](Self::heap_size), and the bytes of the wrapper itself.
+            #[must_use]
+            pub fn mem_size(&self) -> usize {
+                size_of::<Self>() + self.heap_size()
+            }
+        }
+    )+};
+}
+
+sizes! {
+    CacheValue: value => shared(&value.0);
+    CacheKey: key => shared(&key.0);
+    ApiCacheKey: key => size_of::<String>() + key.0.len();
+    HeightPartitionedKey: key => size_of::<u32>() + shared(&key.key);
+}
+
+fn shared(bytes: &Arc<Vec<u8>>) -> usize {
+    size_of::<Arc<Vec<u8>>>() + size_of::<Vec<u8>>() + bytes.len()
+}
