@@ -496,3 +496,27 @@ impl Finished {
         self.live.start(input)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Input, NonZeroU32, seed_at};
+
+    #[test]
+    fn blocks_of_one_seed_forget_each_in_its_own_way() {
+        let seed = NonZeroU32::new(7).unwrap();
+        let at = |height| seed_at(seed, &Input::new(height, &[])).get();
+        let seeds: BTreeSet<u32> = (0..1_000).map(at).collect();
+        assert_eq!(seeds.len(), 1_000);
+        assert_eq!(at(5), at(5), "a run can be repeated");
+    }
+
+    /// Where a height would cancel the seed, the seed stays: none means that nothing is forgotten.
+    #[test]
+    fn no_height_turns_forgetting_off() {
+        let height = 849_236_u32;
+        let cancelling = NonZeroU32::new(height.wrapping_mul(0x9e37_79b9)).unwrap();
+        assert_eq!(seed_at(cancelling, &Input::new(height, &[])), cancelling);
+    }
+}

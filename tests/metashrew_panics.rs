@@ -1,0 +1,19 @@
+//! The text of a panic reaches the host's log. Alone here: the panic hook belongs to the process.
+#![cfg(not(target_family = "wasm"))]
+
+use std::panic::catch_unwind;
+
+use steadfast::metashrew::host::stand_in;
+use steadfast::metashrew::log_panics;
+
+#[test]
+fn a_panic_is_told_in_one_line() {
+    log_panics();
+    let told = catch_unwind(|| panic!("block {} is cut off", 7));
+    // While the host is in use its log cannot be written to; the panic must pass all the same.
+    let within = catch_unwind(|| stand_in::with(|_| panic!("in the host's hands")));
+    assert!(told.is_err() && within.is_err());
+    let log = stand_in::with(|host| host.log.concat());
+    assert!(log.contains("block 7 is cut off"), "{log}");
+    assert!(log.ends_with('\n') && !log.contains("in the host's hands"));
+}
