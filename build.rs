@@ -1,4 +1,4 @@
-//! Checks the `STEADFAST_*` variables and bakes them into the default plan.
+//! Checks the `STEADFAST_*` variables and bakes them into the named plans.
 
 use std::{env, fs, path::Path, process::exit};
 
@@ -7,30 +7,37 @@ const MIB: u64 = 1 << 20;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     refuse_threads();
-    let region_base = size("STEADFAST_REGION_BASE", 128 * MIB);
-    let region_max = size("STEADFAST_REGION_MAX", 1024 * MIB);
-    let c_heap = size("STEADFAST_C_HEAP", 4 * MIB);
-    let expected_entry = size("STEADFAST_EXPECTED_ENTRY", 137);
-    let step = size("STEADFAST_STEP", 4 * MIB);
-    let policy = match variable("STEADFAST_POLICY").as_deref() {
-        None | Some("probe") => "Policy::Probe".to_owned(),
-        Some("ladder") => "Policy::Ladder".to_owned(),
-        Some("exact") => "Policy::Exact".to_owned(),
-        Some("on-demand") => format!("Policy::OnDemand {{ step: Bytes::new({step}) }}"),
-        Some("off") => "Policy::Off".to_owned(),
-        Some(other) => refuse(&format!(
-            "STEADFAST_POLICY is {other:?}; it must be probe, ladder, exact, on-demand or off"
-        )),
-    };
-    let Ok(expected_entry) = u32::try_from(expected_entry) else {
-        refuse("STEADFAST_EXPECTED_ENTRY is far too large; it is the bytes of one key and value")
-    };
+    let bytes = |name| or_none(size(name).map(|bytes| format!("Bytes::new({bytes})")));
+    let region_base = bytes("STEADFAST_REGION_BASE");
+    let region_max = bytes("STEADFAST_REGION_MAX");
+    let c_heap = bytes("STEADFAST_C_HEAP");
+    let expected_entry = size("STEADFAST_EXPECTED_ENTRY").map(|bytes| {
+        u32::try_from(bytes).unwrap_or_else(|_| {
+            refuse(
+                "STEADFAST_EXPECTED_ENTRY is far too large; it is the bytes of one key and value",
+            )
+        })
+    });
+    let expected_entry = or_none(expected_entry.map(|bytes| bytes.to_string()));
+    let step = size("STEADFAST_STEP").unwrap_or(4 * MIB);
+    let policy = or_none(
+        variable("STEADFAST_POLICY").map(|policy| match policy.as_str() {
+            "probe" => "Policy::Probe".to_owned(),
+            "ladder" => "Policy::Ladder".to_owned(),
+            "exact" => "Policy::Exact".to_owned(),
+            "on-demand" => format!("Policy::OnDemand {{ step: Bytes::new({step}) }}"),
+            "off" => "Policy::Off".to_owned(),
+            other => refuse(&format!(
+                "STEADFAST_POLICY is {other:?}; it must be probe, ladder, exact, on-demand or off"
+            )),
+        }),
+    );
     // Whether the sizes fit together is checked by `Plan::checked`, in one place for code and variables alike.
     let baked = format!(
-        "const BAKED: Plan = Plan {{\n    \
-             region_base: Bytes::new({region_base}),\n    \
-             region_max: Bytes::new({region_max}),\n    \
-             c_heap: Bytes::new({c_heap}),\n    \
+        "const VARIABLES: Variables = Variables {{\n    \
+             region_base: {region_base},\n    \
+             region_max: {region_max},\n    \
+             c_heap: {c_heap},\n    \
              expected_entry: {expected_entry},\n    \
              policy: {policy},\n}};\n"
     );
@@ -60,11 +67,14 @@ fn variable(name: &str) -> Option<String> {
     }
 }
 
+/// An `Option` as source code.
+fn or_none(value: Option<String>) -> String {
+    value.map_or("None".to_owned(), |value| format!("Some({value})"))
+}
+
 /// A size such as `134217728`, `512KiB`, `128MiB`, `1GiB`; in bytes.
-fn size(name: &str, default: u64) -> u64 {
-    let Some(text) = variable(name) else {
-        return default;
-    };
+fn size(name: &str) -> Option<u64> {
+    let text = variable(name)?;
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = match text[digits.len()..].trim() {
         "" | "B" => 1,
@@ -74,7 +84,7 @@ fn size(name: &str, default: u64) -> u64 {
         _ => bad_size(name, &text),
     };
     match digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)) {
-        Some(bytes) => bytes,
+        Some(bytes) => Some(bytes),
         None => bad_size(name, &text),
     }
 }

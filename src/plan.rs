@@ -56,13 +56,77 @@ pub struct Plan {
     policy: Policy,
 }
 
+/// What the `STEADFAST_*` variables of the build say.
+struct Variables {
+    region_base: Option<Bytes>,
+    region_max: Option<Bytes>,
+    c_heap: Option<Bytes>,
+    expected_entry: Option<u32>,
+    policy: Option<Policy>,
+}
+
+impl Variables {
+    /// The plan with what the variables say in place of its own numbers.
+    const fn over(&self, plan: Plan) -> Plan {
+        const fn or(set: Option<Bytes>, otherwise: Bytes) -> Bytes {
+            match set {
+                Some(bytes) => bytes,
+                None => otherwise,
+            }
+        }
+        Plan {
+            region_base: or(self.region_base, plan.region_base),
+            region_max: or(self.region_max, plan.region_max),
+            c_heap: or(self.c_heap, plan.c_heap),
+            expected_entry: match self.expected_entry {
+                Some(bytes) => bytes,
+                None => plan.expected_entry,
+            },
+            policy: match self.policy {
+                Some(policy) => policy,
+                None => plan.policy,
+            },
+        }
+        .checked()
+    }
+}
+
 /// A plan as the custom section holds it.
 pub type EncodedPlan = [u8; Plan::ENCODED_LEN];
 
 impl Plan {
-    /// The defaults: region at 128 MiB, at most 1 GiB, 4 MiB for C, entries of 137 bytes, policy probe;
-    /// each can be set at build time by a `STEADFAST_*` variable (see the README).
-    pub const DEFAULT: Self = BAKED.checked();
+    /// 128 MiB for static data and heap, up to 1 GiB of region, 4 MiB for C, entries of 137 bytes, policy probe.
+    ///
+    /// A `STEADFAST_*` variable of the build (see the README) replaces its number, here and in
+    /// [`METASHREW`](Self::METASHREW).
+    pub const DEFAULT: Self = VARIABLES.over(Self {
+        region_base: Bytes::mib(128),
+        region_max: Bytes::gib(1),
+        c_heap: Bytes::mib(4),
+        expected_entry: 137,
+        policy: Policy::Probe,
+    });
+
+    /// For metashrew's indexers: 1 GiB for static data and heap, and up to 1023 MiB of region; otherwise as
+    /// [`DEFAULT`](Self::DEFAULT).
+    ///
+    /// A production indexer needs more heap than the default plan has, and a node halts where the heap
+    /// ends. The region ends a MiB below 2 GiB, because metashrew's host and others take a pointer for an
+    /// `i32`.
+    ///
+    /// ```
+    /// use steadfast::Plan;
+    ///
+    /// steadfast::plan!(Plan::METASHREW);
+    /// # fn main() {}
+    /// ```
+    pub const METASHREW: Self = VARIABLES.over(Self {
+        region_base: Bytes::gib(1),
+        region_max: Bytes::mib(1023),
+        c_heap: Bytes::mib(4),
+        expected_entry: 137,
+        policy: Policy::Probe,
+    });
 
     /// Places the region, and with it the end of the heap's budget. A whole number of pages. Base
     /// and maximum together stay a page below 4 GiB.
@@ -388,6 +452,33 @@ mod tests {
             assert!(Plan::decode(&changed).is_err(), "byte {at}");
         }
         assert_eq!(Plan::decode(&encoded[1..]), Err(PlanError::Length(63)));
+    }
+
+    /// The first byte past the plan has an address that is positive as an `i32`.
+    #[test]
+    fn metashrew_s_plan_stays_below_two_gib() {
+        let plan = Plan::METASHREW;
+        assert!(plan.region_base() >= Bytes::gib(1));
+        let end = plan.region_base().get() + plan.region_max().get();
+        assert!(i32::try_from(end).is_ok(), "{end:#x}");
+    }
+
+    #[test]
+    fn variables_replace_the_numbers_of_a_plan_and_no_others() {
+        let none = Variables {
+            region_base: None,
+            region_max: None,
+            c_heap: None,
+            expected_entry: None,
+            policy: None,
+        };
+        assert_eq!(none.over(ON_DEMAND), ON_DEMAND);
+        let region_base = Variables {
+            region_base: Some(Bytes::mib(64)),
+            ..none
+        };
+        let expected = ON_DEMAND.with_region_base(Bytes::mib(64));
+        assert_eq!(region_base.over(ON_DEMAND), expected);
     }
 
     /// Plans that no builder makes.

@@ -137,20 +137,21 @@ pub fn indexer(name: &str) -> Vec<u8> {
         .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests`", path.display()))
 }
 
-/// The command that builds the guest `churn` as cargo does by default, and where the module then stands: in a directory of
-/// its own, out of the way of other builds.
+/// The command that builds a guest as cargo does by default, and where the module then stands: in a directory of its own,
+/// out of the way of other builds.
 ///
 /// # Panics
 /// Outside of cargo.
-pub fn debug_build(target: &str, directory: &str) -> (Command, PathBuf) {
-    let directory = path(target, "churn").with_file_name(directory);
+pub fn debug_build(guest: &str, target: &str, directory: &str) -> (Command, PathBuf) {
+    let directory = path(target, guest).with_file_name(directory);
     let mut command = Command::new(env::var_os("CARGO").expect("cargo runs the tests"));
     command
         .args(["build", "--quiet", "--package", "wasm-test-guests"])
-        .args(["--bin", "churn", "--target", target, "--target-dir"])
+        .args(["--bin", guest, "--target", target, "--target-dir"])
         .arg(&directory)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    (command, directory.join(target).join("debug/churn.wasm"))
+    let module = directory.join(target).join("debug").join(guest);
+    (command, module.with_extension("wasm"))
 }
 
 impl Guest {

@@ -13,7 +13,7 @@ use wasmparser::{ExternalKind, KnownCustom, Linking, Parser, Payload, SymbolFlag
 
 /// Builds the guest `churn` for debugging.
 fn debug_module(target: &str) -> PathBuf {
-    let (mut build, module) = debug_build(target, "debug-build");
+    let (mut build, module) = debug_build("churn", target, "debug-build");
     let status = build.status().expect("cargo can be run");
     assert!(status.success(), "the debug build for {target} failed");
     module

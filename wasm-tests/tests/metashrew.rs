@@ -249,6 +249,25 @@ fn large_reservations_work_or_fail_alike_at_every_ceiling() {
     }
 }
 
+/// What it holds at once is more than the whole budget of `Plan::DEFAULT`.
+#[test]
+fn nested_memories_fit_metashrew_s_plan() {
+    const HELD: u64 = 4 * 43_554_432;
+    for target in TARGETS {
+        let runner = runner(target, "nested-memories");
+        let budget = runner.guest().plan().unwrap().region_base().get();
+        for ceiling in [budget, 4096 * MIB] {
+            let runner = with(&runner, |config| config.ceiling = ceiling);
+            let mut state = MemoryState::default();
+            let report = runner.run_block(&block(1, 0), &mut state).unwrap();
+            let peak = report.observed.unwrap().heap_use.unwrap().peak_bytes;
+            assert!(u64::from(peak) >= HELD && HELD > BUDGET, "{target}: {peak}");
+            let stored = state.snapshot().unwrap().get(b"/nested").unwrap();
+            assert_eq!(stored.unwrap(), (HELD as u32).to_le_bytes(), "{target}");
+        }
+    }
+}
+
 /// A host writes a whole value, however short the buffer is: the module stops before it is asked.
 #[test]
 fn a_short_buffer_is_never_given_to_the_host() {

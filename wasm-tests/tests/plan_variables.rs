@@ -11,17 +11,20 @@ const TARGET: &str = TARGETS[1];
 
 const DIRECTORY: &str = "variables-build";
 
-/// Builds the guest `churn` with these variables.
-fn build(variables: &[(&str, &str)]) -> Output {
-    let (mut build, _) = debug_build(TARGET, DIRECTORY);
+/// A guest on `Plan::DEFAULT`, and one on `Plan::METASHREW`.
+const GUESTS: [&str; 2] = ["churn", "nested-memories"];
+
+/// Builds the guest with these variables.
+fn build(guest: &str, variables: &[(&str, &str)]) -> Output {
+    let (mut build, _) = debug_build(guest, TARGET, DIRECTORY);
     build
         .envs(variables.iter().copied())
         .output()
         .expect("cargo can be run")
 }
 
-fn plan_of_the_build() -> Plan {
-    let (_, module) = debug_build(TARGET, DIRECTORY);
+fn plan_of_the_build(guest: &str) -> Plan {
+    let (_, module) = debug_build(guest, TARGET, DIRECTORY);
     let module = fs::read(module).expect("it was built");
     Parser::new(0)
         .parse_all(&module)
@@ -36,15 +39,6 @@ fn plan_of_the_build() -> Plan {
 
 #[test]
 fn variables_change_the_plan_and_their_faults_are_told() {
-    let output = build(&[
-        ("STEADFAST_REGION_BASE", "32MiB"),
-        ("STEADFAST_REGION_MAX", "64 MiB"),
-        ("STEADFAST_C_HEAP", "131072"),
-        ("STEADFAST_EXPECTED_ENTRY", "80"),
-        ("STEADFAST_POLICY", "on-demand"),
-        ("STEADFAST_STEP", "256KiB"),
-    ]);
-    assert!(output.status.success(), "{output:?}");
     let expected = Plan::DEFAULT
         .with_region_base(Bytes::mib(32))
         .with_region_max(Bytes::mib(64))
@@ -53,7 +47,26 @@ fn variables_change_the_plan_and_their_faults_are_told() {
         .with_policy(Policy::OnDemand {
             step: Bytes::kib(256),
         });
-    assert_eq!(plan_of_the_build(), expected);
+    for guest in GUESTS {
+        let output = build(
+            guest,
+            &[
+                ("STEADFAST_REGION_BASE", "32MiB"),
+                ("STEADFAST_REGION_MAX", "64 MiB"),
+                ("STEADFAST_C_HEAP", "131072"),
+                ("STEADFAST_EXPECTED_ENTRY", "80"),
+                ("STEADFAST_POLICY", "on-demand"),
+                ("STEADFAST_STEP", "256KiB"),
+            ],
+        );
+        assert!(output.status.success(), "{guest}: {output:?}");
+        assert_eq!(plan_of_the_build(guest), expected, "{guest}");
+    }
+    // What only one of the two plans allows is an error with that plan alone.
+    let large = [("STEADFAST_REGION_MAX", "3GiB")];
+    assert!(build(GUESTS[0], &large).status.success());
+    let refused = String::from_utf8(build(GUESTS[1], &large).stderr).unwrap();
+    assert!(refused.contains("a page below 4 GiB"), "{refused}");
 
     for (variable, value, told) in [
         (
@@ -85,15 +98,17 @@ fn variables_change_the_plan_and_their_faults_are_told() {
             "probe, ladder, exact, on-demand or off",
         ),
     ] {
-        let output = build(&[(variable, value)]);
+        let output = build(GUESTS[0], &[(variable, value)]);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{variable}={value} was taken");
         assert!(stderr.contains(told), "{variable}={value}: {stderr}");
     }
 
-    let output = build(&[]);
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(plan_of_the_build(), Plan::DEFAULT);
+    for (guest, plan) in GUESTS.into_iter().zip([Plan::DEFAULT, Plan::METASHREW]) {
+        let output = build(guest, &[]);
+        assert!(output.status.success(), "{guest}: {output:?}");
+        assert_eq!(plan_of_the_build(guest), plan, "{guest}");
+    }
 }
 
 #[test]
@@ -103,7 +118,7 @@ fn threads_are_refused_by_the_flags_of_the_build() {
         "-C target-feature=+bulk-memory,+atomics",
         "-C link-args=--shared-memory",
     ] {
-        let (mut build, _) = debug_build(TARGET, "threads-build");
+        let (mut build, _) = debug_build(GUESTS[0], TARGET, "threads-build");
         let output = build.env("RUSTFLAGS", flags).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{flags}");

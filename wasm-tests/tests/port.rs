@@ -5,6 +5,7 @@ use steadfast_ops::reference::Indexer;
 use wasm_tests::indexer;
 
 const MIB: u64 = 1 << 20;
+const BUDGET: u64 = 1024 * MIB;
 
 #[test]
 fn it_indexes_a_real_block_alike_whatever_is_granted() {
@@ -13,14 +14,14 @@ fn it_indexes_a_real_block_alike_whatever_is_granted() {
     let runner = Runner::new(&indexer("metashrew_port"), RunConfig::default()).unwrap();
     let mut seen = None;
     for (ceiling, cache) in [
-        (4096, None),
-        (512, None),
-        (129, None),
-        (128, None),
-        (4096, Some(9_000)),
+        (4096 * MIB, None),
+        (BUDGET + 384 * MIB, None),
+        (BUDGET + MIB, None),
+        (BUDGET, None),
+        (4096 * MIB, Some(9_000)),
     ] {
         let config = RunConfig {
-            ceiling: ceiling * MIB,
+            ceiling,
             cache,
             ..RunConfig::default()
         };
@@ -29,12 +30,12 @@ fn it_indexes_a_real_block_alike_whatever_is_granted() {
             .with_config(config)
             .unwrap()
             .run_block(&input, &mut state);
-        let report = report.unwrap_or_else(|error| panic!("{ceiling} MiB: {error}"));
+        let report = report.unwrap_or_else(|error| panic!("{ceiling} B: {error}"));
         let result = (state_digest(&state).unwrap(), report.heap_trace().unwrap());
         assert_eq!(
             &result,
             seen.get_or_insert(result),
-            "{ceiling} MiB, {cache:?}"
+            "{ceiling} B, {cache:?}"
         );
     }
 }

@@ -98,7 +98,7 @@ fn so_it_is_with_the_limiter_of_wasmi() {
 #[test]
 fn a_module_that_declares_its_budget_is_refused_before_it_starts() {
     for target in TARGETS {
-        let (mut build, built) = debug_build(target, "declared-build");
+        let (mut build, built) = debug_build("churn", target, "declared-build");
         let flags = format!("-Clink-arg=--initial-memory={BUDGET}");
         let output = build.env("RUSTFLAGS", flags).output().unwrap();
         assert!(output.status.success(), "{output:?}");

@@ -19,7 +19,7 @@ use steadfast::metashrew::{
 };
 
 // Its entries have 60 bytes of key and value, as `steadfast size` tells.
-steadfast::plan!(steadfast::Plan::DEFAULT.with_expected_entry(60));
+steadfast::plan!(steadfast::Plan::METASHREW.with_expected_entry(60));
 
 /// Indexes the host's block.
 #[unsafe(no_mangle)]
