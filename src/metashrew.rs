@@ -43,6 +43,7 @@ mod message;
 mod pending;
 mod state;
 mod unwritten;
+mod visible;
 
 pub use debug::{
     KeyPrefixStats, LruDebugStats, PrefixAnalysisConfig, clear_prefix_hit_stats,

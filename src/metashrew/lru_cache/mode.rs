@@ -73,15 +73,15 @@ pub fn flush_to_lru() {}
 /// From now on [`get`](crate::metashrew::get) reads among the entries at this height, and [`set`](crate::metashrew::set) leaves the
 /// cache out.
 pub fn set_view_height(height: u32) {
-    state::with(|state| state.view_height = Some(height));
+    state::with(|state| state.set_view_height(Some(height)));
 }
 
 /// From now on [`get`](crate::metashrew::get) reads from the main pool.
 pub fn clear_view_height() {
-    state::with(|state| state.view_height = None);
+    state::with(|state| state.set_view_height(None));
 }
 
 /// The view's height, where one is set.
 pub fn get_view_height() -> Option<u32> {
-    state::with(|state| state.view_height)
+    state::with(|state| state.view_height())
 }
