@@ -10,6 +10,8 @@ mod lru_cache_memory_detection_test;
 mod names;
 mod pools;
 mod threads;
+mod views;
+mod warm;
 
 use std::sync::Arc;
 
