@@ -149,6 +149,12 @@ impl Cache {
         self.store.as_ref()?.peek(Scope::Main, key)
     }
 
+    /// As [`peek`](Self::peek), of an entry that was written at a height or before.
+    #[cfg(feature = "metashrew")]
+    pub(crate) fn peek_up_to(&self, key: &[u8], height: u32) -> Option<&[u8]> {
+        self.store.as_ref()?.peek_up_to(key, height)
+    }
+
     /// Whether there is an entry with this key. No promotion, no counting.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {

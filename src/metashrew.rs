@@ -44,6 +44,7 @@ mod message;
 mod state;
 mod stdio;
 mod unwritten;
+mod visible;
 mod working_set;
 
 pub use block_values::{BlockValues, get_cache};

@@ -188,6 +188,20 @@ impl Store {
         self.bytes(self.value_span(at))
     }
 
+    /// As [`peek`](Self::peek) in the main scope, of an entry that was written at a height or before.
+    #[cfg(feature = "metashrew")]
+    pub fn peek_up_to(&self, key: &[u8], height: u32) -> Option<&[u8]> {
+        let at = self.find(Scope::Main, key, Scope::Main.hash(key))?.get();
+        let is_later = self
+            .region
+            .entry(at)
+            .is_none_or(|entry| entry.height > height);
+        if is_later || self.is_invalid(at) {
+            return None;
+        }
+        self.bytes(self.value_span(at))
+    }
+
     /// Stores a value. Where that is refused the key is not there either: an older value is none.
     pub fn insert(&mut self, scope: Scope, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
         let size = match self.size_that_fits(scope, key, value.len()) {

@@ -8,6 +8,7 @@ use super::host_interface::HostKey;
 use super::image;
 use super::logging::{Level, halt, line};
 use super::lru_cache::{CacheAllocationMode, CacheStats};
+use super::visible::Visible;
 use super::working_set::WorkingSet;
 use crate::cache::{Cache, Lookup, Pool, Scope, hash};
 use crate::exclusive::Exclusive;
@@ -34,8 +35,14 @@ pub struct State {
     pub working_set: WorkingSet,
     mode: CacheAllocationMode,
     view_height: Option<u32>,
-    /// The height of the last block that was taken in.
+    /// The height in front of the last input, if it had one; `None` before the first input.
+    input_height: Option<Option<u32>>,
+    /// Whether the cache has been brought to the block of that input.
+    is_begun: bool,
+    /// The height of the block that the cache has been brought to.
     block_height: Option<u32>,
+    /// What reads may see of the cache; `None` until the next use finds out.
+    visible: Option<Visible>,
     /// The counters when they were last reset.
     counted_before: CacheStats,
     pub debugging: Debugging,
@@ -51,7 +58,10 @@ impl State {
             working_set: WorkingSet::new(),
             mode: CacheAllocationMode::Indexer,
             view_height: None,
+            input_height: None,
+            is_begun: false,
             block_height: None,
+            visible: None,
             counted_before: CacheStats {
                 hits: 0,
                 misses: 0,
@@ -65,9 +75,17 @@ impl State {
         }
     }
 
-    /// The cache, opened at first use. Where the module has opened its one cache elsewhere, one that holds nothing.
+    /// The cache, opened at first use and brought to the block at hand, unless a view is. Where the
+    /// module has opened its one cache elsewhere, one that holds nothing.
     #[inline]
     pub fn cache(&mut self) -> &mut Cache {
+        self.visible();
+        self.opened()
+    }
+
+    /// The cache as it is, opened at first use.
+    #[inline]
+    fn opened(&mut self) -> &mut Cache {
         if self.cache.is_none() {
             self.open();
         }
@@ -83,7 +101,8 @@ impl State {
             );
             Cache::new(Region::none())
         }));
-        let cache = self.cache();
+        let cache = self.opened();
+        // An image tells which block its entries are as of.
         if cache.start().is_warm() {
             self.block_height = Some(cache.height());
         }
@@ -100,6 +119,7 @@ impl State {
 
     pub fn set_mode(&mut self, mode: CacheAllocationMode) {
         self.mode = mode;
+        self.visible = None;
         if self.is_open() {
             self.divide();
         }
@@ -108,7 +128,7 @@ impl State {
     /// Gives the region to the pools that the mode serves.
     fn divide(&mut self) {
         let mode = self.mode;
-        let cache = self.cache();
+        let cache = self.opened();
         let half = cache.stats().max_arena_bytes / 2;
         let (main, others) = match mode {
             CacheAllocationMode::Indexer => (u32::MAX, TOKEN_QUOTA_BYTES),
@@ -117,16 +137,6 @@ impl State {
         cache.set_quota(Pool::Main, main);
         cache.set_quota(Pool::View, others);
         cache.set_quota(Pool::Api, others);
-    }
-
-    /// Sets or ends a view's height. What was read at another height is forgotten.
-    pub fn set_view_height(&mut self, height: Option<u32>) {
-        self.view_height = height;
-        self.working_set.forget_read();
-    }
-
-    pub fn view_height(&self) -> Option<u32> {
-        self.view_height
     }
 
     /// Empties the cache and sets its statistics to zero.
@@ -151,36 +161,78 @@ impl State {
         }
     }
 
-    /// Whose entries a `get` finds. A view of the block that a shared image is as of reads the indexer's.
-    fn scope(&mut self) -> Scope {
-        let Some(height) = self.view_height else {
-            return Scope::Main;
-        };
-        let cache = self.cache();
-        if cache.is_frozen() && cache.height() == height {
-            return Scope::Main;
+    /// The height that a view has set.
+    pub fn view_height(&self) -> Option<u32> {
+        self.view_height
+    }
+
+    /// Sets or ends a view's height. What was read at another height is forgotten.
+    pub fn set_view_height(&mut self, height: Option<u32>) {
+        self.view_height = height;
+        self.visible = None;
+        self.working_set.forget_read();
+    }
+
+    /// What reads may see of the cache. The first use after an input, which may have been a view's,
+    /// brings the cache to the block at hand.
+    #[inline]
+    fn visible(&mut self) -> Visible {
+        match self.visible {
+            Some(visible) => visible,
+            None => self.find_visible(),
         }
-        Scope::View(height)
+    }
+
+    #[cold]
+    fn find_visible(&mut self) -> Visible {
+        let height = self.view_height.or(self.input_height.flatten());
+        let is_view = self.is_view();
+        let cache = self.opened();
+        let visible = if cache.is_frozen() {
+            Visible::of_image(cache.height(), height)
+        } else if is_view {
+            match height {
+                Some(height) if self.mode == CacheAllocationMode::View => Visible::View(height),
+                _ => Visible::Nothing,
+            }
+        } else if cache.start().is_warm() && self.input_height.is_none() {
+            // The image may be of another branch than the block, which nobody has told of yet.
+            Visible::Nothing
+        } else {
+            self.bring_to_block();
+            Visible::Main
+        };
+        self.visible = Some(visible);
+        visible
+    }
+
+    /// Whether the cache is the indexer's own, and as of the block before the one at hand.
+    fn is_indexing(&mut self) -> bool {
+        self.visible() == Visible::Main && !self.opened().is_frozen()
     }
 
     /// The writes have been handed to the host: the cache is told of them, and is as of them.
     ///
-    /// Not before: a write that no host has got must not be found by a later block.
+    /// Not before: a write that no host has got must not be found by a later block. What views have
+    /// read does not hold any more. In a view the host may take the writes or drop them, so the cache
+    /// keeps nothing that could differ.
     pub fn flushed(&mut self) {
+        if !self.is_indexing() {
+            self.working_set.reset();
+            self.working_set.forget_read();
+            self.opened().clear();
+            return;
+        }
         let mut working_set = core::mem::replace(&mut self.working_set, WorkingSet::new());
         working_set.forget_read();
-        if self.view_height.is_none() {
-            working_set.flushed(|key, value| self.store(Scope::Main, key, value));
-        } else {
-            working_set.reset();
-        }
+        working_set.flushed(|key, value| self.store(Scope::Main, key, value));
         self.working_set = working_set;
-        if !self.is_view() && self.is_open() {
-            image::offer(self.cache());
-        }
+        let cache = self.opened();
+        cache.evict_pool_to(Pool::View, 0, usize::MAX);
+        image::offer(cache);
     }
 
-    /// Whether the instance answers a view rather than index blocks.
+    /// Whether the program has said that it answers a view rather than index blocks.
     fn is_view(&self) -> bool {
         self.view_height.is_some() || matches!(self.mode, CacheAllocationMode::View)
     }
@@ -193,21 +245,17 @@ impl State {
         }
         // If it takes heap for a long key, it does so whether the cache has the value or not.
         let host_key = HostKey::new(key);
-        let scope = self.scope();
+        let visible = self.visible();
         // Told apart here, so that a lookup in the main pool is compiled for it.
-        let (value, is_hit) = match (scope, self.cache()) {
-            (Scope::Main, cache) => copied(cache.scope(Scope::Main).get_or_fetch_hashed(
+        let (value, is_hit) = match (visible, self.opened()) {
+            (Visible::Main, cache) => copied(cache.scope(Scope::Main).get_or_fetch_hashed(
                 key,
                 hash,
                 || fetched(&host_key),
             )),
-            (scope, cache) => copied(
-                cache
-                    .scope(scope)
-                    .get_or_fetch_hashed(key, hash, || fetched(&host_key)),
-            ),
+            (visible, cache) => copied(visible.read(cache, key, hash, || fetched(&host_key))),
         };
-        if scope == Scope::Main {
+        if matches!(visible, Visible::Main | Visible::MainUpTo(_)) {
             self.debugging.track(key, is_hit);
         }
         let value = Arc::new(value);
@@ -235,29 +283,51 @@ impl State {
         if scope == Scope::Main && self.working_set.is_queued(key) {
             return None;
         }
-        let held = self.cache().scope(scope).get(key);
+        let held = match self.main_in_view(scope) {
+            Some(Visible::MainUpTo(height)) => self.opened().peek_up_to(key, height),
+            Some(_) => None,
+            None => self.cache().scope(scope).get(key),
+        };
         held.map(|value| Arc::new(copy(value)))
     }
 
     /// Stores an entry. Where it does not fit, an older value does not stay either.
     pub fn store(&mut self, scope: Scope, key: &[u8], value: &[u8]) {
         self.working_set.forget_read();
-        let _ = self.cache().scope(scope).insert(key, value);
+        if self.main_in_view(scope).is_some() {
+            // It holds at the view's height, and the pool is as of another.
+            self.opened().remove(key);
+        } else {
+            let _ = self.cache().scope(scope).insert(key, value);
+        }
     }
 
-    /// Takes note that the host has handed in the block at a height; `None` for an input without one.
-    ///
-    /// The main pool holds the state as of the block before. Where this block is not the one after that, what could differ
-    /// is dropped: what was written from this height on if the chain has been reorganised, everything if blocks are missing.
+    /// What is visible, where that is not all of the main pool and the scope is: a view of another
+    /// height. Not in the views' own mode, where the main pool is the program's.
+    fn main_in_view(&mut self, scope: Scope) -> Option<Visible> {
+        let is_main = scope == Scope::Main && self.mode == CacheAllocationMode::Indexer;
+        Some(self.visible()).filter(|visible| is_main && *visible != Visible::Main)
+    }
+
+    /// Takes note that the host has handed in the input of a block or a view, at a height; `None` for
+    /// an input without one. The cache is left alone: a view's height may be set before it is used.
     pub fn begin_block(&mut self, height: Option<u32>) {
         self.working_set.begin_block();
-        if self.is_view() {
+        self.input_height = Some(height);
+        self.is_begun = false;
+        self.visible = None;
+    }
+
+    /// Brings the cache to the block at hand, whose host holds the state as of the block before. Where
+    /// the cache is not as of that one, what could differ is dropped: what was written from this
+    /// height on if the chain has been reorganised, everything if blocks are missing.
+    fn bring_to_block(&mut self) {
+        let Some(height) = self.input_height.filter(|_| !self.is_begun) else {
             return;
-        }
-        // An image tells which block its entries are as of.
-        self.cache();
+        };
+        self.is_begun = true;
         let last = core::mem::replace(&mut self.block_height, height);
-        let cache = self.cache();
+        let cache = self.opened();
         match (last, height) {
             (None, _) => {}
             (Some(last), Some(height)) if last.checked_add(1) == Some(height) => {}

@@ -11,6 +11,8 @@ mod names;
 mod pools;
 mod reads;
 mod threads;
+mod views;
+mod warm;
 
 use std::sync::Arc;
 

@@ -1,0 +1,207 @@
+//! Blocks that set a view's height or mode, or read before their input: they store the same in fresh
+//! instances, with a warm image, and in an instance that is kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{bytes, on_host};
+use steadfast::metashrew::host::stand_in;
+use steadfast::metashrew::lru_cache::{CacheAllocationMode, clear_view_height};
+use steadfast::metashrew::*;
+use steadfast::region::{Status, vouch};
+
+/// A block: its height, its branch, and whether it writes `/tip`.
+type Block = (u32, u8, bool);
+
+/// The second branch replaces blocks 2 and 3, the third one block 4.
+const BLOCKS: [Block; 8] = [
+    (1, b'a', true),
+    (2, b'a', true),
+    (3, b'a', true),
+    (2, b'b', false),
+    (3, b'b', true),
+    (4, b'b', true),
+    (4, b'c', false),
+    (5, b'c', true),
+];
+
+/// Reads the tip, and has the flush tell what it was.
+fn note(step: u8) {
+    let tip = get(bytes("/tip"));
+    set(Arc::new(vec![b'/', b'r', step]), tip);
+}
+
+/// Writes what the block's input says.
+fn write(input: &[u8]) {
+    if input[5] == 1 {
+        set(bytes("/tip"), Arc::new(input[..5].to_vec()));
+    }
+}
+
+fn height_of(input: &[u8]) -> u32 {
+    u32::from_le_bytes(*input.first_chunk().expect("a height is in front"))
+}
+
+/// The programs. Each takes its input before it reads the state.
+const PROGRAMS: [(&str, fn()); 7] = [
+    ("a block", || {
+        let input = input();
+        note(0);
+        write(&input);
+        flush();
+    }),
+    ("a view's height while it reads", || {
+        let input = input();
+        set_view_for_height(height_of(&input));
+        note(0);
+        set_view_for_height(7);
+        note(1);
+        clear_view_height();
+        write(&input);
+        flush();
+    }),
+    ("a view's height while it flushes", || {
+        let input = input();
+        note(0);
+        set_view_for_height(height_of(&input));
+        note(1);
+        write(&input);
+        flush();
+        clear_view_cache();
+    }),
+    ("a view's height while it takes its input", || {
+        set_view_for_height(4);
+        let input = input();
+        clear_view_height();
+        note(0);
+        write(&input);
+        flush();
+    }),
+    ("a view's height now and then", || {
+        let input = input();
+        if height_of(&input) % 2 == 0 {
+            set_view_for_height(9);
+        }
+        note(0);
+        write(&input);
+        flush();
+        note(1);
+        reset();
+        clear_view_cache();
+    }),
+    ("the views' mode", || {
+        set_cache_mode(CacheAllocationMode::View);
+        let input = input();
+        note(0);
+        set_view_for_height(1);
+        note(1);
+        clear_view_height();
+        write(&input);
+        flush();
+    }),
+    ("the views' mode while it reads", || {
+        let input = input();
+        set_cache_mode(CacheAllocationMode::View);
+        note(0);
+        set_view_for_height(6);
+        note(1);
+        clear_view_height();
+        set_cache_mode(CacheAllocationMode::Indexer);
+        note(2);
+        write(&input);
+        flush();
+        note(3);
+        reset();
+    }),
+];
+
+/// What the host hands from one block to the next.
+#[derive(Clone, Copy, Debug)]
+enum Between {
+    Nothing,
+    /// The image that the last block has offered.
+    Image,
+    Instance,
+}
+
+/// Runs the program over the blocks, and goes back in the chain where they do. Returns what was flushed.
+fn run(program: fn(), between: Between) -> Vec<Vec<u8>> {
+    stand_in::instance(|| {
+        on_host("/tip", "before the first block");
+        let mut states = BTreeMap::new();
+        for (height, branch, writes) in BLOCKS {
+            stand_in::with(|host| {
+                let state = states.entry(height).or_insert_with(|| host.store.clone());
+                host.store = state.clone();
+                host.input = [&height.to_le_bytes()[..], &[branch, writes.into()]].concat();
+                host.image = host.offers.pop().unwrap_or_default();
+                if !host.image.is_empty() {
+                    vouch(&mut host.image, Status::Sealed).expect("it begins with a header");
+                }
+            });
+            match between {
+                Between::Nothing => {
+                    stand_in::with(|host| host.image.clear());
+                    stand_in::instance(program);
+                }
+                Between::Image => stand_in::instance(program),
+                Between::Instance => program(),
+            }
+            states.retain(|before, _| *before <= height);
+        }
+        stand_in::with(|host| std::mem::take(&mut host.flushes))
+    })
+}
+
+#[test]
+fn blocks_store_the_same_with_any_cache() {
+    for (name, program) in PROGRAMS {
+        let cold = run(program, Between::Nothing);
+        for between in [Between::Image, Between::Instance] {
+            assert_eq!(run(program, between), cold, "{name}: {between:?}");
+        }
+    }
+}
+
+/// In a fresh instance: the image may be of another branch, and nobody has told of the block yet.
+#[test]
+fn what_is_read_before_the_input_is_not_of_another_branch() {
+    let program = || {
+        note(0);
+        let input = input();
+        note(1);
+        write(&input);
+        flush();
+    };
+    let cold = run(program, Between::Nothing);
+    assert_eq!(run(program, Between::Image), cold);
+}
+
+/// Who never tells a height has no use of an image, and is not harmed by one.
+#[test]
+fn blocks_that_tell_no_height_store_the_same_with_an_image() {
+    let program = || {
+        let input = host_interface::input();
+        note(0);
+        write(&input);
+        flush();
+        note(1);
+        reset();
+    };
+    let cold = run(program, Between::Nothing);
+    assert_eq!(run(program, Between::Image), cold);
+    // Nor is the next block that does.
+    let program = || {
+        let input = host_interface::input();
+        if input[4] == b'b' {
+            note(0);
+        } else {
+            let _ = steadfast::metashrew::input();
+            note(1);
+        }
+        write(&input);
+        flush();
+    };
+    let cold = run(program, Between::Nothing);
+    assert_eq!(run(program, Between::Image), cold);
+}
