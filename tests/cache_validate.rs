@@ -212,6 +212,24 @@ fn the_list_has_the_entries_that_are_counted() {
     assert_eq!(sum_of(used), "bytes of listed entries");
 }
 
+/// Entries that overlap would have the same bytes hashed over and over: the walk ends at the first one that is too many.
+#[test]
+fn listed_entries_have_no_more_bytes_than_the_arena() {
+    let mut of = Fixture::new(&Spec::fresh(CAPACITY));
+    assert!(of.cache.get(b"a").is_some());
+    let at = of.entry(b'a');
+    let start = of.word(ARENA_START);
+    assert_eq!(at, start, "the newest entry is the arena's first block");
+    let arena = of.word(FRONTIER) - start;
+    of.set(at + VALUE, arena - 21);
+    let fault = CacheFault::Sum {
+        what: "bytes of listed entries",
+        counted: arena.into(),
+        walked: (arena + BLOCK).into(),
+    };
+    assert_eq!(of.cache.validate(), Err(fault));
+}
+
 #[test]
 fn an_entry_is_in_its_pools_list_within_the_quota() {
     check(|of| {

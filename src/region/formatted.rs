@@ -390,3 +390,44 @@ impl Formatted {
 const _: () = assert!(align_of::<EntryHeader>() == 1);
 const _: () = assert!(align_of::<Header>() <= REGION_ALIGN && align_of::<Bucket>() <= REGION_ALIGN);
 const _: () = assert!(HEADER_BYTES % BUCKET_BYTES == 0);
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use core::ptr::NonNull;
+    use std::vec;
+
+    use super::*;
+    use crate::region::Region;
+
+    /// A damaged header may count more buckets than there are.
+    #[test]
+    fn a_number_that_no_bucket_has_gives_the_last_one() {
+        const CAPACITY: usize = 20_000;
+        let mut bytes = vec![0_u8; CAPACITY + REGION_ALIGN];
+        let skip = bytes.as_ptr().align_offset(REGION_ALIGN);
+        let parts = RegionParts {
+            start: NonNull::from(&mut bytes[skip..]).cast(),
+            capacity: CAPACITY as u32,
+            ..Region::none().parts
+        };
+        // SAFETY: the bytes outlive the region, and nobody else uses them meanwhile. All are zero.
+        let region = unsafe { Region::from_raw(parts) };
+        let mut region = region.format([0; 16]).expect("it is large enough");
+        let buckets = region.geometry().max_buckets();
+        for number in [buckets - 1, buckets, buckets + 1, u32::MAX] {
+            let end = NonNull::from(region.bucket_mut(number)).addr().get() + size_of::<Bucket>();
+            let start = region.start.addr().get();
+            assert_eq!(
+                end - start,
+                region.geometry().arena_start as usize,
+                "{number}"
+            );
+        }
+        // To read, such a bucket is empty.
+        region.bucket_mut(buckets - 1).overflowed = 1;
+        assert_eq!(region.bucket(buckets - 1).overflowed, 1);
+        assert_eq!(region.bucket(buckets).overflowed, 0);
+    }
+}
