@@ -6,9 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod bytes;
+mod care;
+mod contents;
 mod error;
 mod evict;
+mod fault;
 mod forget;
+mod free_list;
 mod hash;
 mod index;
 mod invalidate;
@@ -17,14 +22,16 @@ mod open;
 mod recency;
 mod scope;
 mod scoped;
-mod space;
 mod stats;
 mod store;
-mod tags;
+mod sweep;
+mod tag_match;
 mod validate;
-mod words;
 
+#[cfg(feature = "metashrew")]
+pub(crate) use bytes::equal;
 pub use error::InsertError;
+pub use fault::CacheFault;
 #[cfg(feature = "metashrew")]
 pub(crate) use hash::hash;
 pub use invalidate::Invalidated;
@@ -33,11 +40,9 @@ pub use open::{open_cache, open_cache_with};
 pub use scope::{Pool, Scope};
 pub use scoped::{Lookup, Scoped};
 pub use stats::Stats;
-pub use validate::CacheFault;
-#[cfg(feature = "metashrew")]
-pub(crate) use words::equal;
 
 use crate::region::{Cold, PoolInfo, Region, Start, USER_TAG_BYTES};
+use contents::Contents;
 use store::Store;
 
 /// A cache of byte strings, least recently used first out, in at most the bytes of its region.
@@ -116,7 +121,7 @@ impl Cache {
     /// the same bytes at the same place verifies and attaches to. Takes time in proportion to the bytes in use.
     pub fn close(self) {
         if let Some(store) = self.store {
-            store.region.close();
+            store.into_region().close();
         }
     }
 
@@ -126,7 +131,7 @@ impl Cache {
     pub fn image(&self) -> &[u8] {
         self.store
             .as_ref()
-            .map_or(&[], |store| store.region.image())
+            .map_or(&[], |store| store.region().image())
     }
 
     /// Whether there is a region that can hold entries.
@@ -205,7 +210,7 @@ impl Cache {
     /// Drops all entries of every pool, at constant cost. Counters keep counting, quotas stay.
     pub fn clear(&mut self) {
         if let Some(store) = &mut self.store {
-            store.change(Store::empty);
+            store.change(Store::clear);
         }
     }
 
@@ -220,7 +225,7 @@ impl Cache {
     pub fn evict_pool_to(&mut self, pool: Pool, bytes: usize, steps: usize) -> usize {
         let store = self.store.as_mut();
         store.map_or(0, |store| {
-            store.change(|store| store.evict_to(pool.number(), bytes, steps))
+            store.change(|store| store.evict_to(pool, bytes, steps))
         })
     }
 
@@ -236,7 +241,7 @@ impl Cache {
         match &mut self.store {
             Some(store) if !store.is_frozen() => {
                 store
-                    .region
+                    .region_mut()
                     .header_mut()
                     .pool_mut(pool.number())
                     .quota_bytes = bytes;
@@ -250,7 +255,7 @@ impl Cache {
     /// [`Pool::View`] are written at their own.
     pub fn set_height(&mut self, height: u32) {
         if let Some(store) = &mut self.store {
-            store.region.header_mut().height = height;
+            store.region_mut().header_mut().height = height;
         }
     }
 
@@ -258,7 +263,7 @@ impl Cache {
     #[must_use]
     pub fn height(&self) -> u32 {
         let store = self.store.as_ref();
-        store.map_or(0, |store| store.region.header().height)
+        store.map_or(0, |store| store.region().header().height)
     }
 
     /// Drops the entries of every pool that were written above a height, as after a reorganisation. Returns how many.
@@ -295,21 +300,21 @@ impl Cache {
     /// The entries of a pool as (scope, key, value), newest first.
     #[must_use]
     pub fn entries(&self, pool: Pool) -> Entries<'_> {
-        Entries::new(self.store.as_ref(), pool)
+        Entries::new(self.contents(), pool)
     }
 
     /// Counters and sizes of one pool; all zero if the cache is disabled. They depend on the memory that the host grants.
     #[must_use]
     pub fn pool_info(&self, pool: Pool) -> PoolInfo {
         self.store.as_ref().map_or_else(PoolInfo::default, |store| {
-            store.region.header().pool(pool.number()).info()
+            store.region().header().pool(pool.number()).info()
         })
     }
 
     /// Counters and sizes of all pools together. They depend on the memory that the host grants.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.store.as_ref().map_or_else(Stats::default, Stats::of)
+        self.contents().map_or_else(Stats::default, Stats::of)
     }
 
     /// The bytes of the region, header and index included; 0 if the cache is disabled. It is what the host granted: a
@@ -318,7 +323,7 @@ impl Cache {
     pub fn capacity(&self) -> usize {
         self.store
             .as_ref()
-            .map_or(0, |store| store.region.capacity() as usize)
+            .map_or(0, |store| store.region().capacity() as usize)
     }
 
     /// The bytes that the region may grow to, header and index included; 0 if the cache is disabled. As
@@ -327,7 +332,7 @@ impl Cache {
     pub fn max_capacity(&self) -> usize {
         self.store
             .as_ref()
-            .map_or(0, |store| store.region.geometry().limit as usize)
+            .map_or(0, |store| store.region().geometry().limit as usize)
     }
 
     /// The bytes of the entries' blocks, in all pools.
@@ -351,15 +356,15 @@ impl Cache {
     /// The tag in the region's header, zeros unless set; a host can read it.
     #[must_use]
     pub fn user_tag(&self) -> [u8; USER_TAG_BYTES] {
-        self.store
-            .as_ref()
-            .map_or([0; USER_TAG_BYTES], |store| store.region.header().user_tag)
+        self.store.as_ref().map_or([0; USER_TAG_BYTES], |store| {
+            store.region().header().user_tag
+        })
     }
 
     /// Sets the tag in the region's header, say chain and block hash.
     pub fn set_user_tag(&mut self, tag: &[u8; USER_TAG_BYTES]) {
         if let Some(store) = &mut self.store {
-            store.change(|store| store.region.header_mut().user_tag = *tag);
+            store.change(|store| store.region_mut().header_mut().user_tag = *tag);
         }
     }
 
@@ -369,7 +374,11 @@ impl Cache {
     ///
     /// See [`CacheFault`].
     pub fn validate(&self) -> Result<(), CacheFault> {
-        self.store.as_ref().map_or(Ok(()), validate::validate)
+        self.contents().map_or(Ok(()), validate::validate)
+    }
+
+    fn contents(&self) -> Option<&Contents> {
+        self.store.as_ref().map(Store::contents)
     }
 }
 
@@ -381,3 +390,6 @@ impl<'a> IntoIterator for &'a Cache {
         self.iter()
     }
 }
+
+#[cfg(test)]
+mod test_numbers;

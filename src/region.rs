@@ -5,13 +5,13 @@
 
 mod block;
 mod doubt;
-mod formatted;
 mod geometry;
 mod header;
 mod image;
 mod inspect;
 mod reserved;
 mod survey;
+mod view;
 
 use core::ptr::NonNull;
 
@@ -19,12 +19,12 @@ use doubt::Doubt;
 
 use crate::memory::platform::Lease;
 
-pub(crate) use block::{Bucket, EntryHeader, FreeHeader, STAMP_MASK, Slot};
-pub(crate) use formatted::Formatted;
+pub(crate) use block::{Bucket, EntryHeader, FreeHeader, Occupant, STAMP_MASK};
 pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
+pub(crate) use view::RegionView;
 
 pub use geometry::{
-    BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS, block_bytes,
+    BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, SLOTS, block_bytes,
 };
 pub use header::{FORMAT_VERSION, HEADER_BYTES, USER_TAG_BYTES};
 pub use image::{Cold, Start, Status, set_user_tag, vouch};
@@ -254,7 +254,7 @@ impl Region {
 
     /// Lays a cold header over the span, extending it first if it cannot even hold its index. `Err` gives the region
     /// back when it cannot hold header, two buckets and one entry. Writes the header alone. `hash` names the hash of the index.
-    pub(crate) fn format(mut self, hash: [u8; 16]) -> Result<Formatted, Region> {
+    pub(crate) fn format(mut self, hash: [u8; 16]) -> Result<RegionView, Region> {
         let Some(geometry) = self.fit() else {
             return Err(self);
         };
@@ -274,7 +274,7 @@ impl Region {
             });
         };
         // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw` vouches for the rest.
-        Ok(unsafe { Formatted::cold(self.parts, doubt, self.lease, geometry, hash) })
+        Ok(unsafe { RegionView::cold(self.parts, doubt, self.lease, geometry, hash) })
     }
 
     /// The geometry for the limit, or, where the span cannot be extended far enough, for what there is.

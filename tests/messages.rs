@@ -40,7 +40,7 @@ const SPEAKING: [&str; 5] = [
     "host/src/main.rs",
 ];
 /// What only those meet who ask for a whole check of a heap or a cache: tests and fuzzers.
-const CHECKS: [&str; 2] = ["src/heap/validate.rs", "src/cache/validate.rs"];
+const CHECKS: [&str; 2] = ["src/heap/validate.rs", "src/cache/fault.rs"];
 /// What others say: the compiler, the linker.
 const FOREIGN: [&str; 3] = [
     "cannot define multiple global allocators",

@@ -19,9 +19,6 @@ use clap::Args;
 
 use crate::figures::{Figure, Figures, Value};
 
-pub use block::{Access, trace as block_trace};
-pub use numbers::Numbers;
-
 /// The mean bytes of a key and its value.
 const ENTRY_BYTES: u64 = 137;
 

@@ -12,7 +12,6 @@ mod load;
 mod metashrew;
 mod parallel;
 mod pictures;
-mod policies;
 mod process;
 mod replay;
 mod size;
@@ -74,8 +73,6 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
-    /// Simulated hit ratios of strict LRU, deferred promotion and SIEVE.
-    Policies,
     /// Bytes that the crate adds to a small module.
     Size,
     /// Draws the pictures of the documentation that show a run of the indexer.
@@ -115,7 +112,6 @@ fn run(arguments: Arguments) -> Result<()> {
         Bench::Load(options) => load::measure(&options, &mut figures)?,
         Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
-        Bench::Policies => policies::measure(&mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Pictures { directory } => return pictures::draw_all(&directory),
         Bench::Resident { guest } => return startup::print_resident(&guest),

@@ -9,16 +9,16 @@ use crate::region::{Cold, Region, Start};
 pub fn attach(region: Region) -> (Option<Store>, Start) {
     let forget_seed = region.forget_seed();
     let (region, reason) = match region.attach(hash::NAME) {
-        Ok((formatted, claim)) => {
+        Ok((region, claim)) => {
             let start = claim.start;
-            let mut store = Store::new(formatted);
-            if start != Start::Walked || validate(&store).is_ok() {
-                claim.accept(&mut store.region);
+            let mut store = Store::new(region);
+            if start != Start::Walked || validate(store.contents()).is_ok() {
+                claim.accept(store.region_mut());
                 store.resume(start);
                 store.forget_by(forget_seed);
                 return (Some(store), start);
             }
-            (claim.refuse(store.region), Cold::Damaged)
+            (claim.refuse(store.into_region()), Cold::Damaged)
         }
         Err(refused) => refused,
     };

@@ -1,12 +1,13 @@
-//! A cache that loses entries by chance, so that a host can try the program that uses it.
+//! Chance: a cache that loses entries, so that a host can try the program that uses it.
 //!
-//! An entry may be gone whenever it is asked for: the host granted less, or the image was refused. A program that stores the
-//! same when any entry vanishes between any two operations stores the same at every capacity, cold or warm.
+//! An entry may be gone whenever it is asked for: the host granted less, or the image was refused. A
+//! program that stores the same when any entry vanishes between any two operations stores the same at
+//! every capacity, cold or warm.
 
 use core::num::NonZeroU32;
 
 use super::scope::Pool;
-use super::store::{Care, Reading, Store};
+use crate::region::RegionView;
 
 /// How often an entry is forgotten, in 256ths, by the seed's last three bits.
 const CHANCES: [u32; 8] = [64, 64, 16, 128, 64, 4, 64, 160];
@@ -39,50 +40,25 @@ impl Forgetting {
         ((number * u64::from(bound)) >> 32) as u32
     }
 
-    fn happens(&mut self) -> bool {
+    /// Whether something is lost now.
+    pub fn happens(&mut self) -> bool {
         self.below(256) < self.chance
     }
-}
 
-impl Store {
-    /// Loses entries from now on, as a seed says. A seed of 0 changes nothing, and neither does any in a frozen cache.
-    pub fn forget_by(&mut self, seed: u32) {
-        if !self.is_frozen() {
-            let forgetting = Forgetting::seeded(seed);
-            self.set_care(Care {
-                forgetting,
-                ..self.care()
-            });
-        }
-    }
-
-    /// Whether the entry that an operation deals with is to be lost now.
-    pub fn is_forgotten(&mut self) -> bool {
-        self.forgetting().is_some_and(Forgetting::happens)
-    }
-
-    /// Another entry that is to be lost now: one of the newest of some pool, but not the one at `kept`.
-    pub fn forgotten_beside(&mut self, kept: u32) -> Option<NonZeroU32> {
-        let forgetting = self.forgetting()?;
-        if !forgetting.happens() {
+    /// An entry that is lost now: one of the newest of some pool, but not the one at `kept`.
+    pub fn beside(&mut self, region: &RegionView, kept: u32) -> Option<NonZeroU32> {
+        if !self.happens() {
             return None;
         }
-        let pool = Pool::ALL[forgetting.below(Pool::ALL.len() as u32) as usize];
-        let steps = forgetting.below(NEWEST);
-        let mut at = NonZeroU32::new(self.region.header().pool(pool.number()).newest)?;
+        let pool = Pool::ALL[self.below(Pool::ALL.len() as u32) as usize];
+        let steps = self.below(NEWEST);
+        let mut at = NonZeroU32::new(region.header().pool(pool.number()).newest)?;
         for _ in 0..steps {
-            let Some(older) = NonZeroU32::new(self.region.entry(at.get())?.older) else {
+            let Some(older) = NonZeroU32::new(region.entry(at.get())?.older) else {
                 break;
             };
             at = older;
         }
         (at.get() != kept).then_some(at)
-    }
-
-    fn forgetting(&mut self) -> Option<&mut Forgetting> {
-        match &mut self.reading {
-            Reading::Careful(Care { forgetting, .. }) => forgetting.as_mut(),
-            Reading::Plain => None,
-        }
     }
 }

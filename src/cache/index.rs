@@ -1,28 +1,48 @@
-//! The index: buckets of twelve slots, two candidates a key, in groups that double in number one bucket at a time.
+//! The index: buckets of twelve slots, two candidate buckets a key, in groups that double in number one
+//! bucket at a time.
 //!
-//! Of a key's hash, some bits choose the *place* of its home bucket within a group, some the group, and eight are its tag. The
-//! other bucket has another place in the same group, which follows from place and tag: so it can be told from a slot
-//! alone, and the way back is the same computation. An entry stands at home if there is a vacant slot, else in the other
-//! bucket; where both are full, one entry of the pair is moved to its own other bucket; and where none can be moved,
-//! the pair's least recently used entry is evicted.
+//! Some bits of a key's hash choose the *place* of its home bucket within a group, some the group, and
+//! eight are its tag. The other bucket has another place in the same group. It follows from place and
+//! tag, so a slot alone tells it, and the way back is the same computation.
 //!
-//! When the index is to grow, the next bucket is split in two by one more bit of its entries' group. All of that is
-//! bounded, whatever the keys.
+//! An entry stands at home if a slot is vacant there, else in its other bucket. Where both are full,
+//! one entry of the pair is moved to its own other bucket. Where none can be moved, the pair's least
+//! recently used entry has to go. When the index is to grow, the next bucket is split in two by one
+//! more bit of its entries' group. All of that is bounded, whatever the keys.
+//!
+//! Invariants: each entry has one slot, in one of its two buckets; a bucket whose entry stands in the
+//! other one has `overflowed` set; the header counts the occupied slots.
 
 use core::num::NonZeroU32;
 
+use super::bytes::equal;
+use super::fault::CacheFault;
 use super::scope::Scope;
-use super::store::Store;
-use super::tags::{among_first, among_last};
-use crate::region::{Bucket, MAX_KEY_BYTES, STAMP_MASK, Slot, WAYS};
+use super::tag_match::{among_first, among_last};
+use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, Occupant, RegionView, SLOTS, STAMP_MASK};
 
-/// A bucket is split when there are more entries than this for each, until there are as many buckets as there can be. One
-/// that is still to be split may then hold up to twice as many.
+/// A bucket is split when there are more entries than this for each, until there are as many buckets
+/// as there can be. One that is still to be split may then hold up to twice as many.
 const ENTRIES_TO_SPLIT: u32 = 5;
 
-/// So many entries of each bucket of a full pair are asked whether they can be moved. Where even these cannot, the index is
-/// all but full, or the keys have been chosen so that none can.
+/// This many entries of each bucket of a full pair are asked whether they can be moved. Where even these
+/// cannot, the index is all but full, or the keys have been chosen so that none can.
 const MOVES: usize = 4;
+
+/// The index of a region, to be read or to be written.
+#[derive(Clone, Copy)]
+pub struct Index<R>(pub R);
+
+/// What became of an entry that was to get a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    Done,
+    /// Both buckets are full, and none of their entries can be moved.
+    Full {
+        /// The pair's least recently used entry, if the buckets hold entries at all.
+        victim: Option<NonZeroU32>,
+    },
+}
 
 /// What a hash says about where a key stands.
 #[derive(Clone, Copy)]
@@ -42,10 +62,76 @@ struct Pair {
     tag: u8,
 }
 
-impl Store {
+impl Index<&RegionView> {
+    /// The entry of a scope with this key, which may be too long for any.
+    #[inline(always)]
+    pub fn find(self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
+        if key.len() > MAX_KEY_BYTES as usize {
+            return None;
+        }
+        let candidates = self.candidates(hash);
+        let home = self.bucket_at(candidates.place, candidates.group);
+        let bucket = self.0.bucket(home);
+        let found = self.find_in(bucket, candidates.tag, scope, key);
+        if found.is_some() || bucket.overflowed == 0 {
+            return found;
+        }
+        self.find_away(scope, key, hash)
+    }
+
+    /// The entry of a scope with this key, in its other bucket. Apart from [`find`](Self::find), so that
+    /// finding a key at home does not pay for it.
+    #[inline(never)]
+    fn find_away(self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
+        let candidates = self.candidates(hash);
+        let bucket = self.0.bucket(self.other_bucket(candidates));
+        self.find_in(bucket, candidates.tag, scope, key)
+    }
+
+    #[inline(always)]
+    fn find_in(self, bucket: &Bucket, tag: u8, scope: Scope, key: &[u8]) -> Option<NonZeroU32> {
+        // One loop after the other: where one of the first slots has the key, the last are not looked at.
+        for slot in among_first(&bucket.tags, tag) {
+            if self.has_key(bucket.offsets[slot], scope, key) {
+                return NonZeroU32::new(bucket.offsets[slot]);
+            }
+        }
+        for slot in among_last(&bucket.tags, tag) {
+            if self.has_key(bucket.offsets[slot], scope, key) {
+                return NonZeroU32::new(bucket.offsets[slot]);
+            }
+        }
+        None
+    }
+
+    /// Whether the entry at an offset is this scope's and has this key, which is not too long for one.
+    #[inline(always)]
+    fn has_key(self, at: u32, scope: Scope, key: &[u8]) -> bool {
+        let key_len = key.len() as u32;
+        match self.0.entry_and_key(at, key_len) {
+            Some((entry, own)) => {
+                entry.is_like(key_len, scope.number()) && scope.holds(entry) && equal(own, key)
+            }
+            None => false,
+        }
+    }
+
+    /// The hash of the entry at an offset, from its scope and key or, where that is long, from behind
+    /// its value.
     #[inline]
-    fn candidates(&self, hash: u64) -> Candidates {
-        let buckets = self.region.geometry().group_buckets;
+    pub fn hash_of(self, at: u32) -> Option<u64> {
+        let entry = self.0.entry(at)?;
+        if let Some(hash_at) = entry.hash_offset() {
+            let bytes = self.0.bytes(at.wrapping_add(hash_at), 8)?;
+            return bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+        }
+        let (_, key) = self.0.entry_and_key(at, entry.key_len())?;
+        Some(Scope::of(entry)?.hash(key))
+    }
+
+    #[inline]
+    fn candidates(self, hash: u64) -> Candidates {
+        let buckets = self.0.geometry().group_buckets;
         let tag = hash as u8;
         Candidates {
             place: ((hash >> 48) as u32).wrapping_mul(buckets) >> 16,
@@ -56,8 +142,8 @@ impl Store {
 
     /// The other place of an entry with this one, by its tag. One of the two is even and one odd.
     #[inline]
-    fn other_place(&self, place: u32, tag: u8) -> u32 {
-        let buckets = self.region.geometry().group_buckets;
+    fn other_place(self, place: u32, tag: u8) -> u32 {
+        let buckets = self.0.geometry().group_buckets;
         // The two add up to this odd number, modulo the number of buckets, which is even.
         let sum = 2 * ((u32::from(tag) * (buckets / 2)) >> 8) + 1;
         if sum >= place {
@@ -69,9 +155,9 @@ impl Store {
 
     /// The bucket at a place in the group that these bits choose.
     #[inline]
-    fn bucket_at(&self, place: u32, group: u32) -> u32 {
-        let group_buckets = self.region.geometry().group_buckets;
-        let header = self.region.header();
+    fn bucket_at(self, place: u32, group: u32) -> u32 {
+        let group_buckets = self.0.geometry().group_buckets;
+        let header = self.0.header();
         let bucket = place.wrapping_add(group_buckets.wrapping_mul(group & header.group_mask));
         if bucket < header.buckets {
             bucket
@@ -81,12 +167,12 @@ impl Store {
     }
 
     #[inline]
-    fn other_bucket(&self, candidates: Candidates) -> u32 {
+    fn other_bucket(self, candidates: Candidates) -> u32 {
         let place = self.other_place(candidates.place, candidates.tag);
         self.bucket_at(place, candidates.group)
     }
 
-    fn pair(&self, hash: u64) -> Pair {
+    fn pair(self, hash: u64) -> Pair {
         let candidates = self.candidates(hash);
         Pair {
             home: self.bucket_at(candidates.place, candidates.group),
@@ -95,161 +181,15 @@ impl Store {
         }
     }
 
-    /// The entry of a scope with this key, which may be too long for any.
-    #[inline(always)]
-    pub fn find(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
-        if key.len() > MAX_KEY_BYTES as usize {
-            return None;
-        }
-        let candidates = self.candidates(hash);
-        let home = self.bucket_at(candidates.place, candidates.group);
-        let bucket = self.region.bucket(home);
-        let found = self.find_in(bucket, candidates.tag, scope, key);
-        if found.is_some() || bucket.overflowed == 0 {
-            return found;
-        }
-        self.find_away(scope, key, hash)
+    fn vacant_slot(self, bucket: u32) -> Option<usize> {
+        self.0.bucket(bucket).slot_of(0)
     }
 
-    /// The entry of a scope with this key, in its other bucket. Apart from [`find`](Self::find), so that finding a key at home does
-    /// not pay for it.
-    #[inline(never)]
-    fn find_away(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
-        let candidates = self.candidates(hash);
-        let bucket = self.region.bucket(self.other_bucket(candidates));
-        self.find_in(bucket, candidates.tag, scope, key)
-    }
-
-    #[inline(always)]
-    fn find_in(&self, bucket: &Bucket, tag: u8, scope: Scope, key: &[u8]) -> Option<NonZeroU32> {
-        // One loop after the other: where one of the first ways has the key, the last are not looked at.
-        for way in among_first(&bucket.tags, tag) {
-            if self.has_key(bucket.offsets[way], scope, key) {
-                return NonZeroU32::new(bucket.offsets[way]);
-            }
-        }
-        for way in among_last(&bucket.tags, tag) {
-            if self.has_key(bucket.offsets[way], scope, key) {
-                return NonZeroU32::new(bucket.offsets[way]);
-            }
-        }
-        None
-    }
-
-    fn vacant_way(&self, bucket: u32) -> Option<usize> {
-        self.region.bucket(bucket).way_of(0)
-    }
-
-    /// Gives an entry a slot. May evict one entry of its pair of buckets, which is counted as displaced. `false` if
-    /// damage was found: the cache has started over then, and the entry's block is gone with the others.
-    #[inline]
-    pub fn place(&mut self, at: u32, hash: u64) -> bool {
-        let candidates = self.candidates(hash);
-        let slot = Slot {
-            tag: candidates.tag,
-            offset: at,
-        };
-        let home = self.bucket_at(candidates.place, candidates.group);
-        if !self.fill_vacant(home, slot) && !self.place_away(at, hash) {
-            return false;
-        }
-        let header = self.region.header_mut();
-        header.indexed = header.indexed.wrapping_add(1);
-        true
-    }
-
-    /// Fills a vacant slot of a bucket, if it has one.
-    #[inline]
-    fn fill_vacant(&mut self, bucket: u32, slot: Slot) -> bool {
-        let bucket = self.region.bucket_mut(bucket);
-        let way = bucket.way_of(0);
-        if let Some(way) = way {
-            bucket.fill(way, slot);
-        }
-        way.is_some()
-    }
-
-    /// As [`place`](Self::place), where the home bucket is full.
-    #[inline(never)]
-    fn place_away(&mut self, at: u32, hash: u64) -> bool {
-        let pair = self.pair(hash);
-        let slot = Slot {
-            tag: pair.tag,
-            offset: at,
-        };
-        if self.fill_vacant(pair.other, slot) {
-            self.region.bucket_mut(pair.home).overflowed = 1;
-            return true;
-        }
-        self.place_by_moving(at, pair) || self.place_by_evicting(at, pair)
-    }
-
-    /// Evicts the entry of a full pair of buckets that was used least recently, and takes its slot.
-    fn place_by_evicting(&mut self, at: u32, pair: Pair) -> bool {
-        let Some(victim) = self.oldest_of(pair) else {
-            self.start_over();
-            return false;
-        };
-        if self.drop_entry(victim).is_none() {
-            return false;
-        }
-        let header = self.region.header_mut();
-        header.displaced = header.displaced.wrapping_add(1);
-        for bucket in [pair.home, pair.other] {
-            if let Some(way) = self.vacant_way(bucket) {
-                self.fill(bucket, way, at, pair);
-                return true;
-            }
-        }
-        self.start_over();
-        false
-    }
-
-    fn fill(&mut self, bucket: u32, way: usize, at: u32, pair: Pair) {
-        self.region.bucket_mut(bucket).fill(
-            way,
-            Slot {
-                tag: pair.tag,
-                offset: at,
-            },
-        );
-        if bucket != pair.home {
-            self.region.bucket_mut(pair.home).overflowed = 1;
-        }
-    }
-
-    /// Moves one entry of a full pair of buckets to its own other bucket, and takes its slot.
-    fn place_by_moving(&mut self, at: u32, pair: Pair) -> bool {
-        for from in [pair.home, pair.other] {
-            let tags = self.region.bucket(from).tags;
-            for (way, tag) in tags.into_iter().enumerate().take(MOVES) {
-                // With this tag it would come to the other bucket of the pair.
-                if tag == pair.tag {
-                    continue;
-                }
-                let Some(to) = self.way_out(from, tag) else {
-                    continue;
-                };
-                let Some(vacant) = self.vacant_way(to) else {
-                    continue;
-                };
-                let slot = self.region.bucket(from).slot(way);
-                self.region.bucket_mut(to).fill(vacant, slot);
-                self.region.bucket_mut(from).overflowed = 1;
-                self.fill(from, way, at, pair);
-                let header = self.region.header_mut();
-                header.relocated = header.relocated.wrapping_add(1);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// The other bucket of an entry that stands in this one, by its tag; `None` where that has been split and this one
-    /// has not, so that the entry's key would have to be asked.
-    fn way_out(&self, bucket: u32, tag: u8) -> Option<u32> {
-        let group_buckets = self.region.geometry().group_buckets;
-        let header = self.region.header();
+    /// The other bucket of an entry that stands in this one, by its tag; `None` where that has been split
+    /// and this one has not, so that the entry's key would have to be asked.
+    fn way_out(self, bucket: u32, tag: u8) -> Option<u32> {
+        let group_buckets = self.0.geometry().group_buckets;
+        let header = self.0.header();
         let split = header.buckets.wrapping_sub(header.whole_buckets);
         let (group, place) = (bucket / group_buckets, bucket % group_buckets);
         let to = self.bucket_at(self.other_place(place, tag), group);
@@ -257,104 +197,294 @@ impl Store {
         (is_split || to >= split).then_some(to)
     }
 
-    /// The entry of a full pair of buckets that was used least recently, by its stamp. Stamps are coarse and wrap: a tie
-    /// goes to the first, and an entry unused for a very long time may pass for a young one.
-    fn oldest_of(&self, pair: Pair) -> Option<u32> {
-        let shift = self.region.geometry().stamp_shift;
-        let now = self.region.header().stamp(shift);
+    /// The entry of a pair of buckets that was used least recently, by its stamp. Stamps are coarse and
+    /// wrap: a tie goes to the first, and an entry unused for a very long time may pass for a young one.
+    fn oldest_of(self, pair: Pair) -> Option<NonZeroU32> {
+        let shift = self.0.geometry().stamp_shift;
+        let now = self.0.header().stamp(shift);
+        let age = |entry: &EntryHeader| now.wrapping_sub(entry.stamp()) & STAMP_MASK;
         let mut oldest = None;
         let mut greatest_age = 0;
         for bucket in [pair.home, pair.other] {
-            for at in self.region.bucket(bucket).offsets {
-                let Some(entry) = self.region.entry(at) else {
+            for at in self.0.bucket(bucket).offsets {
+                let Some(age) = self.0.entry(at).map(age) else {
                     continue;
                 };
-                let age = now.wrapping_sub(entry.stamp()) & STAMP_MASK;
                 if oldest.is_none() || age > greatest_age {
-                    (oldest, greatest_age) = (Some(at), age);
+                    (oldest, greatest_age) = (NonZeroU32::new(at), age);
                 }
             }
         }
         oldest
     }
 
+    /// Whether the index leads to the entry at an offset with this scope and key, and knows its hash.
+    pub fn check_entry(self, at: u32, scope: Scope, key: &[u8]) -> Result<(), CacheFault> {
+        let hash = scope.hash(key);
+        match self.find(scope, key, hash) {
+            Some(found) if found.get() == at && self.hash_of(at) == Some(hash) => Ok(()),
+            _ => Err(CacheFault::NotIndexed { at }),
+        }
+    }
+
+    /// Checks every bucket in use, and returns the number of occupied slots.
+    pub fn validate(self) -> Result<u32, CacheFault> {
+        let mut occupied = 0;
+        for number in 0..self.0.header().buckets {
+            let bucket = self.0.bucket(number);
+            for held in (0..SLOTS).map(|slot| bucket.occupant(slot)) {
+                if (held.tag == 0) != (held.offset == 0) {
+                    return Err(CacheFault::Bucket { bucket: number });
+                }
+                occupied += u32::from(held.tag != 0);
+            }
+        }
+        Ok(occupied)
+    }
+}
+
+impl Index<&mut RegionView> {
+    #[inline]
+    fn read(&self) -> Index<&RegionView> {
+        Index(&*self.0)
+    }
+
+    /// The same for one call more. Methods take the index by value, so that the compiler sees that nobody
+    /// else writes to the region meanwhile.
+    #[inline]
+    fn again(&mut self) -> Index<&mut RegionView> {
+        Index(&mut *self.0)
+    }
+
+    /// Gives an entry a slot, if its pair of buckets has one or can be made to have one.
+    #[inline]
+    pub fn place(mut self, at: u32, hash: u64) -> Placed {
+        let candidates = self.read().candidates(hash);
+        let entry = Occupant {
+            tag: candidates.tag,
+            offset: at,
+        };
+        let home = self.read().bucket_at(candidates.place, candidates.group);
+        if !self.again().fill_vacant(home, entry) {
+            if let Placed::Full { victim } = self.again().place_away(at, hash) {
+                return Placed::Full { victim };
+            }
+        }
+        let header = self.0.header_mut();
+        header.indexed = header.indexed.wrapping_add(1);
+        Placed::Done
+    }
+
+    /// Fills a vacant slot of a bucket, if it has one.
+    #[inline]
+    fn fill_vacant(self, bucket: u32, entry: Occupant) -> bool {
+        let bucket = self.0.bucket_mut(bucket);
+        let slot = bucket.slot_of(0);
+        if let Some(slot) = slot {
+            bucket.fill(slot, entry);
+        }
+        slot.is_some()
+    }
+
+    /// As [`place`](Self::place), where the home bucket is full.
+    #[inline(never)]
+    fn place_away(mut self, at: u32, hash: u64) -> Placed {
+        let pair = self.read().pair(hash);
+        let entry = Occupant {
+            tag: pair.tag,
+            offset: at,
+        };
+        if self.again().fill_vacant(pair.other, entry) {
+            self.0.bucket_mut(pair.home).overflowed = 1;
+            return Placed::Done;
+        }
+        if self.again().place_by_moving(at, pair) {
+            return Placed::Done;
+        }
+        Placed::Full {
+            victim: self.read().oldest_of(pair),
+        }
+    }
+
+    /// Moves one entry of a full pair of buckets to its own other bucket, and takes its slot.
+    fn place_by_moving(self, at: u32, pair: Pair) -> bool {
+        for from in [pair.home, pair.other] {
+            let tags = self.0.bucket(from).tags;
+            for (slot, tag) in tags.into_iter().enumerate().take(MOVES) {
+                // With this tag it would come to the other bucket of the pair.
+                if tag == pair.tag {
+                    continue;
+                }
+                let Some(to) = self.read().way_out(from, tag) else {
+                    continue;
+                };
+                let Some(vacant) = self.read().vacant_slot(to) else {
+                    continue;
+                };
+                let moved = self.0.bucket(from).occupant(slot);
+                self.0.bucket_mut(to).fill(vacant, moved);
+                let bucket = self.0.bucket_mut(from);
+                bucket.overflowed = 1;
+                let (tag, offset) = (pair.tag, at);
+                bucket.fill(slot, Occupant { tag, offset });
+                if from != pair.home {
+                    self.0.bucket_mut(pair.home).overflowed = 1;
+                }
+                let header = self.0.header_mut();
+                header.relocated = header.relocated.wrapping_add(1);
+                return true;
+            }
+        }
+        false
+    }
+
     /// Takes an entry's slot away. Says whether it had one.
-    pub fn unplace(&mut self, at: u32, hash: u64) -> bool {
-        let candidates = self.candidates(hash);
-        let home = self.bucket_at(candidates.place, candidates.group);
-        let is_taken = self.vacate(home, at) || self.vacate(self.other_bucket(candidates), at);
+    pub fn unplace(mut self, at: u32, hash: u64) -> bool {
+        let candidates = self.read().candidates(hash);
+        let home = self.read().bucket_at(candidates.place, candidates.group);
+        let is_taken = self.again().vacate(home, at) || {
+            let other = self.read().other_bucket(candidates);
+            self.again().vacate(other, at)
+        };
         if is_taken {
-            let header = self.region.header_mut();
+            let header = self.0.header_mut();
             header.indexed = header.indexed.wrapping_sub(1);
         }
         is_taken
     }
 
     #[inline]
-    fn vacate(&mut self, bucket: u32, at: u32) -> bool {
-        let bucket = self.region.bucket_mut(bucket);
-        let way = bucket.way_of(at);
-        if let Some(way) = way {
-            bucket.vacate(way);
+    fn vacate(self, bucket: u32, at: u32) -> bool {
+        let bucket = self.0.bucket_mut(bucket);
+        let slot = bucket.slot_of(at);
+        if let Some(slot) = slot {
+            bucket.vacate(slot);
         }
-        way.is_some()
+        slot.is_some()
     }
 
-    /// Splits a bucket, if the index is to grow. `false` if damage was found; the cache has started over then.
+    /// Splits a bucket, if the index is to grow. `None` if damage was found.
     #[inline]
-    pub fn grow_index(&mut self) -> bool {
-        let header = self.region.header();
+    pub fn grow(mut self) -> Option<()> {
+        let header = self.0.header();
         let is_due =
-            header.indexed / ENTRIES_TO_SPLIT >= header.buckets && self.region.has_next_bucket();
-        !is_due || self.split_bucket()
+            header.indexed / ENTRIES_TO_SPLIT >= header.buckets && self.0.has_next_bucket();
+        if is_due {
+            self.again().split_bucket()
+        } else {
+            Some(())
+        }
     }
 
-    /// Splits the next bucket: those of its entries whose group has the next bit set go to a new one. `false` if damage
-    /// was found; the cache has started over then.
-    fn split_bucket(&mut self) -> bool {
-        let header = self.region.header();
+    /// Splits the next bucket: those of its entries whose group has the next bit set go to a new one.
+    /// `None` if damage was found.
+    fn split_bucket(self) -> Option<()> {
+        let header = self.0.header();
         let (whole, to) = (header.whole_buckets, header.buckets);
         let from = to.wrapping_sub(whole);
         let next_bit = header.group_mask ^ (header.group_mask >> 1);
-        let old = *self.region.bucket(from);
+        let old = *self.0.bucket(from);
         let empty = Bucket {
             overflowed: old.overflowed,
             ..Bucket::EMPTY
         };
         let mut halves = [empty; 2];
-        let mut ways = [0; 2];
-        for slot in (0..WAYS).map(|way| old.slot(way)) {
-            if slot.tag == 0 {
+        let mut filled = [0; 2];
+        for entry in (0..SLOTS).map(|slot| old.occupant(slot)) {
+            if entry.tag == 0 {
                 continue;
             }
-            let Some(hash) = self.hash_of(slot.offset) else {
-                self.start_over();
-                return false;
-            };
-            let half = usize::from(self.candidates(hash).group & next_bit != 0);
-            halves[half].fill(ways[half], slot);
-            ways[half] += 1;
+            let hash = self.read().hash_of(entry.offset)?;
+            let half = usize::from(self.read().candidates(hash).group & next_bit != 0);
+            halves[half].fill(filled[half], entry);
+            filled[half] += 1;
         }
-        *self.region.bucket_mut(from) = halves[0];
-        *self.region.bucket_mut(to) = halves[1];
-        let header = self.region.header_mut();
+        *self.0.bucket_mut(from) = halves[0];
+        *self.0.bucket_mut(to) = halves[1];
+        let header = self.0.header_mut();
         header.buckets = to.wrapping_add(1);
         if header.buckets == whole.wrapping_mul(2) {
             header.whole_buckets = header.buckets;
             header.group_mask = header.group_mask.wrapping_mul(2) | 1;
         }
-        true
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::{Index, Placed};
+    use crate::cache::scope::Scope;
+    use crate::cache::test_numbers::Numbers;
+    use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView};
+
+    const STRIDE: u32 = ENTRY_HEADER_BYTES + 8;
+
+    /// A region with the entries of these keys, in none of whose buckets they are.
+    fn with_entries(keys: u32) -> (RegionView, Vec<u32>) {
+        let mut region = RegionView::bare(200_000);
+        let start = region.geometry().arena_start;
+        let all = (0..keys).map(|number| start + STRIDE * number).collect();
+        for (number, at) in (0..keys).zip(&all as &Vec<u32>) {
+            let entry = EntryHeader::new(4, 0, 0, 0, 0);
+            *region.entry_mut(*at).expect("in the arena") = entry;
+            let key = region.bytes_mut(at + ENTRY_HEADER_BYTES, 4);
+            key.expect("in the arena")
+                .copy_from_slice(&number.to_le_bytes());
+        }
+        (region, all)
     }
 
-    /// The hash of the entry at an offset, from its scope and key or, where that is long, from behind its value.
-    #[inline]
-    pub fn hash_of(&self, at: u32) -> Option<u64> {
-        let entry = self.region.entry(at)?;
-        if let Some(hash_at) = entry.hash_offset() {
-            let bytes = self.region.bytes(at.wrapping_add(hash_at), 8)?;
-            return bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    #[test]
+    fn what_is_placed_is_found_until_it_is_unplaced_or_displaced() {
+        const KEYS: u32 = 3_000;
+        let (mut region, all) = with_entries(KEYS);
+        let mut numbers = Numbers(9);
+        let mut placed = alloc::vec![false; KEYS as usize];
+        let (mut displaced, mut moved) = (0, 0);
+        for step in 0..if cfg!(miri) { 300 } else { 20_000 } {
+            let number = numbers.below(KEYS as usize);
+            let key = (number as u32).to_le_bytes();
+            let hash = Scope::Main.hash(&key);
+            let at = all[number];
+            let found = Index(&region).find(Scope::Main, &key, hash);
+            assert_eq!(
+                found.map(|at| at.get()),
+                placed[number].then_some(at),
+                "step {step}"
+            );
+            assert_eq!(Index(&region).hash_of(at), Some(hash));
+            if placed[number] && numbers.below(4) == 0 {
+                assert!(Index(&mut region).unplace(at, hash));
+                assert!(!Index(&mut region).unplace(at, hash));
+                placed[number] = false;
+            } else if !placed[number] {
+                while let Placed::Full { victim } = Index(&mut region).place(at, hash) {
+                    let victim = victim.expect("the pair is full").get();
+                    let victims_hash = Index(&region).hash_of(victim).expect("an entry");
+                    assert!(Index(&mut region).unplace(victim, victims_hash));
+                    placed[((victim - all[0]) / STRIDE) as usize] = false;
+                    displaced += 1;
+                }
+                placed[number] = true;
+                assert_eq!(Index(&mut region).grow(), Some(()));
+            }
+            moved = region.header().relocated;
+            if step % 64 == 0 {
+                let held = placed.iter().filter(|placed| **placed).count();
+                assert_eq!(Index(&region).validate(), Ok(held as u32));
+                assert_eq!(region.header().indexed, held as u32);
+            }
         }
-        let (_, key) = self.region.entry_and_key(at, entry.key_len())?;
-        Some(Scope::of(entry)?.hash(key))
+        for (number, at) in (0..KEYS).zip(&all) {
+            let checked = Index(&region).check_entry(*at, Scope::Main, &number.to_le_bytes());
+            assert_eq!(checked.is_ok(), placed[number as usize], "key {number}");
+        }
+        assert!(
+            cfg!(miri) || displaced > 0 && moved > 0,
+            "{displaced}, {moved}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The entries in recency order.
 
+use super::contents::Contents;
 use super::scope::{Pool, Scope};
-use super::store::Store;
 use crate::region::ENTRY_HEADER_BYTES;
 
 /// The entries of a pool as (key, value), newest first.
@@ -13,22 +13,23 @@ pub struct Iter<'a> {
 /// The entries of a pool with the scope that each is in, newest first.
 #[derive(Clone, Debug)]
 pub struct Entries<'a> {
-    store: Option<&'a Store>,
+    contents: Option<&'a Contents>,
     at: u32,
     left: u32,
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(store: Option<&'a Store>, pool: Pool) -> Entries<'a> {
-        let (at, left) = store.map_or((0, 0), |store| {
-            let pool = store.region.header().pool(pool.number());
+    pub(super) fn new(contents: Option<&'a Contents>, pool: Pool) -> Entries<'a> {
+        let (at, left) = contents.map_or((0, 0), |contents| {
+            let pool = contents.region.header().pool(pool.number());
             // Damaged links may form a cycle, and a damaged count may be anything: the arena bounds the walk.
             (
                 pool.newest,
-                pool.entries.min(store.arena_bytes() / ENTRY_HEADER_BYTES),
+                pool.entries
+                    .min(contents.arena_bytes() / ENTRY_HEADER_BYTES),
             )
         });
-        Entries { store, at, left }
+        Entries { contents, at, left }
     }
 }
 
@@ -36,16 +37,16 @@ impl<'a> Iterator for Entries<'a> {
     type Item = (Scope, &'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let store = self.store?;
+        let contents = self.contents?;
         loop {
             self.left = self.left.checked_sub(1)?;
             let at = self.at;
-            let entry = store.region.entry(at)?;
+            let entry = contents.region.entry(at)?;
             self.at = entry.older;
-            if store.is_invalid(at) {
+            if contents.is_invalid(at) {
                 continue;
             }
-            let (key, value) = store.key_value(at, entry)?;
+            let (key, value) = contents.key_value(at, entry)?;
             return Some((Scope::of(entry)?, key, value));
         }
     }

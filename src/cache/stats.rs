@@ -1,7 +1,7 @@
 //! Counters and sizes.
 
+use super::contents::Contents;
 use super::scope::Pool;
-use super::store::Store;
 use crate::region::PoolInfo;
 
 /// Counters and sizes of a cache, all its pools together; all zero if it is disabled. Sizes in bytes.
@@ -42,17 +42,17 @@ pub struct Stats {
 }
 
 impl Stats {
-    pub(super) fn of(store: &Store) -> Stats {
-        let header = store.region.header();
+    pub(super) fn of(contents: &Contents) -> Stats {
+        let header = contents.region.header();
         let pool = Pool::ALL
             .into_iter()
             .map(|pool| header.pool(pool.number()).info())
             .fold(PoolInfo::default(), PoolInfo::plus);
         Stats {
-            capacity_bytes: store.region.capacity(),
-            index_bytes: store.region.geometry().index_bytes(),
-            arena_bytes: store.arena_bytes(),
-            max_arena_bytes: store.max_arena_bytes(),
+            capacity_bytes: contents.region.capacity(),
+            index_bytes: contents.region.geometry().index_bytes(),
+            arena_bytes: contents.arena_bytes(),
+            max_arena_bytes: contents.max_arena_bytes(),
             used_bytes: pool.used_bytes,
             free_bytes: header.free_bytes,
             entries: pool.entries,

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::geometry::{
-    BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_HASHED_KEY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, WAYS,
+    BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_HASHED_KEY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, SLOTS,
     block_bytes,
 };
 
@@ -174,16 +174,16 @@ impl FreeHeader {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
     /// Eight bits of each entry's hash, never 0; 0 for a vacant slot.
-    pub tags: [u8; WAYS],
+    pub tags: [u8; SLOTS],
     /// Not 0 once an entry whose home may be this bucket has been placed in its other one.
     pub overflowed: u32,
     /// Offset of each slot's entry.
-    pub offsets: [u32; WAYS],
+    pub offsets: [u32; SLOTS],
 }
 
 /// What a slot of a bucket holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
+pub(crate) struct Occupant {
     pub tag: u8,
     pub offset: u32,
 }
@@ -191,31 +191,31 @@ pub(crate) struct Slot {
 impl Bucket {
     /// What a bucket holds that nobody has written yet.
     pub const EMPTY: Bucket = Bucket {
-        tags: [0; WAYS],
+        tags: [0; SLOTS],
         overflowed: 0,
-        offsets: [0; WAYS],
+        offsets: [0; SLOTS],
     };
 
-    pub fn slot(&self, way: usize) -> Slot {
-        Slot {
-            tag: self.tags[way],
-            offset: self.offsets[way],
+    pub fn occupant(&self, slot: usize) -> Occupant {
+        Occupant {
+            tag: self.tags[slot],
+            offset: self.offsets[slot],
         }
     }
 
-    pub fn fill(&mut self, way: usize, slot: Slot) {
-        self.tags[way] = slot.tag;
-        self.offsets[way] = slot.offset;
+    pub fn fill(&mut self, slot: usize, held: Occupant) {
+        self.tags[slot] = held.tag;
+        self.offsets[slot] = held.offset;
     }
 
-    /// The first way in which this offset stands; with 0, the first vacant one.
+    /// The first slot in which this offset stands; with 0, the first vacant one.
     #[inline]
-    pub fn way_of(&self, offset: u32) -> Option<usize> {
+    pub fn slot_of(&self, offset: u32) -> Option<usize> {
         self.offsets.iter().position(|held| *held == offset)
     }
 
-    pub fn vacate(&mut self, way: usize) {
-        self.fill(way, Slot { tag: 0, offset: 0 });
+    pub fn vacate(&mut self, slot: usize) {
+        self.fill(slot, Occupant { tag: 0, offset: 0 });
     }
 }
 

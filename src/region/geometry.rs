@@ -5,7 +5,7 @@ use super::header::HEADER_BYTES;
 /// Bytes of bookkeeping in front of an entry's key.
 pub const ENTRY_HEADER_BYTES: u32 = 20;
 /// Slots in a bucket of the index.
-pub const WAYS: usize = 12;
+pub const SLOTS: usize = 12;
 /// Bytes of a bucket: one cache line.
 pub const BUCKET_BYTES: u32 = 64;
 /// The longest key, in bytes.
@@ -18,7 +18,7 @@ pub(crate) const MAX_HASHED_KEY_BYTES: u32 = 64;
 
 /// Entries that a bucket is planned for, in halves: 9.5 of 12, a load of .79. Entries an eighth smaller than expected
 /// still find a place then.
-const PLANNED_HALF_WAYS: u64 = 19;
+const PLANNED_HALF_SLOTS: u64 = 19;
 /// Groups have at least this many buckets, where there are as many. Both buckets of a key stand in one group: the number bounds
 /// by how much groups differ in what they hold.
 const MIN_GROUP_BUCKETS: u32 = 128;
@@ -70,7 +70,7 @@ impl Geometry {
     pub fn new(limit: u32, expected_entry: u32) -> Option<Geometry> {
         let room = u64::from(limit.checked_sub(HEADER_BYTES)?);
         let block = u64::from(ENTRY_HEADER_BYTES) + u64::from(expected_entry.max(1));
-        let bucket_and_its_entries = 2 * u64::from(BUCKET_BYTES) + PLANNED_HALF_WAYS * block;
+        let bucket_and_its_entries = 2 * u64::from(BUCKET_BYTES) + PLANNED_HALF_SLOTS * block;
         let planned = (2 * room).div_ceil(bucket_and_its_entries) as u32;
         let levels = (planned / MIN_GROUP_BUCKETS).checked_ilog2().unwrap_or(0);
         let group_buckets = 2 * planned.div_ceil(2 << levels).max(1);

@@ -9,12 +9,12 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use xxhash_rust::xxh64::xxh64;
 
 use super::doubt::Doubt;
-use super::formatted::Formatted;
 use super::geometry::{BUCKET_BYTES, Geometry};
 use super::header::{
     FORMAT_VERSION, HEADER_BYTES, Header, MAGIC, USER_TAG_BYTES, header_checksum, mark,
 };
 use super::inspect::{FormatError, inspect};
+use super::view::RegionView;
 use super::{Region, RegionParts};
 
 /// What a region's header says of the bytes behind it.
@@ -166,7 +166,7 @@ pub(crate) struct Claim {
 impl Region {
     /// Takes over the image that stands in the region, if there is one and its header is acceptable; gives the region back
     /// otherwise, and says why. Constant cost, unless the image has checksums that nobody has verified yet.
-    pub(crate) fn attach(mut self, hash: [u8; 16]) -> Result<(Formatted, Claim), (Region, Cold)> {
+    pub(crate) fn attach(mut self, hash: [u8; 16]) -> Result<(RegionView, Claim), (Region, Cold)> {
         match self.examine(hash) {
             Ok((geometry, start)) => {
                 let (parts, doubt) = (self.parts, self.doubt);
@@ -177,7 +177,7 @@ impl Region {
                 };
                 // SAFETY: `examine` has checked that the geometry leaves room for an entry within the capacity, and `from_raw`
                 // vouches for the rest.
-                let region = unsafe { Formatted::over(parts, over, self.lease, geometry) };
+                let region = unsafe { RegionView::over(parts, over, self.lease, geometry) };
                 let claim = Claim {
                     parts,
                     doubt,
@@ -240,7 +240,7 @@ impl Region {
 
 impl Claim {
     /// Goes on with the image's entries. Writes to the header, unless it is shared.
-    pub fn accept(self, region: &mut Formatted) {
+    pub fn accept(self, region: &mut RegionView) {
         if self.start == Start::Shared {
             return;
         }
@@ -253,7 +253,7 @@ impl Claim {
     }
 
     /// Gives the region back, since its image is damaged.
-    pub fn refuse(self, image: Formatted) -> Region {
+    pub fn refuse(self, image: RegionView) -> Region {
         Region {
             parts: self.parts,
             is_too_small: false,
@@ -264,7 +264,7 @@ impl Claim {
     }
 }
 
-impl Formatted {
+impl RegionView {
     /// Notes that an operation is about to change the region: whoever copies it from now on has a torn image.
     #[inline]
     pub fn begin_change(&mut self) {

@@ -5,7 +5,7 @@
 use core::mem::offset_of;
 
 use super::block::{EntryHeader, STAMP_MASK};
-use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_FIRST_PAGES, WAYS};
+use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_FIRST_PAGES, SLOTS};
 use super::header::{BIN_WORDS, HEADER_BYTES, Header, POOLS, Pool};
 use super::inspect::{FormatError, RegionInfo, inspect};
 
@@ -89,18 +89,18 @@ impl<'a> Survey<'a> {
     /// The share of the index's slots that hold an entry, among the buckets in use.
     #[must_use]
     pub fn index_load(&self) -> f64 {
-        let slots = u64::from(self.info.buckets) * WAYS as u64;
+        let slots = u64::from(self.info.buckets) * SLOTS as u64;
         if slots == 0 {
             return 0.0;
         }
         f64::from(self.info.entries) / slots as f64
     }
 
-    /// How many buckets of the index, of those in use, hold no entry, one, and so on up to [`WAYS`]. Fewer than are in use where the
+    /// How many buckets of the index, of those in use, hold no entry, one, and so on up to [`SLOTS`]. Fewer than are in use where the
     /// bytes that were given end. Linear in the index.
     #[must_use]
-    pub fn buckets_by_load(&self) -> [u32; WAYS + 1] {
-        let mut counts = [0; WAYS + 1];
+    pub fn buckets_by_load(&self) -> [u32; SLOTS + 1] {
+        let mut counts = [0; SLOTS + 1];
         for number in 0..self.info.buckets {
             let Some(taken) = self.taken(number) else {
                 break;
@@ -114,7 +114,7 @@ impl<'a> Survey<'a> {
     /// declared stale.
     fn taken(&self, bucket: u32) -> Option<usize> {
         let at = HEADER_BYTES.checked_add(bucket.checked_mul(BUCKET_BYTES)?)? as usize;
-        let tags: &[u8; WAYS] = self.bytes.get(at..)?.first_chunk()?;
+        let tags: &[u8; SLOTS] = self.bytes.get(at..)?.first_chunk()?;
         match self.is_stale(self.geometry.page_of(bucket)) {
             true => Some(0),
             false => Some(tags.iter().filter(|tag| **tag != 0).count()),

@@ -1,14 +1,12 @@
 //! The workloads that every measured cache runs, in one module for each: the host says which keys, and times the calls.
 
 mod entry;
-mod hashbrown_index;
 mod script;
 mod work;
 
 pub mod peers;
 pub mod steadfast;
 
-pub use hashbrown_index::HashbrownIndex;
 pub use work::{Op, Tally, WORK_BYTES, bench_work, payload, run, value_bytes};
 
 /// What a cache is told about its size.
@@ -18,8 +16,6 @@ pub struct Capacity {
     pub bytes: usize,
     /// Entries, for a cache that counts nothing else.
     pub entries: usize,
-    /// A cache with variants is this one; 0 is what it does by default.
-    pub variant: u32,
 }
 
 /// A cache of byte strings.
@@ -60,11 +56,10 @@ macro_rules! exports {
         }
 
         #[unsafe(no_mangle)]
-        extern "C" fn bench_open(bytes: u32, entries: u32, variant: u32) {
+        extern "C" fn bench_open(bytes: u32, entries: u32) {
             let capacity = $crate::Capacity {
                 bytes: bytes as usize,
                 entries: entries as usize,
-                variant,
             };
             CACHE.set(Some($crate::Subject::open(capacity)));
         }

@@ -8,7 +8,6 @@ mod hashlink;
 mod lru;
 mod lru_mem;
 mod metashrew;
-mod mini_moka;
 mod quick_cache;
 mod schnellru;
 
@@ -18,7 +17,6 @@ pub use self::hashlink::Hashlink;
 pub use self::lru::Lru;
 pub use self::lru_mem::LruMem;
 pub use self::metashrew::Metashrew;
-pub use self::mini_moka::MiniMoka;
 pub use self::quick_cache::QuickCache;
 pub use self::schnellru::Schnellru;
 

@@ -38,8 +38,6 @@ pub struct Capacity {
     pub bytes: u32,
     /// Entries.
     pub entries: u32,
-    /// A way to work.
-    pub variant: u32,
     /// Bytes of its region, for one of ours.
     pub region: Option<u32>,
 }
@@ -127,11 +125,8 @@ impl Instance {
             .get_typed_func::<(), ()>(&mut store, "_start")?
             .call(&mut store, ())?;
         instance
-            .get_typed_func::<(u32, u32, u32), ()>(&mut store, "bench_open")?
-            .call(
-                &mut store,
-                (capacity.bytes, capacity.entries, capacity.variant),
-            )?;
+            .get_typed_func::<(u32, u32), ()>(&mut store, "bench_open")?
+            .call(&mut store, (capacity.bytes, capacity.entries))?;
         let region_at = match (capacity.region, record_at) {
             (Some(region), Some(at)) => {
                 let record = Record::decode(&memory.data(&store)[at..])?;

@@ -9,11 +9,10 @@ use wasmtime::Engine;
 
 use super::instance::{Instance, Op};
 use super::race::NO_CEILING;
-use super::subject::{Bound, Subject, bounded};
+use super::subject::{Subject, bounded};
 use super::{Options, Row, script};
 use crate::parallel;
 use steadfast_ops::cache::{chosen_key, colliding_keys};
-use xxhash_rust::xxh64::xxh64;
 
 pub use by_size::by_size;
 
@@ -123,34 +122,6 @@ const ATTACKED_BYTES: u32 = 1 << 20;
 /// More keys than the buckets that they share have slots.
 const CHOSEN_KEYS: usize = 40;
 
-/// Keys of an attacker who knows the hash.
-fn ground_keys(subject: &Subject) -> Result<Vec<Vec<u8>>> {
-    match subject.bound {
-        Bound::Buffer => Ok(alike_to_hashbrown()),
-        _ => colliding_keys(ATTACKED_BYTES, CHOSEN_KEYS).context("no keys collide"),
-    }
-}
-
-/// Keys that a `hashbrown` table of up to 2^14 slots looks for in the same places, with the same tag: on a 32-bit machine it takes
-/// the hash's lowest bits, and bits 25 to 31.
-fn alike_to_hashbrown() -> Vec<Vec<u8>> {
-    const KEYS: usize = 5 * CHOSEN_KEYS;
-    const LOOKED_AT: u64 = 0xFE00_3FFF;
-    let mut key = chosen_key(0);
-    let number_at = key.len() - size_of::<u64>();
-    let wanted = xxh64(&key, 0) & LOOKED_AT;
-    let mut keys = Vec::new();
-    let mut number = 0u64;
-    while keys.len() < KEYS {
-        key[number_at..].copy_from_slice(&number.to_le_bytes());
-        if xxh64(&key, 0) & LOOKED_AT == wanted {
-            keys.push(key.clone());
-        }
-        number += 1;
-    }
-    keys
-}
-
 /// Single operations in a full cache: first with keys of the same form that were not chosen, then with keys that all collide in
 /// buckets and tag.
 ///
@@ -158,13 +129,11 @@ fn alike_to_hashbrown() -> Vec<Vec<u8>> {
 /// When a guest fails, or no such keys are found.
 pub fn chosen(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Result<()> {
     let engine = counting_engine()?;
-    for subject in subjects
-        .iter()
-        .filter(|subject| matches!(subject.bound, Bound::Region | Bound::Buffer))
-    {
+    for subject in subjects.iter().filter(|subject| subject.is_ours()) {
         let module = subject.compile(&engine, "")?;
         let capacity = subject.capacity(ATTACKED_BYTES.into());
-        let ground = ground_keys(subject)?;
+        // Of an attacker who knows the hash.
+        let ground = colliding_keys(ATTACKED_BYTES, CHOSEN_KEYS).context("no keys collide")?;
         let others: Vec<_> = (0..ground.len() as u64).map(chosen_key).collect();
         let worst = parallel::each([others, ground], |keys| {
             let mut instance = Instance::open(&module, capacity, NO_CEILING)?;

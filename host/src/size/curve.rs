@@ -1,7 +1,7 @@
 //! The hit ratio by the region's capacity.
 
 use serde::Serialize;
-use steadfast::region::{Geometry, WAYS};
+use steadfast::region::{Geometry, SLOTS};
 
 use super::recency::{Depth, Recency};
 use crate::trace::{Operation, Trace};
@@ -77,7 +77,7 @@ fn capacity_for(depth: Depth, expected_entry: u32) -> Option<u64> {
     let holds = |steps: u64| {
         let capacity = u32::try_from(steps * STEP_BYTES).unwrap_or(u32::MAX);
         Geometry::new(capacity, expected_entry).is_some_and(|geometry| {
-            let slots = u64::from(geometry.max_buckets()) * WAYS as u64;
+            let slots = u64::from(geometry.max_buckets()) * SLOTS as u64;
             u64::from(capacity - geometry.arena_start) >= depth.bytes && slots >= depth.entries
         })
     };

@@ -2,7 +2,7 @@
 
 use super::{Spec, noise, region_with_bytes};
 use steadfast::cache::Cache;
-use steadfast::region::{BUCKET_BYTES, HEADER_BYTES, WAYS};
+use steadfast::region::{BUCKET_BYTES, HEADER_BYTES, SLOTS};
 
 /// Key number `number` of those that are tried: 53 bytes, alike up to the last eight, so that comparing two takes longest.
 pub fn chosen_key(number: u64) -> Vec<u8> {
@@ -23,7 +23,7 @@ pub fn colliding_keys(capacity: u32, count: usize) -> Option<Vec<Vec<u8>>> {
     }
     cache.evict_to(0);
     // The tags are a bucket's first bytes; the index is empty, but as large as it was.
-    let tags = |at: u32| bytes.read(at as usize, WAYS);
+    let tags = |at: u32| bytes.read(at as usize, SLOTS);
     let buckets = cache.stats().index_bytes / BUCKET_BYTES;
     let first = chosen_key(0);
     cache.insert(&first, b"").ok()?;

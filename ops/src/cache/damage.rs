@@ -20,7 +20,7 @@ const COUNTS: std::ops::Range<u32> = FRONTIER / 4..(POOLS + NAMED_POOLS * POOL_B
 /// Fields of a bucket and of an entry.
 const BUCKET_BYTES: u32 = 64;
 const SLOTS: u32 = 16;
-const WAYS: u32 = 12;
+const SLOTS_OF_BUCKET: u32 = 12;
 const LINKS: [u32; 2] = [0, 4];
 const VALUE_WORD: u32 = 12;
 const KEY_WORD: u32 = 16;
@@ -194,7 +194,7 @@ impl Damaging<'_> {
         let mut at = 0;
         for _ in 0..64 {
             let bucket = self.below(self.info.buckets);
-            at = HEADER_BYTES + bucket * BUCKET_BYTES + SLOTS + 4 * self.below(WAYS);
+            at = HEADER_BYTES + bucket * BUCKET_BYTES + SLOTS + 4 * self.below(SLOTS_OF_BUCKET);
             if word(self.sound, at) != 0 {
                 break;
             }

@@ -9,12 +9,10 @@ use super::super::race::NO_CEILING;
 use super::super::script;
 use super::super::subject::{Subject, bounded};
 use super::super::{Options, Row};
-use super::{
-    ATTACKED_BYTES, BYTES, CHOSEN_KEYS, OPERATIONS, Worst, counting_engine, draw_op, ground_keys,
-};
+use super::{ATTACKED_BYTES, BYTES, CHOSEN_KEYS, OPERATIONS, Worst, counting_engine, draw_op};
 use crate::figures::Figures;
 use crate::parallel;
-use steadfast_ops::cache::chosen_key;
+use steadfast_ops::cache::{chosen_key, colliding_keys};
 
 /// Values of one size.
 struct Class {
@@ -96,7 +94,7 @@ pub fn by_size(options: &Options, subjects: &[&Subject], figures: &mut Figures) 
         .filter(|subject| subject.is_ours())
         .collect();
     let worst = parallel::each(&ours, |subject| {
-        let keys = ground_keys(subject)?;
+        let keys = colliding_keys(ATTACKED_BYTES, CHOSEN_KEYS).context("no keys collide")?;
         let module = subject.compile(&engine, "")?;
         let capacity = subject.capacity(ATTACKED_BYTES.into());
         let mut instance = Instance::open(&module, capacity, NO_CEILING)?;

@@ -1,22 +1,22 @@
 //! Finding tags in a bucket, eight at a time in ordinary words.
 
-use crate::region::WAYS;
+use crate::region::SLOTS;
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// Ways whose tag may equal the one looked for. The first is sure; one that follows may be off by one bit, so what it
+/// Slots whose tag may equal the one looked for. The first is sure; one that follows may be off by one bit, so what it
 /// leads to is compared anyway.
 pub struct Matches {
-    /// The highest bit of each way's byte.
+    /// The highest bit of each slot's byte.
     left: u64,
-    /// The way that the lowest byte stands for.
+    /// The slot that the lowest byte stands for.
     first: usize,
 }
 
-/// Those of the first eight ways that may have this tag; with tag 0, the vacant ones.
+/// Those of the first eight slots that may have this tag; with tag 0, the vacant ones.
 #[inline]
-pub fn among_first(tags: &[u8; WAYS], tag: u8) -> Matches {
+pub fn among_first(tags: &[u8; SLOTS], tag: u8) -> Matches {
     let [a, b, c, d, e, f, g, h, ..] = *tags;
     let differs = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ (LOW * u64::from(tag));
     Matches {
@@ -25,9 +25,9 @@ pub fn among_first(tags: &[u8; WAYS], tag: u8) -> Matches {
     }
 }
 
-/// The same among the last four ways.
+/// The same among the last four slots.
 #[inline]
-pub fn among_last(tags: &[u8; WAYS], tag: u8) -> Matches {
+pub fn among_last(tags: &[u8; SLOTS], tag: u8) -> Matches {
     let [.., i, j, k, l] = *tags;
     let differs = u32::from_le_bytes([i, j, k, l]) ^ (LOW as u32 * u32::from(tag));
     Matches {
@@ -44,9 +44,9 @@ impl Iterator for Matches {
         if self.left == 0 {
             return None;
         }
-        let way = self.first + (self.left.trailing_zeros() >> 3) as usize;
+        let slot = self.first + (self.left.trailing_zeros() >> 3) as usize;
         self.left &= self.left - 1;
-        Some(way)
+        Some(slot)
     }
 }
 
@@ -65,11 +65,11 @@ mod tests {
             });
             for tag in 0..8 {
                 let matches = || among_first(&tags, tag).chain(among_last(&tags, tag));
-                let mut equal = (0..12).filter(|&way| tags[way] == tag);
-                assert!(equal.all(|way| matches().any(|found| found == way)));
+                let mut equal = (0..12).filter(|&slot| tags[slot] == tag);
+                assert!(equal.all(|slot| matches().any(|found| found == slot)));
                 let first = matches().next();
                 assert_eq!(first.is_some(), tags.contains(&tag));
-                assert!(first.is_none_or(|way| tags[way] == tag));
+                assert!(first.is_none_or(|slot| tags[slot] == tag));
             }
         }
     }

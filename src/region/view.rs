@@ -16,7 +16,7 @@ use crate::memory::platform::Lease;
 /// Invariants: `geometry.arena_start + ENTRY_HEADER_BYTES <= capacity`; the index of `geometry.max_buckets()` buckets lies
 /// between header and arena; the `capacity` bytes from `start` are valid, initialised and exclusively this value's.
 #[derive(Debug)]
-pub(crate) struct Formatted {
+pub(crate) struct RegionView {
     start: NonNull<u8>,
     capacity: u32,
     /// Bytes of the arena behind the first entry's header.
@@ -31,9 +31,9 @@ pub(crate) struct Formatted {
 }
 
 // SAFETY: the span is exclusively this value's, whichever thread uses it.
-unsafe impl Send for Formatted {}
+unsafe impl Send for RegionView {}
 
-impl Formatted {
+impl RegionView {
     /// Lays a cold header over the span: an empty cache, whatever the span holds. Writes the header alone.
     ///
     /// # Safety
@@ -46,12 +46,12 @@ impl Formatted {
         lease: Lease,
         geometry: Geometry,
         hash: [u8; 16],
-    ) -> Formatted {
+    ) -> RegionView {
         let RegionParts {
             start, capacity, ..
         } = parts;
         // SAFETY: the caller's duty.
-        let mut region = unsafe { Formatted::over(parts, doubt, lease, geometry) };
+        let mut region = unsafe { RegionView::over(parts, doubt, lease, geometry) };
         if parts.fresh_from > 0 {
             // SAFETY: the header lies within the span, which is exclusively ours.
             unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
@@ -84,10 +84,10 @@ impl Formatted {
         doubt: Doubt,
         lease: Lease,
         geometry: Geometry,
-    ) -> Formatted {
+    ) -> RegionView {
         // What is above it, the index has no room for.
         let capacity = parts.capacity.min(geometry.limit);
-        Formatted {
+        RegionView {
             start: parts.start,
             capacity,
             room: capacity - geometry.least_capacity(),
@@ -250,7 +250,7 @@ impl Formatted {
     }
 
     /// Forgets all entries. Constant cost: the index begins anew, and is cleared page by page when it is next written.
-    pub fn empty(&mut self) {
+    pub fn clear(&mut self) {
         let (geometry, pages) = (self.geometry, self.geometry.first_pages());
         self.header_mut().empty(&geometry, pages);
     }
@@ -392,29 +392,36 @@ const _: () = assert!(align_of::<Header>() <= REGION_ALIGN && align_of::<Bucket>
 const _: () = assert!(HEADER_BYTES % BUCKET_BYTES == 0);
 
 #[cfg(test)]
-mod tests {
-    extern crate std;
+impl RegionView {
+    /// A cold region of its own, with an index that is all zeros, for tests of what works on it.
+    pub fn bare(capacity: u32) -> RegionView {
+        extern crate std;
 
+        use crate::region::Region;
+
+        let bytes = std::vec![0_u8; capacity as usize + REGION_ALIGN].leak();
+        let skip = bytes.as_ptr().align_offset(REGION_ALIGN);
+        let parts = RegionParts {
+            start: NonNull::from(&mut bytes[skip..]).cast(),
+            capacity,
+            ..Region::none().parts
+        };
+        // SAFETY: the bytes are leaked, so they outlive the region, and nobody else uses them. All are zero.
+        let region = unsafe { Region::from_raw(parts) };
+        region.format([0; 16]).expect("it is large enough")
+    }
+}
+
+#[cfg(test)]
+mod tests {
     use core::ptr::NonNull;
-    use std::vec;
 
     use super::*;
-    use crate::region::Region;
 
     /// A damaged header may count more buckets than there are.
     #[test]
     fn a_number_that_no_bucket_has_gives_the_last_one() {
-        const CAPACITY: usize = 20_000;
-        let mut bytes = vec![0_u8; CAPACITY + REGION_ALIGN];
-        let skip = bytes.as_ptr().align_offset(REGION_ALIGN);
-        let parts = RegionParts {
-            start: NonNull::from(&mut bytes[skip..]).cast(),
-            capacity: CAPACITY as u32,
-            ..Region::none().parts
-        };
-        // SAFETY: the bytes outlive the region, and nobody else uses them meanwhile. All are zero.
-        let region = unsafe { Region::from_raw(parts) };
-        let mut region = region.format([0; 16]).expect("it is large enough");
+        let mut region = RegionView::bare(20_000);
         let buckets = region.geometry().max_buckets();
         for number in [buckets - 1, buckets, buckets + 1, u32::MAX] {
             let end = NonNull::from(region.bucket_mut(number)).addr().get() + size_of::<Bucket>();

@@ -1,0 +1,71 @@
+//! What an operation has to mind besides the entries: a shared region, a sweep, chance.
+
+use super::forget::Forgetting;
+use super::sweep::Sweep;
+
+/// What a lookup does besides finding an entry.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading {
+    /// Counts and promotes.
+    Plain,
+    /// Something else, for one reason or more.
+    Careful(Care),
+}
+
+/// Why a lookup does not just count and promote.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Care {
+    /// Other instances read the same memory: it writes nothing.
+    pub is_frozen: bool,
+    /// An invalidation is not over yet: it drops what that will drop.
+    pub sweep: Option<Sweep>,
+    /// It drops what it found now and then.
+    pub forgetting: Option<Forgetting>,
+}
+
+impl Reading {
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Reading::Plain)
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        matches!(self, Reading::Careful(care) if care.is_frozen)
+    }
+
+    pub fn sweep(&self) -> Option<&Sweep> {
+        match self {
+            Reading::Careful(care) => care.sweep.as_ref(),
+            Reading::Plain => None,
+        }
+    }
+
+    pub fn sweep_mut(&mut self) -> Option<&mut Sweep> {
+        match self {
+            Reading::Careful(care) => care.sweep.as_mut(),
+            Reading::Plain => None,
+        }
+    }
+
+    pub fn forgetting_mut(&mut self) -> Option<&mut Forgetting> {
+        match self {
+            Reading::Careful(care) => care.forgetting.as_mut(),
+            Reading::Plain => None,
+        }
+    }
+
+    /// Changes the reasons for care.
+    #[inline(never)]
+    pub fn set(&mut self, change: impl FnOnce(&mut Care)) {
+        let mut care = match self {
+            Reading::Careful(care) => *care,
+            Reading::Plain => Care::default(),
+        };
+        change(&mut care);
+        let is_plain = !care.is_frozen && care.sweep.is_none() && care.forgetting.is_none();
+        *self = match is_plain {
+            true => Reading::Plain,
+            false => Reading::Careful(care),
+        };
+    }
+}
