@@ -1,6 +1,7 @@
 //! Runs the test guests under an engine that refuses, pre-grows and limits as it is told.
 
 pub mod component;
+pub mod shared_pages;
 
 use std::ops::Range;
 use std::path::PathBuf;
