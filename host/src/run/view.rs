@@ -23,7 +23,9 @@ impl Runner {
     /// each request, from as many threads as it likes.
     ///
     /// The image must be as of `state`: what stands in it is believed. One of another module is refused by the guest, whose
-    /// cache then begins cold.
+    /// cache then begins cold. On the metashrew surface a view at the image's height is answered from
+    /// the image. One at an earlier height sees entries written at that height or before, and asks
+    /// `state` for the others; one at a later height asks `state` for all.
     ///
     /// The memory grows to hold the image, within the ceiling; the guest's own growth goes on from there.
     ///
