@@ -1,5 +1,7 @@
 //! Views: an instance that answers a question about the state.
 
+use steadfast::record::Record;
+
 use super::{Live, Runner};
 use crate::input::Input;
 use crate::metashrew;
@@ -57,19 +59,27 @@ impl Runner {
     ) -> Result<View, RunError> {
         let mut live = self.instantiate(input, state)?;
         if let Some(image) = image {
-            live.map(image)?;
+            let plan = self.guest().plan();
+            let is_above_heap =
+                plan.is_some_and(|plan| plan.region_base().get() <= u64::from(image.address()));
+            live.map(image, is_above_heap)?;
         }
         Ok(View(live))
     }
 }
 
 impl Live {
-    fn map(&mut self, image: &SharedImage) -> Result<(), RunError> {
+    fn map(&mut self, image: &SharedImage, is_above_heap: bool) -> Result<(), RunError> {
         let need = image.memory_needed();
+        let had = self.memory.data_size(&self.store);
         self.grow_to(need).map_err(|_| RunError::ImageTooLarge {
             need,
             ceiling: self.ceiling,
         })?;
+        if is_above_heap {
+            // The guest need not look for somebody who has grown these pages. Others have no record.
+            let _ = self.tell(Record::VOUCHED_FROM_OFFSET, &(had as u32).to_le_bytes());
+        }
         image
             .map_into(&mut self.store, self.memory)
             .map_err(RunError::Map)
