@@ -174,13 +174,17 @@ fn adopt(heap: &mut Heap, grant: &Grant, span: Span) {
         return;
     }
     let undeclared = grant.undeclared(span, platform::static_end());
+    let vouched = match with_record(|record| record.vouched_from) {
+        0 => undeclared.end,
+        from => from.saturating_sub(span.start).max(undeclared.start),
+    };
     // SAFETY: the span was reserved for this heap alone, is made of whole pages, and exists.
     unsafe {
         heap.adopt_beside(
             platform::pointer(span.start),
             span.len as usize,
             grant.fresh_offset(span) as usize,
-            undeclared.start as usize..undeclared.end as usize,
+            undeclared.start as usize..undeclared.end.min(vouched) as usize,
         );
     }
 }

@@ -21,6 +21,45 @@
 //! stand_in::with(|host| assert_eq!(host.store[b"/height".as_slice()], [5]));
 //! ```
 //!
+//! # Views
+//!
+//! A view is an export that the host calls with a height and an argument as its input. It reads as of
+//! its height: the one that [`set_view_for_height`] sets, or else the one in front of its [`input`].
+//!
+//! ```ignore-wasm
+//! use std::sync::Arc;
+//! use steadfast::metashrew::{clear_view_cache, export_bytes, get, input, set_view_for_height};
+//!
+//! pub extern "C" fn balance() -> i32 {
+//!     let input = input();
+//!     let (height, account) = input.split_first_chunk().expect("a height is in front");
+//!     set_view_for_height(u32::from_le_bytes(*height));
+//!     let balance = get(Arc::new([b"/balance/", account].concat()));
+//!     clear_view_cache();
+//!     export_bytes(balance.to_vec())
+//! }
+//! # steadfast::metashrew::host::stand_in::with(|host| host.input = vec![5, 0, 0, 0]);
+//! # assert_eq!(balance(), 0);
+//! ```
+//!
+//! What [`get`] may answer from depends on the cache:
+//!
+//! | cache | height of the view | `get` answers from |
+//! |---|---|---|
+//! | an image that other instances map too | the image's | the image |
+//! | | an earlier one | entries written at that height or before, else the host |
+//! | | a later one | the host |
+//! | | none: the input was taken from [`host_interface`] | the image, which must be as of the state |
+//! | its own, in [`CacheAllocationMode::View`] | any | what this instance has read at that height, else the host |
+//! | | none | the host |
+//! | its own, in [`CacheAllocationMode::Indexer`] | any that is set | the host |
+//!
+//! Over a shared image this holds whether the height is set before the input, after it or not at all,
+//! and in either mode. A read that the image answers writes to no page of it.
+//!
+//! A host that keeps an instance for views in [`CacheAllocationMode::View`] drops it when the chain is
+//! reorganised: nothing tells the instance.
+//!
 //! # What a program may ask
 //!
 //! What the host grants changes a program's speed alone, as long as it does not ask for it. The functions that tell it say so: they

@@ -1,4 +1,4 @@
-//! The record that a host reads from linear memory, and the three fields that it may write.
+//! The record that a host reads from linear memory, and the four fields that it may write.
 //!
 //! The module exports `steadfast_record`, a constant whose value is the record's address. Fields are little-endian, at fixed
 //! offsets, without gaps; a later version appends and never moves.
@@ -117,8 +117,10 @@ pub struct Record {
     pub forget_seed: u32,
     /// Which part of the budget `exhausted_request` was asked of: 0 the heap, 1 C's part.
     pub exhausted_part: u32,
-    /// 0.
-    pub unused: u32,
+    /// Not 0: the host has grown memory itself, from this address on to the region, and nothing stands
+    /// there. The heap then takes those pages without a look at what they hold. A host writes it
+    /// before `_start`.
+    pub vouched_from: u32,
 }
 
 /// The address of the encoded plan that was used follows the record; 0 before the reservation.
@@ -147,6 +149,9 @@ impl Record {
 
     /// Where in the record the host writes what the cache loses entries by, as a little-endian `u32`.
     pub const FORGET_SEED_OFFSET: usize = core::mem::offset_of!(Self, forget_seed);
+
+    /// Where in the record the host writes from where on it vouches for memory, as a little-endian `u32`.
+    pub const VOUCHED_FROM_OFFSET: usize = core::mem::offset_of!(Self, vouched_from);
 
     /// The name of the export whose value is the record's address.
     pub const EXPORT: &'static str = "steadfast_record";
@@ -185,7 +190,7 @@ impl Record {
         cache_start: 0,
         forget_seed: 0,
         exhausted_part: 0,
-        unused: 0,
+        vouched_from: 0,
     };
 
     /// Reads a record from a copy of the bytes at its address.
@@ -277,6 +282,7 @@ const _: () = {
     assert!(Record::CACHE_LIMIT_OFFSET == 16);
     assert!(Record::MODULE_TAG_OFFSET == 128);
     assert!(Record::FORGET_SEED_OFFSET == 140);
+    assert!(Record::VOUCHED_FROM_OFFSET == 148);
 };
 
 /// A request that could not be served, and the state of the part of the budget that it was asked of.

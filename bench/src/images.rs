@@ -3,6 +3,7 @@
 mod attach;
 mod blocks;
 mod shared;
+mod surface;
 mod view;
 
 use std::path::PathBuf;
@@ -53,5 +54,6 @@ pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     // First, while this process has little memory of its own.
     shared::measure(options, &bench, &mut push)?;
     attach::measure(options, &bench, &mut push)?;
+    surface::measure(options, &mut push)?;
     blocks::measure(options, &mut push)
 }

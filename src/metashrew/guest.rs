@@ -17,10 +17,11 @@ pub fn initialize() {
 
 /// The module's whole input: the height's four little-endian bytes, then the block (or a view's argument).
 ///
-/// Costs one heap allocation of exactly the input's length. In an instance that lives on from block to block, the cache drops what
-/// a block at this height may have to see otherwise: what was written from this height on, where the chain has been reorganised,
-/// and everything, where heights were left out. That takes time in proportion to the entries. It does not happen while a view's
-/// height is set, or in [`CacheAllocationMode::View`].
+/// Costs one heap allocation of exactly the input's length, and leaves the cache alone: the input may
+/// be a view's. The first use of the cache in a block brings it to the block's height. It drops what
+/// was written from this height on if the chain has been reorganised, and everything if heights were
+/// left out. That takes time proportional to the entries. It does not happen in a view: while a view's
+/// height is set, in [`CacheAllocationMode::View`], and over an image that other instances map too.
 ///
 /// # Panics
 ///
@@ -35,9 +36,14 @@ pub fn input() -> Vec<u8> {
 /// The value of a key, empty if there is none: from what this block has written, from the cache, from
 /// the host. Call [`input`] first: it tells the cache which block this is.
 ///
-/// Makes one lookup in the cache, among the entries of the view's height if one is set. What it does
-/// to the heap does not depend on whether that finds the value: two blocks of the same sizes are
-/// allocated, and for a key longer than
+/// Before [`input`], a fresh instance with a warm cache asks the host: the image may be of another
+/// branch. In an instance that is kept, nothing tells where the next block begins. What it reads before
+/// its [`input`] is as of the block that the instance saw last, which a reorganisation may have
+/// replaced.
+///
+/// Makes one lookup in the cache, among the entries that [a view may see](super#views) if it answers
+/// one. What it does to the heap does not depend on whether that finds the value: two blocks of the same
+/// sizes are allocated, and for a key longer than
 /// [`MAX_STACK_KEY_BYTES`](host_interface::MAX_STACK_KEY_BYTES) one more, before the lookup, which is
 /// given back.
 ///
@@ -55,7 +61,6 @@ pub fn get(key: Arc<Vec<u8>>) -> Arc<Vec<u8>> {
 
 /// Writes a value. [`get`] sees it from now on, host and cache from the next [`flush`] on. An empty value deletes the key.
 ///
-/// While a view's height is set, the cache is left out.
 pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
     state::with(|state| state.set(&key, value));
 }
@@ -67,8 +72,10 @@ pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
 ///
 /// A host takes exactly one flush for a block, even an empty one, and keeps none of its writes without it.
 ///
-/// With the feature `image`, the host is offered the image of the cache then; not while a view's height is set, nor in
-/// [`CacheAllocationMode::View`].
+/// Tells the cache of the writes, and drops what views have read. In a view, and in a block that has
+/// told no height to a cache that began warm, the cache drops everything instead: the host may take
+/// the writes or not. With the feature `image`, the host is then offered the image of the cache,
+/// except in a view.
 ///
 /// # Panics
 ///

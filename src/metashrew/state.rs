@@ -302,11 +302,15 @@ impl State {
         }
     }
 
-    /// What is visible, where that is not all of the main pool and the scope is: a view of another
-    /// height. Not in the views' own mode, where the main pool is the program's.
+    /// What is visible, if the scope is the main one and a view of another height sees less of it. In
+    /// the views' own mode the main pool is the program's, unless it is an image's.
     fn main_in_view(&mut self, scope: Scope) -> Option<Visible> {
-        let is_main = scope == Scope::Main && self.mode == CacheAllocationMode::Indexer;
-        Some(self.visible()).filter(|visible| is_main && *visible != Visible::Main)
+        let visible = self.visible();
+        if scope != Scope::Main || visible == Visible::Main {
+            return None;
+        }
+        let is_shown = self.mode == CacheAllocationMode::View && !self.opened().is_frozen();
+        (!is_shown).then_some(visible)
     }
 
     /// Takes note that the host has handed in the input of a block or a view, at a height; `None` for
@@ -329,7 +333,10 @@ impl State {
         let last = core::mem::replace(&mut self.block_height, height);
         let cache = self.opened();
         match (last, height) {
-            (None, _) => {}
+            // What was read before the first height was told has none.
+            (None, _) => {
+                cache.evict_pool_to(Pool::Main, 0, usize::MAX);
+            }
             (Some(last), Some(height)) if last.checked_add(1) == Some(height) => {}
             (Some(last), Some(height)) if height > 0 && height <= last => {
                 cache.invalidate_above(height - 1);

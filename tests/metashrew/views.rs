@@ -118,6 +118,26 @@ fn a_view_sees_what_holds_at_its_height_and_no_more() {
     }
 }
 
+/// A block may read before its input tells the height: nobody knows since when those values hold.
+#[test]
+fn what_was_read_before_the_input_is_of_no_earlier_height() {
+    let mut indexed = Indexed::new();
+    indexed.serve(10);
+    stand_in::with(|host| host.image.clear());
+    stand_in::instance(|| {
+        assert_eq!(get(bytes("tip")), bytes("10"));
+        begin(11);
+        flush();
+    });
+    indexed.image = stand_in::with(|host| host.offers.pop()).expect("a block offers one");
+    vouch(&mut indexed.image, Status::Shared).expect("an image has a header");
+    indexed.serve(9);
+    stand_in::instance(|| {
+        input();
+        indexed.ask(9)
+    });
+}
+
 /// The host has mapped it for this state.
 #[test]
 fn a_view_that_tells_no_height_sees_the_image() {
@@ -205,6 +225,8 @@ fn what_a_view_stores_is_not_seen_at_another_height() {
         assert_ne!(stored(12), Some(bytes("11")));
         set_lru_cache(bytes("tip"), bytes("12"));
         assert_eq!(stored(12), Some(bytes("12")));
+        set_cache_mode(CacheAllocationMode::View);
+        assert_eq!(stored(11), None);
     });
 }
 

@@ -1,6 +1,7 @@
 //! Runs the test guests under an engine that refuses, pre-grows and limits as it is told.
 
 pub mod component;
+pub mod shared_pages;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub struct Setting {
     pub foreign: Vec<Range<u64>>,
     /// The limit on the region that the host writes into the record.
     pub cache_limit: Option<u32>,
+    /// From where on the host says that it has grown memory itself; 0 if it does not.
+    pub vouched_from: u32,
     /// What the cache loses entries by, as the host writes it into the record; 0 for none.
     pub forget_seed: u32,
     /// Environment variables.
@@ -54,6 +57,7 @@ impl Default for Setting {
             pregrow_pages: 0,
             foreign: Vec::new(),
             cache_limit: None,
+            vouched_from: 0,
             forget_seed: 0,
             env: Vec::new(),
             first: 0,
@@ -235,6 +239,8 @@ impl Guest {
         if let Some(at) = record_at {
             let seed = setting.forget_seed.to_le_bytes();
             memory.write(&mut store, at + Record::FORGET_SEED_OFFSET, &seed)?;
+            let vouched = setting.vouched_from.to_le_bytes();
+            memory.write(&mut store, at + Record::VOUCHED_FROM_OFFSET, &vouched)?;
         }
         memory.write(&mut store, results_at, &setting.first.to_le_bytes())?;
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;

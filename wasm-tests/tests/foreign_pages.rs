@@ -50,6 +50,27 @@ fn assert_stopped(outcome: &Outcome, at: u64, context: &str) {
     );
 }
 
+/// A host that has grown the pages itself says so, and spares the guest the look.
+#[test]
+fn pages_that_the_host_vouches_for_are_not_looked_at() {
+    for target in TARGETS {
+        let guest = Guest::load(target, "churn");
+        let first = guest.declared_pages();
+        for (page, is_found) in [(first, true), (first + 1, false)] {
+            let at = page * PAGE;
+            let setting = Setting {
+                vouched_from: ((first + 1) * PAGE) as u32,
+                ..beside(first + 2, &[one(at)])
+            };
+            let outcome = guest.run(&setting).unwrap();
+            match is_found {
+                true => assert_stopped(&outcome, at, target),
+                false => assert_eq!(outcome.trap, None, "{target}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn two_pages_that_somebody_keeps_stop_the_first_allocation() {
     for target in TARGETS {

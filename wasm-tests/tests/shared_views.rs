@@ -1,10 +1,9 @@
 //! Views in instances that map one image of the indexer's cache: the same answers, without reading the state, and without
 //! writing to a page of the image.
 
-use std::fs;
-
 use steadfast_host::{Input, MemoryState, Output, RunConfig, Runner, SharedImage, View};
 use wasm_tests::indexer;
+use wasm_tests::shared_pages::written_bytes;
 
 /// One in so many of the state's keys is asked for.
 const STRIDE: usize = 37;
@@ -29,27 +28,6 @@ fn questions(state: &MemoryState, height: u32) -> Vec<(&'static str, Input)> {
     questions.push(("output", Input::new(height, &[0; 36])));
     questions.push(("balance", Input::new(height, b"no such script")));
     questions
-}
-
-/// Bytes of the image's mappings in this process that instances have written to.
-fn written_bytes() -> u64 {
-    let maps = fs::read_to_string("/proc/self/smaps").unwrap();
-    let (mut within, mut mappings, mut kibibytes) = (false, 0, 0);
-    for line in maps.lines() {
-        let mut words = line.split_whitespace();
-        match words.next() {
-            Some("Anonymous:") if within => {
-                kibibytes += words.next().unwrap().parse::<u64>().unwrap();
-            }
-            Some(word) if !word.ends_with(':') => {
-                within = line.contains("memfd:steadfast-image");
-                mappings += u32::from(within);
-            }
-            _ => {}
-        }
-    }
-    assert!(mappings > 0, "nothing is mapped");
-    kibibytes << 10
 }
 
 #[test]

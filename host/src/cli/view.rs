@@ -16,9 +16,9 @@ pub struct Arguments {
     /// The view's arguments, in hexadecimal
     #[arg(long, value_name = "HEX", default_value = "")]
     input_hex: String,
-    /// The height that stands in front of the arguments
-    #[arg(long, default_value_t = 0)]
-    height: u32,
+    /// The height that stands in front of the arguments: the image's by default, or 0 without one
+    #[arg(long)]
+    height: Option<u32>,
     /// The database with the state
     #[arg(long, value_name = "PATH")]
     db: Option<PathBuf>,
@@ -31,7 +31,7 @@ pub struct Arguments {
 
 /// Calls the view and prints what it returns.
 pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
-    let input = Input::new(arguments.height, &parse_hex(&arguments.input_hex)?);
+    let argument = parse_hex(&arguments.input_hex)?;
     let module = super::read_module(&arguments.module)?;
     let runner = Runner::new(&module, arguments.memory.config(false))
         .with_context(|| arguments.module.display().to_string())?;
@@ -39,14 +39,12 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
         bail!("{}: there is no such database", path.display());
     }
     let state = super::open_state(arguments.db.as_deref())?;
-    let image = match &arguments.warm {
-        Some(path) => {
-            let image = super::warm::read_image(path, runner.guest(), &*state)?;
-            Some(SharedImage::new(&image)?)
-        }
-        None => None,
-    };
-    let mut view = runner.open_view(&input, &*state, image.as_ref())?;
+    let read = |path: &PathBuf| super::warm::read_image(path, runner.guest(), &*state);
+    let image = arguments.warm.as_ref().map(read).transpose()?;
+    let image_height = image.as_ref().map_or(0, |image| image.info().height);
+    let input = Input::new(arguments.height.unwrap_or(image_height), &argument);
+    let shared = image.map(|image| SharedImage::new(&image)).transpose()?;
+    let mut view = runner.open_view(&input, &*state, shared.as_ref())?;
     let bytes = view.call(&arguments.view)?;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     println!("{hex}");

@@ -1,5 +1,7 @@
 //! Views: an instance that answers a question about the state.
 
+use steadfast::record::Record;
+
 use super::{Live, Runner};
 use crate::input::Input;
 use crate::metashrew;
@@ -23,7 +25,9 @@ impl Runner {
     /// each request, from as many threads as it likes.
     ///
     /// The image must be as of `state`: what stands in it is believed. One of another module is refused by the guest, whose
-    /// cache then begins cold.
+    /// cache then begins cold. On the metashrew surface a view at the image's height is answered from
+    /// the image. One at an earlier height sees entries written at that height or before, and asks
+    /// `state` for the others; one at a later height asks `state` for all.
     ///
     /// The memory grows to hold the image, within the ceiling; the guest's own growth goes on from there.
     ///
@@ -55,19 +59,27 @@ impl Runner {
     ) -> Result<View, RunError> {
         let mut live = self.instantiate(input, state)?;
         if let Some(image) = image {
-            live.map(image)?;
+            let plan = self.guest().plan();
+            let is_above_heap =
+                plan.is_some_and(|plan| plan.region_base().get() <= u64::from(image.address()));
+            live.map(image, is_above_heap)?;
         }
         Ok(View(live))
     }
 }
 
 impl Live {
-    fn map(&mut self, image: &SharedImage) -> Result<(), RunError> {
+    fn map(&mut self, image: &SharedImage, is_above_heap: bool) -> Result<(), RunError> {
         let need = image.memory_needed();
+        let had = self.memory.data_size(&self.store);
         self.grow_to(need).map_err(|_| RunError::ImageTooLarge {
             need,
             ceiling: self.ceiling,
         })?;
+        if is_above_heap {
+            // The guest need not look for somebody who has grown these pages. Others have no record.
+            let _ = self.tell(Record::VOUCHED_FROM_OFFSET, &(had as u32).to_le_bytes());
+        }
         image
             .map_into(&mut self.store, self.memory)
             .map_err(RunError::Map)

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use crate::cache::Scope;
 use crate::metashrew::state;
 
-/// What the main pool holds for a key. Counts a hit or a miss.
+/// What the main pool holds for a key. Counts a hit or a miss. A view finds what
+/// [it may see](crate::metashrew#views), except in
+/// [`CacheAllocationMode::View`](super::CacheAllocationMode::View).
 ///
 /// Whether there is something depends on the host's memory, and so does the heap afterwards: what is found is copied out.
 /// [`get`](crate::metashrew::get) is the function whose answer does not.
@@ -20,6 +22,7 @@ pub fn get_lru_cache(key: &Arc<Vec<u8>>) -> Option<Arc<Vec<u8>>> {
 }
 
 /// Stores an entry in the main pool, in place of any with this key. Evicts what it must; what cannot fit is not stored.
+/// Nor is what a view of another height than the pool's stores: the entry with this key is dropped.
 ///
 /// [`get`](crate::metashrew::get) answers it: it must be what the host holds, or what has been [`set`](crate::metashrew::set).
 pub fn set_lru_cache(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
@@ -60,6 +63,7 @@ pub fn get_height_partitioned_cache(height: u32, key: &Arc<Vec<u8>>) -> Option<A
 }
 
 /// Stores an entry for views at a height, in place of any with this key there. Evicts what it must; what cannot fit is not stored.
+/// The next flush drops it.
 ///
 /// The pool is large in [`CacheAllocationMode::View`](super::CacheAllocationMode::View), and a few small entries in the other mode.
 pub fn set_height_partitioned_cache(height: u32, key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {

@@ -70,13 +70,13 @@ pub fn force_evict_to_target_percentage(target_percentage: u32) {
 /// Has nothing left to do: what was written by [`set`](crate::metashrew::set) is in the main pool already.
 pub fn flush_to_lru() {}
 
-/// From now on [`get`](crate::metashrew::get) reads among the entries at this height, and [`set`](crate::metashrew::set) leaves the
-/// cache out.
+/// From now on [`get`](crate::metashrew::get) reads as of this height: the rule stands under
+/// [views](crate::metashrew#views). Costs nothing, before the input or after it.
 pub fn set_view_height(height: u32) {
     state::with(|state| state.set_view_height(Some(height)));
 }
 
-/// From now on [`get`](crate::metashrew::get) reads from the main pool.
+/// Ends what [`set_view_height`] began.
 pub fn clear_view_height() {
     state::with(|state| state.set_view_height(None));
 }
