@@ -13,7 +13,7 @@ const LARGE: u32 = 2;
 /// The bytes of a heap over one page, as a module has it, written by hand.
 struct Bytes {
     span: Vec<u8>,
-    gauges: [u32; 4],
+    gauges: [u32; 5],
 }
 
 impl Bytes {
@@ -22,7 +22,7 @@ impl Bytes {
     fn new() -> Self {
         let mut bytes = Self {
             span: vec![0xa5; GRANULES * GRANULE],
-            gauges: [(5 + 16 + 16 + 4) * 512, 60 * 512, 54, 70],
+            gauges: [(5 + 16 + 16 + 4) * 512, 60 * 512, 54, 70, 9],
         };
         for (at, word) in [
             (1, 5 << 2 | LARGE),
@@ -137,7 +137,7 @@ fn words_have_four_or_eight_bytes_and_the_gauges_are_whole() {
         let fault = HeapMap::read(&bytes.span, &bytes.gauges(), width).err();
         assert_eq!(fault, Some(MapFault::WordBytes(width)));
     }
-    for (width, needed) in [(4, 16), (8, 32)] {
+    for (width, needed) in [(4, 20), (8, 40)] {
         for len in 0..needed {
             let fault = HeapMap::read(&bytes.span, &vec![0; len], width).err();
             assert_eq!(fault, Some(MapFault::Gauges(needed)), "{len} bytes");
@@ -157,7 +157,7 @@ fn the_used_part_lies_between_the_table_and_the_end() {
         (0, 1, false),
     ] {
         let mut bytes = Bytes::new();
-        bytes.gauges[2..].copy_from_slice(&[used, highest]);
+        bytes.gauges[2..4].copy_from_slice(&[used, highest]);
         let fault = (!fits).then_some(MapFault::Used(used as usize * GRANULE));
         assert_eq!(bytes.fault(), fault, "{used} of {highest}");
     }

@@ -99,10 +99,14 @@ fn random_bytes_never_panic() {
 fn what_cannot_be_a_heap_is_named() {
     let span = vec![0; PAGE];
     let read = |gauges: &[u8], word| HeapMap::read(&span, gauges, word).map(|_| ());
-    assert_eq!(read(&[0; 16], 3), Err(MapFault::WordBytes(3)));
-    assert_eq!(read(&[0; 15], 4), Err(MapFault::Gauges(16)));
-    assert_eq!(read(&[0; 16], 4), Err(MapFault::Used(0)));
-    let used = |used: u8| [0, 0, 0, 0, 0, 0, 0, 0, used, 0, 0, 0, used, 0, 0, 0];
+    assert_eq!(read(&[0; 20], 3), Err(MapFault::WordBytes(3)));
+    assert_eq!(read(&[0; 19], 4), Err(MapFault::Gauges(20)));
+    assert_eq!(read(&[0; 20], 4), Err(MapFault::Used(0)));
+    let used = |used: u8| {
+        let mut gauges = [0; 20];
+        (gauges[8], gauges[12]) = (used, used);
+        gauges
+    };
     // A table of one granule, and nothing else.
     assert_eq!(read(&used(1), 4), Ok(()));
     let kinds: Vec<PartKind> = HeapMap::read(&span, &used(1), 4)

@@ -47,9 +47,15 @@ fn large_blocks_grow_and_shrink_in_place() {
     // SAFETY: the heap ends before the span; blocks are given back with their layouts.
     unsafe {
         let mut heap = span.heap();
+        let largest = |heap: &Heap| heap.gauges().largest_granules * 512;
+        let small = heap.alloc(layout(100));
+        assert_eq!(largest(&heap), 0);
+        heap.dealloc(small, layout(100));
         let block = heap.alloc(layout(10_000));
+        assert_eq!(largest(&heap), 10_000_usize.next_multiple_of(512));
         // Into the unused rest.
         assert_eq!(heap.realloc(block, layout(10_000), 300_000), block);
+        assert_eq!(largest(&heap), 300_000_usize.next_multiple_of(512));
         assert_eq!(heap.realloc(block, layout(300_000), 20_000), block);
         // Into a free run.
         let behind = heap.alloc(layout(50_000));
@@ -63,6 +69,7 @@ fn large_blocks_grow_and_shrink_in_place() {
         heap.dealloc(behind, layout(50_000));
         assert_eq!(heap.realloc(block, layout(20_000), 60_000), block);
         assert_eq!(heap.realloc(block, layout(60_000), 3000), block);
+        assert_eq!(largest(&heap), 300_000_usize.next_multiple_of(512));
         heap.validate().expect("the heap is sound");
         heap.dealloc(last, layout(5000));
     }

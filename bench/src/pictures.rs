@@ -35,7 +35,7 @@ pub fn draw_all(directory: &Path) -> Result<()> {
         .map(|number| block.at_height(block.height() + number))
         .collect();
     let runner = runner(&module, 512)?;
-    let trace = record(&runner, &inputs, |_| ())?;
+    let trace = record(&runner, &inputs, |_| ())?.trace;
     let expected = trace
         .expected_entry
         .context("the indexer opens its cache")?;
@@ -43,7 +43,7 @@ pub fn draw_all(directory: &Path) -> Result<()> {
     let points = prediction.points(MEASURED);
     let measured = points
         .iter()
-        .map(|point| measure(&runner, &inputs, point.capacity));
+        .map(|point| measure(&runner, &inputs, point.capacity).map(|run| run.point));
     let measured = measured.collect::<Result<Vec<_>, _>>()?;
     Ok(draw(&directory.join("size.svg"), &prediction, &measured)?)
 }

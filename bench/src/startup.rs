@@ -16,7 +16,7 @@ const BENCH: &str = "startup";
 /// The module that the others are measured against.
 const EMPTY: &str = "startup-empty";
 
-const SUBJECTS: [&str; 2] = ["steadfast", "vec-resize"];
+const SUBJECTS: [&str; 3] = ["steadfast", "metashrew-plan", "vec-resize"];
 
 fn load(engine: &Engine, guest: &str) -> Result<Module> {
     let bytes = guests::read(&format!("bench/{guest}.wasm"))?;

@@ -102,12 +102,12 @@ pub enum ImageError {
         path: std::path::PathBuf,
     },
     /// The file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Io {
         /// The file.
         path: std::path::PathBuf,
-        /// The operating system's reason.
-        source: std::io::Error,
+        /// The operating system's reason. No source of this error, since its text has it already.
+        reason: std::io::Error,
     },
 }
 

@@ -1,6 +1,7 @@
 //! What a guest is given to index: a height and a serialised Bitcoin block.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +11,9 @@ use sha2::{Digest as _, Sha256};
 
 /// Bytes of the height that metashrew puts in front of a block.
 const HEIGHT_BYTES: usize = 4;
+
+/// The longest file that is read. Bitcoin's blocks have at most 4 MB.
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// Bytes of a block's header, and where the hash of the block before stands in it.
 const BLOCK_HEADER_BYTES: usize = 80;
@@ -27,12 +31,26 @@ pub struct Input {
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     /// The file could not be read.
-    #[error("{name}: {source}")]
+    #[error("{name}: {reason}")]
     Io {
         /// The file.
         name: String,
-        /// The operating system's reason.
-        source: std::io::Error,
+        /// The operating system's reason. No source of this error, since its text has it already.
+        reason: io::Error,
+    },
+    /// The file is longer than any block.
+    #[error("{name}: the file has more than {most} bytes, so it is no block", most = MAX_FILE_BYTES)]
+    TooLarge {
+        /// The file.
+        name: String,
+    },
+    /// The bytes are hexadecimal digits.
+    #[error(
+        "{name}: the file holds hexadecimal digits, and a block's bytes are expected; convert it: xxd -r -p FILE > block.bin"
+    )]
+    Hexadecimal {
+        /// The file.
+        name: String,
     },
     /// The file holds nothing.
     #[error(
@@ -98,12 +116,17 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, and as [`Input::parse`] has it.
+    /// When the file cannot be read or is longer than any block, and as [`Input::parse`] has it.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, InputError> {
         let name = path.as_ref().display().to_string();
-        match fs::read(path) {
-            Ok(bytes) => Input::parse(name, &bytes),
-            Err(source) => Err(InputError::Io { name, source }),
+        // One byte more than is allowed, from a file that may have no end.
+        let mut bytes = Vec::new();
+        let read =
+            File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
+        match read {
+            Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => Err(InputError::TooLarge { name }),
+            Ok(_) => Input::parse(name, &bytes),
+            Err(reason) => Err(InputError::Io { name, reason }),
         }
     }
 
@@ -136,6 +159,9 @@ impl Input {
                 name,
                 bytes: bytes.into(),
             });
+        }
+        if is_hexadecimal(bytes) {
+            return Err(InputError::Hexadecimal { name });
         }
         // The way of reading that came further is what the file was meant to be.
         if behind_height.whole > raw.whole {
@@ -187,6 +213,14 @@ impl Input {
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
     }
+}
+
+/// Whether text holds hexadecimal digits and white space alone.
+fn is_hexadecimal(text: &[u8]) -> bool {
+    text.iter().any(u8::is_ascii_hexdigit)
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace())
 }
 
 /// What one pass over a block's bytes finds.

@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 use steadfast::RegionOutcome;
+use steadfast::heap::{Gauges, HeapMap};
 use steadfast::record::Record;
 use steadfast::region::{PoolInfo, RegionInfo, inspect};
 
@@ -130,13 +131,17 @@ impl AddAssign for CacheUse {
     }
 }
 
-/// The heap's gauges, in bytes: whole slabs and large blocks.
+/// The heap's gauges, in bytes. Held are whole slabs and large blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HeapUse {
     /// In use.
     pub held_bytes: u32,
     /// The most that was ever in use.
     pub peak_bytes: u32,
+    /// From the heap's start to the highest block's end, at the most. A budget of so many bytes serves the same requests.
+    pub reached_bytes: u32,
+    /// The largest block that had memory of its own, outside of slabs; 0 if there was none.
+    pub largest_bytes: u32,
 }
 
 /// The digest of every allocation, from guests built with the feature `trace`.
@@ -246,11 +251,14 @@ fn heap_use(memory: &[u8], address: u32) -> Option<HeapUse> {
     if address == 0 {
         return None;
     }
-    let words: &[u8; 8] = memory.get(address as usize..)?.first_chunk()?;
-    let (held, peak) = words.split_at(4);
+    let words: &[u8; HeapMap::GAUGES_BYTES] = memory.get(address as usize..)?.first_chunk()?;
+    let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| words[4 * at + byte]));
+    let granules = |at| word(at).saturating_mul(Gauges::GRANULE_BYTES as u32);
     Some(HeapUse {
-        held_bytes: u32::from_le_bytes(held.try_into().ok()?),
-        peak_bytes: u32::from_le_bytes(peak.try_into().ok()?),
+        held_bytes: word(0),
+        peak_bytes: word(1),
+        reached_bytes: granules(3),
+        largest_bytes: granules(4),
     })
 }
 

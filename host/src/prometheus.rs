@@ -81,6 +81,16 @@ impl fmt::Display for Prometheus<'_> {
                 "The most that the heap ever held.",
             )
             .one(f, heap.peak_bytes)?;
+            gauge(
+                "steadfast_heap_reached_bytes",
+                "From the heap's start to the highest block's end, at the most.",
+            )
+            .one(f, heap.reached_bytes)?;
+            gauge(
+                "steadfast_heap_largest_block_bytes",
+                "The largest block of the heap outside of slabs.",
+            )
+            .one(f, heap.largest_bytes)?;
         }
         gauge(
             "steadfast_region_granted_bytes",

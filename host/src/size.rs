@@ -1,15 +1,23 @@
-//! How large should a module's region be? The hit ratio of every size, from one recorded run.
+//! How large should a module's region and its heap be? The hit ratio of every size of the region, from one recorded run.
 //!
 //! Blocks are indexed in one instance that is kept, so that its cache is warm from the second block on, as it is with images.
 
+mod advice;
+mod cause;
 mod curve;
+mod heap;
 mod picture;
 mod prediction;
 mod recency;
 
+pub use advice::{EntryAdvice, better_entry, settable};
+pub use cause::{Cause, Fall, FallReason, Measured, falls};
 pub use curve::{Curve, Point, STEP_BYTES};
+pub use heap::HeapNeed;
 pub use picture::draw;
-pub use prediction::Prediction;
+pub use prediction::{Prediction, Replay};
+
+use steadfast::region::inspect;
 
 use crate::config::RunConfig;
 use crate::guest::LoadError;
@@ -48,6 +56,15 @@ pub enum SizeError {
     Wasi,
 }
 
+/// What one run over the blocks tells.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// What the cache was asked and told.
+    pub trace: Trace,
+    /// What the heap needed, if the module used it.
+    pub heap: Option<HeapNeed>,
+}
+
 /// Indexes the blocks and records what the module's cache is asked and told. `progress` is called after each block.
 ///
 /// # Errors
@@ -57,9 +74,9 @@ pub fn record(
     runner: &Runner,
     inputs: &[Input],
     mut progress: impl FnMut(usize),
-) -> Result<Trace, SizeError> {
+) -> Result<Recording, SizeError> {
     let mut done = 0;
-    let last = in_one_instance(
+    let mut last = in_one_instance(
         runner,
         inputs,
         |runner, input, state| runner.start_recorded(input, state, Trace::default()),
@@ -67,12 +84,13 @@ pub fn record(
             done += 1;
             progress(done);
         },
-    );
-    let trace = last?.take_trace().ok_or(SizeError::NoCache)?;
+    )?;
+    let trace = last.take_trace().ok_or(SizeError::NoCache)?;
     if trace.expected_entry.is_none() {
         return Err(SizeError::NoCache);
     }
-    Ok(trace)
+    let heap = last.report().observed.as_ref().and_then(HeapNeed::of);
+    Ok(Recording { trace, heap })
 }
 
 /// Indexes the blocks with a region of at most so many bytes, and counts the hits of the indexer's pool.
@@ -80,7 +98,7 @@ pub fn record(
 /// # Errors
 ///
 /// When a block fails, or the module opens no cache.
-pub fn measure(runner: &Runner, inputs: &[Input], capacity: u64) -> Result<Point, SizeError> {
+pub fn measure(runner: &Runner, inputs: &[Input], capacity: u64) -> Result<Measured, SizeError> {
     let runner = runner.with_config(RunConfig {
         cache: Some(u32::try_from(capacity).unwrap_or(u32::MAX)),
         ..runner.config().clone()
@@ -91,15 +109,17 @@ pub fn measure(runner: &Runner, inputs: &[Input], capacity: u64) -> Result<Point
         |runner, input, state| runner.start(input, state),
         || (),
     )?;
-    let observed = last.report().observed.as_ref();
-    let cache = observed
-        .and_then(|seen| seen.cache)
+    let region = last
+        .record()
+        .and_then(|record| last.memory().get(record.region_start as usize..))
+        .and_then(|region| inspect(region).ok())
         .ok_or(SizeError::NoCache)?;
-    let [main, ..] = cache.pools;
-    Ok(Point {
+    let [main, ..] = region.pools;
+    let point = Point {
         capacity,
         hit_ratio: main.hits as f64 / (main.hits + main.misses).max(1) as f64,
-    })
+    };
+    Ok(Measured { point, region })
 }
 
 /// Indexes the blocks in one instance. Returns it as the last block leaves it.

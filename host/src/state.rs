@@ -37,20 +37,20 @@ pub enum StateError {
         reason: String,
     },
     /// The file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Io {
         /// The database file.
         path: PathBuf,
-        /// The operating system's reason.
-        source: std::io::Error,
+        /// The operating system's reason. No source of this error, since its text has it already.
+        reason: std::io::Error,
     },
     /// Any other failure of the database.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Database {
         /// The database file.
         path: PathBuf,
-        /// The database's reason.
-        source: Box<::redb::Error>,
+        /// The database's reason. No source of this error, since its text has it already.
+        reason: Box<::redb::Error>,
     },
 }
 

@@ -32,6 +32,16 @@ pub fn observed_rows(seen: &Observed) -> Vec<Row> {
     if let Some(heap) = seen.heap_use {
         rows.push(("heap held", bytes(heap.held_bytes.into())));
         rows.push(("heap peak", bytes(heap.peak_bytes.into())));
+        let left = seen.heap.bytes.saturating_sub(heap.reached_bytes);
+        rows.push((
+            "heap reached",
+            format!(
+                "{} of the budget, {} never used",
+                bytes(heap.reached_bytes.into()),
+                bytes(left.into())
+            ),
+        ));
+        rows.push(("largest block", bytes(heap.largest_bytes.into())));
     }
     rows.push((
         "memory.grow",

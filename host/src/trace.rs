@@ -48,19 +48,13 @@ pub struct Trace {
     pub unseen: u64,
     /// Entries that were evicted before they could be seen.
     pub lost: u64,
-    /// Entries that were stored, and the bytes of their keys and values.
-    pub stored: (u64, u64),
     /// The plan's expected entry, in bytes, once the module has opened its cache.
     pub expected_entry: Option<u32>,
+    /// Bytes of the region that the module's own cache could have.
+    pub region_bytes: u32,
 }
 
 impl Trace {
-    /// Mean bytes of key and value of what was stored.
-    pub fn mean_entry(&self) -> u32 {
-        let (entries, bytes) = self.stored;
-        bytes.checked_div(entries).unwrap_or(0) as u32
-    }
-
     /// How many keys there are.
     pub fn keys(&self) -> usize {
         self.keys.len()
@@ -78,6 +72,26 @@ impl Trace {
     /// The operations, in order.
     pub fn operations(&self) -> &[Operation] {
         &self.operations
+    }
+
+    /// Notes that the module has opened its cache, over a region that may have so many bytes.
+    pub(crate) fn opened(&mut self, expected_entry: u32, region_bytes: u32) {
+        self.expected_entry = Some(expected_entry);
+        self.region_bytes = region_bytes;
+    }
+
+    /// Adds a lookup. What is missed is stored in a block of `fill` bytes, if at all.
+    pub(crate) fn look_up(&mut self, key: &[u8], fill: Option<u32>) {
+        let key = self.key(key);
+        self.operations.push(Operation::LookUp { key, fill });
+    }
+
+    /// Adds a write of a value of so many bytes; nothing where no cache can hold it.
+    pub(crate) fn insert(&mut self, key: &[u8], value_bytes: u32) {
+        if let Some(bytes) = block_bytes(key.len(), value_bytes as usize) {
+            let key = self.key(key);
+            self.operations.push(Operation::Insert { key, bytes });
+        }
     }
 
     fn key(&mut self, key: &[u8]) -> Key {
@@ -159,11 +173,8 @@ impl Recorder {
             return;
         };
         self.trace.unseen += more;
-        let key = self.trace.key(key);
         self.asked = Some((self.trace.operations.len(), value_bytes as u32));
-        self.trace
-            .operations
-            .push(Operation::LookUp { key, fill: None });
+        self.trace.look_up(key, None);
     }
 
     /// The module hands over what it writes.
@@ -231,7 +242,8 @@ impl Recorder {
         };
         let now = Counted::of(survey.info());
         let before = std::mem::replace(&mut self.counted, now);
-        self.trace.expected_entry = Some(survey.info().expected_entry);
+        self.trace
+            .opened(survey.info().expected_entry, survey.info().limit);
         self.trace.lost += now.evicted.saturating_sub(before.evicted);
         let entries = survey.recent(MAIN).filter_map(|block| block.entry);
         let mut found: Vec<Found> = entries
@@ -265,20 +277,17 @@ impl Recorder {
     }
 
     fn store(&mut self, found: &Found) {
-        let value_bytes = found.value_bytes as usize;
-        let Some(bytes) = block_bytes(found.key.len(), value_bytes) else {
+        let Some(bytes) = block_bytes(found.key.len(), found.value_bytes as usize) else {
             return;
         };
         let key = self.trace.key(&found.key);
-        self.trace.stored.0 += 1;
-        self.trace.stored.1 += (found.key.len() + value_bytes) as u64;
         let is_fill = self.trace.operations.last()
             == Some(&Operation::LookUp {
                 key,
                 fill: Some(bytes),
             });
         if !is_fill {
-            self.trace.operations.push(Operation::Insert { key, bytes });
+            self.trace.insert(&found.key, found.value_bytes);
         }
         self.written.insert(key, found.value_bytes);
     }

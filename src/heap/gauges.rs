@@ -1,5 +1,7 @@
 //! What a host reads while the heap lives.
 
+use super::table::GRANULE;
+
 /// Words at a fixed place, kept up as slabs and large blocks come and go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -13,15 +15,21 @@ pub struct Gauges {
     pub used_granules: usize,
     /// The greatest `used_granules` so far.
     pub highest_granules: usize,
+    /// Granules of the largest large block so far.
+    pub largest_granules: usize,
 }
 
 impl Gauges {
+    /// Bytes of a granule.
+    pub const GRANULE_BYTES: usize = GRANULE;
+
     pub(super) const fn none() -> Self {
         Self {
             held_bytes: 0,
             peak_bytes: 0,
             used_granules: 0,
             highest_granules: 0,
+            largest_granules: 0,
         }
     }
 

@@ -93,7 +93,7 @@ pub struct HeapMap<'a> {
 
 impl<'a> HeapMap<'a> {
     /// Bytes of the gauges in a module.
-    pub const GAUGES_BYTES: usize = 4 * 4;
+    pub const GAUGES_BYTES: usize = 5 * 4;
 
     /// Reads the heap over `span`, whose [`Gauges`] stand at the start of `gauges`. `word_bytes` are those of a pointer where the heap
     /// runs: 4 in a module. Linear in the number of runs.
@@ -104,12 +104,13 @@ impl<'a> HeapMap<'a> {
         if word_bytes != 4 && word_bytes != 8 {
             return Err(MapFault::WordBytes(word_bytes));
         }
-        let gauge = |at| word(gauges, at, word_bytes).ok_or(MapFault::Gauges(4 * word_bytes));
+        let gauge = |at| word(gauges, at, word_bytes).ok_or(MapFault::Gauges(5 * word_bytes));
         let gauges = Gauges {
             held_bytes: gauge(0)?,
             peak_bytes: gauge(1)?,
             used_granules: gauge(2)?,
             highest_granules: gauge(3)?,
+            largest_granules: gauge(4)?,
         };
         let map = Self {
             span,

@@ -384,6 +384,7 @@ impl Runs {
     /// The run is taken, for a large block.
     #[inline]
     pub(super) unsafe fn mark_large(&mut self, at: usize, len: usize) {
+        self.gauges.largest_granules = self.gauges.largest_granules.max(len);
         // SAFETY: the words are the run's own.
         unsafe {
             self.table.set(at + len - 1, 0);

@@ -50,7 +50,8 @@ pub struct Memory {
     /// Makes the module's cache use at most this much of what it is granted, or nothing
     #[arg(long, value_parser = parse_cache, value_name = "BYTES|off")]
     cache: Option<u32>,
-    /// Makes the module's cache lose entries by chance, as this number says, to try whether the module stores the same
+    /// Makes the module's cache lose entries by chance. SEED is any number from 1 on, and picks which ones: the same number loses the
+    /// same entries again. The cache hits less often; the state digest must stay as it is without this, or the module relies on its cache
     #[arg(long, value_name = "SEED")]
     forget: Option<NonZeroU32>,
     /// Grows the module's memory to this many pages of 64 KiB, in all, before it starts

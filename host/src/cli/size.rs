@@ -1,4 +1,4 @@
-//! `steadfast size`: how large should a module's region be?
+//! `steadfast size`: how large should a module's region and its heap be?
 
 use std::fs;
 use std::io::Write as _;
@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use steadfast_host::size::{Point, Prediction, draw, measure, record};
+use steadfast_host::size::{
+    Cause, HeapNeed, Measured, Point, Prediction, Recording, better_entry, draw, falls, measure,
+    record, settable,
+};
 use steadfast_host::table::{bytes, grouped};
-use steadfast_host::trace::Trace;
 use steadfast_host::{Input, Output, RunConfig, Runner};
 
 use super::run::Memory;
@@ -18,9 +20,10 @@ const POINTS: usize = 10;
 /// What the prediction and a real run may differ by, in points of the hit ratio.
 const TOLERATED: f64 = 0.5;
 
-/// Tells how large a module's region should be: the hit ratio of its cache at every capacity, from one run
+/// Tells how large a module's region and heap should be: the hit ratio of its cache at every capacity, and what its heap reached, from
+/// one run
 ///
-/// The blocks are indexed in one instance, so that the cache is warm from the second block on. Heights count up from the first
+/// Give it the heaviest blocks that there are. They are indexed in one instance, so that the cache is warm from the second block on. Heights count up from the first
 /// block's.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -47,9 +50,6 @@ pub struct Arguments {
     #[command(flatten)]
     memory: Memory,
 }
-
-/// Fewer keys than these do not tell what a typical entry is.
-const TELLING_KEYS: usize = 100;
 
 /// One figure, as the benches write theirs.
 #[derive(Serialize)]
@@ -87,9 +87,9 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
     let runner = Runner::new(&module, config).with_context(name)?;
     super::run::check_budget(&runner).with_context(name)?;
     let progress = super::run::progress(inputs.len());
-    let trace = record(&runner, &inputs, |done| progress.set_position(done as u64));
+    let recording = record(&runner, &inputs, |done| progress.set_position(done as u64));
     progress.finish_and_clear();
-    let trace = trace.with_context(name)?;
+    let Recording { trace, heap } = recording.with_context(name)?;
     let planned = trace.expected_entry.unwrap_or_default();
     let expected = arguments.expected_entry.unwrap_or(planned);
     let prediction = Prediction::new(&trace, expected);
@@ -102,23 +102,23 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
         Vec::new()
     };
 
-    let told = text(
-        &trace,
-        expected,
-        &prediction,
-        &predicted,
-        &measured,
-        inputs.len(),
-    );
-    super::print(&told)?;
+    let points: Vec<Point> = measured.iter().map(|run| run.point).collect();
+    let lines = [
+        counts(&prediction, inputs.len()),
+        table(&prediction, &predicted, &points),
+        advice(&prediction),
+        heap.as_ref().map_or_else(Vec::new, heap_advice),
+    ];
+    let paragraphs = lines.map(|lines| lines.join("\n") + "\n");
+    super::print(&paragraphs.join("\n"))?;
     if let Some(path) = &arguments.svg {
-        draw(path, &prediction, &measured)?;
+        draw(path, &prediction, &points)?;
     }
     if let Some(path) = &arguments.json {
-        write_figures(path, &predicted, &measured)
+        write_figures(path, &predicted, &points)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    check(&predicted, &measured).with_context(|| misfit(&trace, expected).unwrap_or_else(name))
+    check(runner.config(), &prediction, &predicted, &measured).with_context(name)
 }
 
 /// The blocks, as often as they are wanted, at rising heights.
@@ -136,21 +136,18 @@ fn inputs(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
     Ok(inputs)
 }
 
-fn text(
-    trace: &Trace,
-    expected: u32,
-    prediction: &Prediction<'_>,
-    predicted: &[Point],
-    measured: &[Point],
-    blocks: usize,
-) -> String {
-    let mean = trace.mean_entry();
+/// What was recorded.
+fn counts(prediction: &Prediction<'_>, blocks: usize) -> Vec<String> {
+    let trace = prediction.trace();
+    let held = prediction.replay(prediction.within(1.0).capacity);
     let mut lines = vec![
         format!("blocks          {}", grouped(blocks as u64)),
         format!("lookups         {}", grouped(prediction.strict().lookups())),
         format!(
-            "entries         {} B of key and value on average; the plan expects {} B",
-            mean, expected
+            "entries held    {} of {} B of key and value on average; the plan expects {} B",
+            grouped(held.most_entries.into()),
+            held.mean_entry,
+            prediction.expected_entry()
         ),
     ];
     let (unseen, lost) = (trace.unseen, trace.lost);
@@ -161,13 +158,17 @@ fn text(
             grouped(lost)
         ));
     }
-    lines.push(String::new());
+    lines
+}
+
+/// The hit ratio of each capacity.
+fn table(prediction: &Prediction<'_>, predicted: &[Point], measured: &[Point]) -> Vec<String> {
     let head = format!("{:>14} {:>10} {:>10}", "capacity", "strict", "predicted");
-    lines.push(if measured.is_empty() {
+    let mut lines = vec![if measured.is_empty() {
         head
     } else {
         format!("{head} {:>10} {:>10}", "measured", "difference")
-    });
+    }];
     let recommended = prediction.within(1.0);
     for (at, point) in predicted.iter().enumerate() {
         let strict = prediction.strict().at(point.capacity);
@@ -186,44 +187,76 @@ fn text(
         }
         lines.push(line);
     }
-    let best = prediction.best();
-    lines.push(String::new());
-    lines.push(format!(
-        "recommended     {}: hit ratio {:.2} %, of {:.2} % at best, which takes {}",
-        bytes(recommended.capacity),
-        percent(&recommended),
-        percent(&best),
-        bytes(best.capacity)
-    ));
-    let mebibytes = recommended.capacity.div_ceil(1 << 20);
-    lines.push(format!(
-        "set             STEADFAST_REGION_MAX={mebibytes}MiB"
-    ));
-    if let Some(misfit) = misfit(trace, expected) {
-        lines.push(format!(
-            "consider        STEADFAST_EXPECTED_ENTRY={mean}: {misfit}; `--expected-entry {mean}` tells what it saves"
-        ));
-    }
-    lines.push(String::new());
-    lines.join("\n")
+    let falls = falls(prediction, predicted);
+    lines.extend(falls.iter().map(|fall| format!("falls           {fall}")));
+    lines
 }
 
-/// What is wrong with a plan whose entries are not what it expects.
-fn misfit(trace: &Trace, expected: u32) -> Option<String> {
-    let mean = trace.mean_entry();
-    if trace.keys() < TELLING_KEYS {
-        return None;
-    }
-    if mean < expected - expected / 8 {
-        return Some(format!(
-            "entries of {mean} B fill the index before the region, where {expected} B are expected"
+/// What the plan should say of the region. Each value has been replayed.
+fn advice(prediction: &Prediction<'_>) -> Vec<String> {
+    let recommended = prediction.within(1.0);
+    let best = prediction.best();
+    let mut lines = vec![
+        format!(
+            "recommended     {}: hit ratio {:.2} %, of {:.2} % at best, which takes {}",
+            bytes(recommended.capacity),
+            percent(&recommended),
+            percent(&best),
+            bytes(best.capacity)
+        ),
+        format!(
+            "set             STEADFAST_REGION_MAX={}",
+            in_units(settable(prediction, &recommended).capacity)
+        ),
+    ];
+    if let Some(better) = better_entry(prediction, &recommended) {
+        let reason = if better.index_is_full {
+            "the index is full before the region is"
+        } else {
+            "the index is larger than these entries need"
+        };
+        lines.push(format!(
+            "or set          STEADFAST_EXPECTED_ENTRY={} STEADFAST_REGION_MAX={}: {:.2} % from less, since {reason}",
+            better.expected_entry,
+            in_units(better.point.capacity),
+            percent(&better.point)
         ));
     }
-    (mean > expected + expected / 8).then(|| {
+    lines
+}
+
+/// What the plan should say of the heap.
+fn heap_advice(need: &HeapNeed) -> Vec<String> {
+    let budget = bytes(need.budget_bytes.into());
+    let mut lines = vec![
         format!(
-            "the index is larger than entries of {mean} B need, where {expected} B are expected"
+            "heap            reached {} of {budget}, largest block {}",
+            bytes(need.used.reached_bytes.into()),
+            bytes(need.used.largest_bytes.into())
+        ),
+        format!(
+            "margin          {} should be left for heavier blocks, {} is",
+            bytes(need.margin_bytes()),
+            bytes(need.left_bytes())
+        ),
+    ];
+    let base = in_units(need.region_base());
+    lines.push(if need.is_near() {
+        format!("set             STEADFAST_REGION_BASE={base}: the heap's budget is near its end")
+    } else {
+        format!(
+            "enough          STEADFAST_REGION_BASE={base} would do for these blocks and the margin"
         )
-    })
+    });
+    lines
+}
+
+/// A size as the variables take it.
+fn in_units(bytes: u64) -> String {
+    match bytes {
+        _ if bytes % (1 << 20) == 0 => format!("{}MiB", bytes >> 20),
+        _ => format!("{}KiB", bytes >> 10),
+    }
 }
 
 fn percent(point: &Point) -> f64 {
@@ -246,14 +279,25 @@ fn write_figures(path: &Path, predicted: &[Point], measured: &[Point]) -> anyhow
     Ok(())
 }
 
-fn check(predicted: &[Point], measured: &[Point]) -> anyhow::Result<()> {
-    let differences = predicted
-        .iter()
-        .zip(measured)
-        .map(|(predicted, measured)| (percent(predicted) - percent(measured)).abs());
-    let most = differences.fold(0.0, f64::max);
-    if most > TOLERATED {
-        bail!("prediction and run differ by {most:.2} points, more than {TOLERATED}");
+fn check(
+    config: &RunConfig,
+    prediction: &Prediction<'_>,
+    predicted: &[Point],
+    measured: &[Measured],
+) -> anyhow::Result<()> {
+    let differences = predicted.iter().zip(measured).map(|(predicted, measured)| {
+        let difference = (percent(predicted) - percent(&measured.point)).abs();
+        (difference, measured)
+    });
+    let most = differences.max_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some((most, measured)) = most
+        && most > TOLERATED
+    {
+        bail!(
+            "prediction and run differ by {most:.2} points at {}, more than {TOLERATED}: {}",
+            bytes(measured.point.capacity),
+            Cause::of(config, prediction, measured)
+        );
     }
     Ok(())
 }

@@ -52,9 +52,9 @@ impl RegionImage {
         state: Digest,
         compression: Compression,
     ) -> Result<(), ImageError> {
-        let io = |source| ImageError::Io {
+        let io = |reason| ImageError::Io {
             path: path.to_path_buf(),
-            source,
+            reason,
         };
         RegionImage::check_replaceable(path)?;
         let partial = RegionImage::partial_path(path);
@@ -90,9 +90,9 @@ impl RegionImage {
     pub fn check_replaceable(path: &Path) -> Result<(), ImageError> {
         let partial = RegionImage::partial_path(path);
         for (path, least_bytes) in [(path, MAGIC.len()), (&partial, 0)] {
-            let io = |source| ImageError::Io {
+            let io = |reason| ImageError::Io {
                 path: path.to_path_buf(),
-                source,
+                reason,
             };
             let is_ours = match fs::symlink_metadata(path) {
                 Ok(found) => found.is_file() && begins_as_image(path, least_bytes).map_err(io)?,
@@ -115,9 +115,9 @@ impl RegionImage {
     /// When it cannot be removed, and as [`check_replaceable`](Self::check_replaceable) has it.
     pub fn remove(path: &Path) -> Result<(), ImageError> {
         RegionImage::check_replaceable(path)?;
-        remove_if_there(path).map_err(|source| ImageError::Io {
+        remove_if_there(path).map_err(|reason| ImageError::Io {
             path: path.to_path_buf(),
-            source,
+            reason,
         })
     }
 
@@ -171,9 +171,9 @@ impl RegionImage {
     ///
     /// When the file cannot be read, or does not hold an image that is whole.
     pub fn read(path: &Path) -> Result<(Self, Digest), ImageError> {
-        let file = File::open(path).map_err(|source| ImageError::Io {
+        let file = File::open(path).map_err(|reason| ImageError::Io {
             path: path.to_path_buf(),
-            source,
+            reason,
         })?;
         RegionImage::read_from(&mut io::BufReader::new(file)).map_err(|reason| ImageError::File {
             path: path.to_path_buf(),

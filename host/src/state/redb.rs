@@ -113,7 +113,7 @@ fn explain(path: &Path, error: redb::Error) -> StateError {
             path,
             reason: source.to_string(),
         },
-        redb::Error::Io(source) => StateError::Io { path, source },
+        redb::Error::Io(reason) => StateError::Io { path, reason },
         redb::Error::Corrupted(reason) => StateError::Corrupt { path, reason },
         error @ (redb::Error::UpgradeRequired(_)
         | redb::Error::RepairAborted
@@ -125,7 +125,7 @@ fn explain(path: &Path, error: redb::Error) -> StateError {
         },
         error => StateError::Database {
             path,
-            source: Box::new(error),
+            reason: Box::new(error),
         },
     }
 }

@@ -82,6 +82,11 @@ fn one_line_with(output: &Output, words: &[&str]) {
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(output.stdout.is_empty(), "{output:?}");
     assert_eq!(message.lines().count(), 1, "{message}");
+    let reasons = message.matches("(os error").count();
+    assert!(
+        reasons <= 1,
+        "the reason is told {reasons} times: {message}"
+    );
     for word in words {
         assert!(message.contains(word), "`{word}` is missing in: {message}");
     }

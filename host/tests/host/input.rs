@@ -108,6 +108,33 @@ fn what_is_no_block_is_refused() {
 }
 
 #[test]
+fn a_block_in_hexadecimal_is_told() {
+    let digits = |byte: &u8| format!("{byte:02x}");
+    let text: String = small_block(2).iter().map(digits).collect();
+    let (first, rest) = text.split_at(64);
+    for text in [&text, &format!("{first}\r\n{rest}\n"), &text.to_uppercase()] {
+        let refused = Input::parse("text", text.as_bytes()).unwrap_err();
+        assert!(
+            matches!(refused, InputError::Hexadecimal { .. }),
+            "{refused}"
+        );
+        assert!(refused.to_string().contains("xxd -r -p"), "{refused}");
+    }
+    for other in ["\n", "not a block"] {
+        let refused = Input::parse("text", other.as_bytes());
+        assert!(!matches!(refused, Err(InputError::Hexadecimal { .. })));
+    }
+}
+
+/// It has no end: reading it whole would take all memory.
+#[cfg(unix)]
+#[test]
+fn a_file_is_not_read_further_than_a_block_can_reach() {
+    let endless = Input::read("/dev/zero");
+    assert!(matches!(endless, Err(InputError::TooLarge { .. })));
+}
+
+#[test]
 fn counts_that_no_memory_holds_are_refused() {
     let mut block = small_block(1);
     block.splice(80..81, [0xff; 9]);

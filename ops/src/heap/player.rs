@@ -327,6 +327,7 @@ pub fn gauge_bytes(gauges: &Gauges) -> Vec<u8> {
         gauges.peak_bytes,
         gauges.used_granules,
         gauges.highest_granules,
+        gauges.largest_granules,
     ]
     .into_iter()
     .flat_map(usize::to_le_bytes)
