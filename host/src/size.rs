@@ -3,11 +3,13 @@
 //! Blocks are indexed in one instance that is kept, so that its cache is warm from the second block on, as it is with images.
 
 mod curve;
+#[cfg(feature = "pictures")]
 mod picture;
 mod prediction;
 mod recency;
 
 pub use curve::{Curve, Point, STEP_BYTES};
+#[cfg(feature = "pictures")]
 pub use picture::draw;
 pub use prediction::Prediction;
 
