@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use crate::ceiling::machine_ceiling;
 use crate::engine::Compiler;
 use crate::limits::OnRefusal;
-use crate::wasi::Output;
+use crate::output::Output;
 
 /// How guests are run. The default grants what the machine really has, and changes nothing else.
 #[derive(Clone, Debug)]

@@ -1,13 +1,12 @@
 //! What a wasmtime store carries for one instance.
 
-use wasmtime_wasi::p1::WasiP1Ctx;
-
 use crate::limits::Limits;
 use crate::metashrew::Exchange;
+use crate::wasi::World;
 
 pub(crate) struct Context {
     pub limits: Limits,
     pub exchange: Exchange,
     /// Present for modules that import WASI.
-    pub wasi: Option<WasiP1Ctx>,
+    pub world: Option<World>,
 }

@@ -2,14 +2,14 @@
 
 use std::num::NonZeroU32;
 
-use steadfast::record::Record;
 use wasmtime::{Instance, Linker, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 
 use crate::engine::engine;
 use crate::guest::one_line;
+use crate::guest_record::GuestRecord;
 use crate::limits::{Limits, OnRefusal};
-use crate::observe;
+use crate::metashrew::{Import, MODULE};
 use crate::proposal::needed;
 use crate::trap::{RunError, explain};
 use crate::wasi::CommandWorld;
@@ -25,6 +25,11 @@ pub enum ExecError {
     /// The module cannot be compiled or linked, or has no `_start`.
     #[error("the module cannot be run: {0}")]
     Load(String),
+    /// It imports a function of metashrew's.
+    #[error(
+        "the module imports `{MODULE}::{0}`: it looks like a metashrew indexer, which `steadfast run` runs on blocks"
+    )]
+    Indexer(&'static str),
     /// The world for it cannot be made.
     #[error("cannot give the command what it was promised: {0}")]
     World(String),
@@ -52,6 +57,9 @@ pub fn exec(
             Some(proposal) => ExecError::Load(proposal.to_string()),
             None => load(error),
         })?;
+    if let Some(import) = Import::imported_by(&module).next() {
+        return Err(ExecError::Indexer(import.name()));
+    }
     let mut linker = Linker::new(&engine);
     p1::add_to_linker_sync(&mut linker, |command: &mut Command| &mut command.wasi).map_err(load)?;
     let wasi = world
@@ -78,12 +86,7 @@ pub fn exec(
 
 /// Tells the command's cache what to lose entries by, if it has a record to tell it in.
 fn forget_by(store: &mut Store<Command>, instance: &Instance, seed: NonZeroU32) -> Option<()> {
-    let at = instance.get_global(&mut *store, Record::EXPORT)?;
-    let at = at.get(&mut *store).i32()? as u32;
+    let record = GuestRecord::of(instance, &mut *store)?;
     let memory = instance.get_memory(&mut *store, "memory")?;
-    observe::record(memory.data(&*store), at)?;
-    let field = at as usize + Record::FORGET_SEED_OFFSET;
-    memory
-        .write(&mut *store, field, &seed.get().to_le_bytes())
-        .ok()
+    record.forget_by(memory.data_mut(store), seed)
 }

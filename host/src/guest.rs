@@ -49,6 +49,11 @@ pub enum LoadError {
         /// The import's name.
         name: String,
     },
+    /// The module imports WASI, and this library is built without its feature `wasi`.
+    #[error(
+        "the module imports WASI, and this host is built without: build steadfast-host with its feature `wasi`"
+    )]
+    NoWasi,
     /// An import whose type is not what this host provides.
     #[error("an import does not fit what this host provides: {0}")]
     ImportType(String),
@@ -116,12 +121,13 @@ impl Guest {
         })?;
         let memory = declared_memory(&module, bytes)?;
         let sections = Sections::read(bytes)?;
+        let asks_for_image = Import::imported_by(&module).any(|import| import == Import::LoadImage);
         Ok(Guest {
             memory,
             plan: sections.plan,
             names_producers: sections.names_producers,
             has_record: module.get_export(Record::EXPORT).is_some(),
-            asks_for_image: Import::is_image_asked_for(&module),
+            asks_for_image,
             uses_wasi: wasi::is_imported_by(&module),
             serves_c: module.get_export("malloc").is_some(),
             digest: module_digest(bytes),

@@ -332,13 +332,16 @@ impl std::fmt::Debug for RegionImage {
     }
 }
 
-/// The digest of a module's bytes, by which images tell modules apart.
-pub(crate) fn module_digest(module: &[u8]) -> Digest {
+/// The SHA-256 digest of a module's bytes, by which images tell modules apart.
+#[must_use]
+pub fn module_digest(module: &[u8]) -> Digest {
     Digest(Sha256::digest(module).into())
 }
 
-/// What the guest's record is told of a module: the first bytes of its digest.
-pub(crate) fn module_tag(module: &Digest) -> u64 {
+/// What a module's record is told of the module, as [`GuestRecord::name_module`](crate::GuestRecord::name_module) does: the first
+/// eight bytes of its digest.
+#[must_use]
+pub fn module_tag(module: &Digest) -> u64 {
     let first = module.0.first_chunk().expect("a digest has 32 bytes");
     u64::from_le_bytes(*first)
 }

@@ -7,10 +7,24 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! ceiling, digest, engine, input, limits, plot, state <- trace
-//!   <- image <- metashrew <- context <- wasi <- guest, proposal
+//! ceiling, digest, engine, input, limits, output, plot, state <- trace
+//!   <- image <- metashrew <- wasi <- context, guest, guest_record, proposal
 //!   <- observe, report, share, trap <- run, exec, prometheus <- table <- map, size
 //! ```
+//!
+//! # Features
+//!
+//! `cli`, on by default, is the command `steadfast` and has all others with it. An embedder turns
+//! the default features off: what is left compiles modules with wasmtime, runs those with
+//! metashrew's imports, and keeps and shares images.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `wasi` | modules that import WASI preview 1, and plain commands: `exec` |
+//! | `redb` | a state in a file: `RedbState` |
+//! | `pictures` | `plot`, `size::draw`, and the map as SVG and HTML |
+//! | `verify` | `verify`, with the engines beside wasmtime |
+//! | `cli` | the command, with all of them |
 
 #![deny(unsafe_code)]
 
@@ -19,14 +33,18 @@ pub mod config;
 mod context;
 mod digest;
 pub mod engine;
+#[cfg(feature = "wasi")]
 pub mod exec;
 pub mod guest;
+mod guest_record;
 pub mod image;
 pub mod input;
 pub mod limits;
 pub mod map;
 pub mod metashrew;
 pub mod observe;
+pub mod output;
+#[cfg(feature = "pictures")]
 pub mod plot;
 pub mod prometheus;
 mod proposal;
@@ -38,28 +56,36 @@ pub mod state;
 pub mod table;
 pub mod trace;
 pub mod trap;
+#[cfg(feature = "verify")]
 pub mod verify;
 pub mod wasi;
 
 pub use config::RunConfig;
 pub use digest::Digest;
 pub use engine::{Compiler, engine};
+#[cfg(feature = "wasi")]
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
-pub use image::{BlockTag, Chain, Compression, ImageError, ImageExchange, RegionImage};
+pub use guest_record::GuestRecord;
+pub use image::{
+    BlockTag, Chain, Compression, ImageError, ImageExchange, RegionImage, module_digest, module_tag,
+};
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use map::MemoryMap;
 pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span, find_record};
+pub use output::{Output, Printed};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};
 pub use share::SharedImage;
-pub use state::{
-    MemoryState, Pair, RedbState, Snapshot, State, StateError, StateHasher, state_digest,
-};
+#[cfg(feature = "redb")]
+pub use state::RedbState;
+pub use state::{MemoryState, Pair, Snapshot, State, StateError, StateHasher, state_digest};
 pub use table::Table;
 pub use trap::{RunError, Stack};
-pub use wasi::{CommandWorld, INPUT_DIRECTORY, INPUT_FILE, Output, Printed, WorldError};
+#[cfg(feature = "wasi")]
+pub use wasi::CommandWorld;
+pub use wasi::{INPUT_DIRECTORY, INPUT_FILE, WorldError};
 
 /// The examples of the page for embedders compile, and run.
 #[cfg(doctest)]

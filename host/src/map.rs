@@ -3,8 +3,10 @@
 //! Everything is read from bytes without calling the guest, and whatever the bytes are.
 
 mod cells;
+#[cfg(feature = "pictures")]
 mod html;
 mod model;
+#[cfg(feature = "pictures")]
 mod svg;
 mod text;
 

@@ -18,7 +18,6 @@ use wasmtime::{Extern, FuncType, Linker, Module, Val, ValType};
 
 pub use self::flush::{FlushError, decode as decode_flush};
 use self::log::LogLines;
-use crate::context::Context;
 use crate::image::ImageExchange;
 use crate::state::{Pair, Snapshot, StateError};
 use crate::trace::Recorder;
@@ -143,6 +142,11 @@ impl Exchange {
         self.images.as_ref()
     }
 
+    /// The images, for the next instance's exchange, and to be published first where the block has succeeded.
+    pub fn take_images(&mut self) -> Option<ImageExchange> {
+        self.images.take()
+    }
+
     /// Goes over to the next input and the state that it finds; what was counted and written before is forgotten.
     pub fn turn_to(&mut self, input: Arc<[u8]>, state: Box<dyn Snapshot>) {
         (self.input, self.state) = (input, state);
@@ -184,26 +188,19 @@ impl Exchange {
         self.log.end();
     }
 
-    fn note(&mut self, import: Import, bytes: usize) {
-        self.calls.push(Call {
-            name: import.name(),
-            bytes: Some(bytes),
-        });
-    }
-
-    /// Notes a call of one of WASI's functions among the others.
-    pub(crate) fn note_wasi(&mut self, name: &'static str) {
-        self.calls.push(Call { name, bytes: None });
+    /// Notes a call, of an import here or of one of WASI's functions.
+    pub(crate) fn note(&mut self, name: &'static str, bytes: Option<usize>) {
+        self.calls.push(Call { name, bytes });
     }
 
     fn host_len(&mut self) -> i32 {
-        self.note(Import::HostLen, size_of::<i32>());
+        self.note("__host_len", Some(size_of::<i32>()));
         // An input that a guest could not address would not have been accepted.
         i32::try_from(self.input.len()).unwrap_or(i32::MAX)
     }
 
     fn load_input(&mut self, memory: &mut [u8], pointer: u32) -> Result<(), ImportError> {
-        self.note(Import::LoadInput, self.input.len());
+        self.note("__load_input", Some(self.input.len()));
         write("__load_input", memory, pointer, &self.input)
     }
 
@@ -235,7 +232,7 @@ impl Exchange {
     fn flush(&mut self, memory: &mut [u8], message: u32) -> Result<(), ImportError> {
         let message = &memory[readable("__flush", memory, message)?];
         let bytes = message.len();
-        self.note(Import::Flush, bytes);
+        self.note("__flush", Some(bytes));
         let pairs = flush::decode(message)?;
         if let Some(recorder) = &mut self.recorder {
             recorder.flush(&pairs, memory);
@@ -266,8 +263,9 @@ impl Exchange {
     }
 }
 
-/// Where the byte string at `pointer` lies, if it lies within memory and begins below 2 GiB.
-pub(crate) fn byte_string(memory: &[u8], pointer: u32) -> Option<Range<usize>> {
+/// Where the byte string at `pointer` lies, if it lies within memory and begins below 2 GiB. What a view returns is such a
+/// pointer.
+pub fn byte_string(memory: &[u8], pointer: u32) -> Option<Range<usize>> {
     let start = usize::try_from(i32::try_from(pointer).ok()?).ok()?;
     let length = memory.get(start.checked_sub(4)?..start)?;
     let length = u32::from_le_bytes(length.try_into().ok()?);
@@ -329,11 +327,13 @@ impl Import {
         Import::OfferImage,
     ];
 
-    /// Whether the module asks for the image of its cache.
-    pub(crate) fn is_image_asked_for(module: &Module) -> bool {
-        let name = Import::LoadImage.name();
-        let mut imports = module.imports();
-        imports.any(|import| import.module() == MODULE && import.name() == name)
+    /// Those that the module imports.
+    pub(crate) fn imported_by(module: &Module) -> impl Iterator<Item = Import> {
+        let imports = module.imports().filter(|import| import.module() == MODULE);
+        imports.filter_map(|found| {
+            let mut all = Import::ALL.into_iter();
+            all.find(|import| import.name() == found.name())
+        })
     }
 
     /// The function's name in [`MODULE`].
@@ -387,8 +387,44 @@ impl Import {
     }
 }
 
-/// Defines the interface for every instance that `linker` makes.
-pub(crate) fn add_to_linker(linker: &mut Linker<Context>) -> Result<(), wasmtime::Error> {
+/// Defines the interface for every instance that `linker` makes. `exchange` finds an instance's side of it in the data of its
+/// store, whatever these are. Every pointer that a module hands over is checked; a wrong one fails the call with an
+/// [`ImportError`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use steadfast_host::metashrew::{Exchange, add_to_linker};
+/// use steadfast_host::{MemoryState, State};
+/// use wasmtime::{Engine, Linker, Store, StoreLimits, StoreLimitsBuilder};
+///
+/// struct MyState {
+///     limits: StoreLimits,
+///     exchange: Exchange,
+/// }
+///
+/// let engine = Engine::default();
+/// let mut linker: Linker<MyState> = Linker::new(&engine);
+/// add_to_linker(&mut linker, |state| &mut state.exchange)?;
+///
+/// let input: Arc<[u8]> = Arc::from(*b"\x07\0\0\0block");
+/// let log = Box::new(|line: &str| println!("{line}"));
+/// let state = MyState {
+///     limits: StoreLimitsBuilder::new().memory_size(512 << 20).build(),
+///     exchange: Exchange::new(input, MemoryState::default().snapshot()?, log),
+/// };
+/// let mut store = Store::new(&engine, state);
+/// store.limiter(|state| &mut state.limits);
+/// // Now `linker.instantiate(&mut store, &module)`, `_start`, and `Exchange::take_writes`.
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// When the linker has a function of one of the names already.
+pub fn add_to_linker<T: 'static>(
+    linker: &mut Linker<T>,
+    exchange: impl Fn(&mut T) -> &mut Exchange + Copy + Send + Sync + 'static,
+) -> Result<(), wasmtime::Error> {
     for import in Import::ALL {
         let parameters = vec![ValType::I32; import.parameters()];
         let results = vec![ValType::I32; usize::from(import.has_result())];
@@ -402,9 +438,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Context>) -> Result<(), wasmtime
                     let import = import.name();
                     return Err(wasmtime::Error::new(ImportError::NoMemory { import }));
                 };
-                let (memory, context) = memory.data_and_store_mut(&mut caller);
+                let (memory, data) = memory.data_and_store_mut(&mut caller);
                 let arguments = arguments.iter().map(Val::unwrap_i32);
-                let result = import.call(&mut context.exchange, memory, arguments);
+                let result = import.call(exchange(data), memory, arguments);
                 if let Some(value) = result.map_err(wasmtime::Error::new)? {
                     results[0] = Val::I32(value);
                 }

@@ -222,11 +222,6 @@ pub fn find_record(memory: &[u8]) -> Option<Record> {
     found.pop()
 }
 
-/// The record at an address, where one stands.
-pub(crate) fn record(memory: &[u8], address: u32) -> Option<Record> {
-    Record::decode(memory.get(address as usize..)?).ok()
-}
-
 pub(crate) fn outcome(record: &Record) -> &'static str {
     match RegionOutcome::from_code(record.region_outcome) {
         Some(RegionOutcome::Full) => "full",

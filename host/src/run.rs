@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use steadfast::record::Record;
 use wasmtime::{Instance, InstancePre, Linker, Memory, Store};
-use wasmtime_wasi::I32Exit;
 
 use crate::ceiling::PAGE_BYTES;
 use crate::config::RunConfig;
@@ -17,16 +16,18 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::engine::engine_with_stack;
 use crate::guest::{DeclaredMemory, Guest, LoadError, one_line};
-use crate::image::{ImageError, module_tag};
+use crate::guest_record::GuestRecord;
+use crate::image::ImageError;
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::metashrew::{self, Call, Exchange};
-use crate::observe::{self, Observed};
+use crate::observe::Observed;
+use crate::output::{Output, Printed};
 use crate::report::BlockReport;
 use crate::state::{Pair, State};
 use crate::trace::{Recorder, Trace};
 use crate::trap::{RunError, explain};
-use crate::wasi::{self, Output, Printed, World};
+use crate::wasi::{self, World};
 
 pub use self::view::View;
 
@@ -156,9 +157,9 @@ impl Runner {
         trace: Trace,
     ) -> Result<Finished, RunError> {
         let mut live = self.instantiate(input, state)?;
-        let record_at = live.record_at.ok_or(RunError::NoRecord)?;
+        let guest_record = live.guest_record.ok_or(RunError::NoRecord)?;
         let exchange = &mut live.store.data_mut().exchange;
-        exchange.record(Recorder::new(record_at, trace));
+        exchange.record(Recorder::new(guest_record.address(), trace));
         live.start(input)
     }
 
@@ -166,12 +167,8 @@ impl Runner {
     fn instantiate(&self, input: &Input, state: &dyn State) -> Result<Live, RunError> {
         let config = &self.config;
         let logged = Arc::new(Mutex::new(String::new()));
-        let (wasi, world) = if self.guest.uses_wasi() {
-            let (wasi, world) = wasi::world(input.bytes(), &config.env, config.output)?;
-            (Some(wasi), Some(world))
-        } else {
-            (None, None)
-        };
+        let world = || World::new(input.bytes(), &config.env, config.output);
+        let world = self.guest.uses_wasi().then(world).transpose()?;
         let context = Context {
             limits: Limits::new(config.ceiling, config.refuse_grow, config.on_refusal),
             exchange: Exchange::new(
@@ -179,7 +176,7 @@ impl Runner {
                 state.snapshot()?,
                 log_to(config.output, &logged),
             ),
-            wasi,
+            world,
         };
         let mut store = Store::new(self.guest.module().engine(), context);
         store.limiter(|context| &mut context.limits);
@@ -194,19 +191,15 @@ impl Runner {
             .map_err(|error| explain(error, None, config.ceiling))?;
         let memory = instance.get_memory(&mut store, "memory");
         let memory = memory.expect("Guest::load checked that a memory is exported");
-        let record_at = instance
-            .get_global(&mut store, Record::EXPORT)
-            .and_then(|global| global.get(&mut store).i32())
-            .map(|address| address as u32);
+        let guest_record = GuestRecord::of(&instance, &mut store);
         let mut live = Live {
             store,
             instance,
             memory,
-            record_at,
+            guest_record,
             ceiling: config.ceiling,
             module: self.guest.digest(),
             logged,
-            world,
             refused_image: None,
         };
         live.name_module();
@@ -232,11 +225,21 @@ fn seed_at(seed: NonZeroU32, input: &Input) -> NonZeroU32 {
     NonZeroU32::new(seed.get() ^ height.wrapping_mul(0x9e37_79b9)).unwrap_or(seed)
 }
 
+/// What WASI's functions go to, and where their calls are noted.
+fn wasi_parts(context: &mut Context) -> (&mut World, &mut Exchange) {
+    let world = context.world.as_mut();
+    let world = world.expect("a module that imports WASI is given a world");
+    (world, &mut context.exchange)
+}
+
 /// Defines the host's functions and checks that they are all that the module imports.
 fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
+    if guest.uses_wasi() && !wasi::IS_THERE {
+        return Err(LoadError::NoWasi);
+    }
     let mut linker = Linker::new(guest.module().engine());
-    metashrew::add_to_linker(&mut linker)
-        .and_then(|()| wasi::add_to_linker(&mut linker, guest.module()))
+    metashrew::add_to_linker(&mut linker, |context: &mut Context| &mut context.exchange)
+        .and_then(|()| wasi::add_to_linker(&mut linker, guest.module(), wasi_parts))
         .map_err(|error| LoadError::Engine(one_line(&error)))?;
     linker.instantiate_pre(guest.module()).map_err(|error| {
         match error.downcast_ref::<wasmtime::UnknownImportError>() {
@@ -247,10 +250,6 @@ fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
             None => LoadError::ImportType(one_line(&error)),
         }
     })
-}
-
-fn exit_status(error: &wasmtime::Error) -> Option<i32> {
-    error.downcast_ref::<I32Exit>().map(|exit| exit.0)
 }
 
 fn log_to(output: Output, logged: &Arc<Mutex<String>>) -> Box<dyn FnMut(&str) + Send> {
@@ -273,11 +272,10 @@ struct Live {
     store: Store<Context>,
     instance: Instance,
     memory: Memory,
-    record_at: Option<u32>,
+    guest_record: Option<GuestRecord>,
     ceiling: u64,
     module: Digest,
     logged: Arc<Mutex<String>>,
-    world: Option<World>,
     /// Why the image that it was to begin with is not used.
     refused_image: Option<ImageError>,
 }
@@ -297,7 +295,7 @@ impl Live {
         }
         context.exchange.end_log();
         let outcome = match returned {
-            Err(error) if exit_status(&error) != Some(0) => Err(self.explain(error)),
+            Err(error) if wasi::exit_status(&error) != Some(0) => Err(self.explain(error)),
             _ => self.take_writes(),
         };
         Ok(self.finish(input, guest_ns, outcome))
@@ -323,34 +321,29 @@ impl Live {
     }
 
     fn limit_cache(&mut self, limit: u32) -> Result<(), RunError> {
-        self.tell(Record::CACHE_LIMIT_OFFSET, &limit.to_le_bytes())
+        self.tell(|record, memory| record.limit_cache(memory, limit))
             .ok_or(RunError::NoRecord)
     }
 
     fn forget_by(&mut self, seed: NonZeroU32) -> Result<(), RunError> {
-        self.tell(Record::FORGET_SEED_OFFSET, &seed.get().to_le_bytes())
+        self.tell(|record, memory| record.forget_by(memory, seed))
             .ok_or(RunError::NoRecord)
     }
 
     /// Tells a guest that is built on steadfast which module it is, so that it refuses another one's image.
     fn name_module(&mut self) {
-        let tag = module_tag(&self.module);
+        let module = self.module;
         // Other guests have no record.
-        let _ = self.tell(Record::MODULE_TAG_OFFSET, &tag.to_le_bytes());
+        let _ = self.tell(|record, memory| record.name_module(memory, &module));
     }
 
-    /// Writes a field of the guest's record, if it has one.
-    fn tell(&mut self, offset: usize, bytes: &[u8]) -> Option<()> {
-        let at = self.record_at?;
-        let memory = self.memory.data_mut(&mut self.store);
-        observe::record(memory, at)?;
-        let field = at as usize + offset;
-        memory[field..field + bytes.len()].copy_from_slice(bytes);
-        Some(())
+    /// Tells the guest something in its record, if it has one.
+    fn tell(&mut self, tell: impl FnOnce(GuestRecord, &mut [u8]) -> Option<()>) -> Option<()> {
+        tell(self.guest_record?, self.memory.data_mut(&mut self.store))
     }
 
     fn record(&self) -> Option<Record> {
-        observe::record(self.memory.data(&self.store), self.record_at?)
+        self.guest_record?.read(self.memory.data(&self.store))
     }
 
     fn explain(&self, error: wasmtime::Error) -> RunError {
@@ -376,7 +369,7 @@ impl Live {
     }
 
     fn printed(&self) -> Printed {
-        let world = self.world.as_ref();
+        let world = self.store.data().world.as_ref();
         world.map(World::printed).unwrap_or_default()
     }
 

@@ -6,6 +6,7 @@ mod advice;
 mod cause;
 mod curve;
 mod heap;
+#[cfg(feature = "pictures")]
 mod picture;
 mod prediction;
 mod recency;
@@ -14,6 +15,7 @@ pub use advice::{EntryAdvice, better_entry, settable};
 pub use cause::{Cause, Fall, FallReason, Measured, falls};
 pub use curve::{Curve, Point, STEP_BYTES};
 pub use heap::HeapNeed;
+#[cfg(feature = "pictures")]
 pub use picture::draw;
 pub use prediction::{Prediction, Replay};
 

@@ -3,14 +3,13 @@
 use steadfast::probe::Refusal;
 use steadfast::record::{Exhaustion, Record, State};
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
-use wasmtime_wasi::I32Exit;
 
 use crate::ceiling::PAGE_BYTES;
 use crate::guest::one_line;
 use crate::limits::GrowRefused;
 use crate::metashrew::ImportError;
 use crate::state::StateError;
-use crate::wasi::WorldError;
+use crate::wasi::{WorldError, exit_status};
 
 /// Frames of the guest's stack that a message shows.
 const FRAMES: usize = 6;
@@ -156,8 +155,8 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: 
     if let Some(refused) = error.downcast_ref::<GrowRefused>() {
         return RunError::GrowRefused(*refused);
     }
-    if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {
-        return RunError::Exit(*status);
+    if let Some(status) = exit_status(&error) {
+        return RunError::Exit(status);
     }
     let stack = stack(&error);
     let trap = error.downcast_ref::<Trap>();

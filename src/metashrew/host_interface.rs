@@ -9,7 +9,7 @@
 //!
 //! No function but [`input`], [`read`], [`flush`] and [`export_bytes`] touches the heap, except for a key longer than
 //! [`MAX_STACK_KEY_BYTES`]: a program that loads a value from the host rather than from a cache leaves every heap address as it
-//! was. On native targets [`stand_in`](super::host::stand_in) takes the host's place, so that code that uses this module
+//! was. On native targets [`stand_in`](super::host) takes the host's place, so that code that uses this module
 //! runs under plain `cargo test`.
 //!
 //! ```ignore-wasm

@@ -28,7 +28,7 @@ per_instance! {
 /// Sends all further lines elsewhere.
 ///
 /// Without it they go to the host's `__log` in a metashrew guest, to the standard error in a WASI program, and to the
-/// [stand-in](super::host::stand_in)'s log in a native process.
+/// [stand-in](super::host)'s log in a native process.
 ///
 /// ```
 /// use steadfast::metashrew::{initialize, set_log_sink};

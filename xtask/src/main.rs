@@ -5,11 +5,13 @@ mod bench;
 mod browser;
 mod clang;
 mod debian;
+mod embedder;
 mod guests;
 mod licences;
 mod lock;
 mod mutants;
 mod optional;
+mod own_host;
 mod page;
 mod port;
 mod project;
@@ -60,6 +62,8 @@ enum Task {
     },
     /// Set up, build the indexer that is written for metashrew, index a real block with it and show its memory
     Port,
+    /// Set up, build the indexer that is written for metashrew and run it in a host with a wasmtime of its own
+    OwnHost,
     /// Set up, build the indexers and serve the page that runs one of them in a browser, until it is stopped
     Page {
         /// The port on this machine; 0 for any that is free
@@ -117,6 +121,11 @@ fn run(task: Task) -> Result<()> {
             guests::indexers(&project)?;
             tools::steadfast(&project)?;
             port::run(&project)
+        }
+        Task::OwnHost => {
+            let project = Project::set_up(None)?;
+            guests::indexers(&project)?;
+            own_host::run(&project)
         }
         Task::Page { port } => {
             let project = Project::set_up(None)?;

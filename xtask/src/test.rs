@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use crate::project::{BARE, COMPONENTS, NO_STD, Project, WASI};
 use crate::step::step;
 use crate::tally::Tally;
-use crate::{browser, clang, guests, licences, optional, shell, tools};
+use crate::{browser, clang, embedder, guests, licences, optional, shell, tools};
 
 /// The guest crate's features, in the combinations that must build; `image` has `metashrew` with it.
 const FEATURES: [&str; 16] = [
@@ -59,6 +59,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     lint(project)?;
     features(project)?;
     docs(project)?;
+    embedder::check(project)?;
     packages(project)?;
     optional::msrv(project)?;
     test(
@@ -293,22 +294,18 @@ fn packages(project: &Project) -> Result<()> {
     })
 }
 
+/// The documentation of both crates, as docs.rs builds it: natively, and the guest crate's for a module too.
 fn docs(project: &Project) -> Result<()> {
+    let module = ["--package", "steadfast", "--target", BARE];
     step("documentation", || {
-        let arguments = [
-            "doc",
-            "--no-deps",
-            "--all-features",
-            "--package",
-            "steadfast",
-            "--package",
-            "steadfast-host",
-        ];
-        shell::run(
-            project
-                .cargo(arguments)
-                .env("RUSTDOCFLAGS", "--deny warnings"),
-        )
+        for what in [
+            &["--package", "steadfast", "--package", "steadfast-host"][..],
+            &module,
+        ] {
+            let mut doc = project.cargo(["doc", "--no-deps", "--all-features"]);
+            shell::run(doc.args(what).env("RUSTDOCFLAGS", "--deny warnings"))?;
+        }
+        Ok(())
     })
 }
 

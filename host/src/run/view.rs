@@ -78,7 +78,7 @@ impl Live {
         })?;
         if is_above_heap {
             // The guest need not look for somebody who has grown these pages. Others have no record.
-            let _ = self.tell(Record::VOUCHED_FROM_OFFSET, &(had as u32).to_le_bytes());
+            let _ = self.tell(|record, memory| record.vouch_from(memory, had as u32));
         }
         image
             .map_into(&mut self.store, self.memory)

@@ -7,9 +7,9 @@ use steadfast::record::{Record, State as Reservation};
 use crate::image::RegionImage;
 use crate::metashrew::Call;
 use crate::observe::HeapTrace;
+use crate::output::Printed;
 use crate::state::Pair;
 use crate::trap::RunError;
-use crate::wasi::Printed;
 
 /// Functions of WASI that may take or hand out less than they are asked to, as the host likes; they are called again for the rest.
 const PIECEWISE: [&str; 4] = ["fd_pread", "fd_pwrite", "fd_read", "fd_write"];

@@ -17,12 +17,13 @@ use super::rewrite::Rewrite;
 use super::scenario::Scenario;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
-use crate::image::{RegionImage, module_digest, module_tag};
+use crate::guest_record::GuestRecord;
+use crate::image::{RegionImage, module_digest};
 use crate::input::Input;
 use crate::metashrew::{self, Exchange, Import};
-use crate::observe;
+use crate::output::Printed;
 use crate::state::{MemoryState, State as _};
-use crate::wasi::{self, INPUT_DIRECTORY, Printed};
+use crate::wasi::{self, INPUT_DIRECTORY};
 
 type Failure = Box<dyn std::error::Error>;
 type Pipe = WritePipe<Cursor<Vec<u8>>>;
@@ -91,24 +92,23 @@ impl Wasmi {
             grow_to(&mut store, memory, image.memory_needed() / PAGE_BYTES)?;
             image.restore(memory.data_mut(&mut store))?;
         }
-        let record_at = record_address(&store, &instance);
+        let guest_record = guest_record(&store, &instance);
         let digest = module_digest(&self.module);
-        if let Some(at) = record_at {
-            let field = at as usize + Record::MODULE_TAG_OFFSET;
-            memory.write(&mut store, field, &module_tag(&digest).to_le_bytes())?;
-        }
-        if let (Some(limit), Some(at)) = (scenario.cache, record_at) {
-            let field = at as usize + Record::CACHE_LIMIT_OFFSET;
-            memory.write(&mut store, field, &limit.to_le_bytes())?;
-        }
-        if let (Some(seed), Some(at)) = (scenario.forget, record_at) {
-            let field = at as usize + Record::FORGET_SEED_OFFSET;
-            memory.write(&mut store, field, &seed.get().to_le_bytes())?;
+        if let Some(record) = guest_record {
+            let memory = memory.data_mut(&mut store);
+            let _ = record.name_module(memory, &digest);
+            let limited = scenario
+                .cache
+                .map(|limit| record.limit_cache(memory, limit));
+            let forgets = scenario.forget.map(|seed| record.forget_by(memory, seed));
+            if [limited, forgets].contains(&Some(None)) {
+                return Err("no record stands where the module says".into());
+            }
         }
         let start = instance.get_typed_func::<(), ()>(&store, "_start")?;
         let stopped = start.call(&mut store, ()).err();
         let stopped = stopped.filter(|error| error.i32_exit_status() != Some(0));
-        let record = record_at.and_then(|at| observe::record(memory.data(&store), at));
+        let record = guest_record.and_then(|record| record.read(memory.data(&store)));
         let image = record.filter(|_| scenario.warm && stopped.is_none());
         let image = image.and_then(|record| {
             RegionImage::capture(memory.data(&store), record.region_start, digest).ok()
@@ -159,7 +159,7 @@ fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
     // are defined in its name.
     for name in wasi::NOTED {
         wasmi_wasi::add_to_linker(&mut linker, move |world: &mut World| {
-            world.exchange.note_wasi(name);
+            world.exchange.note(name, None);
             wasi_of(world)
         })?;
         linker.alias_module(wasi::MODULE, name)?;
@@ -221,7 +221,7 @@ fn grow_to(store: &mut Store<World>, memory: Memory, pages: u64) -> Result<(), F
     Ok(())
 }
 
-fn record_address(store: &Store<World>, instance: &Instance) -> Option<u32> {
+fn guest_record(store: &Store<World>, instance: &Instance) -> Option<GuestRecord> {
     let global = instance.get_global(store, Record::EXPORT)?;
-    Some(global.get(store).i32()? as u32)
+    Some(GuestRecord::at(global.get(store).i32()? as u32))
 }

@@ -8,9 +8,9 @@ use crate::engine::Compiler;
 use crate::image::RegionImage;
 use crate::input::Input;
 use crate::limits::OnRefusal;
+use crate::output::Output;
 use crate::run::{Finished, Runner};
 use crate::state::MemoryState;
-use crate::wasi::Output;
 
 /// A module compiled by one of wasmtime's compilers.
 pub struct Wasmtime {

@@ -105,3 +105,25 @@ fn a_trap_is_one_line_and_memory_is_limited_only_when_told() {
     let limited = exec(&directory, grow, &["--ceiling", "1GiB"], &[]);
     assert_eq!(limited.status.code(), Some(1));
 }
+
+#[test]
+fn an_indexer_is_told_to_run_with_run() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(
+        directory.path().join("indexer.wasm"),
+        crate::guests::counter(),
+    )
+    .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_steadfast"))
+        .current_dir(&directory)
+        .args(["exec", "indexer.wasm"])
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        message,
+        "steadfast: indexer.wasm: the module imports `env::__host_len`: it looks like a metashrew \
+         indexer, which `steadfast run` runs on blocks\n"
+    );
+}

@@ -8,6 +8,7 @@ mod input;
 mod kill;
 mod load;
 mod memory;
+mod own_linker;
 mod share;
 mod verify;
 mod wasi;
