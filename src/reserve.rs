@@ -299,3 +299,7 @@ pub(crate) fn extend_region(bytes: u32) -> u32 {
         grown
     })
 }
+
+// Through the stand-in, which only native builds have.
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests;

@@ -1,6 +1,8 @@
 //! Memory is reserved once in an instance, which natively is a thread, and a region on demand grows by what the cache needs.
 #![cfg(not(target_family = "wasm"))]
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::panic::catch_unwind;
 use std::sync::Mutex;
 
@@ -21,6 +23,43 @@ const PLAN: Plan = Plan::DEFAULT
 
 /// More below the region than the stand-in for linear memory has.
 const TOO_LARGE: Plan = PLAN.with_region_base(Bytes::mib(1600)).checked();
+
+/// A program's own allocator. It counts what [`steadfast::reserve`] asks it for, so that it takes its memory first.
+struct Counting;
+
+const FIRST_REQUEST: usize = 4096;
+
+thread_local! {
+    static ASKED: Cell<u32> = const { Cell::new(0) };
+}
+
+// SAFETY: the system's allocator does all of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() == FIRST_REQUEST {
+            ASKED.set(ASKED.get() + 1);
+        }
+        // SAFETY: the caller's duty.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's duty.
+        unsafe { System.dealloc(block, layout) };
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn the_other_allocator_takes_its_memory_first() {
+    assert_eq!(ASKED.get(), 0);
+    steadfast::reserve_with(&PLAN);
+    assert_eq!(ASKED.get(), 1);
+    steadfast::reserve();
+    assert_eq!(ASKED.get(), 1);
+}
 
 static TOLD: Mutex<Option<Refusal>> = Mutex::new(None);
 
