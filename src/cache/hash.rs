@@ -1,7 +1,7 @@
 //! The hash of the index: XXH64 with seed 0, named in the region's header and part of its format.
 //!
 //! It has a published specification and gives the same values on every platform, so that hosts can check an image.
-//! What it costs beside others stands in `docs/architecture.md`. An index needs no secrecy of it, since its work is bounded
+//! What it costs beside others is in `docs/decisions/hash.md`. An index needs no secrecy of it, since its work is bounded
 //! whatever the keys.
 
 /// The hash's name as the header has it. Another hash needs another name.

@@ -69,11 +69,11 @@ impl Indexed {
 
 const KEYS: [&str; 4] = ["tip", "block 10", "block 11", "block 12"];
 
-/// Tells the height that a view is of.
-type View = fn(u32);
+/// A name, and how a view tells its height.
+type Telling = (&'static str, fn(u32));
 
 /// The ways in which a view tells its height.
-const VIEWS: [(&str, View); 6] = [
+const VIEWS: [Telling; 6] = [
     ("input, then height", |height| {
         input();
         set_view_for_height(height);

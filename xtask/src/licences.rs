@@ -155,7 +155,19 @@ fn row(dependency: &Dependency) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Dependency, is_allowed, parse, stands_in};
+    use super::{ALLOWED, Dependency, is_allowed, parse, stands_in};
+
+    #[test]
+    fn the_workflow_allows_the_same_licences() {
+        let deny = include_str!("../../deny.toml");
+        let list = deny
+            .split("\nallow = [")
+            .nth(1)
+            .expect("a list of licences");
+        let list = list.split(']').next().unwrap_or_default();
+        let allowed: Vec<_> = list.split('"').skip(1).step_by(2).collect();
+        assert_eq!(allowed, ALLOWED);
+    }
 
     #[test]
     fn one_allowed_alternative_is_enough_and_all_its_parts_are_needed() {

@@ -97,6 +97,9 @@ enum Task {
         /// Where the wasm targets come from [default: STEADFAST_TOOLCHAIN, or auto]
         #[arg(long)]
         toolchain: Option<Way>,
+        /// Run rustfmt, clippy and the native tests alone: no doc tests, no Miri, no wasm
+        #[arg(long)]
+        quick: bool,
     },
 }
 
@@ -145,7 +148,13 @@ fn run(task: Task) -> Result<()> {
         Task::Mutants { shard, rest } => {
             mutants::run(&Project::set_up(None)?, shard.as_deref(), &rest)
         }
-        Task::Test { toolchain } => test::run(&Project::set_up(toolchain)?),
+        Task::Test { toolchain, quick } => {
+            let project = Project::set_up(toolchain)?;
+            match quick {
+                true => test::quick(&project),
+                false => test::run(&project),
+            }
+        }
     }
 }
 

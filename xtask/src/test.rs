@@ -43,18 +43,41 @@ const GUESTS: [(&str, &str); 2] = [
     ),
 ];
 
+/// The packages whose tests run natively.
+const NATIVE: &str =
+    "--package steadfast --package steadfast-ops --package indexer --package xtask --all-features";
+
 /// Runs everything, stops at the first step that fails, and ends with the number of tests that ran.
 pub fn run(project: &Project) -> Result<()> {
+    counted(|tally| steps(project, tally))
+}
+
+/// Runs what needs neither a wasm target nor an engine, and no doc tests.
+pub fn quick(project: &Project) -> Result<()> {
+    counted(|tally| {
+        rustfmt(project)?;
+        let clippy = format!("clippy {NATIVE} --all-targets -- --deny warnings");
+        check(project, "clippy: packages with native tests", &clippy)?;
+        test(
+            project,
+            tally,
+            "tests: native",
+            &format!("{NATIVE} --tests"),
+        )
+    })
+}
+
+fn counted(steps: impl FnOnce(&mut Tally) -> Result<()>) -> Result<()> {
     let start = Instant::now();
     let mut tally = Tally::default();
-    let result = steps(project, &mut tally);
+    let result = steps(&mut tally);
     eprintln!("[all: {:.0} s]", start.elapsed().as_secs_f64());
     println!("{} passed, {} failed", tally.passed, tally.failed);
     result
 }
 
 fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
-    check(project, "rustfmt", "fmt --all --check")?;
+    rustfmt(project)?;
     licences::check(project)?;
     lint(project)?;
     features(project)?;
@@ -62,12 +85,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     embedder::check(project)?;
     packages(project)?;
     optional::msrv(project)?;
-    test(
-        project,
-        tally,
-        "tests: native",
-        "--package steadfast --package steadfast-ops --package indexer --package xtask --all-features",
-    )?;
+    test(project, tally, "tests: native", NATIVE)?;
     forgetful_examples(project, tally)?;
     memory_detection(project)?;
     optional::miri(project, tally)?;
@@ -91,6 +109,10 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
 /// The packages whose tests run modules under engines; the same in each command, so that the engine is built once.
 const ENGINES: &str =
     "--release --package steadfast-host --package wasm-tests --package steadfast-bench";
+
+fn rustfmt(project: &Project) -> Result<()> {
+    check(project, "rustfmt", "fmt --all --check")
+}
 
 /// C and C++ in modules.
 fn with_c(project: &Project, tally: &mut Tally) -> Result<()> {
