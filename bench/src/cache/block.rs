@@ -1,7 +1,6 @@
 //! The outputs and spends of a real block, replayed: each replay spends what earlier ones created.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -31,25 +30,6 @@ struct Script {
     pieces: Vec<Vec<u8>>,
     operations: u64,
     lookups: u64,
-    accesses: Vec<Access>,
-}
-
-/// One operation, for who needs no bytes.
-pub struct Access {
-    /// Tells keys apart.
-    pub key: u64,
-    /// Bytes of key and value.
-    pub bytes: u64,
-    /// Whether it is a lookup.
-    pub counts: bool,
-}
-
-/// What is done with the known block.
-///
-/// # Errors
-/// When it is none.
-pub fn trace() -> Result<Vec<Access>> {
-    Ok(Script::of(&blocks(&[])?)?.accesses)
 }
 
 fn blocks(files: &[PathBuf]) -> Result<Vec<Block>> {
@@ -70,7 +50,6 @@ impl Script {
             pieces: vec![Vec::new()],
             operations: 0,
             lookups: 0,
-            accesses: Vec::new(),
         };
         let mut history: Vec<Vec<Output>> = Vec::new();
         for replay in 0..REPLAYS {
@@ -131,13 +110,6 @@ impl Script {
         }
         let piece = self.pieces.last_mut().context("a script has a piece")?;
         piece.extend(step);
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        self.accesses.push(Access {
-            key: hasher.finish(),
-            bytes: (key.len() + value.len()) as u64,
-            counts: op != Op::Insert,
-        });
         self.operations += 1;
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! Views: an instance that answers a question about the state.
 
-use steadfast::record::Record;
-
 use super::{Live, Runner};
 use crate::input::Input;
 use crate::metashrew;
