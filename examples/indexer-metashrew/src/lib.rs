@@ -17,7 +17,7 @@ thread_local! {
 
 /// Indexes the host's block, and logs what it held.
 #[unsafe(no_mangle)]
-pub extern "C" fn _start() {
+pub extern "C-unwind" fn _start() {
     let input = host_interface::input();
     let summary = CACHE.with_borrow_mut(|cache| store::index(&input, cache));
     host_interface::log_line(format_args!("{summary}"));
@@ -25,14 +25,14 @@ pub extern "C" fn _start() {
 
 /// What a script holds.
 #[unsafe(no_mangle)]
-pub extern "C" fn balance() -> i32 {
+pub extern "C-unwind" fn balance() -> i32 {
     let input = host_interface::input();
     host_interface::export_bytes(CACHE.with_borrow_mut(|cache| store::balance(&input, cache)))
 }
 
 /// The unspent output at an outpoint.
 #[unsafe(no_mangle)]
-pub extern "C" fn output() -> i32 {
+pub extern "C-unwind" fn output() -> i32 {
     let input = host_interface::input();
     host_interface::export_bytes(CACHE.with_borrow_mut(|cache| store::output(&input, cache)))
 }

@@ -23,7 +23,7 @@ steadfast::plan!(steadfast::Plan::METASHREW.with_expected_entry(60));
 
 /// Indexes the host's block.
 #[unsafe(no_mangle)]
-pub extern "C" fn _start() {
+pub extern "C-unwind" fn _start() {
     initialize();
     let input = input();
     let (height, block) = split_height(&input);
@@ -39,13 +39,13 @@ pub extern "C" fn _start() {
 
 /// A view: the hash of the block at the height that follows the view's own.
 #[unsafe(no_mangle)]
-pub extern "C" fn blockhash() -> i32 {
+pub extern "C-unwind" fn blockhash() -> i32 {
     view("/blockhash/byheight/", <[u8]>::to_vec)
 }
 
 /// A view: how many unspent outputs the script holds that follows the view's height.
 #[unsafe(no_mangle)]
-pub extern "C" fn unspent() -> i32 {
+pub extern "C-unwind" fn unspent() -> i32 {
     view("/scripts/unspent/", |script| {
         Sha256::digest(script).to_vec()
     })

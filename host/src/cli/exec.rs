@@ -8,7 +8,10 @@ use anyhow::Context;
 use steadfast_host::ceiling::{MAX_CEILING, parse_bytes};
 use steadfast_host::{CommandWorld, exec as execute};
 
-/// Runs a WASI preview 1 command with this terminal, the current directory and its arguments
+/// Runs a plain WASI preview 1 command, no indexer, with this terminal, the current directory and its arguments
+///
+/// It gets no block and no state: `steadfast run` runs indexers. Its exit status is passed on; a module that cannot be run, or
+/// traps, ends with status 1.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// A directory that the command may read and write, besides the current one
@@ -23,7 +26,7 @@ pub struct Arguments {
     /// Makes the command's cache lose entries by chance, as this number says
     #[arg(long, value_name = "SEED")]
     forget: Option<NonZeroU32>,
-    /// The command: a WebAssembly module
+    /// The command: a WebAssembly module for wasm32-wasip1 with a `main`
     module: PathBuf,
     /// Its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
