@@ -178,6 +178,15 @@ fn a_block_that_cannot_grow_where_it_is_is_not_moved() {
 }
 
 #[test]
+fn nothing_is_looked_at_for_a_request_that_the_span_has_no_room_for() {
+    let span = Span::fresh(PAGES);
+    let (mut heap, _) = heap_before_the_edge(&span, 48 * 1024);
+    assert!(heap.alloc(layout(LEN - 100_000)).is_null());
+    assert_eq!(heap.foreign(), None);
+    assert!(!heap.alloc(layout(20_000)).is_null());
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "too large")]
 fn the_page_that_the_table_ends_in_has_one_owner() {
     const LARGE: usize = 66 * EDGE / PAGE;

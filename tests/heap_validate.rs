@@ -302,6 +302,13 @@ fn free_runs_are_linked_both_ways() {
         heap.set(heap.far + 1, heap.first);
         heap.first
     });
+    // A block in use, where the links would be right.
+    check(HeapFault::FreeRunLinks, |heap| {
+        heap.set(heap.first + 1, 0);
+        heap.set(heap.first + 2, heap.far);
+        heap.set(heap.far + 1, heap.first);
+        heap.first
+    });
     // In a circle.
     check(HeapFault::FreeRunLinks, |heap| {
         heap.set(heap.near + 1, heap.far);
@@ -331,6 +338,15 @@ fn a_list_holds_the_free_runs_of_its_length_and_no_others() {
             inner
         });
     }
+    // As long as the list's runs, and longer than what is left of the part in use.
+    check(HeapFault::FreeRunLinks, |heap| {
+        let inner = heap.last + 2;
+        heap.set(inner, 10 << 2 | FREE);
+        heap.set(inner + 1, 0);
+        heap.set(inner + 2, heap.far);
+        heap.set(heap.far + 1, inner);
+        inner
+    });
     // A run that was cut short stays in the list of its old length.
     check(HeapFault::FreeRunLinks, |heap| {
         heap.mark_free(heap.near, 9);
@@ -427,6 +443,20 @@ fn slabs_are_linked_both_ways() {
             heap.light[0]
         });
     }
+}
+
+#[test]
+fn no_slab_stands_behind_the_last_run() {
+    check(HeapFault::SlabLinks, |heap| {
+        // The part in use ends where a slab could stand.
+        let short = UNIT - heap.heap.gauges().used_granules % UNIT;
+        heap.heap.alloc(layout((short + UNIT) * GRANULE));
+        let top = heap.heap.gauges().used_granules;
+        assert_eq!(top % UNIT, 0);
+        let [behind, front] = heap.light;
+        heap.link(&[front, behind, top]);
+        behind
+    });
 }
 
 #[test]
