@@ -301,5 +301,5 @@ pub(crate) fn extend_region(bytes: u32) -> u32 {
 }
 
 // Through the stand-in, which only native builds have.
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
 //! What a native program does not come to: an allocator of ours, a voice, and somebody else who grows memory.
+#![cfg(not(target_family = "wasm"))]
 
 extern crate std;
 
