@@ -254,7 +254,7 @@ fn heap_advice(need: &HeapNeed) -> Vec<String> {
 /// A size as the variables take it.
 fn in_units(bytes: u64) -> String {
     match bytes {
-        _ if bytes % (1 << 20) == 0 => format!("{}MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{}MiB", bytes >> 20),
         _ => format!("{}KiB", bytes >> 10),
     }
 }
