@@ -16,29 +16,24 @@
 //! }
 //! ```
 //!
+//! # What to use
+//!
+//! | you write | you need |
+//! |---|---|
+//! | a module | [`plan!`]: the allocator, its budget and the region, in one line |
+//! | an indexer for metashrew | besides, the feature `metashrew` and its module [`metashrew`](https://docs.rs/steadfast/latest/steadfast/metashrew/) |
+//! | a program with a cache | besides, [`open_cache`] and [`Cache`] |
+//! | a module that keeps another allocator | [`reserve()`] as the first statement of `_start` |
+//! | another plan | [`Plan`]'s builders, or `STEADFAST_*` variables when building |
+//!
+//! Memory is reserved once, by the first allocation, by [`reserve()`] or by [`open_cache`]: one
+//! `memory.grow` for the heap's budget, then up to 13 for the region. If the host refuses the budget,
+//! the module stops and says so ([`on_refusal`]). A smaller region, or none, costs speed alone.
+//!
 //! # Features
 //!
-//! `trace`, `metashrew`, `image`, `log`, `std` and `c`, none of them on by default. The README's table tells what each adds.
-//!
-//! # The direction of imports
-//!
-//! Right may import left:
-//!
-//! ```text
-//! units <- memory <- exclusive <- memory/native
-//! line <- reserve, metashrew
-//! memory <- heap
-//! units <- plan <- probe <- record <- reserve
-//! memory <- probe
-//! exclusive <- record
-//! heap <- global
-//! reserve <- global
-//! reserve <- region <- cache
-//! exclusive <- metashrew
-//! cache <- metashrew
-//! ```
-//!
-//! `heap` and `cache` never import each other. `memory/native` stands in for linear memory in native processes.
+//! `trace`, `metashrew`, `image`, `log`, `std` and `c`, none of them on by default. The README's table
+//! tells what each adds.
 #![no_std]
 
 extern crate alloc;
@@ -46,14 +41,17 @@ extern crate alloc;
 extern crate std;
 
 pub mod cache;
+#[doc(hidden)]
 pub mod exclusive;
 pub mod global;
 pub mod heap;
 mod line;
+#[doc(hidden)]
 pub mod memory;
 #[cfg(feature = "metashrew")]
 pub mod metashrew;
 pub mod plan;
+#[doc(hidden)]
 pub mod probe;
 pub mod record;
 pub mod region;
@@ -71,7 +69,7 @@ pub use memory::last_words as __voice;
 #[doc(hidden)]
 pub use metashrew::last_words as __voice;
 pub use plan::{EncodedPlan, Plan, Policy};
-pub use probe::{Grant, RegionOutcome};
+pub use probe::{Grant, Refusal, RegionOutcome};
 pub use reserve::{granted, on_refusal, reserve, reserve_heap, reserve_with};
 pub use units::{Bytes, Pages};
 

@@ -1,4 +1,4 @@
-//! The shape of the crate: the direction of imports that `src/lib.rs` prints, and where `unsafe` and target-specific code may stand.
+//! The shape of the crate: the direction of imports that `docs/architecture.md` prints, and where `unsafe` and target-specific code may stand.
 #![cfg(not(target_family = "wasm"))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,9 @@ const UNSAFE: [&str; 6] = [
     "region",
 ];
 const TARGET_SPECIFIC: [&str; 3] = ["memory", "global/c", "metashrew/host"];
+
+/// What prints the direction.
+const PAGE: &str = "docs/architecture.md";
 
 /// The modules' names, each with those that it may import directly: `heap`, or `memory/native` for a part that is told apart.
 type Graph = BTreeMap<String, BTreeSet<String>>;
@@ -38,7 +41,7 @@ fn imports_go_one_way() {
     for source in sources().iter().filter(|source| source.module != "lib") {
         let from = source.module.as_str();
         let name = named(&graph, from)
-            .unwrap_or_else(|| panic!("src/lib.rs does not tell where {from} stands"));
+            .unwrap_or_else(|| panic!("{PAGE} does not tell where {from} stands"));
         let allowed = reachable(&graph, name);
         for path in imports(source) {
             let to = named(&graph, &path);
@@ -48,7 +51,7 @@ fn imports_go_one_way() {
             let at_home = top(to) == top(name);
             assert!(
                 at_home || allowed.contains(to),
-                "src/{from}.rs imports {path}, against the direction in src/lib.rs"
+                "src/{from}.rs imports {path}, against the direction in {PAGE}"
             );
         }
     }
@@ -60,7 +63,7 @@ fn the_printed_modules_exist() {
     for name in graph().keys() {
         assert!(
             modules.contains(name),
-            "src/lib.rs names {name}, and there is no src/{name}.rs"
+            "{PAGE} names {name}, and there is no src/{name}.rs"
         );
     }
 }
@@ -154,22 +157,19 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Reads the block of text in the documentation of `src/lib.rs`.
+/// Reads the block of text in the page.
 fn graph() -> Graph {
-    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let lines = lib
+    let page = include_str!("../docs/architecture.md");
+    let (_, block) = page
+        .split_once("Right may import left:")
+        .expect("the page prints it");
+    let block: Vec<&str> = block
         .lines()
-        .map_while(|line| line.strip_prefix("//!"))
-        .map(str::trim);
-    let block: Vec<&str> = lines
         .skip_while(|line| *line != "```text")
         .skip(1)
         .take_while(|line| *line != "```")
         .collect();
-    assert!(
-        !block.is_empty(),
-        "src/lib.rs prints no direction of imports"
-    );
+    assert!(!block.is_empty(), "{PAGE} prints no direction of imports");
     parse_graph(&block.join("\n"))
 }
 

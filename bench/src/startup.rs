@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use wasmtime::{Engine, Linker, Module, Store};
 
 use crate::figures::{Figure, Figures, Value, median};
@@ -68,7 +68,7 @@ pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
             }
         }
     }
-    let resident_empty = resident(EMPTY)?;
+    let empty = resident(EMPTY)?;
     for (subject, times) in SUBJECTS.into_iter().zip(&mut times) {
         let guest = format!("startup-{subject}");
         let (_, fuel, _) = run(&counting, &load(&counting, &guest)?, true)?;
@@ -84,14 +84,24 @@ pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
         };
         push("ns", median(times), "ns");
         push("fuel", fuel as f64, "fuel");
-        push("rss_bytes", resident(&guest)? - resident_empty, "B");
+        let resident = resident(&guest)?;
+        push("rss_bytes", resident.process - empty.process, "B");
+        push("instance_bytes", resident.instance - empty.instance, "B");
     }
     Ok(())
 }
 
-/// Resident bytes after one run, the instance still alive; the median of five processes.
-fn resident(guest: &str) -> Result<f64> {
-    let mut values = Vec::new();
+/// Resident bytes after one run, the instance still alive.
+struct Resident {
+    /// Of the process, which has compiled the module too.
+    process: f64,
+    /// What the instance and its `_start` added.
+    instance: f64,
+}
+
+/// The medians of five processes.
+fn resident(guest: &str) -> Result<Resident> {
+    let (mut process, mut instance) = (Vec::new(), Vec::new());
     for _ in 0..5 {
         let output = Command::new(env::current_exe()?)
             .args(["resident", guest])
@@ -101,20 +111,28 @@ fn resident(guest: &str) -> Result<f64> {
             "{guest}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        values.push(String::from_utf8(output.stdout)?.trim().parse()?);
+        let said = String::from_utf8(output.stdout)?;
+        let (before, after) = said.trim().split_once(' ').context("two numbers")?;
+        let (before, after): (f64, f64) = (before.parse()?, after.parse()?);
+        process.push(after);
+        instance.push(after - before);
     }
-    Ok(median(&mut values))
+    Ok(Resident {
+        process: median(&mut process),
+        instance: median(&mut instance),
+    })
 }
 
-/// Runs `guest` and prints this process's resident bytes.
+/// Runs `guest` and prints this process's resident bytes before there is an instance, and after `_start`.
 ///
 /// # Errors
 /// When the guest fails, or the system does not tell.
 pub fn print_resident(guest: &str) -> Result<()> {
     let engine = steadfast_host::engine::engine(false).map_err(engine_error)?;
     let module = load(&engine, guest)?;
+    let before = process::bytes("status", "VmRSS")?;
     let (_, _, store) = run(&engine, &module, false)?;
-    println!("{}", process::bytes("status", "VmRSS")?);
+    println!("{before} {}", process::bytes("status", "VmRSS")?);
     drop(store);
     Ok(())
 }

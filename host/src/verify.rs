@@ -16,20 +16,24 @@ mod advice;
 mod axis;
 mod combinations;
 mod engine;
+mod engines;
 mod javascript;
 mod matrix;
 mod observation;
 mod report;
 mod rewrite;
 mod scenario;
+mod subject;
 mod wasmi;
 mod wasmtime;
 
 pub use self::axis::Axis;
-pub use self::engine::{Engine, EngineError, Subject, engines};
+pub use self::engine::{Engine, EngineError};
+pub use self::engines::engines;
 pub use self::observation::{Difference, Ended, Exhaustion, Kind, Observation};
 pub use self::report::{Outcome, Row, Verdict, VerifyReport};
 pub use self::scenario::Scenario;
+pub use self::subject::Subject;
 
 use steadfast::region::HEADER_BYTES;
 

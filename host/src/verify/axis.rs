@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use steadfast::{Plan, Policy};
 
 use super::Extent;
-use super::engine::Subject;
 use super::scenario::Scenario;
+use super::subject::Subject;
 use crate::ceiling::PAGE_BYTES;
 
 const MIB: u64 = 1 << 20;

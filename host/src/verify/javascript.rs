@@ -15,10 +15,11 @@ use steadfast::record::Record;
 
 pub use self::browser::{Browser, Kind};
 pub use self::node::Node;
-use super::engine::{Engine, EngineError, Subject};
+use super::engine::{Engine, EngineError};
 use super::observation::{Observation, Stop};
 use super::rewrite::Rewrite;
 use super::scenario::Scenario;
+use super::subject::Subject;
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 use crate::image::{RegionImage, module_digest, module_tag};

@@ -2,8 +2,9 @@
 
 use super::axis::{self, Known};
 use super::combinations::{pairwise, product};
-use super::engine::{Ready, Subject};
+use super::engine::Ready;
 use super::scenario::Scenario;
+use super::subject::Subject;
 use super::{Extent, VerifyConfig, committed};
 
 /// The runs that are made.

@@ -11,10 +11,11 @@ use wasmi_wasi::wasi_common::pipe::WritePipe;
 use wasmi_wasi::{WasiCtx, WasiCtxBuilder};
 
 use self::directory::InputDirectory;
-use super::engine::{Engine, EngineError, Subject};
+use super::engine::{Engine, EngineError};
 use super::observation::{Observation, Stop};
 use super::rewrite::Rewrite;
 use super::scenario::Scenario;
+use super::subject::Subject;
 use super::wasmtime::environment;
 use crate::ceiling::PAGE_BYTES;
 use crate::guest_record::GuestRecord;

@@ -1,8 +1,9 @@
 //! Wasmtime, with each of its compilers.
 
-use super::engine::{Engine, EngineError, Subject};
+use super::engine::{Engine, EngineError};
 use super::observation::{Observation, Stop};
 use super::scenario::{Scenario, UNREAD_VARIABLE};
+use super::subject::Subject;
 use crate::config::RunConfig;
 use crate::engine::Compiler;
 use crate::image::RegionImage;
