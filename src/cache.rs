@@ -41,7 +41,8 @@ pub use scope::{Pool, Scope};
 pub use scoped::{Lookup, Scoped};
 pub use stats::Stats;
 
-use crate::region::{Cold, PoolInfo, Region, Start, USER_TAG_BYTES};
+use crate::region::USER_TAG_BYTES;
+pub use crate::region::{Cold, PoolInfo, Region, RegionTaken, Start};
 use contents::Contents;
 use store::Store;
 
@@ -113,8 +114,8 @@ impl Cache {
     /// Whether other instances read the same memory. Lookups neither count nor promote then, so that they write nothing;
     /// what this instance writes, it alone sees.
     #[must_use]
-    pub fn is_frozen(&self) -> bool {
-        self.store.as_ref().is_some_and(Store::is_frozen)
+    pub fn is_read_only(&self) -> bool {
+        self.store.as_ref().is_some_and(Store::is_read_only)
     }
 
     /// Ends the cache, and makes a closed image of its region: one with checksums, which an instance with
@@ -236,10 +237,10 @@ impl Cache {
     /// An insert makes room within its pool first. It takes other pools' entries only where the arena itself is short,
     /// because quotas promise more than there is, or too fragmented for a large value.
     ///
-    /// A cache that [is frozen](Self::is_frozen) keeps the quotas that it has.
+    /// A cache that [is frozen](Self::is_read_only) keeps the quotas that it has.
     pub fn set_quota(&mut self, pool: Pool, bytes: u32) -> usize {
         match &mut self.store {
-            Some(store) if !store.is_frozen() => {
+            Some(store) if !store.is_read_only() => {
                 store
                     .region_mut()
                     .header_mut()

@@ -43,19 +43,27 @@ extern crate std;
 pub mod cache;
 #[doc(hidden)]
 pub mod exclusive;
+pub mod format;
+#[doc(hidden)]
 pub mod global;
+#[doc(hidden)]
 pub mod heap;
 mod line;
 #[doc(hidden)]
 pub mod memory;
 #[cfg(feature = "metashrew")]
 pub mod metashrew;
+#[doc(hidden)]
 pub mod plan;
 #[doc(hidden)]
 pub mod probe;
+#[doc(hidden)]
 pub mod record;
+#[doc(hidden)]
 pub mod region;
+#[doc(hidden)]
 pub mod reserve;
+#[doc(hidden)]
 pub mod units;
 
 pub use cache::{Cache, open_cache};
@@ -68,7 +76,7 @@ pub use memory::last_words as __voice;
 #[cfg(feature = "metashrew")]
 #[doc(hidden)]
 pub use metashrew::last_words as __voice;
-pub use plan::{EncodedPlan, Plan, Policy};
+pub use plan::{EncodedPlan, Plan, PlanError, Policy};
 pub use probe::{Grant, Refusal, RegionOutcome};
 pub use reserve::{granted, on_refusal, reserve, reserve_heap, reserve_with};
 pub use units::{Bytes, Pages};

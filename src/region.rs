@@ -27,7 +27,7 @@ pub use geometry::{
     BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, SLOTS, block_bytes,
 };
 pub use header::{FORMAT_VERSION, HEADER_BYTES, USER_TAG_BYTES};
-pub use image::{Cold, Start, Status, set_user_tag, vouch};
+pub use image::{Cold, Start, Status, seal, set_user_tag};
 pub use inspect::{FormatError, PoolInfo, RegionInfo, inspect};
 pub use reserved::RegionTaken;
 pub use survey::{Block, Entry, Survey, empty};

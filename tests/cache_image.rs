@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{
-    Cold, HEADER_BYTES, Region, RegionInfo, Start, Status, inspect, set_user_tag, vouch,
+    Cold, HEADER_BYTES, Region, RegionInfo, Start, Status, inspect, seal, set_user_tag,
 };
 use steadfast_ops::cache::{
     Bytes, Checks, Grants, Oracle, Script, Spec, noise, region_holding, region_with_bytes, run_on,
@@ -58,7 +58,7 @@ fn closed(spec: &Spec, seed: u64) -> Vec<u8> {
 
 fn vouched(spec: &Spec, seed: u64, status: Status) -> Vec<u8> {
     let mut image = closed(spec, seed);
-    vouch(&mut image, status).unwrap();
+    seal(&mut image, status).unwrap();
     image
 }
 
@@ -100,7 +100,7 @@ fn a_cache_goes_on_with_every_entry_in_order() {
                 Some(status) => {
                     cache.close();
                     let mut image = bytes.image();
-                    vouch(&mut image, status).unwrap();
+                    seal(&mut image, status).unwrap();
                     image
                 }
             };
@@ -313,10 +313,10 @@ fn a_shared_image_is_read_without_a_write() {
     let (cache, oracle, bytes) = driven(&spec, 2);
     cache.close();
     let mut image = bytes.image();
-    vouch(&mut image, Status::Shared).unwrap();
+    seal(&mut image, Status::Shared).unwrap();
     let (mut shared, bytes) = opened(&spec, &image);
     assert_eq!(shared.start(), Start::Shared);
-    assert!(shared.is_frozen());
+    assert!(shared.is_read_only());
     shared.validate().unwrap();
     oracle.compare(&shared).unwrap();
     let keys: Vec<_> = Pool::ALL
@@ -360,7 +360,7 @@ fn an_image_keeps_the_tag_and_the_identity() {
     next.close();
     let mut image = bytes.image();
     for status in [Status::Closed, Status::Sealed] {
-        vouch(&mut image, status).unwrap();
+        seal(&mut image, status).unwrap();
         set_user_tag(&mut image, &[7; 40]).unwrap();
         let (tagged, _) = opened(&spec, &image);
         assert!(tagged.start().is_warm());

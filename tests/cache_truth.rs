@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, InsertError, Lookup, Pool, Scope};
-use steadfast::region::{Start, Status, vouch};
+use steadfast::region::{Start, Status, seal};
 use steadfast_ops::cache::{
     Checks, Grants, Script, Spec, Told, noise, open_once, region, region_with_bytes, run_told,
 };
@@ -75,7 +75,7 @@ fn the_next_instance_answers_the_last_value_told_or_nothing() {
                     .unwrap_or_else(|mismatch| panic!("seed {seed}, {spec:?}: {mismatch}"));
                 let mut left = bytes.image();
                 let status = [Status::Open, Status::Sealed, Status::Shared][turn % 3];
-                vouch(&mut left, status).unwrap();
+                seal(&mut left, status).unwrap();
                 left
             });
         }
@@ -129,9 +129,9 @@ fn a_refused_insert_removes_the_key_from_a_shared_image_too() {
         cache.scope(scope).insert(b"key", b"old").unwrap();
     }
     let mut image = bytes.image();
-    vouch(&mut image, Status::Shared).unwrap();
+    seal(&mut image, Status::Shared).unwrap();
     open_once(&spec, &image, |cache, _| {
-        assert_eq!((cache.start(), cache.is_frozen()), (Start::Shared, true));
+        assert_eq!((cache.start(), cache.is_read_only()), (Start::Shared, true));
         for scope in SCOPES {
             assert!(cache.scope(scope).insert(b"key", &[1; 20_000]).is_err());
             assert_eq!(cache.scope(scope).get(b"key"), None);

@@ -1,8 +1,8 @@
 //! A module: compiled, and checked for what a host needs of it, before anything runs.
 
 use steadfast::Plan;
+use steadfast::format::Record;
 use steadfast::plan::PlanError;
-use steadfast::record::Record;
 use wasmtime::{Engine, ExternType, Module};
 
 use crate::ceiling::PAGE_BYTES;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use steadfast::record::Record;
+use steadfast::format::Record;
 use wasmtime::{AsContextMut, Instance};
 
 use crate::digest::Digest;

@@ -13,8 +13,8 @@ mod tag;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use steadfast::region::{
-    Cold, FormatError, HEADER_BYTES, RegionInfo, Start, Status, inspect, set_user_tag, vouch,
+use steadfast::format::{
+    Cold, FormatError, HEADER_BYTES, RegionInfo, Start, Status, inspect, seal, set_user_tag,
 };
 
 pub(crate) use self::buffer::Buffer;
@@ -156,7 +156,7 @@ impl RegionImage {
         let mut buffer = Buffer::copy(&info, region).ok_or(ImageError::Short)?;
         if matches!(info.status, Status::Sealed | Status::Shared) {
             // A guest that has opened no cache leaves the image that it was given. Its memory is not to vouch for anything.
-            vouch(buffer.bytes_mut(), Status::Closed)?;
+            seal(buffer.bytes_mut(), Status::Closed)?;
         }
         RegionImage {
             buffer: Arc::new(buffer),
@@ -201,7 +201,7 @@ impl RegionImage {
             memory[address as usize..][..bytes.len()].copy_from_slice(bytes);
         }
         let header = &mut memory[self.base as usize..][..HEADER_BYTES as usize];
-        Ok(vouch(header, Status::Sealed)?)
+        Ok(seal(header, Status::Sealed)?)
     }
 
     /// The parts of the image, closed, each behind its address in linear memory.

@@ -5,9 +5,9 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 use steadfast::RegionOutcome;
-use steadfast::heap::{Gauges, HeapMap};
-use steadfast::record::Record;
-use steadfast::region::{PoolInfo, RegionInfo, inspect};
+use steadfast::format::Record;
+use steadfast::format::{Gauges, HeapMap};
+use steadfast::format::{PoolInfo, RegionInfo, inspect};
 
 /// A span of linear memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -241,7 +241,7 @@ fn cache(memory: &[u8], record: &Record) -> Option<CacheUse> {
     inspect(memory.get(start..end)?).ok().map(CacheUse::from)
 }
 
-/// The [`Gauges`](steadfast::heap::Gauges) at an address; 0 is none.
+/// The [`Gauges`](steadfast::format::Gauges) at an address; 0 is none.
 fn heap_use(memory: &[u8], address: u32) -> Option<HeapUse> {
     if address == 0 {
         return None;

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use steadfast::record::Record;
+use steadfast::format::Record;
 use wasmtime::{Instance, InstancePre, Linker, Memory, Store};
 
 use crate::ceiling::PAGE_BYTES;

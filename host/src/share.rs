@@ -9,7 +9,7 @@
 use std::io;
 use std::sync::Arc;
 
-use steadfast::region::{Status, vouch};
+use steadfast::format::{Status, seal};
 use wasmtime::{AsContextMut, Memory};
 
 use crate::ceiling::PAGE_BYTES;
@@ -38,7 +38,7 @@ impl SharedImage {
         let parts = image.info().image_parts();
         let [front, arena] = parts.map(|part| part.start as usize..part.end as usize);
         let mut front = bytes[front].to_vec();
-        vouch(&mut front, Status::Shared).map_err(|error| invalid(error.to_string()))?;
+        seal(&mut front, Status::Shared).map_err(|error| invalid(error.to_string()))?;
         let arena_start = arena.start as u32;
         Self::of_parts(
             image.address(),

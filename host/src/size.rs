@@ -19,7 +19,7 @@ pub use heap::HeapNeed;
 pub use picture::draw;
 pub use prediction::{Prediction, Replay};
 
-use steadfast::region::inspect;
+use steadfast::format::inspect;
 
 use crate::config::RunConfig;
 use crate::guest::LoadError;

@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 
-use steadfast::record::Record;
-use steadfast::region::{RegionInfo, Survey, block_bytes, empty};
+use steadfast::format::Record;
+use steadfast::format::{RegionInfo, Survey, block_bytes, empty};
 
 use crate::state::Pair;
 

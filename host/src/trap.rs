@@ -1,7 +1,7 @@
 //! Why a run stopped, in one line.
 
+use steadfast::format::{Exhaustion, Record, State};
 use steadfast::probe::Refusal;
-use steadfast::record::{Exhaustion, Record, State};
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 use crate::ceiling::PAGE_BYTES;

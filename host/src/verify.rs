@@ -35,7 +35,7 @@ pub use self::report::{Outcome, Row, Verdict, VerifyReport};
 pub use self::scenario::Scenario;
 pub use self::subject::Subject;
 
-use steadfast::region::HEADER_BYTES;
+use steadfast::format::HEADER_BYTES;
 
 use self::axis::Known;
 use self::engine::Ready;

@@ -16,7 +16,7 @@ pub enum Reading {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Care {
     /// Other instances read the same memory: it writes nothing.
-    pub is_frozen: bool,
+    pub is_read_only: bool,
     /// An invalidation is not over yet: it drops what that will drop.
     pub sweep: Option<Sweep>,
     /// It drops what it found now and then.
@@ -29,8 +29,8 @@ impl Reading {
         matches!(self, Reading::Plain)
     }
 
-    pub fn is_frozen(&self) -> bool {
-        matches!(self, Reading::Careful(care) if care.is_frozen)
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Reading::Careful(care) if care.is_read_only)
     }
 
     pub fn sweep(&self) -> Option<&Sweep> {
@@ -62,7 +62,7 @@ impl Reading {
             Reading::Plain => Care::default(),
         };
         change(&mut care);
-        let is_plain = !care.is_frozen && care.sweep.is_none() && care.forgetting.is_none();
+        let is_plain = !care.is_read_only && care.sweep.is_none() && care.forgetting.is_none();
         *self = match is_plain {
             true => Reading::Plain,
             false => Reading::Careful(care),

@@ -34,7 +34,7 @@ impl Store {
     /// Goes on where the instance stopped that left the image.
     pub fn resume(&mut self, start: Start) {
         if start == Start::Shared {
-            self.contents.reading.set(|care| care.is_frozen = true);
+            self.contents.reading.set(|care| care.is_read_only = true);
         }
         invalidate::resume(&mut self.contents);
     }
@@ -42,7 +42,7 @@ impl Store {
     /// Loses entries from now on, as a seed says. A seed of 0 changes nothing, and neither does any in a
     /// frozen cache.
     pub fn forget_by(&mut self, seed: u32) {
-        if !self.is_frozen() {
+        if !self.is_read_only() {
             let forgetting = Forgetting::seeded(seed);
             self.contents
                 .reading
@@ -68,8 +68,8 @@ impl Store {
         self.contents.region
     }
 
-    pub fn is_frozen(&self) -> bool {
-        self.contents.reading.is_frozen()
+    pub fn is_read_only(&self) -> bool {
+        self.contents.reading.is_read_only()
     }
 
     /// Runs an operation that changes what the region holds. An image that is taken before it is over is
@@ -98,7 +98,7 @@ impl Store {
         let mut found = self.find(scope, key, hash);
         if !self.contents.reading.is_plain() {
             found = self.unless_gone(found);
-            if self.is_frozen() {
+            if self.is_read_only() {
                 return found.map(|at| self.contents.value_span(at.get()));
             }
         }
@@ -123,7 +123,7 @@ impl Store {
             self.change(|store| store.contents.drop_entry(at.get()));
             return None;
         }
-        if self.is_frozen() {
+        if self.is_read_only() {
             return Some(at);
         }
         if let Some(other) = self.contents.forgotten_beside(at.get()) {

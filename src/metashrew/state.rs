@@ -146,6 +146,7 @@ impl State {
             cache.clear();
             counters(cache)
         };
+        self.visible = None;
         self.counted_before = counted;
     }
 
@@ -187,18 +188,23 @@ impl State {
     fn find_visible(&mut self) -> Visible {
         let height = self.view_height.or(self.input_height.flatten());
         let is_view = self.is_view();
+        let is_told = self.input_height.is_some();
         let cache = self.opened();
-        let visible = if cache.is_frozen() {
+        let visible = if cache.is_read_only() {
             Visible::of_image(cache.height(), height)
         } else if is_view {
             match height {
                 Some(height) if self.mode == CacheAllocationMode::View => Visible::View(height),
                 _ => Visible::Nothing,
             }
-        } else if cache.start().is_warm() && self.input_height.is_none() {
+        } else if cache.start().is_warm() && !is_told && !cache.is_empty() {
             // The image may be of another branch than the block, which nobody has told of yet.
             Visible::Nothing
         } else {
+            if !is_told {
+                // Whatever height comes next, it is one to which what is stored now may not belong.
+                cache.set_height(u32::MAX);
+            }
             self.bring_to_block();
             Visible::Main
         };
@@ -208,7 +214,7 @@ impl State {
 
     /// Whether the cache is the indexer's own, and as of the block before the one at hand.
     fn is_indexing(&mut self) -> bool {
-        self.visible() == Visible::Main && !self.opened().is_frozen()
+        self.visible() == Visible::Main && !self.opened().is_read_only()
     }
 
     /// The writes have been handed to the host: the cache is told of them, and is as of them.
@@ -295,11 +301,21 @@ impl State {
     pub fn store(&mut self, scope: Scope, key: &[u8], value: &[u8]) {
         self.working_set.forget_read();
         if self.main_in_view(scope).is_some() {
-            // It holds at the view's height, and the pool is as of another.
-            self.opened().remove(key);
-        } else {
-            let _ = self.cache().scope(scope).insert(key, value);
+            if !self.is_before_input() {
+                // It holds at the view's height, and the pool is as of another.
+                self.opened().remove(key);
+                return;
+            }
+            // It holds on the branch at hand, and the image may be of another.
+            self.opened().clear();
+            self.visible = None;
         }
+        let _ = self.cache().scope(scope).insert(key, value);
+    }
+
+    /// Whether no input has told yet which block or view this is.
+    fn is_before_input(&mut self) -> bool {
+        self.input_height.is_none() && !self.is_view() && !self.opened().is_read_only()
     }
 
     /// What is visible, if the scope is the main one and a view of another height sees less of it. In
@@ -309,7 +325,7 @@ impl State {
         if scope != Scope::Main || visible == Visible::Main {
             return None;
         }
-        let is_shown = self.mode == CacheAllocationMode::View && !self.opened().is_frozen();
+        let is_shown = self.mode == CacheAllocationMode::View && !self.opened().is_read_only();
         (!is_shown).then_some(visible)
     }
 

@@ -345,7 +345,7 @@ pub(super) fn contents(buckets: u32, arena_start: u32, frontier: u32) -> [Range<
 /// # Errors
 ///
 /// The bytes are too few for a header.
-pub fn vouch(image: &mut [u8], status: Status) -> Result<(), FormatError> {
+pub fn seal(image: &mut [u8], status: Status) -> Result<(), FormatError> {
     const CHECKSUM: usize = offset_of!(Header, header_checksum);
     let header = header_of(image)?;
     mark(header, status);

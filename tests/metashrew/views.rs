@@ -8,7 +8,7 @@ use super::{begin, bytes, reads};
 use steadfast::metashrew::host::stand_in;
 use steadfast::metashrew::lru_cache::{CacheAllocationMode, get_lru_cache, set_lru_cache};
 use steadfast::metashrew::*;
-use steadfast::region::{Status, vouch};
+use steadfast::region::{Status, seal};
 
 type Store = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -35,7 +35,7 @@ impl Indexed {
             }
         });
         let mut image = stand_in::with(|host| host.offers.pop()).expect("a block offers one");
-        vouch(&mut image, Status::Shared).expect("an image has a header");
+        seal(&mut image, Status::Shared).expect("an image has a header");
         Indexed { states, image }
     }
 
@@ -130,7 +130,7 @@ fn what_was_read_before_the_input_is_of_no_earlier_height() {
         flush();
     });
     indexed.image = stand_in::with(|host| host.offers.pop()).expect("a block offers one");
-    vouch(&mut indexed.image, Status::Shared).expect("an image has a header");
+    seal(&mut indexed.image, Status::Shared).expect("an image has a header");
     indexed.serve(9);
     stand_in::instance(|| {
         input();

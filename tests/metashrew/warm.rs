@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::{bytes, on_host};
 use steadfast::metashrew::host::stand_in;
-use steadfast::metashrew::lru_cache::{CacheAllocationMode, clear_view_height};
+use steadfast::metashrew::lru_cache::{
+    CacheAllocationMode, clear_view_height, get_lru_cache, set_lru_cache,
+};
 use steadfast::metashrew::*;
-use steadfast::region::{Status, vouch};
+use steadfast::region::{Status, seal};
 
 /// A block: its height, its branch, and whether it writes `/tip`.
 type Block = (u32, u8, bool);
@@ -136,7 +138,7 @@ fn run(program: fn(), between: Between) -> Vec<Vec<u8>> {
                 host.input = [&height.to_le_bytes()[..], &[branch, writes.into()]].concat();
                 host.image = host.offers.pop().unwrap_or_default();
                 if !host.image.is_empty() {
-                    vouch(&mut host.image, Status::Sealed).expect("it begins with a header");
+                    seal(&mut host.image, Status::Sealed).expect("it begins with a header");
                 }
             });
             match between {
@@ -198,6 +200,28 @@ fn blocks_that_tell_no_height_store_the_same_with_an_image() {
         } else {
             let _ = steadfast::metashrew::input();
             note(1);
+        }
+        write(&input);
+        flush();
+    };
+    let cold = run(program, Between::Nothing);
+    assert_eq!(run(program, Between::Image), cold);
+}
+
+/// Its own entries it finds again, and the next block none of them that could be another branch's.
+#[test]
+fn what_is_stored_before_the_input_is_found_and_no_longer_than_it_holds() {
+    let program = || {
+        let input = host_interface::input();
+        let key = Arc::new(b"/own".to_vec());
+        if input[4] == b'b' {
+            let _ = steadfast::metashrew::input();
+            note(2);
+        } else {
+            let value = Arc::new(input[..5].to_vec());
+            set_lru_cache(key.clone(), value.clone());
+            assert_eq!(get_lru_cache(&key), Some(value.clone()));
+            set(key, value);
         }
         write(&input);
         flush();

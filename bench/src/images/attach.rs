@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use steadfast::region::{Status, vouch};
+use steadfast::region::{Status, seal};
 
 use super::Options;
 use super::view::{Bench, Push, Reads};
@@ -62,7 +62,7 @@ impl Bench {
         let plain = median(&mut plain);
         push(row, "plain", "attach_ns", plain, "ns");
         for (subject, status) in SUBJECTS {
-            vouch(&mut filled.bytes, status)?;
+            seal(&mut filled.bytes, status)?;
             let mut times = Vec::new();
             for _ in 0..self.runs.min(RUNS) {
                 let (_, mut view) = self.copy(&reads.input(), &filled)?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use steadfast::region::{Status, vouch};
+use steadfast::region::{Status, seal};
 use steadfast_host::ceiling::{MAX_CEILING, PAGE_BYTES};
 use steadfast_host::{Input, MemoryState, Output, RunConfig, Runner, SharedImage, View};
 
@@ -80,7 +80,7 @@ impl Bench {
         );
         let mut bytes = image.bytes().to_vec();
         // Both subjects are to read the same way.
-        vouch(&mut bytes, Status::Shared)?;
+        seal(&mut bytes, Status::Shared)?;
         Ok(Filled {
             address: image.address(),
             bytes,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
-use steadfast::record::Record;
+use steadfast::format::Record;
 use steadfast_host::{Digest, RegionImage, find_record};
 
 /// What an instance left.
@@ -27,7 +27,7 @@ pub fn read(path: &Path) -> anyhow::Result<Left> {
     if let Some(record) = find_record(&bytes) {
         return Ok(Left::Memory(bytes, Box::new(record)));
     }
-    steadfast::region::inspect(&bytes).with_context(|| {
+    steadfast::format::inspect(&bytes).with_context(|| {
         format!(
             "{}: neither a memory with steadfast's record in it, nor a region, nor an image of one",
             path.display()

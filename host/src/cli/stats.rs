@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use steadfast::region::inspect;
+use steadfast::format::inspect;
 use steadfast_host::prometheus::{OfCache, Prometheus};
 use steadfast_host::table::{Row, cache_use_rows, observed_rows, write_rows};
 use steadfast_host::{CacheUse, Digest, Observed, Runner};

@@ -5,9 +5,8 @@
 use std::ptr::NonNull;
 
 use steadfast::cache::Cache;
-use steadfast::region::{
-    ENTRY_HEADER_BYTES, Growth, REGION_ALIGN, Region, RegionInfo, RegionParts, Start,
-};
+use steadfast::format::{ENTRY_HEADER_BYTES, RegionInfo, Start};
+use steadfast::region::{Growth, REGION_ALIGN, Region, RegionParts};
 
 /// The used prefix of a region, aligned as a region is.
 pub struct Buffer {

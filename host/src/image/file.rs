@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
-use steadfast::region::{HEADER_BYTES, inspect};
+use steadfast::format::{HEADER_BYTES, inspect};
 use xxhash_rust::xxh64::xxh64;
 
 use super::{Buffer, ImageError, RegionImage};
@@ -251,7 +251,7 @@ fn read_parts(source: &mut dyn Read, base: u32, module: Digest) -> Result<Region
         base,
         module,
     };
-    if image.info.status != steadfast::region::Status::Closed {
+    if image.info.status != steadfast::format::Status::Closed {
         return Err("nothing covers its bytes".into());
     }
     image.verified().map_err(|error| error.to_string())

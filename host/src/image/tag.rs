@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use steadfast::region::USER_TAG_BYTES;
+use steadfast::format::USER_TAG_BYTES;
 
 /// A block of a chain, as the header of an image names it: 40 bytes, the user's tag.
 ///

@@ -1,8 +1,8 @@
 //! A span of memory in equal cells, each of the kind that takes most of it.
 
 use serde::Serialize;
-use steadfast::heap::{HeapMap, PartKind};
-use steadfast::region::{HEADER_BYTES, Survey};
+use steadfast::format::{HEADER_BYTES, Survey};
+use steadfast::format::{HeapMap, PartKind};
 
 use crate::table::bytes as shown;
 

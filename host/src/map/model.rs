@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use steadfast::Plan;
-use steadfast::heap::{HeapMap, PartKind};
-use steadfast::record::Record;
-use steadfast::region::{FormatError, HEADER_BYTES, RegionInfo, Survey};
+use steadfast::format::Record;
+use steadfast::format::{FormatError, HEADER_BYTES, RegionInfo, Survey};
+use steadfast::format::{HeapMap, PartKind};
 
 use super::cells::{self, Strip};
 use crate::guest::Guest;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use steadfast::region::RegionInfo;
+use steadfast::format::RegionInfo;
 
 use super::curve::Point;
 use super::prediction::{Prediction, Replay};
@@ -323,7 +323,7 @@ mod tests {
         };
         let region = crate::image::Buffer::with_new_cache(1 << 16, 137, |cache| {
             let _ = cache.insert(b"k", b"v");
-            steadfast::region::inspect(cache.image()).expect("a region")
+            steadfast::format::inspect(cache.image()).expect("a region")
         });
         let cause = Cause::counter(&replay, &region);
         assert!(

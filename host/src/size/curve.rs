@@ -1,7 +1,7 @@
 //! The hit ratio by the region's capacity.
 
 use serde::Serialize;
-use steadfast::region::{Geometry, SLOTS};
+use steadfast::format::{Geometry, SLOTS};
 
 use super::recency::{Depth, Recency};
 use crate::trace::{Operation, Trace};

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use steadfast::cache::{Cache, Stats};
-use steadfast::region::{ENTRY_HEADER_BYTES, block_bytes};
+use steadfast::format::{ENTRY_HEADER_BYTES, block_bytes};
 
 use super::curve::{Curve, MAX_BYTES, Point, STEP_BYTES, least};
 use crate::image::Buffer;

@@ -11,7 +11,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
-use steadfast::record::Record;
+use steadfast::format::Record;
 
 pub use self::browser::{Browser, Kind};
 pub use self::node::Node;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use steadfast::record::{Record, State as Reservation};
+use steadfast::format::{Record, State as Reservation};
 
 use crate::image::RegionImage;
 use crate::metashrew::Call;

@@ -5,7 +5,7 @@ mod directory;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use steadfast::record::Record;
+use steadfast::format::Record;
 use wasmi::{Extern, FuncType, Instance, Linker, Memory, Module, Store, TrapCode, Val, ValType};
 use wasmi_wasi::wasi_common::pipe::WritePipe;
 use wasmi_wasi::{WasiCtx, WasiCtxBuilder};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::guests::*;
-use steadfast::record::{Record, State};
+use steadfast::format::{Record, State};
 use steadfast::{Bytes, Plan};
 use steadfast_host::{Compression, Digest, RedbState, RegionImage, state_digest};
 use tempfile::TempDir;

@@ -4,7 +4,7 @@ use std::mem::offset_of;
 use std::ops::ControlFlow;
 
 use bitcoin_slices::{Visit, Visitor, bsl};
-use steadfast::record::Record;
+use steadfast::format::Record;
 use steadfast_host::{Input, MemoryState, Output, RunConfig};
 
 /// Metashrew's functions, under their names.

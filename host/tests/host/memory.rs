@@ -3,8 +3,8 @@
 use std::mem::offset_of;
 
 use crate::guests::*;
+use steadfast::format::{Record, State};
 use steadfast::probe::Refusal;
-use steadfast::record::{Record, State};
 use steadfast_host::{LoadError, MemoryState, OnRefusal, RunConfig, RunError, Runner};
 
 const PAGE: u64 = 65536;

@@ -1,7 +1,7 @@
 //! Metashrew's imports in a linker, a store and a state that are not this library's own.
 
 use crate::guests::*;
-use steadfast::record::Record;
+use steadfast::format::Record;
 use steadfast_host::metashrew::{Exchange, ImportError, add_to_linker};
 use steadfast_host::{
     GuestRecord, ImageExchange, MemoryState, RunError, Runner, State, module_digest, module_tag,

@@ -3,7 +3,7 @@
 use super::damage::{Damage, Damaging, sum_contents};
 use super::{Spec, open_once, region_with_bytes};
 use steadfast::cache::{Cache, Pool, Scope};
-use steadfast::region::{RegionInfo, Status, inspect, vouch};
+use steadfast::region::{RegionInfo, Status, inspect, seal};
 
 /// An image with entries of many sizes in every pool, free blocks and marks of overflow; what it must give is read from it
 /// while it is sound.
@@ -77,7 +77,7 @@ impl Victim {
     #[must_use]
     pub fn with(&self, status: Status) -> Vec<u8> {
         let mut image = self.image.clone();
-        vouch(&mut image, status).expect("it has a header");
+        seal(&mut image, status).expect("it has a header");
         image
     }
 
@@ -170,7 +170,7 @@ impl Victim {
     /// What becomes of a closed image that a host verifies, as it does before it vouches for one.
     fn fate_once_sealed(&self, mut damaged: Vec<u8>) -> Fate {
         let is_refused = self.fate(&damaged) == Fate::Cold;
-        if is_refused || vouch(&mut damaged, Status::Sealed).is_err() {
+        if is_refused || seal(&mut damaged, Status::Sealed).is_err() {
             return Fate::Cold;
         }
         self.fate(&damaged)
@@ -256,7 +256,7 @@ impl Cover {
             Cover::Sealed => Status::Sealed,
             Cover::Shared => Status::Shared,
         };
-        let _ = vouch(image, status);
+        let _ = seal(image, status);
     }
 }
 

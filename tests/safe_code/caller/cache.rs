@@ -149,7 +149,7 @@ pub fn walk(caller: &mut Caller) {
             cache.len(),
             cache.is_empty(),
             cache.is_enabled(),
-            cache.is_frozen(),
+            cache.is_read_only(),
         );
         let _ = (cache.user_tag(), cache.start().to_string());
         if !is_slow(cache) {

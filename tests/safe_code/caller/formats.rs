@@ -6,7 +6,7 @@ use steadfast::heap::{Heap, HeapMap};
 use steadfast::probe::RegionOutcome;
 use steadfast::record::{Record, State};
 use steadfast::region::{
-    Geometry, Start, Status, Survey, block_bytes, empty, inspect, set_user_tag, vouch,
+    Geometry, Start, Status, Survey, block_bytes, empty, inspect, seal, set_user_tag,
 };
 
 use super::Caller;
@@ -23,7 +23,7 @@ pub fn region(caller: &mut Caller) {
                 Status::Sealed,
                 Status::Shared,
             ]);
-            let _ = vouch(&mut image, status);
+            let _ = seal(&mut image, status);
         }
         1 => drop(set_user_tag(&mut image, &[9; 40])),
         2 => drop(empty(&mut image)),
