@@ -435,3 +435,12 @@ fn an_image_that_is_loaded_counts_as_memory_that_was_there() {
     assert_eq!((cache.start(), asked), (Start::Cold(Cold::TooSmall), 1));
     assert_eq!(loaded(&specs()[0], &[]).0.start(), Start::Cold(Cold::Fresh));
 }
+
+#[test]
+fn less_than_a_header_is_no_image() {
+    let spec = Spec::fresh(20_000);
+    let image = closed(&spec, 5);
+    for len in [1, 8, 100, HEADER_BYTES as usize - 1] {
+        assert_eq!(start_of(&spec, &image[..len]), Start::Cold(Cold::Fresh));
+    }
+}

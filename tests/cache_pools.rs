@@ -278,6 +278,33 @@ fn invalidation_in_steps_bears_other_operations_in_between() {
     }
 }
 
+/// Of what is written meanwhile, only what is above the height is looked at; a lookup counts and promotes as ever.
+#[test]
+fn an_invalidation_under_way_costs_no_more_than_it_must() {
+    let mut cache = open(100_000);
+    cache.set_height(1);
+    cache.scope(Scope::Api).insert(b"y", b"").unwrap();
+    for key in [b"a", b"b"] {
+        cache.insert(key, b"").unwrap();
+    }
+    cache.set_height(9);
+    cache.insert(b"m", b"").unwrap();
+    let came = cache.invalidate_above_in_steps(3, 3);
+    assert_eq!(
+        (came.dropped, came.done),
+        (1, false),
+        "one is left to look at"
+    );
+    let hits = cache.stats().hits;
+    assert!(cache.get(b"a").is_some());
+    assert_eq!(cache.stats().hits, hits + 1);
+    assert_eq!(cache.iter().next(), Some((&b"a"[..], &b""[..])));
+    cache.set_height(3);
+    cache.insert(b"k", b"").unwrap();
+    let came = cache.invalidate_above_in_steps(3, 1);
+    assert_eq!((came.dropped, came.done), (0, true));
+}
+
 #[test]
 fn an_invalidation_begun_goes_on_at_the_lower_height() {
     let mut cache = at_ten_heights();

@@ -265,3 +265,32 @@ fn a_pool_keeps_to_its_quota_while_the_region_grows() {
         assert_eq!(start, Start::Walked, "quota {quota}");
     }
 }
+
+/// With a seed, writing a key may lose it, or others; without one, neither.
+#[test]
+fn a_forgetful_cache_loses_what_is_written_and_what_is_beside_it() {
+    let key = |number: u32| number.to_le_bytes();
+    for seed in 0..9 {
+        let spec = Spec {
+            forget_seed: seed,
+            ..Spec::fresh(60_000)
+        };
+        let mut cache = Cache::new(region(&spec));
+        let (mut own, mut others) = (0, 0);
+        for number in 0..200 {
+            let held = cache.len();
+            cache.insert(&key(number), b"value").unwrap();
+            own += u32::from(!cache.contains(&key(number)));
+            others += held
+                - (0..number)
+                    .filter(|&earlier| cache.contains(&key(earlier)))
+                    .count();
+            cache.validate().unwrap();
+        }
+        assert_eq!(
+            (own > 0, others > 0),
+            (seed > 0, seed > 0),
+            "{seed}: {own}, {others}"
+        );
+    }
+}

@@ -134,3 +134,25 @@ fn a_host_empties_a_cache_that_goes_on_soundly() {
     assert_eq!(cache.get(&(INSERTS - 1).to_le_bytes()), Some(&[9; 40][..]));
     assert_eq!(cache.entries(Pool::Api).count(), 0);
 }
+
+/// A free block that says more than is left up to the frontier is none, nor is one that is too short.
+#[test]
+fn a_block_that_reaches_past_the_frontier_is_none() {
+    let (region, bytes) = region_with_bytes(&Spec::fresh(CAPACITY));
+    let mut cache = Cache::new(region);
+    cache.insert(b"first", &[7; 200]).unwrap();
+    cache.insert(b"second", &[8; 200]).unwrap();
+    let sound = copy(&bytes);
+    let info = *Survey::of(&sound).unwrap().info();
+    let left = info.frontier - info.arena_start;
+    let shown = |word: u32| {
+        let mut region = sound.clone();
+        let at = info.arena_start as usize;
+        region[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        Survey::of(&region).unwrap().blocks().count()
+    };
+    assert_eq!(shown(left | 1), 1);
+    for bytes in [left + 2, 2 * left, u32::MAX - 1, 0] {
+        assert_eq!(shown(bytes | 1), 0, "{bytes}");
+    }
+}

@@ -62,3 +62,27 @@ impl Forgetting {
         (at.get() != kept).then_some(at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A seed is a case that somebody may want to see again.
+    #[test]
+    fn the_numbers_of_a_seed_are_those_of_xorshift64_star() {
+        let mut numbers = Forgetting::seeded(1).unwrap();
+        let bounds = [u32::MAX, 256, 1000, 8, 3, 256];
+        let expected = [1_206_177_354, 171, 725, 2, 0, 200];
+        assert_eq!(bounds.map(|bound| numbers.below(bound)), expected);
+        assert!(Forgetting::seeded(0).is_none());
+    }
+
+    #[test]
+    fn what_happens_has_the_chance_of_the_seed() {
+        for (seed, chance) in (1..).zip([64, 16, 128, 64, 4, 64, 160, 64]) {
+            let mut forgetting = Forgetting::seeded(seed).unwrap();
+            let happened = (0..2_560).filter(|_| forgetting.happens()).count();
+            assert!(happened.abs_diff(10 * chance) < 70, "{seed}: {happened}");
+        }
+    }
+}

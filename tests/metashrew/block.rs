@@ -185,6 +185,11 @@ fn absurd_lengths_halt_before_anything_is_written() {
         let halt = catch_unwind(AssertUnwindSafe(|| get(bytes("key")))).expect_err("halts");
         let said = halt.downcast_ref::<String>().unwrap();
         assert!(said.contains(&announced.to_string()), "{said}");
+        let is_unreadable = announced == i32::MAX;
+        assert_eq!(
+            said.contains("could not read the key of 3 bytes"),
+            is_unreadable
+        );
         stand_in::with(|host| {
             assert!(host.flushes.is_empty());
             assert_eq!(host.log.last(), Some(&format!("{said}\n")));
