@@ -17,6 +17,8 @@ use super::run::Memory;
 
 /// Capacities in the table, and tried with `--check`.
 const POINTS: usize = 10;
+/// Points of the hit ratio by which a recommended region may fall short of the best.
+const WITHIN: f64 = 1.0;
 /// What the prediction and a real run may differ by, in points of the hit ratio.
 const TOLERATED: f64 = 0.5;
 
@@ -139,7 +141,7 @@ fn inputs(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
 /// What was recorded.
 fn counts(prediction: &Prediction<'_>, blocks: usize) -> Vec<String> {
     let trace = prediction.trace();
-    let held = prediction.replay(prediction.within(1.0).capacity);
+    let held = prediction.replay(prediction.within(WITHIN).capacity);
     let mut lines = vec![
         format!("blocks          {}", grouped(blocks as u64)),
         format!("lookups         {}", grouped(prediction.strict().lookups())),
@@ -169,7 +171,7 @@ fn table(prediction: &Prediction<'_>, predicted: &[Point], measured: &[Point]) -
     } else {
         format!("{head} {:>10} {:>10}", "measured", "difference")
     }];
-    let recommended = prediction.within(1.0);
+    let recommended = prediction.within(WITHIN);
     for (at, point) in predicted.iter().enumerate() {
         let strict = prediction.strict().at(point.capacity);
         let mut line = format!(
@@ -182,7 +184,7 @@ fn table(prediction: &Prediction<'_>, predicted: &[Point], measured: &[Point]) -
             let difference = percent(measured) - percent(point);
             line += &format!(" {:>9.2}% {difference:>+10.2}", percent(measured));
         }
-        if point.capacity == recommended.capacity {
+        if hits(prediction) && point.capacity == recommended.capacity {
             line += "  <- recommended";
         }
         lines.push(line);
@@ -192,10 +194,21 @@ fn table(prediction: &Prediction<'_>, predicted: &[Point], measured: &[Point]) -
     lines
 }
 
+/// Whether lookups hit at all, or no region is better than another.
+fn hits(prediction: &Prediction<'_>) -> bool {
+    prediction.best().hit_ratio > WITHIN / 100.0
+}
+
 /// What the plan should say of the region. Each value has been replayed.
 fn advice(prediction: &Prediction<'_>) -> Vec<String> {
-    let recommended = prediction.within(1.0);
+    let recommended = prediction.within(WITHIN);
     let best = prediction.best();
+    if !hits(prediction) {
+        return vec![format!(
+            "recommended     nothing: {:.2} % of the lookups hit at best; give consecutive blocks, or more of them",
+            percent(&best)
+        )];
+    }
     let mut lines = vec![
         format!(
             "recommended     {}: hit ratio {:.2} %, of {:.2} % at best, which takes {}",
@@ -227,11 +240,11 @@ fn advice(prediction: &Prediction<'_>) -> Vec<String> {
 
 /// What the plan should say of the heap.
 fn heap_advice(need: &HeapNeed) -> Vec<String> {
-    let budget = bytes(need.budget_bytes.into());
     let mut lines = vec![
         format!(
-            "heap            reached {} of {budget}, largest block {}",
-            bytes(need.used.reached_bytes.into()),
+            "heap            reached {} of {}, largest block {}",
+            bytes(need.reached_bytes()),
+            bytes(need.room_bytes()),
             bytes(need.used.largest_bytes.into())
         ),
         format!(

@@ -17,12 +17,13 @@ pub struct EntryAdvice {
     pub expected_entry: u32,
     /// The region that is enough then.
     pub point: Point,
-    /// Whether entries were displaced, since the index is full before the arena is. If not, the index is larger than it has to be.
+    /// Whether entries were displaced, since the index is full before the arena is. If not, the
+    /// index is larger than it has to be.
     pub index_is_full: bool,
 }
 
-/// The region that a plan can ask for, of at least the recommended capacity: in whole MiB, or else in whole pages. A larger region
-/// may have a lower hit ratio, so this one is tried too.
+/// The region that a plan can ask for, of at least the recommended capacity: in whole MiB, or else
+/// in whole pages. A larger region may have a lower hit ratio, so this one is tried too.
 pub fn settable(prediction: &Prediction<'_>, recommended: &Point) -> Point {
     let in_pages = recommended.capacity.next_multiple_of(PAGE_BYTES);
     let few_more = (0..16).map(|more| in_pages + more * PAGE_BYTES);
@@ -46,9 +47,10 @@ pub fn settable(prediction: &Prediction<'_>, recommended: &Point) -> Point {
 
 /// A better value for the plan's expected entry, if there is one.
 ///
-/// The values that are tried are the mean entries that the cache holds, not those that are written: a list that grows at every write
-/// is written often and held once. A value is better if it saves a twentieth of the recommended region, and lowers the hit ratio neither
-/// there nor in the region that the module has now.
+/// The values that are tried are the mean entries that the cache holds, not those that are written:
+/// a list that grows at every write is written often and held once. A value is better if it saves a
+/// twentieth of the recommended region, and lowers the hit ratio neither there nor in the region
+/// that the module has now.
 pub fn better_entry(prediction: &Prediction<'_>, recommended: &Point) -> Option<EntryAdvice> {
     let trace = prediction.trace();
     if trace.keys() < TELLING_KEYS {
@@ -87,8 +89,9 @@ mod tests {
     const BLOCKS: u32 = 200;
     const LISTS: u32 = 8;
 
-    /// An indexer with lists that grow: in each block every list is written 10 times, 32 bytes longer each time, and some of many values of
-    /// 200 bytes are looked up, as often as others are written.
+    /// An indexer with lists that grow: in each block every list is written 10 times, 32 bytes
+    /// longer each time, and some of many values of 200 bytes are looked up, as often as others are
+    /// written.
     fn growing_lists() -> Trace {
         let mut trace = Trace::default();
         trace.opened(137, 1 << 20);

@@ -1,4 +1,5 @@
-//! Why a run differs from its prediction, and why a larger region has a lower hit ratio: what the counters of both tell.
+//! Why a run differs from its prediction, and why a larger region has a lower hit ratio: what the
+//! counters of both tell.
 
 use std::fmt;
 
@@ -269,7 +270,7 @@ impl fmt::Display for Fall {
                 grouped(entries)
             ),
             FallReason::Order => f.write_str(
-                "the same entries in another order; a cache is not in strict order of use, and keys that come back in turn make an edge of it",
+                "the cache is not in strict order of use, and where keys come back in turn a single entry decides",
             ),
         }
     }
