@@ -69,8 +69,11 @@ impl Indexed {
 
 const KEYS: [&str; 4] = ["tip", "block 10", "block 11", "block 12"];
 
+/// Tells a view's height in one way or another.
+type Tell = fn(u32);
+
 /// The ways in which a view tells its height.
-const VIEWS: [(&str, fn(u32)); 6] = [
+const VIEWS: [(&str, Tell); 6] = [
     ("input, then height", |height| {
         input();
         set_view_for_height(height);
