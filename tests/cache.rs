@@ -6,6 +6,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, InsertError};
+use steadfast::region::MAX_KEY_BYTES;
 use steadfast_ops::cache::{Checks, Grants, Script, Spec, Summary, noise, region, run};
 
 /// Miri takes its time: there, everything is shorter.
@@ -221,6 +222,17 @@ fn what_cannot_fit_is_refused_and_removes_its_key_alone() {
             .eq(held)
     );
     assert_eq!(cache.stats().refused, 3);
+    cache.validate().unwrap();
+}
+
+#[test]
+fn the_longest_key_is_found() {
+    let mut cache = Cache::new(region(&Spec::fresh(200_000)));
+    let mut key = vec![7; MAX_KEY_BYTES as usize];
+    cache.insert(&key, b"value").unwrap();
+    assert_eq!(cache.get(&key), Some(&b"value"[..]));
+    key.push(7);
+    assert_eq!(cache.get(&key), None);
     cache.validate().unwrap();
 }
 

@@ -1,7 +1,9 @@
-//! The metashrew surface with the feature `image`, native, over the host's stand-in. A process has one cache: so one test.
+//! The metashrew surface with the feature `image`, native, over the host's stand-in. Each thread has an
+//! instance of its own.
 #![cfg(not(target_family = "wasm"))]
 
 use std::sync::Arc;
+use std::thread;
 
 use steadfast::metashrew::host::stand_in;
 use steadfast::metashrew::lru_cache::{CacheAllocationMode, set_cache_allocation_mode};
@@ -45,4 +47,26 @@ fn an_image_is_asked_for_once_and_offered_after_each_flush() {
     set_cache_allocation_mode(CacheAllocationMode::Indexer);
     flush();
     assert_eq!(offers(), 2);
+}
+
+#[test]
+fn an_image_that_was_offered_goes_on_in_the_next_instance() {
+    let first = thread::spawn(|| {
+        stand_in::with(|host| host.input = 7_u32.to_le_bytes().to_vec());
+        input();
+        set(bytes("new"), bytes("value"));
+        flush();
+        stand_in::with(|host| host.offers.pop())
+    });
+    let image = first.join().unwrap().expect("it was offered");
+    let next = thread::spawn(|| {
+        stand_in::with(|host| {
+            host.input = 8_u32.to_le_bytes().to_vec();
+            host.image = image;
+        });
+        input();
+        assert_eq!(*get(bytes("new")), *b"value");
+        stand_in::with(|host| host.reads)
+    });
+    assert_eq!(next.join().unwrap(), 0, "the host was not asked");
 }
