@@ -120,6 +120,7 @@ impl State {
     pub fn set_mode(&mut self, mode: CacheAllocationMode) {
         self.mode = mode;
         self.visible = None;
+        self.working_set.forget_read();
         if self.is_open() {
             self.divide();
         }
