@@ -246,6 +246,7 @@ fn a_key_at_the_arenas_end_is_found() {
         cache.insert(key, b"").unwrap();
         assert_eq!(cache.stats().evictions, 0);
         assert_eq!(cache.stats().used_bytes as usize, arena);
+        assert_eq!(cache.used_bytes(), arena);
         assert_eq!(cache.get(key), Some(&b""[..]));
         cache.validate().unwrap();
     }
