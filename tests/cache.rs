@@ -236,6 +236,22 @@ fn the_longest_key_is_found() {
     cache.validate().unwrap();
 }
 
+#[test]
+fn a_key_at_the_arenas_end_is_found() {
+    for key in [&[7; 10][..], b""] {
+        let mut cache = Cache::new(region(&Spec::fresh(20_000)));
+        let arena = cache.stats().arena_bytes as usize;
+        let rest = vec![1; arena - (20 + key.len()) - (20 + 4)];
+        cache.insert(b"rest", &rest).unwrap();
+        cache.insert(key, b"").unwrap();
+        assert_eq!(cache.stats().evictions, 0);
+        assert_eq!(cache.stats().used_bytes as usize, arena);
+        assert_eq!(cache.used_bytes(), arena);
+        assert_eq!(cache.get(key), Some(&b""[..]));
+        cache.validate().unwrap();
+    }
+}
+
 /// The largest value that the arena can hold takes the place of everything else, and one byte more does not fit.
 #[test]
 fn the_largest_value_fits() {

@@ -444,3 +444,14 @@ fn less_than_a_header_is_no_image() {
         assert_eq!(start_of(&spec, &image[..len]), Start::Cold(Cold::Fresh));
     }
 }
+
+/// A snapshot of an instance has new memory, into which a host may have written since.
+#[test]
+fn an_image_in_memory_that_was_new_is_gone_on_with() {
+    let spec = Spec::fresh(20_000);
+    let (region, bytes) = region_with_bytes(&spec);
+    for (at, byte) in closed(&spec, 5).into_iter().enumerate() {
+        bytes.write(at, byte);
+    }
+    assert_eq!(Cache::open(region).start(), Start::Walked);
+}

@@ -418,10 +418,12 @@ mod tests {
 
     use super::*;
 
+    const CAPACITY: u32 = 20_000;
+
     /// A damaged header may count more buckets than there are.
     #[test]
     fn a_number_that_no_bucket_has_gives_the_last_one() {
-        let mut region = RegionView::bare(20_000);
+        let mut region = RegionView::bare(CAPACITY);
         let buckets = region.geometry().max_buckets();
         for number in [buckets - 1, buckets, buckets + 1, u32::MAX] {
             let end = NonNull::from(region.bucket_mut(number)).addr().get() + size_of::<Bucket>();
@@ -436,5 +438,62 @@ mod tests {
         region.bucket_mut(buckets - 1).overflowed = 1;
         assert_eq!(region.bucket(buckets - 1).overflowed, 1);
         assert_eq!(region.bucket(buckets).overflowed, 0);
+    }
+
+    #[test]
+    fn a_header_or_an_entry_lies_in_the_arena_or_is_none() {
+        let mut region = RegionView::bare(CAPACITY);
+        let (start, end) = (region.geometry().arena_start, CAPACITY);
+        for (at, is_there) in [
+            (0, false),
+            (start - 1, false),
+            (start, true),
+            (end - 20, true),
+            (end - 19, false),
+            (end, false),
+            (u32::MAX, false),
+        ] {
+            assert_eq!(region.entry(at).is_some(), is_there, "{at}");
+            assert_eq!(region.entry_mut(at).is_some(), is_there, "{at}");
+            assert_eq!(region.free_mut(at).is_some(), is_there, "{at}");
+            assert_eq!(region.entry_and_key(at, 0).is_some(), is_there, "{at}");
+        }
+        for (at, most) in [(start, end - start - 20), (end - 30, 10), (end - 20, 0)] {
+            assert_eq!(
+                region
+                    .entry_and_key(at, most)
+                    .map(|(_, key)| key.len() as u32),
+                Some(most)
+            );
+            assert!(region.entry_and_key(at, most + 1).is_none());
+            assert!(region.entry_and_key(at, u32::MAX).is_none());
+        }
+    }
+
+    #[test]
+    fn bytes_lie_in_the_arena_or_are_none() {
+        let mut region = RegionView::bare(CAPACITY);
+        let (start, end) = (region.geometry().arena_start, CAPACITY);
+        for (at, most) in [(start, end - start), (end - 4, 4), (end, 0)] {
+            assert_eq!(region.bytes(at, most).map(<[u8]>::len), Some(most as usize));
+            assert_eq!(
+                region.bytes_mut(at, most).map(|bytes| bytes.len()),
+                Some(most as usize)
+            );
+            for len in [most + 1, u32::MAX] {
+                assert!(region.bytes(at, len).is_none() && region.bytes_mut(at, len).is_none());
+            }
+        }
+        for at in [0, start - 1, end + 1, u32::MAX] {
+            assert!(region.bytes(at, 0).is_none(), "{at}");
+        }
+        for (at, word) in [(start, 7), (end - 4, 8), (end - 3, 0), (start - 1, 0)] {
+            region.set_word(at, 7 + u32::from(at == end - 4));
+            assert_eq!(region.word(at), word, "{at}");
+        }
+        let raw = |from, to| region.raw(from..to).map(<[u8]>::len);
+        assert_eq!(raw(0, end), Some(end as usize));
+        assert_eq!(raw(end, end), Some(0));
+        assert_eq!((raw(0, end + 1), raw(5, 4)), (None, None));
     }
 }

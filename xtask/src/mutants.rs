@@ -31,7 +31,7 @@ const PARTS: [Part; 6] = [
     },
     Part {
         name: "reserve",
-        tests: &["reserve*", "metashrew*"],
+        tests: &["reserve*"],
     },
     Part {
         name: "heap",
@@ -122,7 +122,7 @@ impl Part {
         rest: &[String],
     ) -> Result<Outcome> {
         let target = project.target()?.join("mutants");
-        let output = target.join(self.name);
+        let output = target.join(self.output(shard));
         if output.exists() {
             fs::remove_dir_all(&output)?;
         }
@@ -157,6 +157,14 @@ impl Part {
             shell::succeeded(&mutants, status)?;
         }
         Outcome::read(&output.join("mutants.out"), page)
+    }
+
+    /// The directory of the lists: each shard has its own, so that it stays when the next one runs.
+    fn output(&self, shard: Option<&str>) -> String {
+        match shard {
+            Some(shard) => format!("{}-{}", self.name, shard.replace('/', "of")),
+            None => self.name.to_owned(),
+        }
     }
 }
 
@@ -199,7 +207,14 @@ fn without_place(mutant: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_place;
+    use super::{PARTS, without_place};
+
+    #[test]
+    fn each_shard_has_lists_of_its_own() {
+        let [probe, ..] = &PARTS;
+        assert_eq!(probe.output(Some("3/8")), "probe-3of8");
+        assert_eq!(probe.output(None), "probe");
+    }
 
     #[test]
     fn a_name_keeps_its_file_and_its_change() {
