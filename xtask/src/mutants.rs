@@ -39,7 +39,7 @@ const PARTS: [Part; 6] = [
     },
     Part {
         name: "region",
-        tests: &["region*", "cache*"],
+        tests: &["region*", "cache*", "reserve*"],
     },
     Part {
         name: "cache",
