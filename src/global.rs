@@ -173,18 +173,22 @@ fn adopt(heap: &mut Heap, grant: &Grant, span: Span) {
     if heap.is_adopted() {
         return;
     }
-    let undeclared = grant.undeclared(span, platform::static_end());
-    let vouched = match with_record(|record| record.vouched_from) {
-        0 => undeclared.end,
-        from => from.saturating_sub(span.start).max(undeclared.start),
-    };
+    let mut undeclared = grant.undeclared(span, platform::static_end());
+    if !undeclared.is_empty() {
+        // The host may have grown these itself, and vouch for them.
+        let vouched_from = match with_record(|record| record.vouched_from) {
+            0 => undeclared.end,
+            from => from.saturating_sub(span.start).max(undeclared.start),
+        };
+        undeclared.end = undeclared.end.min(vouched_from);
+    }
     // SAFETY: the span was reserved for this heap alone, is made of whole pages, and exists.
     unsafe {
         heap.adopt_beside(
             platform::pointer(span.start),
             span.len as usize,
             grant.fresh_offset(span) as usize,
-            undeclared.start as usize..undeclared.end.min(vouched) as usize,
+            undeclared.start as usize..undeclared.end as usize,
         );
     }
 }

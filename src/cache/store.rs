@@ -42,11 +42,11 @@ impl Store {
     /// Loses entries from now on, as a seed says. A seed of 0 changes nothing, and neither does any in a
     /// frozen cache.
     pub fn forget_by(&mut self, seed: u32) {
-        if !self.is_read_only() {
-            let forgetting = Forgetting::seeded(seed);
-            self.contents
-                .reading
-                .set(|care| care.forgetting = forgetting);
+        if let Some(forgetting) = Forgetting::seeded(seed) {
+            if !self.is_read_only() {
+                let reading = &mut self.contents.reading;
+                reading.set(|care| care.forgetting = Some(forgetting));
+            }
         }
     }
 

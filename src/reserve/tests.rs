@@ -1,5 +1,4 @@
 //! What a native program does not come to: an allocator of ours, a voice, and somebody else who grows memory.
-#![cfg(not(target_family = "wasm"))]
 
 extern crate std;
 
