@@ -418,7 +418,7 @@ mod tests {
     use super::{Index, Placed};
     use crate::cache::scope::Scope;
     use crate::cache::test_numbers::Numbers;
-    use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView};
+    use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, STAMP_MASK};
 
     const STRIDE: u32 = ENTRY_HEADER_BYTES + 8;
 
@@ -428,13 +428,28 @@ mod tests {
         let start = region.geometry().arena_start;
         let all = (0..keys).map(|number| start + STRIDE * number).collect();
         for (number, at) in (0..keys).zip(&all as &Vec<u32>) {
-            let entry = EntryHeader::new(4, 0, 0, 0, 0);
+            let mut entry = EntryHeader::new(4, 0, 0, 0, 0);
+            // Coarse, so that some are as old as each other.
+            entry.set_stamp((number.wrapping_mul(0x9E37) >> 3) as u16 & 0x3C00);
             *region.entry_mut(*at).expect("in the arena") = entry;
             let key = region.bytes_mut(at + ENTRY_HEADER_BYTES, 4);
             key.expect("in the arena")
                 .copy_from_slice(&number.to_le_bytes());
         }
         (region, all)
+    }
+
+    /// The entry of a pair that was used the longest time ago; the first of several.
+    fn oldest(region: &RegionView, hash: u64) -> u32 {
+        let pair = Index(region).pair(hash);
+        let now = region.header().stamp(region.geometry().stamp_shift);
+        let all = [pair.home, pair.other].map(|bucket| region.bucket(bucket).offsets);
+        let age = |at: u32| {
+            let entry = region.entry(at).expect("in the arena");
+            now.wrapping_sub(entry.stamp()) & STAMP_MASK
+        };
+        let all = all.as_flattened().iter().rev().copied();
+        all.max_by_key(|at| age(*at)).expect("the pair is full")
     }
 
     #[test]
@@ -463,6 +478,7 @@ mod tests {
             } else if !placed[number] {
                 while let Placed::Full { victim } = Index(&mut region).place(at, hash) {
                     let victim = victim.expect("the pair is full").get();
+                    assert_eq!(victim, oldest(&region, hash));
                     let victims_hash = Index(&region).hash_of(victim).expect("an entry");
                     assert!(Index(&mut region).unplace(victim, victims_hash));
                     placed[((victim - all[0]) / STRIDE) as usize] = false;

@@ -169,6 +169,7 @@ fn without_a_cache_everything_misses_and_nothing_fails() {
     initialize_lru_cache();
     assert_eq!(detect_available_memory(), 0);
     assert!(is_cache_below_recommended_minimum());
+    assert!(metashrew::is_cache_below_minimum());
     for mode in [CacheAllocationMode::Indexer, CacheAllocationMode::View] {
         set_cache_allocation_mode(mode);
         set_lru_cache(bytes("k"), bytes("v"));

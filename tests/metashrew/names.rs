@@ -148,6 +148,13 @@ fn lru_cache_has_metashrews_types() {
 }
 
 #[test]
+fn the_cache_is_there_once_it_was_used() {
+    assert!(!metashrew::is_lru_cache_available());
+    metashrew::initialize();
+    assert!(metashrew::is_lru_cache_available());
+}
+
+#[test]
 fn the_log_has_metashrews_names() {
     use metashrew::{print, println, stdout};
     use std::fmt::Write;
