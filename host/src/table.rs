@@ -124,7 +124,7 @@ fn rows(report: &Report) -> Vec<Row> {
     rows.push((
         "state reads",
         format!(
-            "{} lengths, {} values of {}",
+            "{} asked for, {} found a value, {} in all",
             grouped(report.imports.get_lens),
             grouped(report.imports.gets),
             bytes(report.imports.get_bytes)
@@ -206,7 +206,7 @@ fn cache_rows(cache: Option<&CacheUse>) -> Vec<Row> {
         (
             "cache evictions",
             format!(
-                "{} oldest, {} displaced, {} for a window",
+                "{} least recently used, {} for an index slot, {} to clear room for a large value",
                 grouped(cache.evictions),
                 grouped(cache.displaced),
                 grouped(cache.window_evictions)

@@ -59,7 +59,11 @@ pub fn get(key: Arc<Vec<u8>>) -> Arc<Vec<u8>> {
     state::with(|state| state.get(&key))
 }
 
-/// Writes a value. [`get`] sees it from now on, host and cache from the next [`flush`] on. An empty value deletes the key.
+/// Writes a value. [`get`] sees it from now on, host and cache from the next [`flush`] on. An empty
+/// value deletes the key.
+///
+/// Set a key once per block if it can be: each call is a pair of the next flush, with the key's last
+/// value.
 ///
 pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
     state::with(|state| state.set(&key, value));

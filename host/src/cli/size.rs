@@ -146,7 +146,7 @@ fn counts(prediction: &Prediction<'_>, blocks: usize) -> Vec<String> {
         format!("blocks          {}", grouped(blocks as u64)),
         format!("lookups         {}", grouped(prediction.strict().lookups())),
         format!(
-            "entries held    {} of {} B of key and value on average; the plan expects {} B",
+            "entries held    {} of {} B of key and value on average, in the smallest cache that finds as much; the plan expects {} B",
             grouped(held.most_entries.into()),
             held.mean_entry,
             prediction.expected_entry()

@@ -16,7 +16,8 @@ pub struct Arguments {
     /// The view's arguments, in hexadecimal
     #[arg(long, value_name = "HEX", default_value = "")]
     input_hex: String,
-    /// The height that stands in front of the arguments: the image's by default, or 0 without one
+    /// The height that stands in front of the arguments: the image's by default, or 0 without one.
+    /// The database has the newest state alone: a view of an earlier height reads that too
     #[arg(long)]
     height: Option<u32>,
     /// The database with the state

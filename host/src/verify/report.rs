@@ -224,7 +224,11 @@ impl fmt::Display for VerifyReport {
         let runs = self.rows.iter().filter(compared).count();
         match self.verdict() {
             Verdict::Deterministic => {
-                writeln!(f, "deterministic: {runs} runs, one state, {}", self.state)
+                writeln!(
+                    f,
+                    "deterministic: {runs} runs, one state after the last block, {}",
+                    self.state
+                )
             }
             Verdict::Different => self.write_differences(f),
             Verdict::Incomplete => writeln!(
