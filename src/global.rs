@@ -127,8 +127,8 @@ impl Global {
 }
 
 impl Part {
-    /// Notes a request that got null, and says so if it is the first. Stops the module where the heap
-    /// has come to pages that somebody uses.
+    /// Notes a request that got null, and says so. Stops the module where the heap has come to pages that
+    /// somebody uses.
     #[cold]
     #[inline(never)]
     fn refuse(self, heap: &Exclusive<Heap>, layout: Layout) {
@@ -138,11 +138,11 @@ impl Part {
             let start = granted().map_or(0, |grant| self.span(&grant).start);
             stop_before_foreign_pages(start + saturate(offset));
         }
-        let first = with_record(|record| {
+        let told = with_record(|record| {
             // SAFETY: as above.
             unsafe { heap.with_leaf(|heap| record.note_exhaustion(heap, self, layout)) }
         });
-        if let Some(exhaustion) = first {
+        if let Some(exhaustion) = told {
             say(format_args!("{exhaustion}"));
         }
     }
@@ -260,6 +260,10 @@ fn trace(block: *mut u8, layout: Layout) -> *mut u8 {
     block
 }
 
+/// This many refused requests of an instance are told, and from then on each whose number is a power
+/// of two.
+const ALL_TOLD: u32 = 16;
+
 impl Record {
     /// One step of the digest: a multiply and a rotation for each of address, size and alignment.
     fn trace(&mut self, address: u64, layout: Layout) {
@@ -270,11 +274,12 @@ impl Record {
         self.trace_count += 1;
     }
 
-    /// Notes a request that could not be served. The first one stays, since only its moment tells what went wrong; it is
-    /// returned.
+    /// Counts a request that could not be served, and notes and returns it if it is to be told: a
+    /// program may handle one and stop at a later one. To note it takes time in proportion to the heap's
+    /// runs, so of many it is done ever more rarely.
     fn note_exhaustion(&mut self, heap: &Heap, part: Part, layout: Layout) -> Option<Exhaustion> {
         self.exhausted_count = self.exhausted_count.saturating_add(1);
-        if self.exhausted_count > 1 {
+        if self.exhausted_count > ALL_TOLD && !self.exhausted_count.is_power_of_two() {
             return None;
         }
         let counters = heap.counters();

@@ -93,7 +93,8 @@ pub struct Record {
     pub c_heap_gauges: u32,
     /// Requests that the heap could not serve.
     pub exhausted_count: u32,
-    /// Bytes of the first such request.
+    /// Bytes of the last of them that was told: of the first 16 each, then those whose number is a power
+    /// of two.
     pub exhausted_request: u32,
     /// Its alignment.
     pub exhausted_align: u32,

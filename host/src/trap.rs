@@ -164,6 +164,10 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: 
         Some(failure) => return failure,
         None if trap == Some(&Trap::UnreachableCodeReached) => {
             if let Some(exhaustion) = record.and_then(Record::exhaustion) {
+                if is_other_panic(&error) {
+                    let reason = format!("a panic; before it, {exhaustion}");
+                    return RunError::Trap { reason, stack };
+                }
                 return RunError::HeapExhausted { exhaustion, stack };
             }
         }
@@ -207,11 +211,25 @@ fn reservation_failure(record: &Record, ceiling: u64) -> Option<RunError> {
     }
 }
 
-fn stack(error: &wasmtime::Error) -> Stack {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
-        return Stack::default();
+/// Whether the guest stopped in a panic that no refused request led to by itself. Where a module has no
+/// names, nobody can tell.
+fn is_other_panic(error: &wasmtime::Error) -> bool {
+    let frames = frames(error);
+    let any = |words: &[&str]| {
+        let mut words = words.iter();
+        words.any(|word| frames.iter().any(|frame| frame.contains(word)))
     };
-    let frames: Vec<String> = backtrace.frames().iter().map(frame_name).collect();
+    any(&["panicking", "rust_panic"]) && !any(&["alloc_error", "rust_oom", "handle_error"])
+}
+
+fn frames(error: &wasmtime::Error) -> Vec<String> {
+    let backtrace = error.downcast_ref::<WasmBacktrace>();
+    let frames = backtrace.map_or(&[][..], |backtrace| backtrace.frames());
+    frames.iter().map(frame_name).collect()
+}
+
+fn stack(error: &wasmtime::Error) -> Stack {
+    let frames = frames(error);
     let own: Vec<String> = frames
         .iter()
         .filter(|name| !is_machinery(name))

@@ -102,9 +102,10 @@ pub fn reset() {
     state::with(state::State::reset);
 }
 
-/// Forgets the writes that were not flushed, and empties the cache.
+/// Forgets the values of the block, and empties the cache. [`get`] asks the host then, which gives what was
+/// flushed back when the block has ended.
 pub fn clear() {
-    state::with(state::State::discard);
+    state::with(state::State::clear_values);
     lru_cache::clear_lru_cache();
 }
 
@@ -126,10 +127,7 @@ pub fn set_view_for_height(height: u32) {
 
 /// Ends a view: no height is set any more, and what it has written is forgotten.
 pub fn clear_view_cache() {
-    if lru_cache::get_view_height().is_some() {
-        state::with(state::State::discard);
-    }
-    lru_cache::clear_view_height();
+    state::with(state::State::end_view);
 }
 
 /// As [`lru_cache::get_actual_lru_cache_memory_limit`].

@@ -9,7 +9,7 @@ use super::image;
 use super::logging::{Level, halt, line};
 use super::lru_cache::{CacheAllocationMode, CacheStats};
 use super::visible::Visible;
-use super::working_set::WorkingSet;
+use super::working_set::{Answer, WorkingSet};
 use crate::cache::{Cache, Lookup, Pool, Scope, hash};
 use crate::exclusive::Exclusive;
 use crate::memory::platform::per_instance;
@@ -247,12 +247,16 @@ impl State {
     /// The value of a key: from the writes at hand, from the cache, from the host.
     pub fn get(&mut self, key: &Arc<Vec<u8>>) -> Arc<Vec<u8>> {
         let hash = hash(key);
-        if let Some(value) = self.working_set.get(key, hash) {
-            return value.clone();
-        }
+        let is_cached = match self.working_set.answer(key, hash) {
+            Answer::Own(value) => return value.clone(),
+            answer => matches!(answer, Answer::CacheOrHost),
+        };
         // If it takes heap for a long key, it does so whether the cache has the value or not.
         let host_key = HostKey::new(key);
-        let visible = self.visible();
+        let visible = match self.visible() {
+            visible if is_cached => visible,
+            _ => Visible::Nothing,
+        };
         // Told apart here, so that a lookup in the main pool is compiled for it.
         let (value, is_hit) = match (visible, self.opened()) {
             (Visible::Main, cache) => copied(cache.scope(Scope::Main).get_or_fetch_hashed(
@@ -262,7 +266,8 @@ impl State {
             )),
             (visible, cache) => copied(visible.read(cache, key, hash, || fetched(&host_key))),
         };
-        if matches!(visible, Visible::Main | Visible::MainUpTo(_)) {
+        // By what the program has said, not by what the host has: it takes heap.
+        if !self.is_view() {
             self.debugging.track(key, is_hit);
         }
         let value = Arc::new(value);
@@ -280,9 +285,17 @@ impl State {
         self.working_set.reset();
     }
 
-    /// Forgets what the block has written, and read.
-    pub fn discard(&mut self) {
+    /// Forgets the block's values. Of what it has flushed, the host alone knows the value from then on.
+    pub fn clear_values(&mut self) {
         self.working_set.clear();
+    }
+
+    /// Ends a view: forgets what it has read and written.
+    pub fn end_view(&mut self) {
+        if self.view_height.is_some() {
+            self.working_set.forget_unflushed();
+        }
+        self.set_view_height(None);
     }
 
     /// Looks an entry up, and copies it out. Nothing while a newer value waits for its flush.
@@ -311,6 +324,10 @@ impl State {
             self.opened().clear();
             self.visible = None;
         }
+        if scope == Scope::Main && !self.working_set.may_be_cached(key) {
+            self.cache().remove(key);
+            return;
+        }
         let _ = self.cache().scope(scope).insert(key, value);
     }
 
@@ -333,7 +350,8 @@ impl State {
     /// Takes note that the host has handed in the input of a block or a view, at a height; `None` for
     /// an input without one. The cache is left alone: a view's height may be set before it is used.
     pub fn begin_block(&mut self, height: Option<u32>) {
-        self.working_set.begin_block();
+        let may_be_same = height.is_some() && self.input_height == Some(height);
+        self.working_set.begin_block(may_be_same);
         self.input_height = Some(height);
         self.is_begun = false;
         self.visible = None;

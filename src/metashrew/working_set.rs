@@ -6,7 +6,9 @@
 //! their order are part of what nodes must agree on.
 //!
 //! A host does not give a block's writes back before the block ends, and the cache may have lost any
-//! of them. So the values stay here until the next block begins.
+//! of them. So the values stay here until the next block begins. Where the value of a flushed key is no
+//! longer here, the host alone answers, with what it held before the block: the cache must not take
+//! that for what it holds afterwards.
 //!
 //! Large values that were read stay here too, so that reading one again copies nothing. Which ones
 //! depends on the block's own reads and the plan, never on what the cache holds. So the heap is the
@@ -20,6 +22,16 @@ use super::keyed::Keyed;
 /// Shorter values that were only read do not stay: to copy one costs about as much as to look it up.
 const LEAST_READ_BYTES: usize = 4 << 10;
 
+/// Whether a flush of this block has handed out a value of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flushed {
+    Never,
+    /// The value that is held.
+    This,
+    /// Another one.
+    Other,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     /// Set, and part of the next flush.
@@ -32,9 +44,21 @@ enum Origin {
 
 #[derive(Debug)]
 struct Held {
-    /// The value that was set last, or read; nothing where what was read has been forgotten.
+    /// The value that was set last, or read; nothing where it has been forgotten.
     value: Option<Arc<Vec<u8>>>,
     origin: Origin,
+    flushed: Flushed,
+}
+
+/// Who answers a key.
+#[derive(Debug)]
+pub enum Answer<'a> {
+    /// The block itself.
+    Own(&'a Arc<Vec<u8>>),
+    /// The cache, or else the host.
+    CacheOrHost,
+    /// The host, and the cache is not told of it.
+    HostAlone,
 }
 
 #[derive(Debug)]
@@ -58,10 +82,25 @@ impl WorkingSet {
         }
     }
 
-    /// The value of a key with this hash.
+    /// Who answers a key with this hash.
     #[inline]
-    pub fn get(&self, key: &[u8], hash: u64) -> Option<&Arc<Vec<u8>>> {
-        self.values.get_hashed(key, hash)?.value.as_ref()
+    pub fn answer(&self, key: &[u8], hash: u64) -> Answer<'_> {
+        match self.values.get_hashed(key, hash) {
+            None => Answer::CacheOrHost,
+            Some(held) => match &held.value {
+                Some(value) => Answer::Own(value),
+                None if held.flushed == Flushed::Never => Answer::CacheOrHost,
+                None => Answer::HostAlone,
+            },
+        }
+    }
+
+    /// Whether the cache may be told that a key has this value by the program: not while another one
+    /// waits for its flush, or was flushed and is no longer known.
+    pub fn may_be_cached(&self, key: &[u8]) -> bool {
+        self.values
+            .get(key)
+            .is_none_or(|held| held.origin != Origin::Queued && held.flushed != Flushed::Other)
     }
 
     /// Whether the next flush hands out a value of this key.
@@ -113,11 +152,13 @@ impl WorkingSet {
         let (position, held) = self.values.entry(key, || Held {
             value: None,
             origin,
+            flushed: Flushed::Never,
         });
-        *held = Held {
-            value: Some(value),
-            origin,
-        };
+        held.value = Some(value);
+        held.origin = origin;
+        if held.flushed == Flushed::This {
+            held.flushed = Flushed::Other;
+        }
         position
     }
 
@@ -146,7 +187,7 @@ impl WorkingSet {
         for position in core::mem::take(&mut self.queue) {
             let (key, held) = self.values.at_mut(position);
             if held.origin == Origin::Queued {
-                held.origin = Origin::Written;
+                (held.origin, held.flushed) = (Origin::Written, Flushed::This);
                 show(key, held.value.as_ref().map_or(&[], |value| value));
             }
         }
@@ -154,23 +195,56 @@ impl WorkingSet {
 
     /// Empties the queue, and flushes none of it. The values can still be read.
     pub fn reset(&mut self) {
-        self.flushed(|_, _| {});
+        for position in core::mem::take(&mut self.queue) {
+            let (_, held) = self.values.at_mut(position);
+            if held.origin == Origin::Queued {
+                held.origin = Origin::Written;
+            }
+        }
     }
 
-    /// Forgets what is not queued: the next block begins.
-    pub fn begin_block(&mut self) {
-        let mut queued = Self::new();
+    /// Forgets what is not queued: the next block begins. If it may be the same block once more, the
+    /// keys that were flushed stay known, without their values.
+    pub fn begin_block(&mut self, may_be_same: bool) {
+        let mut next = match may_be_same {
+            true => self.flushed_keys(|_| false),
+            false => Self::new(),
+        };
         for &position in &self.queue {
             let (key, held) = self.values.at(position);
             if let Some(value) = &held.value {
-                queued.set(key, value.clone());
+                next.set(key, value.clone());
             }
         }
-        *self = queued;
+        *self = next;
     }
 
-    /// Forgets everything, and gives its memory back.
+    /// Forgets what was read, and what was set and not flushed.
+    pub fn forget_unflushed(&mut self) {
+        *self = self.flushed_keys(|held| held.flushed == Flushed::This);
+    }
+
+    /// Forgets all values.
     pub fn clear(&mut self) {
-        *self = Self::new();
+        *self = self.flushed_keys(|_| false);
+    }
+
+    /// The keys that were flushed, and such of their values as stay.
+    fn flushed_keys(&self, stays: impl Fn(&Held) -> bool) -> Self {
+        let mut flushed = Self::new();
+        for (key, held) in self.values.iter() {
+            if held.flushed != Flushed::Never {
+                let value = held.value.as_ref().filter(|_| stays(held));
+                flushed.values.entry(key, || Held {
+                    value: value.cloned(),
+                    origin: Origin::Written,
+                    flushed: match value {
+                        Some(_) => held.flushed,
+                        None => Flushed::Other,
+                    },
+                });
+            }
+        }
+        flushed
     }
 }

@@ -124,11 +124,14 @@ enum Between {
     /// The image that the last block has offered.
     Image,
     Instance,
+    /// No cache at all: the region is somebody else's.
+    Off,
 }
 
 /// Runs the program over the blocks, and goes back in the chain where they do. Returns what was flushed.
 fn run(program: fn(), between: Between) -> Vec<Vec<u8>> {
     stand_in::instance(|| {
+        stand_in::with(|host| host.store.clear());
         on_host("/tip", "before the first block");
         let mut states = BTreeMap::new();
         for (height, branch, writes) in BLOCKS {
@@ -141,6 +144,7 @@ fn run(program: fn(), between: Between) -> Vec<Vec<u8>> {
                     seal(&mut host.image, Status::Sealed).expect("it begins with a header");
                 }
             });
+            let flushed_before = stand_in::with(|host| host.flushes.len());
             match between {
                 Between::Nothing => {
                     stand_in::with(|host| host.image.clear());
@@ -148,7 +152,16 @@ fn run(program: fn(), between: Between) -> Vec<Vec<u8>> {
                 }
                 Between::Image => stand_in::instance(program),
                 Between::Instance => program(),
+                Between::Off => stand_in::instance(move || {
+                    let _elsewhere = steadfast::open_cache();
+                    program();
+                }),
             }
+            stand_in::with(|host| {
+                for message in &host.flushes[flushed_before..] {
+                    apply(message, &mut host.store);
+                }
+            });
             states.retain(|before, _| *before <= height);
         }
         stand_in::with(|host| std::mem::take(&mut host.flushes))
@@ -159,7 +172,7 @@ fn run(program: fn(), between: Between) -> Vec<Vec<u8>> {
 fn blocks_store_the_same_with_any_cache() {
     for (name, program) in PROGRAMS {
         let cold = run(program, Between::Nothing);
-        for between in [Between::Image, Between::Instance] {
+        for between in [Between::Image, Between::Instance, Between::Off] {
             assert_eq!(run(program, between), cold, "{name}: {between:?}");
         }
     }
@@ -228,4 +241,138 @@ fn what_is_stored_before_the_input_is_found_and_no_longer_than_it_holds() {
     };
     let cold = run(program, Between::Nothing);
     assert_eq!(run(program, Between::Image), cold);
+}
+
+/// Writes a flush's pairs to a state. Keys and values are shorter than 128 bytes.
+fn apply(message: &[u8], store: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
+    let mut fields = Vec::new();
+    let mut rest = message;
+    while let [0x0A, len, more @ ..] = rest {
+        let (field, behind) = more.split_at(usize::from(*len));
+        fields.push(field.to_vec());
+        rest = behind;
+    }
+    for pair in fields.chunks(2) {
+        match &pair[1][..] {
+            [] => store.remove(&pair[0]),
+            value => store.insert(pair[0].clone(), value.to_vec()),
+        };
+    }
+}
+
+/// As a host that gives nothing back before the block ends.
+fn flush_held_back() {
+    let before = stand_in::with(|host| host.store.clone());
+    flush();
+    stand_in::with(|host| host.store = before);
+}
+
+/// Begins a block: notes what a key holds, and answers the key and its next value.
+fn begin_and_note() -> [Arc<Vec<u8>>; 2] {
+    let input = input();
+    let key = bytes("/key");
+    let seen = get(key.clone());
+    set(Arc::new([b"/seen", &input[..5]].concat()), seen);
+    [key, Arc::new(input[..5].to_vec())]
+}
+
+/// Notes what a key holds now.
+fn note_now(key: &Arc<Vec<u8>>) {
+    set(bytes("/now"), get(key.clone()));
+}
+
+/// A name, and a program.
+type Named = (&'static str, fn());
+
+/// A block's writes, in every way taken back or looked at again before the block ends.
+const LATER: [Named; 9] = [
+    ("clear after the flush", || {
+        let [key, value] = begin_and_note();
+        set(key.clone(), value);
+        flush_held_back();
+        clear();
+        let _ = get(key);
+    }),
+    ("a second input", || {
+        let [key, value] = begin_and_note();
+        set(key.clone(), value);
+        flush_held_back();
+        let _ = input();
+        note_now(&key);
+        flush_held_back();
+    }),
+    ("a second input before the flush", || {
+        let [key, value] = begin_and_note();
+        set(key.clone(), value);
+        let _ = input();
+        note_now(&key);
+        flush_held_back();
+    }),
+    ("an entry of what is reset", || {
+        let [key, value] = begin_and_note();
+        set(key.clone(), value.clone());
+        set_lru_cache(key, value);
+        reset();
+        flush_held_back();
+    }),
+    ("an entry of what is reset after a flush", || {
+        let [key, value] = begin_and_note();
+        flush_held_back();
+        set(key.clone(), value.clone());
+        set_lru_cache(key.clone(), value);
+        reset();
+        clear();
+        note_now(&key);
+        flush_held_back();
+    }),
+    ("an entry of what a view's end forgets", || {
+        let [key, value] = begin_and_note();
+        set(key.clone(), value.clone());
+        set_lru_cache(key.clone(), value);
+        set_view_for_height(1);
+        clear_view_cache();
+        note_now(&key);
+        flush_held_back();
+    }),
+    ("a view after the flush", || {
+        let [key, value] = begin_and_note();
+        set(key.clone(), value);
+        flush_held_back();
+        set_view_for_height(1);
+        note_now(&key);
+        clear_view_cache();
+        note_now(&key);
+        flush_held_back();
+    }),
+    ("a write after the flush that is cleared", || {
+        let [key, value] = begin_and_note();
+        set(key.clone(), value);
+        flush_held_back();
+        set(key.clone(), bytes("never flushed"));
+        clear();
+        note_now(&key);
+        flush_held_back();
+    }),
+    ("an entry of one's own after such a write", || {
+        let [key, value] = begin_and_note();
+        set(key.clone(), value);
+        flush_held_back();
+        set(key.clone(), bytes("never flushed"));
+        clear();
+        set_lru_cache(key.clone(), bytes("made up"));
+        note_now(&key);
+        flush_held_back();
+    }),
+];
+
+/// The host gives a block's writes back only when the block has ended, so what it answers until then
+/// is not what it holds afterwards.
+#[test]
+fn what_the_host_still_holds_is_not_taken_for_what_it_holds_next() {
+    for (name, program) in LATER {
+        let cold = run(program, Between::Nothing);
+        for between in [Between::Image, Between::Instance, Between::Off] {
+            assert_eq!(run(program, between), cold, "{name}: {between:?}");
+        }
+    }
 }

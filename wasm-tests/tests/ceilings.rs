@@ -184,7 +184,7 @@ fn exhaustion_is_recorded_at_the_same_point_everywhere() {
             let outcome = guest.run(&setting).unwrap();
             assert!(outcome.trap.is_some());
             let record = *outcome.record();
-            assert_eq!(record.exhausted_count, 1);
+            assert_eq!(record.exhausted_count, 2);
             assert_eq!(record.exhausted_request, 300_000_000);
             assert_eq!(record.exhausted_align, 1);
             assert_eq!(record.exhausted_budget, record.heap_len);

@@ -196,12 +196,33 @@ fn the_module_itself_says_why_it_stops() {
     }
 }
 
+/// Of many, ever fewer: a program may go on without the memory.
 #[test]
-fn refused_requests_are_told_once() {
+fn refused_requests_are_told_each_at_first() {
     for target in TARGETS {
         let outcome = said(target, "exhaust", 4 << 30).finished(target);
-        assert!(outcome.record().exhausted_count > 5);
-        assert_eq!(outcome.said.lines().count(), 1, "{}", outcome.said);
+        let count = outcome.record().exhausted_count;
+        assert!(count > 5);
+        let told = (1..=count).filter(|number| *number <= 16 || number.is_power_of_two());
+        assert_eq!(
+            outcome.said.lines().count(),
+            told.count(),
+            "{}",
+            outcome.said
+        );
+    }
+}
+
+/// What was refused before, and handled, is not the cause.
+#[test]
+fn the_request_that_stops_the_module_is_the_one_that_is_noted() {
+    for target in TARGETS {
+        let outcome = said(target, "exhaust-abort", 4 << 30);
+        assert_eq!(outcome.record().exhausted_count, 2);
+        assert_eq!(outcome.record().exhausted_request, 300_000_000);
+        let lines: Vec<&str> = outcome.said.lines().collect();
+        assert!(lines[0].contains("request of 400000000 bytes"), "{lines:?}");
+        assert!(lines[1].contains("request of 300000000 bytes"), "{lines:?}");
     }
 }
 

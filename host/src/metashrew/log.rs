@@ -1,9 +1,12 @@
 //! Lines from what a module logs: `__log` takes pieces of text, and a line ends where one says so.
 
+use std::borrow::Cow;
+
 /// The longest line that is waited for, in bytes; a longer one is handed on in pieces.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
-/// Joins pieces to lines and hands each to a sink, without its newline.
+/// Joins pieces to lines and hands each to a sink, without its newline and without anything that would
+/// steer a terminal.
 pub(super) struct LogLines {
     begun: String,
     sink: Box<dyn FnMut(&str) + Send>,
@@ -30,10 +33,29 @@ impl LogLines {
     /// Hands on the line that has begun, if one has: no more will come of it.
     pub(super) fn end(&mut self) {
         if !self.begun.is_empty() {
-            (self.sink)(self.begun.strip_suffix('\n').unwrap_or(&self.begun));
+            (self.sink)(&plain(self.begun.strip_suffix('\n').unwrap_or(&self.begun)));
             self.begun.clear();
         }
     }
+}
+
+/// The line with control characters and marks of writing direction spelt out.
+fn plain(line: &str) -> Cow<'_, str> {
+    let steers = |c: char| {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        turns || (c.is_control() && c != '\t')
+    };
+    if !line.contains(steers) {
+        return Cow::Borrowed(line);
+    }
+    let mut plain = String::with_capacity(line.len() + 8);
+    for c in line.chars() {
+        match steers(c) {
+            true => plain.extend(c.escape_unicode()),
+            false => plain.push(c),
+        }
+    }
+    Cow::Owned(plain)
 }
 
 #[cfg(test)]
@@ -60,6 +82,13 @@ mod tests {
     #[test]
     fn pieces_are_joined_until_a_newline_comes() {
         assert_eq!(lines(&["a", "b\nc", "", "\n", "\nd"]), ["ab", "c", "", "d"]);
+    }
+
+    #[test]
+    fn nothing_in_a_line_steers_a_terminal() {
+        let said = lines(&["tab\there, \u{1b}[31m red \u{202e} \0\r\n", "plain é"]);
+        let expected = "tab\there, \\u{1b}[31m red \\u{202e} \\u{0}\\u{d}";
+        assert_eq!(said, [expected, "plain é"]);
     }
 
     #[test]

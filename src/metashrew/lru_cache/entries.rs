@@ -24,7 +24,8 @@ pub fn get_lru_cache(key: &Arc<Vec<u8>>) -> Option<Arc<Vec<u8>>> {
 /// Stores an entry in the main pool, in place of any with this key. Evicts what it must; what cannot fit is not stored.
 /// Nor is what a view of another height than the pool's stores: the entry with this key is dropped.
 ///
-/// [`get`](crate::metashrew::get) answers it: it must be what the host holds, or what has been [`set`](crate::metashrew::set).
+/// [`get`](crate::metashrew::get) answers it: it must be what the host holds, or what has been flushed.
+/// While another value of the key waits for its [`flush`](crate::metashrew::flush), nothing is stored.
 pub fn set_lru_cache(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
     state::with(|state| state.store(Scope::Main, &key, &value));
 }
