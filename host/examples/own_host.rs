@@ -15,7 +15,7 @@ use wasmtime::{
 };
 
 /// The most linear memory that an instance may have.
-const MEMORY_BYTES: usize = 512 << 20;
+const MEMORY_BYTES: usize = 2 << 30;
 /// What a block or a view may run, in wasmtime's fuel: about an instruction each.
 const FUEL: u64 = 20_000_000_000;
 const PAGE_BYTES: u64 = 65_536;
