@@ -158,13 +158,14 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: 
     if let Some(status) = exit_status(&error) {
         return RunError::Exit(status);
     }
-    let stack = stack(&error);
+    let frames = frames(&error);
+    let stack = stack(&frames);
     let trap = error.downcast_ref::<Trap>();
     match record.and_then(|record| reservation_failure(record, ceiling)) {
         Some(failure) => return failure,
         None if trap == Some(&Trap::UnreachableCodeReached) => {
             if let Some(exhaustion) = record.and_then(Record::exhaustion) {
-                if is_other_panic(&error) {
+                if is_other_panic(&frames) {
                     let reason = format!("a panic; before it, {exhaustion}");
                     return RunError::Trap { reason, stack };
                 }
@@ -213,8 +214,7 @@ fn reservation_failure(record: &Record, ceiling: u64) -> Option<RunError> {
 
 /// Whether the guest stopped in a panic that no refused request led to by itself. Where a module has no
 /// names, nobody can tell.
-fn is_other_panic(error: &wasmtime::Error) -> bool {
-    let frames = frames(error);
+fn is_other_panic(frames: &[String]) -> bool {
     let any = |words: &[&str]| {
         let mut words = words.iter();
         words.any(|word| frames.iter().any(|frame| frame.contains(word)))
@@ -228,16 +228,13 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
     frames.iter().map(frame_name).collect()
 }
 
-fn stack(error: &wasmtime::Error) -> Stack {
-    let frames = frames(error);
-    let own: Vec<String> = frames
-        .iter()
-        .filter(|name| !is_machinery(name))
-        .cloned()
-        .collect();
-    let mut shown = if own.is_empty() { frames } else { own };
-    shown.truncate(FRAMES);
-    Stack(shown)
+fn stack(frames: &[String]) -> Stack {
+    let own: Vec<&String> = frames.iter().filter(|name| !is_machinery(name)).collect();
+    let shown = match own.is_empty() {
+        true => frames.iter().collect(),
+        false => own,
+    };
+    Stack(shown.into_iter().take(FRAMES).cloned().collect())
 }
 
 fn frame_name(frame: &FrameInfo) -> String {

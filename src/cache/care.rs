@@ -47,6 +47,13 @@ impl Reading {
         }
     }
 
+    pub fn set_sweep(&mut self, sweep: Option<Sweep>) {
+        self.set(Care {
+            sweep,
+            ..self.care()
+        });
+    }
+
     pub fn forgetting_mut(&mut self) -> Option<&mut Forgetting> {
         match self {
             Reading::Careful(care) => care.forgetting.as_mut(),
@@ -54,14 +61,17 @@ impl Reading {
         }
     }
 
-    /// Changes the reasons for care.
-    #[inline(never)]
-    pub fn set(&mut self, change: impl FnOnce(&mut Care)) {
-        let mut care = match self {
+    /// The reasons for care.
+    pub fn care(&self) -> Care {
+        match self {
             Reading::Careful(care) => *care,
             Reading::Plain => Care::default(),
-        };
-        change(&mut care);
+        }
+    }
+
+    /// Sets the reasons for care.
+    #[inline(never)]
+    pub fn set(&mut self, care: Care) {
         let is_plain = !care.is_read_only && care.sweep.is_none() && care.forgetting.is_none();
         *self = match is_plain {
             true => Reading::Plain,

@@ -9,7 +9,6 @@ use super::care::Reading;
 use super::free_list::{Block, FreeList};
 use super::index::{Index, Placed};
 use super::recency::Recency;
-use super::scope::Scope;
 use super::sweep::Sweep;
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView};
 
@@ -197,15 +196,20 @@ impl Contents {
     #[inline(never)]
     pub fn drop_entry(&mut self, at: u32) -> Option<()> {
         let gone = self.detach(at)?;
-        self.free_list_mut().release(gone.block, gone.follows_free);
+        self.release(gone);
         Some(())
     }
 
     /// As [`drop_entry`](Self::drop_entry), of an entry with this hash.
     pub fn drop_hashed(&mut self, at: u32, hash: u64) -> Option<()> {
         let gone = self.detach_hashed(at, hash)?;
-        self.free_list_mut().release(gone.block, gone.follows_free);
+        self.release(gone);
         Some(())
+    }
+
+    /// Gives a detached entry's block back.
+    pub fn release(&mut self, gone: Detached) {
+        self.free_list_mut().release(gone.block, gone.follows_free);
     }
 
     /// Starts over, and has nothing to answer.
@@ -276,21 +280,15 @@ impl Contents {
 
     /// Notes a sweep that is not over yet, also for whoever takes over the image.
     pub fn begin_sweep(&mut self, sweep: Sweep) {
-        self.reading.set(|care| care.sweep = Some(sweep));
+        self.reading.set_sweep(Some(sweep));
         self.region.header_mut().set_sweep(Some(sweep.height));
     }
 
     /// Forgets a sweep that is not over yet.
     pub fn end_sweep(&mut self) {
         if self.reading.sweep().is_some() {
-            self.reading.set(|care| care.sweep = None);
+            self.reading.set_sweep(None);
             self.region.header_mut().set_sweep(None);
         }
-    }
-
-    /// The scope that the entry at an offset is in, and its key, if they are sound.
-    pub fn scoped_key(&self, at: u32, entry: &EntryHeader) -> Option<(Scope, &[u8])> {
-        let (key, _) = self.key_value(at, entry)?;
-        Some((Scope::of(entry)?, key))
     }
 }

@@ -185,9 +185,7 @@ fn giving_pool(contents: &Contents, pool: usize) -> usize {
 /// Evicts a pool's oldest entry. `None` if damage was found; the cache has started over then.
 fn evict_oldest(contents: &mut Contents, pool: usize) -> Option<()> {
     let gone = detach_oldest(contents, pool)?;
-    contents
-        .free_list_mut()
-        .release(gone.block, gone.follows_free);
+    contents.release(gone);
     Some(())
 }
 

@@ -63,6 +63,6 @@ pub fn invalidate_all_above(contents: &mut Contents, height: u32) -> usize {
 pub fn resume(contents: &mut Contents) {
     if let Some(height) = contents.region.header().sweep_above() {
         let sweep = Sweep::new(&contents.region, height);
-        contents.reading.set(|care| care.sweep = Some(sweep));
+        contents.reading.set_sweep(Some(sweep));
     }
 }

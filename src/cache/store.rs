@@ -3,7 +3,7 @@
 use core::num::NonZeroU32;
 
 use super::bytes::copy;
-use super::care::Reading;
+use super::care::{Care, Reading};
 use super::contents::{Contents, Span};
 use super::error::InsertError;
 use super::evict::{self, Evictor};
@@ -34,7 +34,12 @@ impl Store {
     /// Goes on where the instance stopped that left the image.
     pub fn resume(&mut self, start: Start) {
         if start == Start::Shared {
-            self.contents.reading.set(|care| care.is_read_only = true);
+            let is_read_only = true;
+            let reading = &mut self.contents.reading;
+            reading.set(Care {
+                is_read_only,
+                ..reading.care()
+            });
         }
         invalidate::resume(&mut self.contents);
     }
@@ -45,7 +50,10 @@ impl Store {
         if let Some(forgetting) = Forgetting::seeded(seed) {
             if !self.is_read_only() {
                 let reading = &mut self.contents.reading;
-                reading.set(|care| care.forgetting = Some(forgetting));
+                reading.set(Care {
+                    forgetting: Some(forgetting),
+                    ..reading.care()
+                });
             }
         }
     }

@@ -7,7 +7,7 @@ use super::contents::Contents;
 use super::fault::CacheFault;
 use super::free_list::FreeSizes;
 use super::recency::Recency;
-use super::scope::Pool;
+use super::scope::{Pool, Scope};
 use crate::region::{EntryHeader, PoolInfo};
 
 /// Sums over the arena's blocks.
@@ -84,11 +84,9 @@ fn check_list(contents: &Contents, of: Pool) -> Result<PoolInfo, CacheFault> {
 }
 
 fn check_entry(contents: &Contents, at: u32, entry: &EntryHeader) -> Result<(), CacheFault> {
-    if contents.key_value(at, entry).is_none() {
-        return Err(CacheFault::EntryBounds { at });
-    }
-    let keyed = contents.scoped_key(at, entry);
-    let (scope, key) = keyed.ok_or(CacheFault::Pool { at })?;
+    let key_value = contents.key_value(at, entry);
+    let (key, _) = key_value.ok_or(CacheFault::EntryBounds { at })?;
+    let scope = Scope::of(entry).ok_or(CacheFault::Pool { at })?;
     contents.index().check_entry(at, scope, key)
 }
 

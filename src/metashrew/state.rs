@@ -249,7 +249,8 @@ impl State {
         let hash = hash(key);
         let is_cached = match self.working_set.answer(key, hash) {
             Answer::Own(value) => return value.clone(),
-            answer => matches!(answer, Answer::CacheOrHost),
+            Answer::CacheOrHost => true,
+            Answer::HostAlone => false,
         };
         // If it takes heap for a long key, it does so whether the cache has the value or not.
         let host_key = HostKey::new(key);

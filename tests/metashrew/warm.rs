@@ -44,8 +44,11 @@ fn height_of(input: &[u8]) -> u32 {
     u32::from_le_bytes(*input.first_chunk().expect("a height is in front"))
 }
 
+/// A name, and a program.
+type Named = (&'static str, fn());
+
 /// The programs. Each takes its input before it reads the state.
-const PROGRAMS: [(&str, fn()); 7] = [
+const PROGRAMS: [Named; 7] = [
     ("a block", || {
         let input = input();
         note(0);
@@ -168,13 +171,20 @@ fn run(program: fn(), between: Between) -> Vec<Vec<u8>> {
     })
 }
 
+/// Whatever the host hands on, the program stores what it stores with nothing.
+fn stores_the_same(name: &str, program: fn(), with: &[Between]) {
+    let cold = run(program, Between::Nothing);
+    for between in with {
+        assert_eq!(run(program, *between), cold, "{name}: {between:?}");
+    }
+}
+
+const ANY: [Between; 3] = [Between::Image, Between::Instance, Between::Off];
+
 #[test]
 fn blocks_store_the_same_with_any_cache() {
     for (name, program) in PROGRAMS {
-        let cold = run(program, Between::Nothing);
-        for between in [Between::Image, Between::Instance, Between::Off] {
-            assert_eq!(run(program, between), cold, "{name}: {between:?}");
-        }
+        stores_the_same(name, program, &ANY);
     }
 }
 
@@ -188,8 +198,7 @@ fn what_is_read_before_the_input_is_not_of_another_branch() {
         write(&input);
         flush();
     };
-    let cold = run(program, Between::Nothing);
-    assert_eq!(run(program, Between::Image), cold);
+    stores_the_same("read before the input", program, &[Between::Image]);
 }
 
 /// Who never tells a height has no use of an image, and is not harmed by one.
@@ -203,10 +212,9 @@ fn blocks_that_tell_no_height_store_the_same_with_an_image() {
         note(1);
         reset();
     };
-    let cold = run(program, Between::Nothing);
-    assert_eq!(run(program, Between::Image), cold);
+    stores_the_same("no height", program, &[Between::Image]);
     // Nor is the next block that does.
-    let program = || {
+    let program: fn() = || {
         let input = host_interface::input();
         if input[4] == b'b' {
             note(0);
@@ -217,8 +225,7 @@ fn blocks_that_tell_no_height_store_the_same_with_an_image() {
         write(&input);
         flush();
     };
-    let cold = run(program, Between::Nothing);
-    assert_eq!(run(program, Between::Image), cold);
+    stores_the_same("a height now and then", program, &[Between::Image]);
 }
 
 /// Its own entries it finds again, and the next block none of them that could be another branch's.
@@ -239,8 +246,7 @@ fn what_is_stored_before_the_input_is_found_and_no_longer_than_it_holds() {
         write(&input);
         flush();
     };
-    let cold = run(program, Between::Nothing);
-    assert_eq!(run(program, Between::Image), cold);
+    stores_the_same("stored before the input", program, &[Between::Image]);
 }
 
 /// Writes a flush's pairs to a state. Keys and values are shorter than 128 bytes.
@@ -280,9 +286,6 @@ fn begin_and_note() -> [Arc<Vec<u8>>; 2] {
 fn note_now(key: &Arc<Vec<u8>>) {
     set(bytes("/now"), get(key.clone()));
 }
-
-/// A name, and a program.
-type Named = (&'static str, fn());
 
 /// A block's writes, in every way taken back or looked at again before the block ends.
 const LATER: [Named; 9] = [
@@ -370,9 +373,6 @@ const LATER: [Named; 9] = [
 #[test]
 fn what_the_host_still_holds_is_not_taken_for_what_it_holds_next() {
     for (name, program) in LATER {
-        let cold = run(program, Between::Nothing);
-        for between in [Between::Image, Between::Instance, Between::Off] {
-            assert_eq!(run(program, between), cold, "{name}: {between:?}");
-        }
+        stores_the_same(name, program, &ANY);
     }
 }

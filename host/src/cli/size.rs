@@ -17,8 +17,6 @@ use super::run::Memory;
 
 /// Capacities in the table, and tried with `--check`.
 const POINTS: usize = 10;
-/// Points of the hit ratio by which a recommended region may fall short of the best.
-const WITHIN: f64 = 1.0;
 /// What the prediction and a real run may differ by, in points of the hit ratio.
 const TOLERATED: f64 = 0.5;
 
@@ -141,7 +139,7 @@ fn inputs(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
 /// What was recorded.
 fn counts(prediction: &Prediction<'_>, blocks: usize) -> Vec<String> {
     let trace = prediction.trace();
-    let held = prediction.replay(prediction.within(WITHIN).capacity);
+    let held = prediction.replay(prediction.recommended().capacity);
     let mut lines = vec![
         format!("blocks          {}", grouped(blocks as u64)),
         format!("lookups         {}", grouped(prediction.strict().lookups())),
@@ -171,7 +169,7 @@ fn table(prediction: &Prediction<'_>, predicted: &[Point], measured: &[Point]) -
     } else {
         format!("{head} {:>10} {:>10}", "measured", "difference")
     }];
-    let recommended = prediction.within(WITHIN);
+    let recommended = prediction.recommended();
     for (at, point) in predicted.iter().enumerate() {
         let strict = prediction.strict().at(point.capacity);
         let mut line = format!(
@@ -196,12 +194,12 @@ fn table(prediction: &Prediction<'_>, predicted: &[Point], measured: &[Point]) -
 
 /// Whether lookups hit at all, or no region is better than another.
 fn hits(prediction: &Prediction<'_>) -> bool {
-    prediction.best().hit_ratio > WITHIN / 100.0
+    prediction.best().hit_ratio > Prediction::WITHIN / 100.0
 }
 
 /// What the plan should say of the region. Each value has been replayed.
 fn advice(prediction: &Prediction<'_>) -> Vec<String> {
-    let recommended = prediction.within(WITHIN);
+    let recommended = prediction.recommended();
     let best = prediction.best();
     if !hits(prediction) {
         return vec![format!(

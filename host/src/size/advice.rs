@@ -27,22 +27,18 @@ pub struct EntryAdvice {
 pub fn settable(prediction: &Prediction<'_>, recommended: &Point) -> Point {
     let in_pages = recommended.capacity.next_multiple_of(PAGE_BYTES);
     let few_more = (0..16).map(|more| in_pages + more * PAGE_BYTES);
-    let tried: Vec<Point> = [recommended.capacity.next_multiple_of(MIB)]
-        .into_iter()
-        .chain(few_more)
-        .map(|capacity| prediction.at(capacity))
-        .collect();
-    let serves = |point: &&Point| point.hit_ratio >= recommended.hit_ratio;
-    let best = || {
-        tried
-            .iter()
-            .max_by(|a, b| a.hit_ratio.total_cmp(&b.hit_ratio))
-    };
-    *tried
-        .iter()
-        .find(serves)
-        .or_else(best)
-        .unwrap_or(recommended)
+    // Each is a whole replay, and the first that serves is enough.
+    let mut best = prediction.at(recommended.capacity.next_multiple_of(MIB));
+    for capacity in few_more {
+        if best.hit_ratio >= recommended.hit_ratio {
+            break;
+        }
+        let point = prediction.at(capacity);
+        if point.hit_ratio >= best.hit_ratio {
+            best = point;
+        }
+    }
+    best
 }
 
 /// A better value for the plan's expected entry, if there is one.

@@ -64,6 +64,9 @@ pub struct Prediction<'a> {
 }
 
 impl<'a> Prediction<'a> {
+    /// Hundredths of the hit ratio by which a recommended region may fall short of the best.
+    pub const WITHIN: f64 = 1.0;
+
     /// The prediction for a plan with that expected entry. Takes n log n steps for n operations, and n for each capacity that is asked
     /// for.
     pub fn new(trace: &'a Trace, expected_entry: u32) -> Self {
@@ -195,6 +198,11 @@ impl<'a> Prediction<'a> {
         self.least_with(self.best().hit_ratio - points / 100.0)
     }
 
+    /// The capacity to recommend: the least one [`WITHIN`](Self::WITHIN) of the best.
+    pub fn recommended(&self) -> Point {
+        self.within(Self::WITHIN)
+    }
+
     /// The least capacity with that hit ratio, or the best one's.
     pub fn least_with(&self, hit_ratio: f64) -> Point {
         let serves = |steps: u64| self.serves(steps * STEP_BYTES, hit_ratio);
@@ -208,7 +216,7 @@ impl<'a> Prediction<'a> {
         let low = self.within(97.0 * best.hit_ratio).capacity / 4 * 3;
         let low = low.max(LEAST_BYTES);
         let high = best.capacity.max(low);
-        let recommended = self.within(1.0).capacity;
+        let recommended = self.recommended().capacity;
         let spread = |steps: usize| {
             let mut capacities = spread(low, high, steps);
             capacities.insert(recommended);
