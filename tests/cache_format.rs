@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{FormatError, HEADER_BYTES, RegionInfo, block_bytes, inspect};
-use steadfast_ops::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
+use steadfast_testkit::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
 
 #[test]
 fn a_host_reads_the_header_without_calling_the_guest() {

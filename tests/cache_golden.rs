@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use steadfast::cache::{Cache, Scope};
 use steadfast::region::FORMAT_VERSION;
-use steadfast_ops::cache::{Spec, region_with_bytes};
+use steadfast_testkit::cache::{Spec, region_with_bytes};
 
 const GOLDEN: &[u8] = include_bytes!("golden/region-1.bin");
 const CAPACITY: u32 = 12 << 10;

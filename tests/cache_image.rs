@@ -7,7 +7,7 @@ use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{
     Cold, HEADER_BYTES, Region, RegionInfo, Start, Status, inspect, seal, set_user_tag,
 };
-use steadfast_ops::cache::{
+use steadfast_testkit::cache::{
     Bytes, Checks, Grants, Oracle, Script, Spec, noise, region_holding, region_with_bytes, run_on,
 };
 

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::Cache;
 use steadfast::region::{HEADER_BYTES, RegionInfo, inspect};
-use steadfast_ops::cache::{Bytes, Spec, region_with_bytes};
+use steadfast_testkit::cache::{Bytes, Spec, region_with_bytes};
 
 /// A region whose index begins with half of its buckets or fewer: entries are expected to be small.
 fn open(spec: Spec) -> (Cache, Bytes) {

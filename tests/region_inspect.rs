@@ -5,7 +5,7 @@ use steadfast::cache::{Cache, Scope};
 use steadfast::region::{
     FormatError, Geometry, HEADER_BYTES, Region, RegionInfo, Status, Survey, empty, inspect,
 };
-use steadfast_ops::cache::{Bytes, Spec, region_with_bytes};
+use steadfast_testkit::cache::{Bytes, Spec, region_with_bytes};
 
 const CAPACITY: u32 = 20_000;
 

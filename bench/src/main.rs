@@ -14,9 +14,9 @@ mod parallel;
 mod pictures;
 mod process;
 mod replay;
+mod schedule;
 mod size;
 mod startup;
-mod turns;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::record::Record;
 use steadfast::region::{HEADER_BYTES, Start, inspect};
 use steadfast_host::engine::engine;
-use steadfast_ops::cache::{Script, Spec, apply, noise, open_once, region};
+use steadfast_testkit::cache::{Script, Spec, apply, noise, open_once, region};
 use wasm_tests::{RESULTS, TARGETS, path};
 use wasmtime::{Instance, InstancePre, Linker, Memory, Module, Store};
 

@@ -44,8 +44,7 @@ const GUESTS: [(&str, &str); 2] = [
 ];
 
 /// The packages whose tests run natively.
-const NATIVE: &str =
-    "--package steadfast --package steadfast-ops --package indexer --package xtask --all-features";
+const NATIVE: &str = "--package steadfast --package steadfast-testkit --package indexer --package xtask --all-features";
 
 /// Runs everything, stops at the first step that fails, and ends with the number of tests that ran.
 pub fn run(project: &Project) -> Result<()> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use steadfast_ops::reference::{Block, Transaction};
+use steadfast_testkit::reference::{Block, Transaction};
 use wasmtime::Module;
 
 use super::instance::{Batch, Instance, Op};
@@ -12,7 +12,7 @@ use super::script::{self, ROOM};
 use super::subject::{Subject, bounded};
 use super::{Options, Row, fit};
 use crate::figures::median;
-use crate::{inputs, parallel, turns};
+use crate::{inputs, parallel, schedule};
 
 const REPLAYS: u32 = 20;
 
@@ -177,7 +177,7 @@ pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Re
         Runner::fit(subject, subject.compile(&timed, "-2m")?, &script).context(subject.name)
     })?;
     for round in 0..ROUNDS {
-        for at in turns::of_round(round, runners.len()) {
+        for at in schedule::of_round(round, runners.len()) {
             runners[at].time(&script)?;
         }
     }

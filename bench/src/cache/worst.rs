@@ -12,7 +12,7 @@ use super::race::NO_CEILING;
 use super::subject::{Subject, bounded};
 use super::{Options, Row, script};
 use crate::parallel;
-use steadfast_ops::cache::{chosen_key, colliding_keys};
+use steadfast_testkit::cache::{chosen_key, colliding_keys};
 
 pub use by_size::by_size;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{Context as _, Result, ensure};
 use steadfast::region::block_bytes;
 use steadfast_host::{Digest, Input, StateHasher};
-use steadfast_ops::reference::{Counts, Indexer};
+use steadfast_testkit::reference::{Counts, Indexer};
 
 use crate::inputs;
 

@@ -1,7 +1,7 @@
 //! What came of a run, its figures, and what is wrong with it.
 
 use steadfast_host::{CacheUse, Digest, Span};
-use steadfast_ops::reference::Counts;
+use steadfast_testkit::reference::Counts;
 
 use super::expected::Expected;
 use super::scenario::Scenario;

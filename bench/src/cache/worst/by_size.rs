@@ -12,7 +12,7 @@ use super::super::{Options, Row};
 use super::{ATTACKED_BYTES, BYTES, CHOSEN_KEYS, OPERATIONS, Worst, counting_engine, draw_op};
 use crate::figures::Figures;
 use crate::parallel;
-use steadfast_ops::cache::{chosen_key, colliding_keys};
+use steadfast_testkit::cache::{chosen_key, colliding_keys};
 
 /// Values of one size.
 struct Class {

@@ -1,8 +1,8 @@
-//! Mutates images of regions, so many times in each way: `cargo run --release --package steadfast-ops --example image-soak -- COUNT [SEED]`.
+//! Mutates images of regions, so many times in each way: `cargo run --release --package steadfast-testkit --example image-soak -- COUNT [SEED]`.
 
 use std::env::args;
 
-use steadfast_ops::cache::{Cover, Damage, Fates, soak};
+use steadfast_testkit::cache::{Cover, Damage, Fates, soak};
 
 fn main() {
     let mut numbers = args()

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use steadfast_ops::heap::{Span, soak};
+use steadfast_testkit::heap::{Span, soak};
 
 /// As an indexer's heap: sizes up to 100 kB in 16 MiB.
 const PAGES: usize = 256;

@@ -4,7 +4,7 @@
 //! down, and it parses a block whole before it touches the state. What the two disagree on, one of them has wrong.
 //!
 //! ```
-//! use steadfast_ops::reference::{Block, Indexer};
+//! use steadfast_testkit::reference::{Block, Indexer};
 //!
 //! let raw = bitcoin_test_data::blocks::mainnet_702861();
 //! let block = Block::decode(raw)?;
@@ -13,7 +13,7 @@
 //! let mut indexer = Indexer::default();
 //! indexer.index(702_861, raw)?;
 //! assert!(indexer.state.len() > 2500);
-//! # Ok::<(), steadfast_ops::reference::Refused>(())
+//! # Ok::<(), steadfast_testkit::reference::Refused>(())
 //! ```
 
 use sha2::{Digest, Sha256};

@@ -3,7 +3,7 @@
 
 use steadfast::cache::Cache;
 use steadfast::region::block_bytes;
-use steadfast_ops::cache::{Mix, Spec, noise, region};
+use steadfast_testkit::cache::{Mix, Spec, noise, region};
 
 const CAPACITY: u32 = 4 << 20;
 

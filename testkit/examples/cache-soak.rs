@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use steadfast_ops::cache::{Checks, Script, Spec, noise, run_once};
+use steadfast_testkit::cache::{Checks, Script, Spec, noise, run_once};
 
 /// Operations on one cache.
 const ROUND: u64 = 4_000_000;

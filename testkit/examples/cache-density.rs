@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use steadfast::cache::Cache;
-use steadfast_ops::cache::{Mix, Spec, region};
+use steadfast_testkit::cache::{Mix, Spec, region};
 
 const CAPACITY: u32 = 64 << 20;
 
