@@ -308,6 +308,11 @@ fn a_view_is_printed_in_hexadecimal() {
     let view = |more: &[&str]| steadfast(&[&["view", &module, "--db", &db], more].concat());
     let output = view(&["--view", "n", "--input-hex", "AaBb", "--height", "258"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "02010000aabb78\n");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let output = view(&["--view", "n"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0000000078\n");
+    let warning = String::from_utf8_lossy(&output.stderr);
+    assert!(warning.contains("asked at height 0"), "{output:?}");
     one_line_with(&view(&["--view", "m"]), &["no function `m`"]);
     one_line_with(
         &view(&["--view", "n", "--input-hex", "abc"]),
