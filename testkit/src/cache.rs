@@ -105,23 +105,10 @@ pub fn run_on<S: Iterator<Item = u8>>(
     limit: u64,
     checks: Checks,
 ) -> Result<Summary, Mismatch> {
-    let mut scope = Scope::Main;
-    let mut digest = Digest(0);
-    let mut steps = 0;
-    while steps < limit {
-        let Some(op) = script.next() else { break };
-        if let Op::Enter(entered) = op {
-            scope = entered;
-        }
-        let checked = step(cache, oracle, scope, &op, &mut digest)
-            .and_then(|()| check(cache, oracle, steps, checks));
-        checked.map_err(|what| Mismatch {
-            step: steps,
-            op: op.to_string(),
-            what,
-        })?;
-        steps += 1;
-    }
+    let (steps, mut digest) = play(script, limit, |number, scope, op, digest| {
+        step(cache, oracle, scope, op, digest)?;
+        check(cache, oracle, number, checks)
+    })?;
     check(cache, oracle, 0, Checks::FULL).map_err(|what| Mismatch {
         step: steps,
         op: "the end".into(),
@@ -140,8 +127,36 @@ pub fn run_on<S: Iterator<Item = u8>>(
     })
 }
 
+/// Carries out a script's operations, each with its number and in its scope. Answers how many there were.
+fn play<S: Iterator<Item = u8>>(
+    script: &mut Script<S>,
+    limit: u64,
+    mut step: impl FnMut(u64, Scope, &Op, &mut Digest) -> Result<(), String>,
+) -> Result<(u64, Digest), Mismatch> {
+    let mut scope = Scope::Main;
+    let mut digest = Digest(0);
+    let mut steps = 0;
+    while steps < limit {
+        let Some(op) = script.next() else { break };
+        if let Op::Enter(entered) = op {
+            scope = entered;
+        }
+        step(steps, scope, &op, &mut digest).map_err(|what| Mismatch {
+            step: steps,
+            op: op.to_string(),
+            what,
+        })?;
+        steps += 1;
+    }
+    Ok((steps, digest))
+}
+
+/// Whether a check that is made after every so many operations is made now.
+fn is_due(every: u64, step: u64) -> bool {
+    every != 0 && step.is_multiple_of(every)
+}
+
 fn check(cache: &Cache, oracle: &Oracle, step: u64, checks: Checks) -> Result<(), String> {
-    let due = |every: u64| every != 0 && step.is_multiple_of(every);
     if cache.len() != oracle.len() {
         return Err(format!(
             "{} entries, the oracle has {}",
@@ -149,10 +164,10 @@ fn check(cache: &Cache, oracle: &Oracle, step: u64, checks: Checks) -> Result<()
             oracle.len()
         ));
     }
-    if due(checks.validate_every) {
+    if is_due(checks.validate_every, step) {
         cache.validate().map_err(|fault| fault.to_string())?;
     }
-    if due(checks.compare_every) {
+    if is_due(checks.compare_every, step) {
         oracle.compare(cache)?;
     }
     Ok(())

@@ -8,7 +8,6 @@ mod debian;
 mod embedder;
 mod guests;
 mod licences;
-mod lock;
 mod mutants;
 mod optional;
 mod own_host;

@@ -6,7 +6,6 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::lock;
 use crate::project::Project;
 use crate::shell;
 use crate::step::step;
@@ -31,9 +30,10 @@ fn node() -> Result<()> {
 
 /// Installs `wasm-bindgen-test-runner`, whose version must be the crate's own.
 fn wasm_bindgen(project: &Project) -> Result<()> {
-    let version = lock::version(project.root(), "wasm-bindgen")?;
+    let id = shell::output(&mut project.cargo(["pkgid", "wasm-bindgen"]))?;
+    let (_, version) = id.trim().rsplit_once('@').context("no version")?;
     let runner = project.tools().join("bin").join(RUNNER);
-    if told(Command::new(runner).arg("--version")).as_deref() == Some(&*version) {
+    if told(Command::new(runner).arg("--version")).as_deref() == Some(version) {
         return Ok(());
     }
     step(&format!("{RUNNER} {version} (a few minutes)"), || {

@@ -9,7 +9,7 @@ use wasmtime::Module;
 
 use super::instance::{Batch, Instance, Op};
 use super::script::{self, ROOM};
-use super::subject::{Subject, bounded};
+use super::subject::Subject;
 use super::{Options, Row, fit};
 use crate::figures::median;
 use crate::{inputs, parallel, schedule};
@@ -173,7 +173,7 @@ pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Re
     let script = Script::of(&blocks(&options.input)?)?;
     let engine = |fuel| steadfast_host::engine::engine(fuel).map_err(|error| anyhow!("{error:?}"));
     let (timed, counted) = (engine(false)?, engine(true)?);
-    let mut runners = parallel::each(bounded(subjects), |subject| {
+    let mut runners = parallel::each(subjects.to_vec(), |subject| {
         Runner::fit(subject, subject.compile(&timed, "-2m")?, &script).context(subject.name)
     })?;
     for round in 0..ROUNDS {
@@ -181,7 +181,7 @@ pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Re
             runners[at].time(&script)?;
         }
     }
-    let peers = runners.iter().filter(|runner| runner.subject.is_peer());
+    let peers = runners.iter().filter(|runner| !runner.subject.is_ours());
     let best = peers
         .min_by(|a, b| middle(&a.ns).total_cmp(&middle(&b.ns)))
         .map(|best| best.ns.clone());

@@ -163,7 +163,7 @@ fn check(runners: &[Runner<'_>], place: &Place<'_>, before: &Work, rounds: &[Wor
 fn report(runners: &[Runner<'_>], rounds: &[Work], row: &mut Row<'_>) {
     let best = runners
         .iter()
-        .filter(|runner| runner.subject.is_peer())
+        .filter(|runner| !runner.subject.is_ours())
         .min_by(|a, b| a.middle().total_cmp(&b.middle()));
     let looks_up = rounds[0].op != Op::Insert;
     let total: usize = rounds.iter().map(|work| work.numbers.len()).sum();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use steadfast::cache::{Cache, Lookup, Pool, Scope};
 
-use super::{Checks, Digest, Mismatch, Op, Script, Summary};
+use super::{Checks, Digest, Mismatch, Op, Script, Summary, is_due, play};
 
 /// What a cache was told last.
 #[derive(Debug, Default)]
@@ -76,29 +76,16 @@ pub fn run_told<S: Iterator<Item = u8>>(
     limit: u64,
     checks: Checks,
 ) -> Result<Summary, Mismatch> {
-    let mut scope = Scope::Main;
-    let mut digest = Digest(0);
-    let mut steps = 0;
-    while steps < limit {
-        let Some(op) = script.next() else { break };
-        if let Op::Enter(entered) = op {
-            scope = entered;
+    let (steps, digest) = play(script, limit, |number, scope, op, digest| {
+        step(cache, told, scope, op, digest)?;
+        if is_due(checks.validate_every, number) {
+            cache.validate().map_err(|fault| fault.to_string())?;
         }
-        let due = |every: u64| every != 0 && steps.is_multiple_of(every);
-        let mut checked = step(cache, told, scope, &op, &mut digest);
-        if due(checks.validate_every) {
-            checked = checked.and_then(|()| cache.validate().map_err(|fault| fault.to_string()));
+        if is_due(checks.compare_every, number) {
+            told.compare(cache)?;
         }
-        if due(checks.compare_every) {
-            checked = checked.and_then(|()| told.compare(cache));
-        }
-        checked.map_err(|what| Mismatch {
-            step: steps,
-            op: op.to_string(),
-            what,
-        })?;
-        steps += 1;
-    }
+        Ok(())
+    })?;
     Ok(Summary {
         steps,
         digest: digest.0,
