@@ -379,3 +379,100 @@ mod elsewhere {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::ptr::null_mut;
+
+    use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+    use rustix::param::page_size;
+
+    use super::Pages;
+
+    /// Private anonymous memory as an engine has it: reserved whole, and made accessible in steps.
+    struct Memory(&'static mut [u8]);
+
+    impl Memory {
+        const PAGES: usize = 12;
+
+        fn new() -> Memory {
+            let len = Self::PAGES * page_size();
+            // SAFETY: new pages, wherever the system likes, which live until the value is dropped.
+            let bytes = unsafe {
+                let access = ProtFlags::READ | ProtFlags::WRITE;
+                let start = mmap_anonymous(null_mut(), len, access, MapFlags::PRIVATE).unwrap();
+                std::slice::from_raw_parts_mut(start.cast::<u8>(), len)
+            };
+            Memory(bytes)
+        }
+
+        fn pages(&self) -> Vec<u8> {
+            let firsts = self.0.chunks(page_size()).map(|page| page[7]);
+            firsts.collect()
+        }
+
+        /// Makes the system keep a page as a mapping of its own.
+        fn split_at(&mut self, page: usize) {
+            let part = &mut self.0[page * page_size()..][..page_size()];
+            // SAFETY: our own page.
+            unsafe { libc::madvise(part.as_mut_ptr().cast(), part.len(), libc::MADV_NOHUGEPAGE) };
+            // SAFETY: as above.
+            unsafe {
+                let all = MprotectFlags::READ | MprotectFlags::WRITE;
+                mprotect(part.as_mut_ptr().cast(), part.len(), all).unwrap();
+            }
+        }
+    }
+
+    impl Drop for Memory {
+        fn drop(&mut self) {
+            // SAFETY: our own pages, to which nobody refers any more.
+            unsafe { munmap(self.0.as_mut_ptr().cast(), self.0.len()).unwrap() };
+        }
+    }
+
+    #[test]
+    fn pages_move_there_and_back_however_the_system_maps_them() {
+        for splits in [&[][..], &[0], &[11], &[3, 7], &[1, 2, 3, 5, 8]] {
+            let mut memory = Memory::new();
+            for (number, page) in memory.0.chunks_mut(page_size()).enumerate() {
+                page.fill(number as u8 + 1);
+            }
+            for &page in splits {
+                memory.split_at(page);
+            }
+            let before = memory.0.to_vec();
+            for turn in 0..3 {
+                // SAFETY: private anonymous memory of our own.
+                let mut held = unsafe { Pages::take(memory.0) }.unwrap();
+                assert!(memory.0.iter().all(|&byte| byte == 0), "{splits:?}");
+                assert_eq!(held.bytes(), before, "{splits:?}");
+                held.bytes_mut()[0] = 1;
+                memory = Memory::new();
+                memory.split_at(turn);
+                // SAFETY: as above.
+                unsafe { held.put(memory.0) }.unwrap();
+                assert_eq!(memory.0, before, "{splits:?}");
+            }
+            // A shorter room takes the first pages.
+            // SAFETY: as above.
+            let held = unsafe { Pages::take(memory.0) }.unwrap();
+            let mut memory = Memory::new();
+            // SAFETY: as above.
+            unsafe { held.put(&mut memory.0[..5 * page_size()]) }.unwrap();
+            assert_eq!(memory.pages(), [1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0]);
+        }
+    }
+
+    #[test]
+    fn what_does_not_consist_of_whole_pages_is_refused() {
+        let memory = Memory::new();
+        // SAFETY: refused before anything is moved.
+        let refused = unsafe { Pages::take(&mut memory.0[1..=page_size()]) };
+        assert!(refused.is_err());
+        // SAFETY: as above.
+        let refused = unsafe { Pages::take(&mut memory.0[..100]) };
+        assert!(refused.is_err());
+        assert!(memory.0.iter().all(|&byte| byte == 0));
+    }
+}

@@ -3,6 +3,7 @@
 use steadfast::format::inspect;
 
 use super::{AsOf, BlockTag, ImageError, RegionImage, module_digest};
+use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 use crate::held::{HeldRegion, OwnPages};
 
@@ -109,7 +110,7 @@ impl ImageExchange {
             Published::Held(held) => {
                 let Some(pages) = self.moves else { return 0 };
                 // What stands above the region is not the guest's.
-                let end = u64::from(ptr) + u64::from(capacity);
+                let end = (u64::from(ptr) + u64::from(capacity)).next_multiple_of(PAGE_BYTES);
                 let end = memory.len().min(usize::try_from(end).unwrap_or(usize::MAX));
                 held.put(&mut memory[..end], pages)
             }
