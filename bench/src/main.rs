@@ -3,6 +3,7 @@
 mod cache;
 mod demo;
 mod figures;
+mod growing;
 mod guests;
 mod heap;
 mod images;
@@ -17,6 +18,7 @@ mod replay;
 mod schedule;
 mod size;
 mod startup;
+mod warm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -73,6 +75,8 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
+    /// Handing the cache from one block's instance to the next: kept, moved, copied, or not at all.
+    Warm(warm::Options),
     /// Bytes that the crate adds to a small module.
     Size,
     /// Draws the pictures of the documentation that show a run of the indexer.
@@ -112,6 +116,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Bench::Load(options) => load::measure(&options, &mut figures)?,
         Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
+        Bench::Warm(options) => warm::measure(&options, &mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Pictures { directory } => return pictures::draw_all(&directory),
         Bench::Resident { guest } => return startup::print_resident(&guest),

@@ -244,7 +244,7 @@ impl Exchange {
     }
 
     fn load_image(&mut self, memory: &mut [u8], pointer: u32, capacity: u32) -> i32 {
-        let images = self.images.as_ref();
+        let images = self.images.as_mut();
         images.map_or(0, |images| images.load(memory, pointer, capacity))
     }
 
