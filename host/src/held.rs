@@ -10,7 +10,7 @@
 //! └────────┘                                              └────────┘
 //! ```
 //!
-//! With `image/buffer.rs` and `share.rs`, this file has all the `unsafe` code of the crate.
+//! The `unsafe` code of the crate is here, in `image/buffer.rs` and in `share.rs`.
 #![allow(unsafe_code)]
 
 use steadfast::format::{
