@@ -369,6 +369,11 @@ fn an_image_keeps_the_tag_and_the_identity() {
         assert!(!start_of(&spec, &image).is_warm());
         image[80] ^= 1;
     }
+    // Nothing covers an open one, before and after.
+    seal(&mut image, Status::Open).unwrap();
+    set_user_tag(&mut image, &tag).unwrap();
+    let (tagged, _) = opened(&spec, &image);
+    assert_eq!((tagged.start(), tagged.user_tag()), (Start::Walked, tag));
     assert!(set_user_tag(&mut image[..100], &tag).is_err());
 }
 

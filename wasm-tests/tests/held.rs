@@ -150,6 +150,20 @@ fn what_is_held_is_what_an_image_has() {
         (held.address(), held.module()),
         (image.address(), image.module())
     );
+    // A tag covers nothing more than the tag.
+    let mut held = held;
+    let block = BlockTag {
+        chain: *b"main",
+        height: FIRST,
+        hash: [7; 32],
+    };
+    held.set_tag(block);
+    let tagged = held.image().unwrap();
+    assert_eq!(
+        (tagged.tag(), held.info().status),
+        (Some(block), Status::Open)
+    );
+    assert_eq!(tagged.info().entries, image.info().entries);
     // Both lead to the same next block.
     let by_image = runner.start_warm(&blocks[1], &state, Some(&image)).unwrap();
     let held = runner.start_held(&blocks[1], &state, Some(held)).unwrap();

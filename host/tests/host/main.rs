@@ -11,4 +11,5 @@ mod memory;
 mod own_linker;
 mod share;
 mod verify;
+mod warm;
 mod wasi;
