@@ -9,7 +9,7 @@
 //! ```text
 //! ceiling, digest, engine, input, limits, output, plot, state <- trace
 //!   <- image <- metashrew <- wasi <- context, guest, guest_record, proposal
-//!   <- held, observe, report, share, trap <- run, exec, prometheus <- table <- map, size
+//!   <- held, observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size
 //! ```
 //!
 //! # Features
@@ -23,12 +23,15 @@
 //! | `wasi` | modules that import WASI preview 1, and plain commands: `exec` |
 //! | `redb` | a state in a file: `RedbState` |
 //! | `pictures` | `plot`, `size::draw`, and the map as SVG and HTML |
+//! | `check` | `check`: what can be told of a module without running it |
 //! | `verify` | `verify`, with the engines beside wasmtime |
 //! | `cli` | the command, with all of them |
 
 #![deny(unsafe_code)]
 
 pub mod ceiling;
+#[cfg(feature = "check")]
+pub mod check;
 pub mod config;
 mod context;
 mod digest;

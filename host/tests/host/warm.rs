@@ -9,11 +9,11 @@ use serde_json::Value;
 const FIRST: u32 = 702_861;
 const BLOCKS: u32 = 3;
 
-/// The example indexer.
-fn module() -> PathBuf {
+/// A module that `cargo xtask guests` builds.
+pub fn guest(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    let path = target.join("guests/indexer_metashrew.wasm");
+    let path = target.join("guests").join(name).with_extension("wasm");
     assert!(
         path.exists(),
         "{}: run `cargo xtask guests`",
@@ -45,7 +45,7 @@ fn blocks(directory: &Path) -> Vec<PathBuf> {
 fn run(inputs: &[PathBuf], more: &[&str]) -> (u64, Value, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_steadfast"))
         .arg("run")
-        .arg(module())
+        .arg(guest("indexer_metashrew"))
         .arg("--input")
         .args(inputs)
         .args(["--json", "--ceiling", "512MiB"])
