@@ -1,4 +1,4 @@
-//! How hashes spread keys as indexers have them: paths with little-endian counters. 1.0 is what chance would do.
+//! How hashes spread keys as indexers have them: paths and counters. 1.0 is what chance would do.
 //!
 //! In a module: `cargo build --release --target wasm32-wasip1 -p steadfast-testkit --example hash-spread`, and
 //! `steadfast exec target/wasm32-wasip1/release/examples/hash-spread.wasm`. There `usize` is smaller, and some hashes are others.
@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
 use rapidhash::v3::rapidhash_v3;
 use rustc_hash::FxHasher;
+use steadfast::cache::hash;
 use xxhash_rust::xxh64::xxh64;
 
 const KEYS: u32 = 1 << 20;
@@ -21,7 +22,7 @@ const GROUP_BITS: u32 = 10;
 
 type Form = fn(u32) -> Vec<u8>;
 
-const FORMS: [(&str, Form); 5] = [
+const FORMS: [(&str, Form); 10] = [
     ("path, counter", |n| {
         [b"/block/by-height/", &n.to_le_bytes()[..]].concat()
     }),
@@ -38,11 +39,27 @@ const FORMS: [(&str, Form); 5] = [
     ("zeros, counter, zeros", |n| {
         [&[0; 11][..], &n.to_le_bytes(), &[0; 21]].concat()
     }),
+    ("outpoint", |n| {
+        [b"/outpoint/", &[0x5A; 32][..], &n.to_le_bytes()].concat()
+    }),
+    ("path of text", |n| {
+        format!("/blocks/by-height/{n}/transactions").into_bytes()
+    }),
+    ("counter from the top", |n| n.to_be_bytes().to_vec()),
+    ("two of them, wide", |n| {
+        let counters = [n >> 10, n & 0x3FF].map(|part| u64::from(part).to_be_bytes());
+        [b"/height/to/index", &counters.as_flattened()[..]].concat()
+    }),
+    ("five of them, small", |n| {
+        let counters = [0, 4, 8, 12, 16].map(|shift| (n >> shift & 15).to_be_bytes());
+        counters.as_flattened().to_vec()
+    }),
 ];
 
 type Hash = fn(&[u8]) -> u64;
 
-const HASHES: [(&str, Hash); 4] = [
+const HASHES: [(&str, Hash); 5] = [
+    ("steadfast", hash),
     ("xxh64", |key| xxh64(key, 0)),
     ("rustc-hash", |key| {
         let mut hasher = FxHasher::default();

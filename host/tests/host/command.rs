@@ -362,8 +362,8 @@ fn stats_reads_a_file_that_holds_a_memory_or_a_region() {
     assert!(text.contains("nothing allocated yet"), "{output:?}");
 }
 
-/// A region of the format's version 1, as it stands in an instance.
-const REGION: &[u8] = include_bytes!("../../../tests/golden/region-1.bin");
+/// A region, as it stands in an instance.
+const REGION: &[u8] = include_bytes!("../../../tests/golden/region-2.bin");
 
 fn json(arguments: &[&str]) -> serde_json::Value {
     let output = steadfast(&[arguments, &["--json"]].concat());
