@@ -5,6 +5,7 @@ mod bench;
 mod browser;
 mod clang;
 mod debian;
+mod demo;
 mod embedder;
 mod guests;
 mod licences;
@@ -115,8 +116,8 @@ fn run(task: Task) -> Result<()> {
             json,
         } => {
             let project = Project::set_up(toolchain)?;
-            guests::indexers(&project)?;
-            bench::demo(&project, &input, json)
+            guests::demo(&project)?;
+            demo::run(&project, &input, json)
         }
         Task::Port => {
             let project = Project::set_up(None)?;

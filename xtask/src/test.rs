@@ -107,7 +107,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
 
 /// The packages whose tests run modules under engines; the same in each command, so that the engine is built once.
 const ENGINES: &str =
-    "--release --package steadfast-host --package wasm-tests --package steadfast-bench";
+    "--release --package steadfast-host --package wasm-tests --package demo --package steadfast-bench";
 
 fn rustfmt(project: &Project) -> Result<()> {
     check(project, "rustfmt", "fmt --all --check")
