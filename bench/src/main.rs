@@ -1,6 +1,7 @@
 //! Measures steadfast beside its peers, in one run, and prints what it measured.
 
 mod cache;
+mod growing;
 mod guests;
 mod heap;
 mod images;
@@ -15,6 +16,7 @@ mod replay;
 mod schedule;
 mod size;
 mod startup;
+mod warm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -66,6 +68,8 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
+    /// Handing the cache from one block's instance to the next: kept, moved, copied, or not at all.
+    Warm(warm::Options),
     /// Bytes that the crate adds to a small module.
     Size,
     /// Draws the pictures of the documentation that show a run of the indexer.
@@ -104,6 +108,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Bench::Load(options) => load::measure(&options, &mut figures)?,
         Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
+        Bench::Warm(options) => warm::measure(&options, &mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Pictures { directory } => return pictures::draw_all(&directory),
         Bench::Resident { guest } => return startup::print_resident(&guest),

@@ -1,5 +1,6 @@
 //! The subcommands.
 
+pub mod check;
 pub mod exec;
 pub mod map;
 mod memory_file;

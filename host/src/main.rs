@@ -26,6 +26,7 @@ enum Command {
         #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    Check(cli::check::Arguments),
     Map(cli::map::Arguments),
     Stats(cli::stats::Arguments),
     Size(cli::size::Arguments),
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Verify { .. } => Err(anyhow::anyhow!(
             "this build is without `verify`: build steadfast-host with its feature `verify`"
         )),
+        Command::Check(arguments) => cli::check::check(&arguments),
         Command::Map(arguments) => cli::map::map(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Stats(arguments) => cli::stats::stats(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Size(arguments) => cli::size::size(&arguments).map(|()| ExitCode::SUCCESS),

@@ -5,8 +5,8 @@ use std::fs;
 use steadfast::record::Record;
 use steadfast::region::{Cold, Start, Status, inspect};
 use steadfast_host::{
-    BlockReport, Chain, Compression, Digest, Finished, ImageError, Input, MemoryState, Output,
-    RegionImage, RunConfig, Runner, state_digest,
+    AsOf, BlockReport, Chain, Compression, Digest, Finished, ImageError, Input, MemoryState,
+    Output, RegionImage, RunConfig, Runner, state_digest,
 };
 use wasm_tests::indexer;
 use xxhash_rust::xxh64::xxh64;

@@ -8,7 +8,7 @@ use crate::step::step;
 
 /// What must build, beside all features, which the other steps take. Wasmtime is checked, not
 /// compiled, twice more for it: the features of what it depends on are not the same everywhere.
-const FEATURES: [&str; 6] = ["", "redb", "pictures", "wasi", "verify", "cli"];
+const FEATURES: [&str; 7] = ["", "check", "redb", "pictures", "wasi", "verify", "cli"];
 
 /// What none of them but its own feature builds.
 const LEFT_OUT: [&str; 9] = [
