@@ -1,8 +1,6 @@
 //! Measures steadfast beside its peers, in one run, and prints what it measured.
 
 mod cache;
-mod demo;
-mod figures;
 mod growing;
 mod guests;
 mod heap;
@@ -27,6 +25,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use figures::Figures;
+use steadfast_testkit::figures;
 
 #[derive(Parser)]
 #[command(about = "Measures steadfast beside its peers")]
@@ -40,12 +39,6 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// The indexers on a real block, under every kind of memory that a host may grant; fails if anybody can tell the difference.
-    Demo {
-        /// Blocks to index in this order: raw, or with the height in front as a little-endian u32; mainnet block 702,861 without any.
-        #[arg(long, num_args = 1.., value_name = "FILE")]
-        input: Vec<PathBuf>,
-    },
     /// The cache against other crates' caches, on std's allocator.
     Cache(cache::Options),
     /// The heap against the allocators that a guest could pick instead, on the same workloads.
@@ -105,7 +98,6 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     let mut figures = Figures::default();
     match arguments.bench {
-        Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
         Bench::Cache(options) => cache::measure(&options, &mut figures)?,
         Bench::Heap(options) => {
             heap::measure(&options, &mut figures)?;

@@ -7,6 +7,7 @@ mod memory_file;
 pub mod run;
 pub mod size;
 pub mod stats;
+#[cfg(feature = "verify")]
 pub mod verify;
 pub mod view;
 mod warm;

@@ -14,9 +14,9 @@
 //!
 //! # Features
 //!
-//! `cli`, on by default, is the command `steadfast` and has all others with it. An embedder turns
-//! the default features off: what is left compiles modules with wasmtime, runs those with
-//! metashrew's imports, and keeps and shares images.
+//! `cli` and `verify` are on by default. An embedder turns the default features off: what is left
+//! compiles modules with wasmtime's Cranelift, runs those with metashrew's imports, and keeps and
+//! shares images.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -24,8 +24,8 @@
 //! | `redb` | a state in a file: `RedbState` |
 //! | `pictures` | `plot`, `size::draw`, and the map as SVG and HTML |
 //! | `check` | `check`: what can be told of a module without running it |
-//! | `verify` | `verify`, with the engines beside wasmtime |
-//! | `cli` | the command, with all of them |
+//! | `verify` | `verify`, with the engines beside Cranelift; and `wasi` |
+//! | `cli` | the command `steadfast`, with all of them but `verify` |
 
 #![deny(unsafe_code)]
 

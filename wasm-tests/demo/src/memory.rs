@@ -5,8 +5,6 @@ use steadfast::{Plan, Policy};
 use steadfast_host::ceiling::{MAX_CEILING, PAGE_BYTES};
 use steadfast_host::{Output, RunConfig};
 
-use super::expected::Expected;
-
 const MIB: u64 = 1 << 20;
 
 /// Bytes of the environment variable that the WASI module does not read.
@@ -22,6 +20,9 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// All of them; the one whose instance can be kept comes last.
+    pub const ALL: [Subject; 2] = [Subject::Wasi, Subject::Metashrew];
+
     /// What figures call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,8 +62,8 @@ pub struct Scenario {
     pub entries: Option<u32>,
 }
 
-/// All scenarios for one module.
-pub fn scenarios(subject: Subject, plan: &Plan, expected: &Expected) -> Vec<Scenario> {
+/// All scenarios for one module, which index a state with entries of at least so many bytes.
+pub fn scenarios(subject: Subject, plan: &Plan, least_entry_bytes: u32) -> Vec<Scenario> {
     let base = plan.region_base().get();
     let with = |row, change: &dyn Fn(&mut RunConfig)| {
         let mut config = subject.config();
@@ -78,7 +79,7 @@ pub fn scenarios(subject: Subject, plan: &Plan, expected: &Expected) -> Vec<Scen
         }
     };
     let ceiling = |row, bytes| with(row, &|config| config.ceiling = bytes);
-    let one_entry = one_entry(plan, expected);
+    let one_entry = one_entry(plan, least_entry_bytes);
     let mut scenarios = vec![
         ceiling("ceiling-4g", MAX_CEILING),
         ceiling("ceiling-1g", 1024 * MIB),
@@ -105,8 +106,8 @@ pub fn scenarios(subject: Subject, plan: &Plan, expected: &Expected) -> Vec<Scen
 }
 
 /// The largest region that has no room for two entries of the state: a byte less than the two smallest would take.
-fn one_entry(plan: &Plan, expected: &Expected) -> u32 {
-    let arena = 2 * expected.least_entry_bytes - 1;
+fn one_entry(plan: &Plan, least_entry_bytes: u32) -> u32 {
+    let arena = 2 * least_entry_bytes - 1;
     let holds = |limit: &u32| {
         Geometry::new(*limit, plan.expected_entry())
             .is_some_and(|geometry| limit - geometry.arena_start >= arena)
@@ -117,15 +118,9 @@ fn one_entry(plan: &Plan, expected: &Expected) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use steadfast_host::Digest;
 
     fn all(subject: Subject) -> Vec<Scenario> {
-        let expected = Expected {
-            state: Digest([0; 32]),
-            counts: Vec::new(),
-            least_entry_bytes: 58,
-        };
-        scenarios(subject, &Plan::DEFAULT, &expected)
+        scenarios(subject, &Plan::DEFAULT, 58)
     }
 
     #[test]
