@@ -263,9 +263,10 @@ impl RegionImage {
     /// Says which block the image is as of: the last one that has been written to the state. It is kept in the image's header, in
     /// files too. Constant cost, unless other clones have the same bytes.
     pub fn set_tag(&mut self, tag: BlockTag) {
-        self.info.user_tag = tag.to_bytes();
         let bytes = Arc::make_mut(&mut self.buffer).bytes_mut();
-        set_user_tag(bytes, &self.info.user_tag).expect("an image begins with a header");
+        self.info = set_user_tag(bytes, &tag.to_bytes())
+            .and_then(|()| inspect(bytes))
+            .expect("an image begins with a header");
     }
 
     /// Brings the image to the block on which the next one builds: leaves it as it is where it is as of that block, and

@@ -1,6 +1,7 @@
 //! What came of a run, its figures, and what is wrong with it.
 
-use steadfast_host::{CacheUse, Digest, Span};
+use steadfast::format::Stats;
+use steadfast_host::{Digest, Span};
 use steadfast_ops::reference::Counts;
 
 use super::expected::Expected;
@@ -36,7 +37,7 @@ pub struct BlockOutcome {
     /// Where the region begins.
     pub region_start: u32,
     /// The cache, for an instance that had one.
-    pub cache: Option<CacheUse>,
+    pub cache: Option<Stats>,
     /// What the module logged.
     pub output: String,
 }
@@ -158,10 +159,10 @@ mod tests {
             heap: Span { start: 1, bytes: 2 },
             c_heap: Span { start: 3, bytes: 0 },
             region_start: 3,
-            cache: Some(CacheUse {
+            cache: Some(Stats {
                 entries: 1,
                 inserts: 5,
-                ..CacheUse::default()
+                ..Stats::default()
             }),
             output: logged(&COUNTS),
         };
