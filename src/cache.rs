@@ -22,7 +22,6 @@ mod open;
 mod recency;
 mod scope;
 mod scoped;
-mod stats;
 mod store;
 mod sweep;
 mod tag_match;
@@ -39,10 +38,9 @@ pub use iter::{Entries, Iter};
 pub use open::{open_cache, open_cache_with};
 pub use scope::{Pool, Scope};
 pub use scoped::{Lookup, Scoped};
-pub use stats::Stats;
 
 use crate::region::USER_TAG_BYTES;
-pub use crate::region::{Cold, PoolInfo, Region, RegionTaken, Start};
+pub use crate::region::{Cold, Figure, Kind, PoolInfo, Region, RegionTaken, Start, Stats};
 use contents::Contents;
 use store::Store;
 
@@ -315,7 +313,7 @@ impl Cache {
     /// Counters and sizes of all pools together. They depend on the memory that the host grants.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.contents().map_or_else(Stats::default, Stats::of)
+        self.contents().map_or_else(Stats::default, Contents::stats)
     }
 
     /// The bytes of the region, header and index included; 0 if the cache is disabled. It is what the host granted: a

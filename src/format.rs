@@ -14,7 +14,8 @@
 pub use crate::heap::{ClassCounters, Counters, Gauges, HeapMap, MapFault, Part, PartKind};
 pub use crate::record::{Exhaustion, Record, RecordError, Shortage, State};
 pub use crate::region::{
-    BUCKET_BYTES, Block, Cold, ENTRY_HEADER_BYTES, Entry, FORMAT_VERSION, FormatError, Geometry,
-    HEADER_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, PoolInfo, RegionInfo, SLOTS, Start, Status,
-    Survey, USER_TAG_BYTES, block_bytes, empty, inspect, seal, set_user_tag,
+    BUCKET_BYTES, Block, Cold, ENTRY_HEADER_BYTES, Entry, FORMAT_VERSION, Figure, FormatError,
+    Geometry, HEADER_BYTES, Header, Kind, MAX_KEY_BYTES, MAX_VALUE_BYTES, PoolHeader, PoolInfo,
+    RegionInfo, SLOTS, Start, Stats, Status, Survey, USER_TAG_BYTES, block_bytes, empty, inspect,
+    seal, set_user_tag,
 };

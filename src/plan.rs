@@ -10,6 +10,8 @@
 //! page after static data    └────────────┘
 //! ```
 
+use core::mem::offset_of;
+
 use crate::units::{Bytes, PAGE_BYTES};
 
 include!(concat!(env!("OUT_DIR"), "/baked.rs"));
@@ -289,16 +291,40 @@ impl Plan {
             Policy::Off => (Self::LAST_POLICY, 0),
         };
         let mut out = [0; Self::ENCODED_LEN];
-        put(&mut out, 0, &Self::MAGIC);
-        put(&mut out, 8, &Self::FORMAT.to_le_bytes());
-        put(&mut out, 12, &self.expected_entry.to_le_bytes());
-        put(&mut out, 16, &self.region_base.get().to_le_bytes());
-        put(&mut out, 24, &self.region_max.get().to_le_bytes());
-        put(&mut out, 32, &self.c_heap.get().to_le_bytes());
-        put(&mut out, 40, &step.to_le_bytes());
-        put(&mut out, 48, &policy.to_le_bytes());
-        let fingerprint = fnv1a(&out, 56);
-        put(&mut out, 56, &fingerprint.to_le_bytes());
+        put(&mut out, offset_of!(Section, magic), &Self::MAGIC);
+        put(
+            &mut out,
+            offset_of!(Section, format),
+            &Self::FORMAT.to_le_bytes(),
+        );
+        put(
+            &mut out,
+            offset_of!(Section, expected_entry),
+            &self.expected_entry.to_le_bytes(),
+        );
+        put(
+            &mut out,
+            offset_of!(Section, region_base),
+            &self.region_base.get().to_le_bytes(),
+        );
+        put(
+            &mut out,
+            offset_of!(Section, region_max),
+            &self.region_max.get().to_le_bytes(),
+        );
+        put(
+            &mut out,
+            offset_of!(Section, c_heap),
+            &self.c_heap.get().to_le_bytes(),
+        );
+        put(&mut out, offset_of!(Section, step), &step.to_le_bytes());
+        put(&mut out, offset_of!(Section, policy), &policy.to_le_bytes());
+        let fingerprint = fnv1a(&out, offset_of!(Section, fingerprint));
+        put(
+            &mut out,
+            offset_of!(Section, fingerprint),
+            &fingerprint.to_le_bytes(),
+        );
         out
     }
 
@@ -309,7 +335,7 @@ impl Plan {
 
     /// The fingerprint that ends an encoded plan.
     pub(crate) const fn fingerprint_of(encoded: &EncodedPlan) -> u64 {
-        u64_at(encoded, 56)
+        u64_at(encoded, offset_of!(Section, fingerprint))
     }
 
     /// Reads what [`Plan::encode`] wrote.
@@ -325,17 +351,23 @@ impl Plan {
 
     /// As [`Plan::decode`].
     pub(crate) const fn decode_whole(bytes: &EncodedPlan) -> Result<Self, PlanError> {
-        if u64_at(bytes, 0) != u64::from_le_bytes(Self::MAGIC) {
+        if u64_at(bytes, offset_of!(Section, magic)) != u64::from_le_bytes(Self::MAGIC) {
             return Err(PlanError::Magic);
         }
-        if u32_at(bytes, 8) != Self::FORMAT {
-            return Err(PlanError::Format(u32_at(bytes, 8)));
+        if u32_at(bytes, offset_of!(Section, format)) != Self::FORMAT {
+            return Err(PlanError::Format(u32_at(
+                bytes,
+                offset_of!(Section, format),
+            )));
         }
-        if Self::fingerprint_of(bytes) != fnv1a(bytes, 56) {
+        if Self::fingerprint_of(bytes) != fnv1a(bytes, offset_of!(Section, fingerprint)) {
             return Err(PlanError::Fingerprint);
         }
-        if u32_at(bytes, 48) > Self::LAST_POLICY {
-            return Err(PlanError::Policy(u32_at(bytes, 48)));
+        if u32_at(bytes, offset_of!(Section, policy)) > Self::LAST_POLICY {
+            return Err(PlanError::Policy(u32_at(
+                bytes,
+                offset_of!(Section, policy),
+            )));
         }
         let plan = Self::read(bytes);
         match plan.fault() {
@@ -348,22 +380,41 @@ impl Plan {
     #[inline(always)]
     pub(crate) const fn read(bytes: &EncodedPlan) -> Self {
         Self {
-            expected_entry: u32_at(bytes, 12),
-            region_base: Bytes::new(u64_at(bytes, 16)),
-            region_max: Bytes::new(u64_at(bytes, 24)),
-            c_heap: Bytes::new(u64_at(bytes, 32)),
-            policy: match u32_at(bytes, 48) {
+            expected_entry: u32_at(bytes, offset_of!(Section, expected_entry)),
+            region_base: Bytes::new(u64_at(bytes, offset_of!(Section, region_base))),
+            region_max: Bytes::new(u64_at(bytes, offset_of!(Section, region_max))),
+            c_heap: Bytes::new(u64_at(bytes, offset_of!(Section, c_heap))),
+            policy: match u32_at(bytes, offset_of!(Section, policy)) {
                 0 => Policy::Probe,
                 1 => Policy::Ladder,
                 2 => Policy::Exact,
                 3 => Policy::OnDemand {
-                    step: Bytes::new(u64_at(bytes, 40)),
+                    step: Bytes::new(u64_at(bytes, offset_of!(Section, step))),
                 },
                 _ => Policy::Off,
             },
         }
     }
 }
+
+/// The custom section, as its bytes have it: all numbers little-endian.
+#[repr(C)]
+struct Section {
+    magic: [u8; 8],
+    format: u32,
+    expected_entry: u32,
+    region_base: u64,
+    region_max: u64,
+    c_heap: u64,
+    /// Of the policy on demand.
+    step: u64,
+    policy: u32,
+    zero: u32,
+    /// FNV-1a of what stands before it.
+    fingerprint: u64,
+}
+
+const _: () = assert!(size_of::<Section>() == Plan::ENCODED_LEN);
 
 /// Why bytes are not a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

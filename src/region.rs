@@ -8,9 +8,10 @@ mod doubt;
 mod geometry;
 mod header;
 mod image;
-mod inspect;
+mod info;
+mod reader;
 mod reserved;
-mod survey;
+mod stats;
 mod view;
 
 use core::ptr::NonNull;
@@ -26,11 +27,12 @@ pub(crate) use view::RegionView;
 pub use geometry::{
     BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, SLOTS, block_bytes,
 };
-pub use header::{FORMAT_VERSION, HEADER_BYTES, USER_TAG_BYTES};
+pub use header::{FORMAT_VERSION, HEADER_BYTES, Header, PoolHeader, USER_TAG_BYTES};
 pub use image::{Cold, Start, Status, seal, set_user_tag};
-pub use inspect::{FormatError, PoolInfo, RegionInfo, inspect};
+pub use info::{FormatError, RegionInfo, inspect};
+pub use reader::{Block, Entry, Survey, empty};
 pub use reserved::RegionTaken;
-pub use survey::{Block, Entry, Survey, empty};
+pub use stats::{Figure, Kind, PoolInfo, Stats};
 
 // Offsets, lengths and counters are stored as the machine has them; the format is little-endian.
 const _: () = assert!(

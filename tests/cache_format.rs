@@ -24,11 +24,11 @@ fn a_host_reads_the_header_without_calling_the_guest() {
     let info: RegionInfo = inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
     let stats = summary.stats;
     assert_eq!(
-        (info.hits, info.misses, info.inserts),
+        (info.stats.hits, info.stats.misses, info.inserts),
         (stats.hits, stats.misses, stats.inserts)
     );
     assert_eq!(
-        (info.evictions, info.displaced),
+        (info.stats.evictions, info.displaced),
         (stats.evictions, stats.displaced)
     );
     assert_eq!(
@@ -36,11 +36,11 @@ fn a_host_reads_the_header_without_calling_the_guest() {
         (stats.window_evictions, stats.relocated)
     );
     assert_eq!(
-        (info.entries, info.used_bytes, info.free_bytes),
+        (info.stats.entries, info.stats.used_bytes, info.free_bytes),
         (stats.entries, stats.used_bytes, stats.free_bytes)
     );
     assert_eq!(
-        (info.capacity, info.index_bytes, info.plan_fingerprint),
+        (info.capacity, info.stats.index_bytes, info.plan_fingerprint),
         (capacity, stats.index_bytes, 0x5EED)
     );
     assert_eq!(info.user_tag, [0xAB; 40]);

@@ -336,7 +336,7 @@ fn a_shared_image_is_read_without_a_write() {
     assert_eq!(shared.get(b"own"), Some(&b"value"[..]));
     shared.validate().unwrap();
     let info: RegionInfo = inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
-    assert_eq!((info.hits, info.status), (0, Status::Open));
+    assert_eq!((info.stats.hits, info.status), (0, Status::Open));
 }
 
 #[test]

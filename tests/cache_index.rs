@@ -36,7 +36,7 @@ fn every_entry_is_found_while_the_index_grows_to_its_full_size() {
     for spec in [Spec::fresh(capacity), Spec::dirty(capacity)] {
         let (mut cache, bytes) = open(spec);
         let first = info(&bytes).buckets;
-        let most = info(&bytes).index_bytes / 64;
+        let most = info(&bytes).stats.index_bytes / 64;
         assert!(first * 2 <= most, "{first} buckets of {most}");
         let mut entries = 0;
         let mut seen = 0;

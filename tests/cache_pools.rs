@@ -173,9 +173,13 @@ fn counters_are_kept_for_each_pool_and_a_host_reads_them() {
     .unwrap();
     assert_eq!(cache.scope(Scope::View(9)).get(b"not there"), None);
     let info = inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
-    assert_eq!(info.pools, Pool::ALL.map(|pool| cache.pool_info(pool)));
+    assert_eq!(
+        info.stats.pools,
+        Pool::ALL.map(|pool| cache.pool_info(pool))
+    );
     let stats = cache.stats();
-    let sum = |of: fn(&steadfast::region::PoolInfo) -> u64| info.pools.iter().map(of).sum::<u64>();
+    let sum =
+        |of: fn(&steadfast::region::PoolInfo) -> u64| info.stats.pools.iter().map(of).sum::<u64>();
     assert_eq!(sum(|pool| pool.misses), stats.misses);
     assert_eq!(sum(|pool| pool.hits), stats.hits);
     assert_eq!(
@@ -183,10 +187,10 @@ fn counters_are_kept_for_each_pool_and_a_host_reads_them() {
         u64::from(stats.entries)
     );
     assert_eq!(
-        (info.entries, info.used_bytes),
+        (info.stats.entries, info.stats.used_bytes),
         (stats.entries, stats.used_bytes)
     );
-    assert!(info.pools[1].misses > 0);
+    assert!(info.stats.pools[1].misses > 0);
 }
 
 /// Entries written at heights 0 to 9 in every pool.

@@ -33,7 +33,7 @@ fn an_image_is_asked_for_once_and_offered_after_each_flush() {
     flush();
     stand_in::with(|host| {
         let info = inspect(&host.offers[0]).unwrap();
-        assert_eq!((info.entries, info.height), (2, 7));
+        assert_eq!((info.stats.entries, info.height), (2, 7));
         assert_eq!(info.status, Status::Open);
         assert_eq!(info.frontier as usize, host.offers[0].len());
     });

@@ -79,7 +79,7 @@ fn each_field_is_read_from_its_place() {
         (137, geometry.arena_start)
     );
     assert_eq!(
-        (info.buckets, info.index_bytes),
+        (info.buckets, info.stats.index_bytes),
         (geometry.max_buckets(), geometry.index_bytes())
     );
     assert_eq!(
@@ -123,7 +123,7 @@ fn the_pools_are_read_and_summed() {
         }
     }
     let info = inspect(&bytes).expect("it is a header");
-    for (number, pool) in info.pools.iter().enumerate() {
+    for (number, pool) in info.stats.pools.iter().enumerate() {
         let times = number as u32 + 1;
         assert_eq!((pool.entries, pool.used_bytes), (10 * times, 200 * times));
         assert_eq!(pool.quota_bytes, 3_000 * times);
@@ -132,9 +132,9 @@ fn the_pools_are_read_and_summed() {
         assert_eq!(pool.evictions, 6_000 * times);
     }
     // The fourth is not in use.
-    assert_eq!((info.entries, info.used_bytes), (60, 1_200));
+    assert_eq!((info.stats.entries, info.stats.used_bytes), (60, 1_200));
     assert_eq!(
-        (info.hits, info.misses, info.evictions),
+        (info.stats.hits, info.stats.misses, info.stats.evictions),
         (240, 3_000, 36_000)
     );
 }

@@ -56,14 +56,14 @@ fn the_survey_finds_what_the_cache_holds() {
         *sum += block.bytes;
     }
     assert_eq!(end, info.frontier);
-    assert_eq!((used, free), (info.used_bytes, info.free_bytes));
+    assert_eq!((used, free), (info.stats.used_bytes, info.free_bytes));
     let by_load = survey.buckets_by_load();
     assert_eq!(by_load.iter().sum::<u32>(), info.buckets);
     let taken: u32 = (0..)
         .zip(by_load)
         .map(|(taken, buckets)| taken * buckets)
         .sum();
-    assert_eq!(taken, info.entries, "each entry has one slot");
+    assert_eq!(taken, info.stats.entries, "each entry has one slot");
     let ages: Vec<u32> = survey
         .recent(0)
         .map(|block| block.entry.unwrap().age)

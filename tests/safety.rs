@@ -33,9 +33,9 @@ const FILES: [(&str, &[&str]); 26] = [
         "region/image",
         &["accept", "refuse", "begin_change", "end_change", "close"],
     ),
-    ("region/inspect", &[]),
+    ("region/info", &[]),
+    ("region/reader", &[]),
     ("region/reserved", &[]),
-    ("region/survey", &[]),
     ("reserve", &[]),
     ("units", &[]),
 ];

@@ -182,8 +182,9 @@ impl AsOf for HeldRegion {
     }
 
     fn set_tag(&mut self, tag: BlockTag) {
-        self.info.user_tag = tag.to_bytes();
-        set_user_tag(self.pages.bytes_mut(), &self.info.user_tag)
+        let bytes = self.pages.bytes_mut();
+        self.info = set_user_tag(bytes, &tag.to_bytes())
+            .and_then(|()| inspect(bytes))
             .expect("`take` found a header at the region's start");
     }
 

@@ -271,9 +271,10 @@ impl AsOf for RegionImage {
 
     /// It is kept in files too. Constant cost, unless other clones have the same bytes.
     fn set_tag(&mut self, tag: BlockTag) {
-        self.info.user_tag = tag.to_bytes();
         let bytes = Arc::make_mut(&mut self.buffer).bytes_mut();
-        set_user_tag(bytes, &self.info.user_tag).expect("an image begins with a header");
+        self.info = set_user_tag(bytes, &tag.to_bytes())
+            .and_then(|()| inspect(bytes))
+            .expect("an image begins with a header");
     }
 
     fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {

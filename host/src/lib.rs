@@ -79,7 +79,10 @@ pub use image::{
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use map::MemoryMap;
-pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span, find_record};
+pub use observe::{HeapTrace, HeapUse, Observed, Span, figures, find_record};
+/// The figures of a cache.
+#[deprecated(since = "0.3.0", note = "named `Stats`, in the crate `steadfast`")]
+pub type CacheUse = steadfast::format::Stats;
 pub use output::{Output, Printed};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};

@@ -1,13 +1,11 @@
 //! What a guest built on steadfast did with its memory, read from that memory without calling the
 //! guest.
 
-use std::ops::AddAssign;
+use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use steadfast::RegionOutcome;
-use steadfast::format::Record;
-use steadfast::format::{Gauges, HeapMap};
-use steadfast::format::{PoolInfo, RegionInfo, inspect};
+use steadfast::format::{Figure, Gauges, Record, Stats, inspect};
 
 /// A span of linear memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -16,119 +14,6 @@ pub struct Span {
     pub start: u32,
     /// Its bytes.
     pub bytes: u32,
-}
-
-/// The figures of a cache, as its region's header has them. Sizes in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct CacheUse {
-    /// Bytes of the whole region.
-    pub capacity_bytes: u32,
-    /// Bytes of the entries' blocks.
-    pub used_bytes: u32,
-    /// Entries held.
-    pub entries: u32,
-    /// Lookups that found their key.
-    pub hits: u64,
-    /// Lookups that did not.
-    pub misses: u64,
-    /// Entries written.
-    pub inserts: u64,
-    /// Entries evicted because they were the oldest.
-    pub evictions: u64,
-    /// Entries evicted because both buckets of a new key were full.
-    pub displaced: u64,
-    /// Entries evicted to clear a contiguous window for a large value.
-    pub window_evictions: u64,
-    /// Inserts refused because the entry cannot fit.
-    pub refused: u64,
-    /// Times that damage was found and the cache started over.
-    pub faults: u64,
-    /// Each pool's part of it: main, views, application.
-    pub pools: [PoolUse; 3],
-}
-
-/// The figures of one pool. Sizes in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct PoolUse {
-    /// Bytes of the entries' blocks.
-    pub used_bytes: u32,
-    /// What they may take, where that is bounded.
-    pub quota_bytes: Option<u32>,
-    /// Entries held.
-    pub entries: u32,
-    /// Lookups that found their key.
-    pub hits: u64,
-    /// Lookups that did not.
-    pub misses: u64,
-    /// Entries evicted because they were the oldest.
-    pub evictions: u64,
-}
-
-impl From<PoolInfo> for PoolUse {
-    fn from(info: PoolInfo) -> Self {
-        PoolUse {
-            used_bytes: info.used_bytes,
-            quota_bytes: (info.quota_bytes != u32::MAX).then_some(info.quota_bytes),
-            entries: info.entries,
-            hits: info.hits,
-            misses: info.misses,
-            evictions: info.evictions,
-        }
-    }
-}
-
-impl AddAssign for PoolUse {
-    fn add_assign(&mut self, later: Self) {
-        *self = PoolUse {
-            hits: self.hits + later.hits,
-            misses: self.misses + later.misses,
-            evictions: self.evictions + later.evictions,
-            ..later
-        };
-    }
-}
-
-impl From<RegionInfo> for CacheUse {
-    fn from(info: RegionInfo) -> Self {
-        CacheUse {
-            capacity_bytes: info.capacity,
-            used_bytes: info.used_bytes,
-            entries: info.entries,
-            hits: info.hits,
-            misses: info.misses,
-            inserts: info.inserts,
-            evictions: info.evictions,
-            displaced: info.displaced,
-            window_evictions: info.window_evictions,
-            refused: info.refused,
-            faults: info.faults,
-            pools: info.pools.map(PoolUse::from),
-        }
-    }
-}
-
-/// Adds up what was counted; of sizes and entries, the later ones stay.
-impl AddAssign for CacheUse {
-    fn add_assign(&mut self, later: Self) {
-        let mut pools = self.pools;
-        for (pool, later) in pools.iter_mut().zip(later.pools) {
-            *pool += later;
-        }
-        *self = CacheUse {
-            capacity_bytes: later.capacity_bytes,
-            used_bytes: later.used_bytes,
-            entries: later.entries,
-            hits: self.hits + later.hits,
-            misses: self.misses + later.misses,
-            inserts: self.inserts + later.inserts,
-            evictions: self.evictions + later.evictions,
-            displaced: self.displaced + later.displaced,
-            window_evictions: self.window_evictions + later.window_evictions,
-            refused: self.refused + later.refused,
-            faults: self.faults + later.faults,
-            pools,
-        };
-    }
 }
 
 /// The heap's gauges, in bytes. Held are whole slabs and large blocks.
@@ -184,7 +69,8 @@ pub struct Observed {
     /// Pages that existed and were taken over.
     pub adopted_pages: u32,
     /// The cache's figures, where the guest opened one in the region.
-    pub cache: Option<CacheUse>,
+    #[serde(serialize_with = "optional_figures")]
+    pub cache: Option<Stats>,
     /// The heap's gauges, once it has served anything.
     pub heap_use: Option<HeapUse>,
     /// The digest of all allocations.
@@ -235,28 +121,58 @@ pub(crate) fn outcome(record: &Record) -> &'static str {
 }
 
 /// What the header at the region's start tells.
-fn cache(memory: &[u8], record: &Record) -> Option<CacheUse> {
+fn cache(memory: &[u8], record: &Record) -> Option<Stats> {
     let start = record.region_start as usize;
     let end = start.checked_add(record.region_len as usize)?;
-    inspect(memory.get(start..end)?).ok().map(CacheUse::from)
+    Some(inspect(memory.get(start..end)?).ok()?.stats)
 }
 
-/// The [`Gauges`](steadfast::format::Gauges) at an address; 0 is none.
+/// The [`Gauges`] at an address; 0 is none.
 fn heap_use(memory: &[u8], address: u32) -> Option<HeapUse> {
     if address == 0 {
         return None;
     }
-    let words: &[u8; HeapMap::GAUGES_BYTES] = memory.get(address as usize..)?.first_chunk()?;
-    let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| words[4 * at + byte]));
-    let granules = |at| word(at).saturating_mul(Gauges::GRANULE_BYTES as u32);
+    let gauges = Gauges::read(memory.get(address as usize..)?, size_of::<u32>())?;
+    let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let granules = |count: usize| bytes(count.saturating_mul(Gauges::GRANULE_BYTES));
     Some(HeapUse {
-        held_bytes: word(0),
-        peak_bytes: word(1),
-        reached_bytes: granules(3),
-        largest_bytes: granules(4),
+        held_bytes: bytes(gauges.held_bytes),
+        peak_bytes: bytes(gauges.peak_bytes),
+        reached_bytes: granules(gauges.highest_granules),
+        largest_bytes: granules(gauges.largest_granules),
     })
 }
 
-fn hexadecimal<S: serde::Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+/// A cache's figures as JSON has them: each by its name, and those of each pool.
+pub fn figures<S: Serializer>(stats: &Stats, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        #[serde(flatten)]
+        all: Named<'a>,
+        pools: [Named<'a>; 3],
+    }
+    type Named<'a> = BTreeMap<&'a str, Option<u64>>;
+    fn named<'a>(figures: impl Iterator<Item = Figure>) -> Named<'a> {
+        figures.map(|figure| (figure.name, figure.value)).collect()
+    }
+    let whole = Whole {
+        all: named(stats.figures()),
+        pools: stats.pools.map(|pool| named(pool.figures())),
+    };
+    whole.serialize(serializer)
+}
+
+/// As [`figures`], of a cache that there may be.
+pub(crate) fn optional_figures<S: Serializer>(
+    stats: &Option<Stats>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match stats {
+        Some(stats) => figures(stats, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn hexadecimal<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{value:016x}"))
 }

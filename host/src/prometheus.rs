@@ -1,8 +1,10 @@
 //! What an instance did, in Prometheus' text format, for operators to scrape.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use crate::observe::{CacheUse, Observed, PoolUse};
+use steadfast::format::{Figure, Kind, Stats};
+
+use crate::observe::Observed;
 
 /// The names of the pools, as labels.
 const POOLS: [&str; 3] = ["main", "views", "application"];
@@ -11,169 +13,187 @@ const POOLS: [&str; 3] = ["main", "views", "application"];
 #[derive(Clone, Copy, Debug)]
 pub struct Prometheus<'a>(pub &'a Observed);
 
-/// A metric with one value.
-struct Metric {
-    name: &'static str,
-    kind: &'static str,
-    help: &'static str,
+/// Writes a metric with one value.
+fn one(
+    f: &mut fmt::Formatter<'_>,
+    kind: Kind,
+    name: &str,
+    help: &str,
+    value: impl Into<u64>,
+) -> fmt::Result {
+    head(f, kind, name, help)?;
+    writeln!(f, "{name} {}", value.into())
 }
 
-const fn gauge(name: &'static str, help: &'static str) -> Metric {
-    Metric {
-        name,
-        kind: "gauge",
-        help,
-    }
-}
-
-const fn counter(name: &'static str, help: &'static str) -> Metric {
-    Metric {
-        name,
-        kind: "counter",
-        help,
-    }
-}
-
-impl Metric {
-    fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Metric { name, kind, help } = self;
-        writeln!(f, "# HELP {name} {help}\n# TYPE {name} {kind}")
-    }
-
-    fn one(&self, f: &mut fmt::Formatter<'_>, value: impl fmt::Display) -> fmt::Result {
-        self.head(f)?;
-        writeln!(f, "{} {value}", self.name)
-    }
-
-    /// A value for each pool that has one.
-    fn each(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        cache: &CacheUse,
-        value: impl Fn(&PoolUse) -> Option<u64>,
-    ) -> fmt::Result {
-        let mut lines = String::new();
-        for (pool, seen) in POOLS.iter().zip(&cache.pools) {
-            if let Some(value) = value(seen) {
-                writeln!(lines, "{}{{pool=\"{pool}\"}} {value}", self.name)?;
-            }
-        }
-        if lines.is_empty() {
-            return Ok(());
-        }
-        self.head(f)?;
-        f.write_str(&lines)
-    }
+fn head(f: &mut fmt::Formatter<'_>, kind: Kind, name: &str, help: &str) -> fmt::Result {
+    let kind = match kind {
+        Kind::Counter => "counter",
+        Kind::Gauge | Kind::Limit => "gauge",
+    };
+    writeln!(f, "# HELP {name} {help}\n# TYPE {name} {kind}")
 }
 
 impl fmt::Display for Prometheus<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seen = self.0;
-        gauge("steadfast_heap_budget_bytes", "The heap's budget.").one(f, seen.heap.bytes)?;
+        one(
+            f,
+            Kind::Gauge,
+            "steadfast_heap_budget_bytes",
+            "The heap's budget.",
+            seen.heap.bytes,
+        )?;
         if let Some(heap) = seen.heap_use {
-            gauge(
+            one(
+                f,
+                Kind::Gauge,
                 "steadfast_heap_held_bytes",
                 "Whole slabs and large blocks of the heap.",
-            )
-            .one(f, heap.held_bytes)?;
-            gauge(
+                heap.held_bytes,
+            )?;
+            one(
+                f,
+                Kind::Gauge,
                 "steadfast_heap_peak_bytes",
                 "The most that the heap ever held.",
-            )
-            .one(f, heap.peak_bytes)?;
-            gauge(
+                heap.peak_bytes,
+            )?;
+            one(
+                f,
+                Kind::Gauge,
                 "steadfast_heap_reached_bytes",
                 "From the heap's start to the highest block's end, at the most.",
-            )
-            .one(f, heap.reached_bytes)?;
-            gauge(
+                heap.reached_bytes,
+            )?;
+            one(
+                f,
+                Kind::Gauge,
                 "steadfast_heap_largest_block_bytes",
                 "The largest block of the heap outside of slabs.",
-            )
-            .one(f, heap.largest_bytes)?;
+                heap.largest_bytes,
+            )?;
         }
-        gauge(
+        one(
+            f,
+            Kind::Gauge,
             "steadfast_region_granted_bytes",
             "The region that the host granted.",
-        )
-        .one(f, seen.region.bytes)?;
-        gauge(
+            seen.region.bytes,
+        )?;
+        one(
+            f,
+            Kind::Gauge,
             "steadfast_region_limit_bytes",
             "What the cache may use of the region.",
-        )
-        .one(f, seen.cache_limit_bytes)?;
-        counter("steadfast_memory_grows_total", "Calls of memory.grow.")
-            .one(f, seen.grows_asked)?;
-        counter(
+            seen.cache_limit_bytes,
+        )?;
+        one(
+            f,
+            Kind::Counter,
+            "steadfast_memory_grows_total",
+            "Calls of memory.grow.",
+            seen.grows_asked,
+        )?;
+        one(
+            f,
+            Kind::Counter,
             "steadfast_memory_grows_refused_total",
             "Calls of memory.grow that were refused.",
-        )
-        .one(f, seen.grows_refused)?;
+            seen.grows_refused,
+        )?;
         seen.cache
             .as_ref()
-            .map_or(Ok(()), |cache| of_cache(f, cache))
+            .map_or(Ok(()), |cache| OfCache(cache).fmt(f))
     }
 }
 
 /// The same of a cache alone, where no more is known.
 #[derive(Clone, Copy, Debug)]
-pub struct OfCache<'a>(pub &'a CacheUse);
+pub struct OfCache<'a>(pub &'a Stats);
 
 impl fmt::Display for OfCache<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        of_cache(f, self.0)
+        let of_pools: Vec<Vec<Figure>> = self
+            .0
+            .pools
+            .iter()
+            .map(|pool| pool.figures().collect())
+            .collect();
+        // What each pool counts is told of each pool alone: a scraper adds it up.
+        let is_of_pools = |name: &str| of_pools[0].iter().any(|figure| figure.name == name);
+        for figure in self.0.figures().filter(|figure| !is_of_pools(figure.name)) {
+            if let Some(value) = figure.value {
+                one(f, figure.kind, &metric(&figure), figure.help, value)?;
+            }
+        }
+        for (place, figure) in of_pools[0].iter().enumerate() {
+            let name = metric(figure);
+            let values: Vec<(&str, u64)> = POOLS
+                .into_iter()
+                .zip(&of_pools)
+                .filter_map(|(pool, figures)| Some((pool, figures[place].value?)))
+                .collect();
+            if !values.is_empty() {
+                head(f, figure.kind, &name, figure.help)?;
+            }
+            for (pool, value) in values {
+                writeln!(f, "{name}{{pool=\"{pool}\"}} {value}")?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn of_cache(f: &mut fmt::Formatter<'_>, cache: &CacheUse) -> fmt::Result {
-    gauge(
-        "steadfast_cache_capacity_bytes",
-        "The cache's region, header and index included.",
-    )
-    .one(f, cache.capacity_bytes)?;
-    gauge("steadfast_cache_used_bytes", "Blocks of the entries.")
-        .each(f, cache, |pool| Some(pool.used_bytes.into()))?;
-    gauge(
-        "steadfast_cache_quota_bytes",
-        "What a pool's entries may take, where that is bounded.",
-    )
-    .each(f, cache, |pool| pool.quota_bytes.map(u64::from))?;
-    gauge("steadfast_cache_entries", "Entries held.")
-        .each(f, cache, |pool| Some(pool.entries.into()))?;
-    counter(
-        "steadfast_cache_hits_total",
-        "Lookups that found their key.",
-    )
-    .each(f, cache, |pool| Some(pool.hits))?;
-    counter(
-        "steadfast_cache_misses_total",
-        "Lookups that did not find their key.",
-    )
-    .each(f, cache, |pool| Some(pool.misses))?;
-    counter(
-        "steadfast_cache_evictions_total",
-        "Entries evicted because they were the oldest.",
-    )
-    .each(f, cache, |pool| Some(pool.evictions))?;
-    counter("steadfast_cache_inserts_total", "Entries written.").one(f, cache.inserts)?;
-    counter(
-        "steadfast_cache_displaced_total",
-        "Entries evicted because both buckets of a new key were full.",
-    )
-    .one(f, cache.displaced)?;
-    counter(
-        "steadfast_cache_window_evictions_total",
-        "Entries evicted to clear a window for a large value.",
-    )
-    .one(f, cache.window_evictions)?;
-    counter(
-        "steadfast_cache_refused_total",
-        "Inserts refused because the entry cannot fit.",
-    )
-    .one(f, cache.refused)?;
-    counter(
-        "steadfast_cache_faults_total",
-        "Times that damage was found and the cache started over.",
-    )
-    .one(f, cache.faults)
+/// The metric that shows a figure of a cache.
+fn metric(figure: &Figure) -> String {
+    let total = if figure.kind == Kind::Counter {
+        "_total"
+    } else {
+        ""
+    };
+    format!("steadfast_cache_{}{total}", figure.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metrics_of_a_cache_have_the_names_that_scrapers_know() {
+        let mut stats = Stats {
+            capacity_bytes: 11,
+            entries: 12,
+            inserts: 13,
+            relocated: 14,
+            ..Stats::default()
+        };
+        stats.pools[0].quota_bytes = u32::MAX;
+        stats.pools[1].quota_bytes = 15;
+        stats.pools[2].quota_bytes = u32::MAX;
+        stats.pools[2].hits = 16;
+        let text = OfCache(&stats).to_string();
+        for line in [
+            "# HELP steadfast_cache_capacity_bytes The cache's region, header and index included.",
+            "# TYPE steadfast_cache_capacity_bytes gauge",
+            "steadfast_cache_capacity_bytes 11",
+            "steadfast_cache_used_bytes{pool=\"main\"} 0",
+            "steadfast_cache_quota_bytes{pool=\"views\"} 15",
+            "steadfast_cache_entries{pool=\"main\"} 0",
+            "# TYPE steadfast_cache_hits_total counter",
+            "steadfast_cache_hits_total{pool=\"application\"} 16",
+            "steadfast_cache_misses_total{pool=\"main\"} 0",
+            "steadfast_cache_evictions_total{pool=\"main\"} 0",
+            "steadfast_cache_inserts_total 13",
+            "steadfast_cache_displaced_total 0",
+            "steadfast_cache_window_evictions_total 0",
+            "steadfast_cache_refused_total 0",
+            "steadfast_cache_faults_total 0",
+            "steadfast_cache_relocated_total 14",
+        ] {
+            assert!(text.lines().any(|said| said == line), "{line}\n{text}");
+        }
+        // A quota that is not set is not a number, and what pools count is told of pools alone.
+        assert_eq!(text.matches("steadfast_cache_quota_bytes{").count(), 1);
+        assert!(!text.contains("steadfast_cache_entries 12"));
+    }
 }

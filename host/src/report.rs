@@ -3,12 +3,13 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use steadfast::Plan;
+use steadfast::format::Stats;
 
 use crate::digest::Digest;
 use crate::guest::Guest;
 use crate::limits::Grows;
 use crate::metashrew::ImportCounts;
-use crate::observe::{CacheUse, HeapTrace, Observed};
+use crate::observe::{HeapTrace, Observed};
 
 /// The figures of one block.
 #[derive(Clone, Debug, Serialize)]
@@ -86,7 +87,8 @@ pub struct Report {
     /// The most of the heap that was in use in any block, in bytes.
     pub heap_peak_bytes: Option<u32>,
     /// The cache's figures: counts over all blocks, sizes of the last.
-    pub cache: Option<CacheUse>,
+    #[serde(serialize_with = "crate::observe::optional_figures")]
+    pub cache: Option<Stats>,
     /// Calls of the metashrew imports over all blocks.
     pub imports: ImportCounts,
     /// Pairs written over all blocks, deletions included.

@@ -1,8 +1,11 @@
 //! A report as people read it.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::observe::{CacheUse, Observed};
+use steadfast::format::{Kind, Stats};
+
+use crate::observe::Observed;
 use crate::report::Report;
 
 /// Shows a report as lines of a name and a figure, in two columns.
@@ -16,7 +19,7 @@ impl fmt::Display for Table<'_> {
 }
 
 /// A name and a figure.
-pub type Row = (&'static str, String);
+pub type Row = (Cow<'static, str>, String);
 
 /// Rows as aligned lines.
 pub fn write_rows(rows: &[Row]) -> String {
@@ -30,21 +33,21 @@ pub fn write_rows(rows: &[Row]) -> String {
 pub fn observed_rows(seen: &Observed) -> Vec<Row> {
     let mut rows = map_rows(seen);
     if let Some(heap) = seen.heap_use {
-        rows.push(("heap held", bytes(heap.held_bytes.into())));
-        rows.push(("heap peak", bytes(heap.peak_bytes.into())));
+        rows.push(("heap held".into(), bytes(heap.held_bytes.into())));
+        rows.push(("heap peak".into(), bytes(heap.peak_bytes.into())));
         let left = seen.heap.bytes.saturating_sub(heap.reached_bytes);
         rows.push((
-            "heap reached",
+            "heap reached".into(),
             format!(
                 "{} of the budget, {} never used",
                 bytes(heap.reached_bytes.into()),
                 bytes(left.into())
             ),
         ));
-        rows.push(("largest block", bytes(heap.largest_bytes.into())));
+        rows.push(("largest block".into(), bytes(heap.largest_bytes.into())));
     }
     rows.push((
-        "memory.grow",
+        "memory.grow".into(),
         format!(
             "{} asked, {} refused",
             grouped(seen.grows_asked.into()),
@@ -52,7 +55,7 @@ pub fn observed_rows(seen: &Observed) -> Vec<Row> {
         ),
     ));
     let Some(cache) = &seen.cache else {
-        rows.push(("cache", "none was opened in the region".to_string()));
+        rows.push(("cache".into(), "none was opened in the region".to_string()));
         return rows;
     };
     rows.extend(cache_use_rows(cache));
@@ -60,42 +63,41 @@ pub fn observed_rows(seen: &Observed) -> Vec<Row> {
 }
 
 /// What a region's header tells: each of the cache's counters.
-pub fn cache_use_rows(cache: &CacheUse) -> Vec<Row> {
+pub fn cache_use_rows(cache: &Stats) -> Vec<Row> {
     let mut rows = cache_rows(Some(cache));
     for (name, pool) in ["main pool", "views' pool", "application's pool"]
         .into_iter()
         .zip(&cache.pools)
     {
-        let quota = pool
-            .quota_bytes
-            .map(|quota| format!(" of {}", bytes(quota.into())));
+        let quota = match pool.quota_bytes {
+            u32::MAX => String::new(),
+            quota => format!(" of {}", bytes(quota.into())),
+        };
         let figure = format!(
             "{} entries in {}{}, {} hits, {} misses, {} evicted",
             grouped(pool.entries.into()),
             bytes(pool.used_bytes.into()),
-            quota.unwrap_or_default(),
+            quota,
             grouped(pool.hits),
             grouped(pool.misses),
             grouped(pool.evictions)
         );
-        rows.push((name, figure));
+        rows.push((name.into(), figure));
     }
-    rows.push((
-        "cache inserts",
-        format!(
-            "{}, {} refused",
-            grouped(cache.inserts),
-            grouped(cache.refused)
-        ),
-    ));
-    rows.push(("cache faults", grouped(cache.faults)));
+    let of_pools: Vec<&str> = cache.pools[0].figures().map(|it| it.name).collect();
+    for figure in cache.figures() {
+        if figure.kind == Kind::Counter && !of_pools.contains(&figure.name) {
+            let name = format!("cache {}", figure.name.replace('_', " "));
+            rows.push((name.into(), grouped(figure.value.unwrap_or(0))));
+        }
+    }
     rows
 }
 
 fn rows(report: &Report) -> Vec<Row> {
     let mut rows = vec![
-        ("blocks", grouped(report.blocks)),
-        ("ceiling", bytes(report.ceiling_bytes)),
+        ("blocks".into(), grouped(report.blocks)),
+        ("ceiling".into(), bytes(report.ceiling_bytes)),
     ];
     if let Some(plan) = &report.plan {
         let planned = format!(
@@ -104,13 +106,16 @@ fn rows(report: &Report) -> Vec<Row> {
             bytes(plan.region_max),
             plan.policy
         );
-        rows.push(("plan", planned));
+        rows.push(("plan".into(), planned));
     } else if report.is_stripped {
-        rows.push(("plan", "stripped, with the module's custom sections".into()));
+        rows.push((
+            "plan".into(),
+            "stripped, with the module's custom sections".into(),
+        ));
     }
     rows.extend(memory_rows(report));
     rows.push((
-        "memory.grow",
+        "memory.grow".into(),
         format!(
             "{} asked, {} refused",
             grouped(report.grows.asked),
@@ -118,11 +123,11 @@ fn rows(report: &Report) -> Vec<Row> {
         ),
     ));
     if let Some(peak) = report.heap_peak_bytes {
-        rows.push(("heap peak", bytes(peak.into())));
+        rows.push(("heap peak".into(), bytes(peak.into())));
     }
     rows.extend(cache_rows(report.cache.as_ref()));
     rows.push((
-        "state reads",
+        "state reads".into(),
         format!(
             "{} asked for, {} found a value, {} in all",
             grouped(report.imports.get_lens),
@@ -131,7 +136,7 @@ fn rows(report: &Report) -> Vec<Row> {
         ),
     ));
     rows.push((
-        "state writes",
+        "state writes".into(),
         format!(
             "{} pairs in {} flushes of {}",
             grouped(report.written_pairs),
@@ -139,8 +144,8 @@ fn rows(report: &Report) -> Vec<Row> {
             bytes(report.imports.flush_bytes)
         ),
     ));
-    rows.push(("guest time", milliseconds(report.guest_ns)));
-    rows.extend(report.fuel.map(|fuel| ("fuel", grouped(fuel))));
+    rows.push(("guest time".into(), milliseconds(report.guest_ns)));
+    rows.extend(report.fuel.map(|fuel| ("fuel".into(), grouped(fuel))));
     rows.extend(shown("state digest", report.state_digest));
     rows.extend(shown("heap-trace digest", report.heap_digest));
     rows
@@ -152,31 +157,34 @@ fn memory_rows(report: &Report) -> Vec<Row> {
         return Vec::new();
     };
     let mut rows = last.observed.as_ref().map_or_else(Vec::new, map_rows);
-    rows.push(("memory", bytes(last.memory_bytes)));
+    rows.push(("memory".into(), bytes(last.memory_bytes)));
     rows
 }
 
 /// Heap and region, by address.
 fn map_rows(seen: &Observed) -> Vec<Row> {
-    let mut rows = vec![("heap", span(seen.heap.start, seen.heap.bytes))];
+    let mut rows = vec![("heap".into(), span(seen.heap.start, seen.heap.bytes))];
     if seen.c_heap.bytes > 0 {
-        rows.push(("heap of C", span(seen.c_heap.start, seen.c_heap.bytes)));
+        rows.push((
+            "heap of C".into(),
+            span(seen.c_heap.start, seen.c_heap.bytes),
+        ));
     }
     let granted = format!(
         "{}, {}",
         span(seen.region.start, seen.region.bytes),
         seen.region_outcome
     );
-    rows.push(("region", granted));
-    rows.push(("cache limit", bytes(seen.cache_limit_bytes.into())));
+    rows.push(("region".into(), granted));
+    rows.push(("cache limit".into(), bytes(seen.cache_limit_bytes.into())));
     rows.push((
-        "adopted",
+        "adopted".into(),
         format!("{} pages", grouped(seen.adopted_pages.into())),
     ));
     rows
 }
 
-fn cache_rows(cache: Option<&CacheUse>) -> Vec<Row> {
+fn cache_rows(cache: Option<&Stats>) -> Vec<Row> {
     let Some(cache) = cache else {
         return Vec::new();
     };
@@ -187,7 +195,7 @@ fn cache_rows(cache: Option<&CacheUse>) -> Vec<Row> {
     };
     vec![
         (
-            "cache lookups",
+            "cache lookups".into(),
             format!(
                 "{} hits{hit_rate}, {} misses",
                 grouped(cache.hits),
@@ -195,7 +203,7 @@ fn cache_rows(cache: Option<&CacheUse>) -> Vec<Row> {
             ),
         ),
         (
-            "cache entries",
+            "cache entries".into(),
             format!(
                 "{} in {} of {}",
                 grouped(cache.entries.into()),
@@ -204,7 +212,7 @@ fn cache_rows(cache: Option<&CacheUse>) -> Vec<Row> {
             ),
         ),
         (
-            "cache evictions",
+            "cache evictions".into(),
             format!(
                 "{} least recently used, {} for an index slot, {} to clear room for a large value",
                 grouped(cache.evictions),
@@ -216,7 +224,7 @@ fn cache_rows(cache: Option<&CacheUse>) -> Vec<Row> {
 }
 
 fn shown(name: &'static str, figure: Option<impl fmt::Display>) -> Option<Row> {
-    figure.map(|figure| (name, figure.to_string()))
+    figure.map(|figure| (name.into(), figure.to_string()))
 }
 
 fn span(start: u32, length: u32) -> String {

@@ -321,7 +321,7 @@ impl Run {
 /// A limit that holds the entries of the block that leaves the fewest, and hardly more; of half of
 /// them, where all blocks leave the same.
 fn tight_cache<'a>(images: impl Iterator<Item = &'a RegionImage>) -> Option<u32> {
-    let bytes: Vec<u32> = images.map(|image| image.info().used_bytes).collect();
+    let bytes: Vec<u32> = images.map(|image| image.info().stats.used_bytes).collect();
     let (&least, &most) = (bytes.iter().min()?, bytes.iter().max()?);
     let entries = match most - least {
         between if between > most / 8 => least + between / 4,

@@ -10,7 +10,7 @@ use super::free_list::{Block, FreeList};
 use super::index::{Index, Placed};
 use super::recency::Recency;
 use super::sweep::Sweep;
-use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView};
+use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, Stats};
 
 /// A part of the arena, which may not lie in it.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +97,12 @@ impl Contents {
     /// The same, once the region has grown as far as it may.
     pub fn max_arena_bytes(&self) -> u32 {
         self.region.geometry().limit - self.region.geometry().arena_start
+    }
+
+    /// Counters and sizes.
+    pub fn stats(&self) -> Stats {
+        let region = &self.region;
+        Stats::of(region.header(), region.geometry(), region.capacity())
     }
 
     /// Whether there are no entries in any pool.

@@ -1,5 +1,6 @@
 //! What a host reads while the heap lives.
 
+use super::map::word;
 use super::table::GRANULE;
 
 /// Words at a fixed place, kept up as slabs and large blocks come and go.
@@ -22,6 +23,20 @@ pub struct Gauges {
 impl Gauges {
     /// Bytes of a granule.
     pub const GRANULE_BYTES: usize = GRANULE;
+
+    /// Reads the gauges that `bytes` begin with, of a heap with words of `word_bytes`, 4 or 8: 4 in a
+    /// module.
+    #[must_use]
+    pub fn read(bytes: &[u8], word_bytes: usize) -> Option<Self> {
+        let gauge = |at| word(bytes, at, word_bytes);
+        Some(Self {
+            held_bytes: gauge(0)?,
+            peak_bytes: gauge(1)?,
+            used_granules: gauge(2)?,
+            highest_granules: gauge(3)?,
+            largest_granules: gauge(4)?,
+        })
+    }
 
     pub(super) const fn none() -> Self {
         Self {

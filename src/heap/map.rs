@@ -104,14 +104,7 @@ impl<'a> HeapMap<'a> {
         if word_bytes != 4 && word_bytes != 8 {
             return Err(MapFault::WordBytes(word_bytes));
         }
-        let gauge = |at| word(gauges, at, word_bytes).ok_or(MapFault::Gauges(5 * word_bytes));
-        let gauges = Gauges {
-            held_bytes: gauge(0)?,
-            peak_bytes: gauge(1)?,
-            used_granules: gauge(2)?,
-            highest_granules: gauge(3)?,
-            largest_granules: gauge(4)?,
-        };
+        let gauges = Gauges::read(gauges, word_bytes).ok_or(MapFault::Gauges(5 * word_bytes))?;
         let map = Self {
             span,
             word_bytes,
@@ -224,7 +217,7 @@ impl<'a> HeapMap<'a> {
 }
 
 /// Word `at` of `bytes`.
-fn word(bytes: &[u8], at: usize, word_bytes: usize) -> Option<usize> {
+pub(super) fn word(bytes: &[u8], at: usize, word_bytes: usize) -> Option<usize> {
     let start = at.checked_mul(word_bytes)?;
     let word = bytes.get(start..start.checked_add(word_bytes)?)?;
     if let Ok(word) = word.try_into() {

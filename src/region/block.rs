@@ -60,7 +60,7 @@ impl EntryHeader {
         }
     }
 
-    /// The header that bytes begin with.
+    /// The header that bytes begin with, wherever they come from.
     pub fn read(bytes: &[u8]) -> Option<EntryHeader> {
         let bytes = bytes.get(..size_of::<EntryHeader>())?;
         Some(bytemuck::pod_read_unaligned(bytes))
@@ -159,8 +159,13 @@ impl FreeHeader {
         tag & !FreeHeader::FREE
     }
 
+    /// Whether a block that begins with this word is free.
+    pub fn is_tag(word: u32) -> bool {
+        word & FreeHeader::FREE != 0
+    }
+
     pub fn is_free(&self) -> bool {
-        self.size & FreeHeader::FREE != 0
+        FreeHeader::is_tag(self.size)
     }
 
     /// The bytes of the whole block.
@@ -171,7 +176,7 @@ impl FreeHeader {
 
 /// A bucket of the index: one cache line.
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct Bucket {
     /// Eight bits of each entry's hash, never 0; 0 for a vacant slot.
     pub tags: [u8; SLOTS],

@@ -1,13 +1,15 @@
 //! The header at the region's start.
 
 use core::mem::offset_of;
+
+use bytemuck::{Pod, Zeroable};
 use xxhash_rust::xxh64::xxh64;
 
 use super::RegionParts;
 use super::block::STAMP_MASK;
 use super::geometry::{Geometry, MAX_FIRST_PAGES};
 use super::image::{Cold, Status};
-use super::inspect::PoolInfo;
+use super::info::FormatError;
 
 /// The version of the region's format that this crate writes and reads.
 pub const FORMAT_VERSION: u32 = 2;
@@ -24,68 +26,76 @@ pub(crate) const BINS: usize = LINEAR_BINS + (32 - LINEAR_BIN_BYTES.ilog2() as u
 /// Words of the bitmap of bins that are not empty.
 pub(crate) const BIN_WORDS: usize = BINS.div_ceil(32);
 pub(super) const MAGIC: [u8; 8] = *b"steadfst";
-pub(super) const POOLS: usize = 4;
+const POOLS: usize = 4;
 /// Pools in use; the header has room for one more.
 pub(super) const NAMED_POOLS: usize = 3;
 /// Tells bytes that were written in another order than they are read in.
 const BYTE_ORDER: u32 = 0x0403_0201;
 
-/// The accounts of one pool: a recency list with a quota.
+/// The account of one pool, as the header has it: a recency list with a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pool {
+pub struct PoolHeader {
+    /// Offset of the entry used last; 0 for none.
     pub newest: u32,
+    /// Offset of the entry that was not used for longest; 0 for none.
     pub oldest: u32,
+    /// Entries held.
     pub entries: u32,
     /// Bytes of the pool's blocks.
     pub used_bytes: u32,
-    /// What the pool's blocks may take, in bytes.
+    /// What the pool's blocks may take, in bytes; `u32::MAX` for no limit.
     pub quota_bytes: u32,
     reserved: u32,
+    /// Lookups that found their key.
     pub hits: u64,
+    /// Lookups that did not.
     pub misses: u64,
+    /// Entries evicted because they were the oldest.
     pub evictions: u64,
     reserved_counters: [u64; 2],
 }
 
-impl Pool {
-    pub fn info(&self) -> PoolInfo {
-        PoolInfo {
-            entries: self.entries,
-            used_bytes: self.used_bytes,
-            quota_bytes: self.quota_bytes,
-            hits: self.hits,
-            misses: self.misses,
-            evictions: self.evictions,
-        }
-    }
-}
-
-/// The header. Its fields are plain integers, so any bytes are a header, if perhaps a nonsensical one.
+/// The header at the region's start, as it lies in memory. Offsets count from the region's start, and sizes are in bytes.
+///
+/// Its fields are plain integers, so any bytes are a header, if perhaps a nonsensical one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C, align(64))]
-#[derive(Debug)]
-pub(crate) struct Header {
-    pub(super) magic: [u8; 8],
-    pub(super) format: u32,
-    pub(super) header_bytes: u32,
-    pub(super) plan_fingerprint: u64,
-    pub(super) hash: [u8; 16],
-    pub(super) capacity: u32,
-    pub(super) limit: u32,
-    pub(super) expected_entry: u32,
-    pub(super) group_buckets: u32,
-    pub(super) levels: u32,
-    pub(super) first_level: u32,
-    pub(super) arena_start: u32,
-    pub(super) stamp_shift: u32,
-    /// A [`Status`].
-    pub(super) status: u32,
+pub struct Header {
+    /// `steadfst`.
+    pub magic: [u8; 8],
+    /// The version of the format.
+    pub format: u32,
+    /// Bytes of the header.
+    pub header_bytes: u32,
+    /// The plan that the region was made for.
+    pub plan_fingerprint: u64,
+    /// The name of the hash, padded with zeros.
+    pub hash: [u8; 16],
+    /// Bytes of the whole region.
+    pub capacity: u32,
+    /// The capacity that the index is sized for.
+    pub limit: u32,
+    /// The plan's expected entry.
+    pub expected_entry: u32,
+    /// As in the [`Geometry`], which follows from `limit` and `expected_entry`; so do the next four.
+    pub group_buckets: u32,
+    /// As there.
+    pub levels: u32,
+    /// As there.
+    pub first_level: u32,
+    /// Offset of the arena.
+    pub arena_start: u32,
+    /// An access stamp is the clock shifted right by it.
+    pub stamp_shift: u32,
+    status: u32,
+    /// The tag that the user has set.
     pub user_tag: [u8; USER_TAG_BYTES],
-    /// Offset of the first byte of the arena that no block has taken.
+    /// Offset of the first byte of the arena that has never been used since the cache was last empty.
     pub frontier: u32,
-    /// Bytes of the free blocks below the frontier.
+    /// Bytes of free blocks below the frontier.
     pub free_bytes: u32,
-    /// Buckets in use.
+    /// Buckets of the index in use.
     pub buckets: u32,
     /// Of those, how many there were when the number of groups was last a power of two: the others are split off them.
     pub whole_buckets: u32,
@@ -94,27 +104,35 @@ pub(crate) struct Header {
     /// Entries in the index.
     pub indexed: u32,
     /// Counts promotions and inserts.
-    pub(super) clock: u32,
+    pub clock: u32,
     /// Pages of the index below this one held unknown bytes when the cache was last emptied...
     pub stale_pages: u32,
     /// ...and so many of them have not been cleared yet.
     pub stale_left: u32,
+    /// Entries written.
     pub inserts: u64,
+    /// Entries evicted because both buckets of a new key were full.
     pub displaced: u64,
+    /// Entries evicted to clear a window for a large value.
     pub window_evictions: u64,
+    /// Entries moved to their other bucket to make place.
     pub relocated: u64,
+    /// Times that damage was found and the cache started over.
     pub faults: u64,
+    /// Inserts refused because the entry cannot fit.
     pub refused: u64,
-    /// What the host calls the module; 0 where it does not say.
-    pub(super) module_tag: u64,
+    /// What the host calls the module; 0 if it does not say.
+    pub module_tag: u64,
     /// Of an image: covers the index and the arena.
-    pub(super) contents_checksum: u64,
+    pub contents_checksum: u64,
     /// Of an image: covers the header but for this field.
-    pub(super) header_checksum: u64,
-    pub(super) byte_order: u32,
-    /// The height that entries of the main and API pools are written at.
+    pub header_checksum: u64,
+    /// Tells the order of bytes.
+    pub byte_order: u32,
+    /// The height that entries are written at, but for those of views.
     pub height: u32,
-    pub pools: [Pool; POOLS],
+    /// The pools: main, views, application, and one that is not in use.
+    pub pools: [PoolHeader; POOLS],
     /// A bit for each word of `bin_map` that is not zero.
     pub bin_summary: u32,
     /// A bit for each bin that is not empty.
@@ -124,15 +142,29 @@ pub(crate) struct Header {
     /// A bit for each stale page of the index that has been cleared since.
     pub ready: [u32; (MAX_FIRST_PAGES / 32) as usize],
     /// Not 0 while an invalidation is not over yet...
-    pub(super) sweeping: u32,
+    pub sweeping: u32,
     /// ...of what was written above this height.
-    pub(super) sweep_above: u32,
-    pub(super) reserved: [u32; 9],
+    pub sweep_above: u32,
+    reserved: [u32; 9],
 }
 
 impl Header {
+    /// The header that bytes begin with, whatever they are.
+    pub(super) fn read(bytes: &[u8]) -> Result<Header, FormatError> {
+        let header = bytes.get(..HEADER_BYTES as usize);
+        let header = header.ok_or(FormatError::Truncated { given: bytes.len() })?;
+        Ok(bytemuck::pod_read_unaligned(header))
+    }
+
+    /// Replaces the header that bytes begin with, if they are long enough.
+    pub(super) fn write(&self, bytes: &mut [u8]) {
+        if let Some(header) = bytes.get_mut(..HEADER_BYTES as usize) {
+            header.copy_from_slice(bytemuck::bytes_of(self));
+        }
+    }
+
     /// Writes identity and geometry over a header that is zero.
-    pub fn describe(
+    pub(crate) fn describe(
         &mut self,
         geometry: &Geometry,
         expected_entry: u32,
@@ -164,19 +196,19 @@ impl Header {
 
     /// The account of the pool with this number.
     #[inline]
-    pub fn pool(&self, number: usize) -> &Pool {
+    pub(crate) fn pool(&self, number: usize) -> &PoolHeader {
         &self.pools[number % POOLS]
     }
 
     /// As [`pool`](Self::pool), to be written.
     #[inline]
-    pub fn pool_mut(&mut self, number: usize) -> &mut Pool {
+    pub(crate) fn pool_mut(&mut self, number: usize) -> &mut PoolHeader {
         &mut self.pools[number % POOLS]
     }
 
     /// Makes a free block the first of a bin. Returns the one that was; 0 for none.
     #[inline]
-    pub fn push_bin(&mut self, bin: usize, at: u32) -> u32 {
+    pub(crate) fn push_bin(&mut self, bin: usize, at: u32) -> u32 {
         let (word, bit) = (bin / 32, 1 << (bin % 32));
         let (Some(first), Some(bits)) = (self.bins.get_mut(bin), self.bin_map.get_mut(word)) else {
             return 0;
@@ -192,7 +224,7 @@ impl Header {
 
     /// Makes another free block the first of a bin that has one; 0 for none.
     #[inline]
-    pub fn set_bin(&mut self, bin: usize, at: u32) {
+    pub(crate) fn set_bin(&mut self, bin: usize, at: u32) {
         let (word, bit) = (bin / 32, 1 << (bin % 32));
         let (Some(first), Some(bits)) = (self.bins.get_mut(bin), self.bin_map.get_mut(word)) else {
             return;
@@ -215,7 +247,7 @@ impl Header {
     }
 
     /// Forgets all entries. The first `stale_pages` pages of the index are cleared when they are next written.
-    pub fn empty(&mut self, geometry: &Geometry, stale_pages: u32) {
+    pub(crate) fn empty(&mut self, geometry: &Geometry, stale_pages: u32) {
         for pool in &mut self.pools {
             (pool.newest, pool.oldest, pool.entries, pool.used_bytes) = (0, 0, 0, 0);
         }
@@ -231,7 +263,7 @@ impl Header {
     }
 
     /// Begins to count anew.
-    pub fn reset_counters(&mut self) {
+    pub(crate) fn reset_counters(&mut self) {
         for pool in &mut self.pools {
             (pool.hits, pool.misses, pool.evictions) = (0, 0, 0);
         }
@@ -239,31 +271,35 @@ impl Header {
         (self.relocated, self.faults, self.refused) = (0, 0, 0);
     }
 
+    /// What an image of the region could be.
+    #[must_use]
     pub fn status(&self) -> Option<Status> {
         Status::from_code(self.status)
     }
 
-    pub fn set_status(&mut self, status: Status) {
+    /// Whether the status is [`Status::Open`].
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.status == Status::Open as u32
+    }
+
+    pub(crate) fn set_status(&mut self, status: Status) {
         self.status = status as u32;
     }
 
     /// The height above which entries are still to be dropped, if any are.
-    pub fn sweep_above(&self) -> Option<u32> {
+    pub(crate) fn sweep_above(&self) -> Option<u32> {
         (self.sweeping != 0).then_some(self.sweep_above)
     }
 
     /// Notes that entries above a height are still to be dropped, or that none are.
-    pub fn set_sweep(&mut self, above: Option<u32>) {
+    pub(crate) fn set_sweep(&mut self, above: Option<u32>) {
         self.sweeping = u32::from(above.is_some());
         self.sweep_above = above.unwrap_or(0);
     }
 
-    pub fn set_capacity(&mut self, capacity: u32) {
-        self.capacity = capacity;
-    }
-
     /// Whether identity and geometry still read as they were written.
-    pub fn describes(&self, geometry: &Geometry) -> bool {
+    pub(crate) fn describes(&self, geometry: &Geometry) -> bool {
         let same = (
             self.limit,
             self.group_buckets,
@@ -283,7 +319,7 @@ impl Header {
     }
 
     /// The geometry of the image that this header leads, where it is one that a region like this can take over.
-    pub fn acceptable(&self, parts: &RegionParts, hash: [u8; 16]) -> Result<Geometry, Cold> {
+    pub(crate) fn acceptable(&self, parts: &RegionParts, hash: [u8; 16]) -> Result<Geometry, Cold> {
         if self.magic != MAGIC {
             return Err(Cold::NoImage);
         }
@@ -301,62 +337,63 @@ impl Header {
             return Err(Cold::Module);
         }
         let geometry = Geometry::new(self.limit, self.expected_entry).ok_or(Cold::Damaged)?;
-        let is_sound = self.describes(&geometry)
-            && geometry.admits([self.buckets, self.whole_buckets, self.group_mask])
-            && self.stale_pages <= geometry.first_pages()
-            && (geometry.arena_start..=self.capacity).contains(&self.frontier)
-            && self.capacity <= geometry.limit;
-        if is_sound {
+        if self.is_sound(&geometry) {
             Ok(geometry)
         } else {
             Err(Cold::Damaged)
         }
     }
 
+    /// Whether the geometry is this one, and the rest does not contradict it.
+    pub(super) fn is_sound(&self, geometry: &Geometry) -> bool {
+        self.describes(geometry)
+            && self.header_bytes == HEADER_BYTES
+            && geometry.admits([self.buckets, self.whole_buckets, self.group_mask])
+            && self.stale_pages <= geometry.first_pages()
+            && (geometry.arena_start..=self.capacity).contains(&self.frontier)
+            && self.capacity <= geometry.limit
+    }
+
     /// Whether the checksum over the header is right.
-    pub fn is_checked(&self, bytes: &[u8; HEADER_BYTES as usize]) -> bool {
-        self.header_checksum == header_checksum(bytes)
+    pub(crate) fn is_checked(&self) -> bool {
+        self.header_checksum == self.sum()
     }
 
-    /// The checksum over index and arena.
-    pub fn contents_checksum(&self) -> u64 {
-        self.contents_checksum
+    /// The checksum over the header, its own field left out.
+    fn sum(&self) -> u64 {
+        const AT: usize = offset_of!(Header, header_checksum);
+        let (before, rest) = bytemuck::bytes_of(self).split_at(AT);
+        xxh64(&rest[size_of::<u64>()..], xxh64(before, 0))
     }
 
-    pub fn set_contents_checksum(&mut self, checksum: u64) {
-        self.contents_checksum = checksum;
-    }
-
-    pub fn set_header_checksum(&mut self, checksum: u64) {
-        self.header_checksum = checksum;
+    /// Sets the status, and the checksum that then holds: none while the region is in use.
+    pub(super) fn seal(&mut self, status: Status) {
+        self.set_status(status);
+        self.header_checksum = match status {
+            Status::Open | Status::Changing => 0,
+            Status::Closed | Status::Sealed | Status::Shared => self.sum(),
+        };
     }
 
     /// The access stamp of now: the clock of promotions and inserts, coarser.
     #[inline]
-    pub fn stamp(&self, shift: u32) -> u16 {
+    pub(crate) fn stamp(&self, shift: u32) -> u16 {
         (self.clock.wrapping_shr(shift) as u16) & STAMP_MASK
     }
 
     /// Moves the clock on, and returns the access stamp of now.
     #[inline]
-    pub fn tick(&mut self, shift: u32) -> u16 {
+    pub(crate) fn tick(&mut self, shift: u32) -> u16 {
         self.clock = self.clock.wrapping_add(1);
         self.stamp(shift)
     }
 }
 
-/// The checksum over a header, its own field left out.
-pub(super) fn header_checksum(bytes: &[u8; HEADER_BYTES as usize]) -> u64 {
-    const AT: usize = offset_of!(Header, header_checksum);
-    let (before, rest) = bytes.split_at(AT);
-    xxh64(&rest[size_of::<u64>()..], xxh64(before, 0))
-}
-
-/// Writes a status into a header, and the checksum that then holds.
-pub(super) fn mark(bytes: &mut [u8; HEADER_BYTES as usize], status: Status) {
-    const STATUS: usize = offset_of!(Header, status);
-    const CHECKSUM: usize = offset_of!(Header, header_checksum);
-    bytes[STATUS..STATUS + 4].copy_from_slice(&(status as u32).to_le_bytes());
-    let checksum = header_checksum(bytes).to_le_bytes();
-    bytes[CHECKSUM..CHECKSUM + 8].copy_from_slice(&checksum);
-}
+const _: () = {
+    assert!(HEADER_BYTES == 1856);
+    assert!(offset_of!(Header, user_tag) == 76);
+    assert!(offset_of!(Header, inserts) == 152);
+    assert!(offset_of!(Header, pools) == 232);
+    assert!(offset_of!(Header, reserved) == 1820);
+    assert!(size_of::<PoolHeader>() == 64);
+};

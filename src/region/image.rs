@@ -3,17 +3,14 @@
 //! An image is the region up to its frontier. Of the index, only the buckets in use have a meaning; what stands between them
 //! and the arena is left out of checksums and copies.
 
-use core::mem::offset_of;
 use core::ops::Range;
 use core::sync::atomic::{Ordering, compiler_fence};
 use xxhash_rust::xxh64::xxh64;
 
 use super::doubt::Doubt;
 use super::geometry::{BUCKET_BYTES, Geometry};
-use super::header::{
-    FORMAT_VERSION, HEADER_BYTES, Header, MAGIC, USER_TAG_BYTES, header_checksum, mark,
-};
-use super::inspect::{FormatError, inspect};
+use super::header::{FORMAT_VERSION, HEADER_BYTES, Header, MAGIC, USER_TAG_BYTES};
+use super::info::{FormatError, inspect};
 use super::view::RegionView;
 use super::{Region, RegionParts};
 
@@ -246,9 +243,8 @@ impl Claim {
         }
         let capacity = region.capacity();
         let header = region.header_mut();
-        header.set_status(Status::Open);
-        header.set_header_checksum(0);
-        header.set_capacity(capacity);
+        header.seal(Status::Open);
+        header.capacity = capacity;
         header.reset_counters();
     }
 
@@ -268,7 +264,7 @@ impl RegionView {
     /// Notes that an operation is about to change the region: whoever copies it from now on has a torn image.
     #[inline]
     pub fn begin_change(&mut self) {
-        if self.header().status != Status::Open as u32 {
+        if !self.header().is_open() {
             self.stop_sharing();
         }
         self.header_mut().set_status(Status::Changing);
@@ -281,8 +277,8 @@ impl RegionView {
     fn stop_sharing(&mut self) {
         let capacity = self.capacity();
         let header = self.header_mut();
-        header.set_capacity(capacity);
-        header.set_header_checksum(0);
+        header.capacity = capacity;
+        header.header_checksum = 0;
     }
 
     /// Notes that the operation is over.
@@ -298,20 +294,17 @@ impl RegionView {
         self.header_mut().reset_counters();
         let contents = self.sum_contents().unwrap_or(0);
         let header = self.header_mut();
-        header.set_contents_checksum(contents);
-        header.set_status(Status::Closed);
-        let checksum = header_checksum(self.header_bytes());
-        self.header_mut().set_header_checksum(checksum);
+        header.contents_checksum = contents;
+        header.seal(Status::Closed);
     }
 
     /// Whether the checksums that the header says there are hold. A sealed image's contents have been verified before.
     fn checksums_hold(&self) -> bool {
         let header = self.header();
-        let is_header_sound = || header.is_checked(self.header_bytes());
         match header.status() {
-            Some(Status::Sealed | Status::Shared) => is_header_sound(),
+            Some(Status::Sealed | Status::Shared) => header.is_checked(),
             Some(Status::Closed) => {
-                is_header_sound() && self.sum_contents() == Some(header.contents_checksum())
+                header.is_checked() && self.sum_contents() == Some(header.contents_checksum)
             }
             // An open one has no checksum: one that has was closed, and its status is damaged.
             Some(Status::Open) => header.header_checksum == 0,
@@ -346,12 +339,9 @@ pub(super) fn contents(buckets: u32, arena_start: u32, frontier: u32) -> [Range<
 ///
 /// The bytes are too few for a header.
 pub fn seal(image: &mut [u8], status: Status) -> Result<(), FormatError> {
-    const CHECKSUM: usize = offset_of!(Header, header_checksum);
-    let header = header_of(image)?;
-    mark(header, status);
-    if matches!(status, Status::Open | Status::Changing) {
-        header[CHECKSUM..CHECKSUM + size_of::<u64>()].fill(0);
-    }
+    let mut header = Header::read(image)?;
+    header.seal(status);
+    header.write(image);
     Ok(())
 }
 
@@ -362,16 +352,12 @@ pub fn seal(image: &mut [u8], status: Status) -> Result<(), FormatError> {
 ///
 /// The bytes do not begin with a header of this version.
 pub fn set_user_tag(image: &mut [u8], tag: &[u8; USER_TAG_BYTES]) -> Result<(), FormatError> {
-    const TAG: usize = offset_of!(Header, user_tag);
-    let status = inspect(image)?.status;
-    header_of(image)?[TAG..TAG + USER_TAG_BYTES].copy_from_slice(tag);
-    seal(image, status)
-}
-
-fn header_of(image: &mut [u8]) -> Result<&mut [u8; HEADER_BYTES as usize], FormatError> {
-    let given = image.len();
-    let header = image.first_chunk_mut();
-    header.ok_or(FormatError::Truncated { given })
+    let info = inspect(image)?;
+    let mut header = *info;
+    header.user_tag = *tag;
+    header.seal(info.status);
+    header.write(image);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl RegionView {
             parts.module_tag,
             hash,
         );
-        header.set_capacity(capacity);
+        header.capacity = capacity;
         (header.stale_pages, header.stale_left) = (stale_pages, stale_pages);
         region
     }
@@ -121,12 +121,6 @@ impl RegionView {
     pub fn header_mut(&mut self) -> &mut Header {
         // SAFETY: as above, and the span is exclusively ours, as is `self`.
         unsafe { self.start.cast().as_mut() }
-    }
-
-    /// The header as bytes.
-    pub fn header_bytes(&self) -> &[u8; HEADER_BYTES as usize] {
-        // SAFETY: the header lies within the span (invariant), which is initialised; a Header has no padding.
-        unsafe { self.start.cast().as_ref() }
     }
 
     /// Bytes of the region, wherever they stand; `None` if they are not all in it.
@@ -267,7 +261,7 @@ impl RegionView {
         self.capacity += got;
         self.room += got;
         let capacity = self.capacity;
-        self.header_mut().set_capacity(capacity);
+        self.header_mut().capacity = capacity;
         true
     }
 
@@ -294,7 +288,7 @@ impl RegionView {
         self.capacity = from;
         self.room = from - self.geometry.least_capacity();
         self.growth = Growth::Fixed;
-        self.header_mut().set_capacity(from);
+        self.header_mut().capacity = from;
         (self.doubt.tell)(from);
     }
 

@@ -163,7 +163,7 @@ fn what_is_held_is_what_an_image_has() {
         (tagged.tag(), held.info().status),
         (Some(block), Status::Open)
     );
-    assert_eq!(tagged.info().entries, image.info().entries);
+    assert_eq!(tagged.info().stats.entries, image.info().stats.entries);
     // Both lead to the same next block.
     let by_image = runner.start_warm(&blocks[1], &state, Some(&image)).unwrap();
     let held = runner.start_held(&blocks[1], &state, Some(held)).unwrap();
@@ -273,7 +273,7 @@ fn a_reorganisation_cuts_the_region_back_where_it_lies() {
             let (_, left) = finished.commit_and_hold(&mut state).unwrap();
             held = left.ok();
             chain.append(block, held.as_mut());
-            entries.push(held.as_ref().unwrap().info().entries);
+            entries.push(held.as_ref().unwrap().info().stats.entries);
             states.push(state);
         }
         let mut held = held.unwrap();
@@ -288,7 +288,10 @@ fn a_reorganisation_cuts_the_region_back_where_it_lies() {
             (parent.height(), parent.block_hash())
         );
         let is_cut = back_to < BLOCKS - 1;
-        assert_eq!(held.info().entries < entries[BLOCKS as usize - 1], is_cut);
+        assert_eq!(
+            held.info().stats.entries < entries[BLOCKS as usize - 1],
+            is_cut
+        );
         let state = &states[back_to as usize + 1];
         let warm = runner.start_held(&next, state, Some(held)).unwrap();
         assert_eq!(start_of(&warm), Start::Sealed);

@@ -223,7 +223,11 @@ fn the_second_instance_has_the_keys_of_the_first() {
         assert!(first.succeeded && !first.start.is_warm(), "{first:?}");
         assert_eq!(first.reads, KEYS, "{name}");
         let info = embedder.image().unwrap().info();
-        assert_eq!((info.entries as usize, info.height), (KEYS, 7), "{name}");
+        assert_eq!(
+            (info.stats.entries as usize, info.height),
+            (KEYS, 7),
+            "{name}"
+        );
         for height in [8, 9] {
             let next = embedder.run(height, 0);
             assert_eq!((next.start, next.reads), (Start::Sealed, 0), "{name}");
@@ -333,7 +337,7 @@ fn a_reorganisation_cuts_the_published_image_back() {
     images.cut_back(8);
     let info = images.image().unwrap().info();
     // The entry that each block writes is gone.
-    assert_eq!((info.entries as usize, info.height), (KEYS - 1, 8));
+    assert_eq!((info.stats.entries as usize, info.height), (KEYS - 1, 8));
     let next = embedder.run(9, 0);
     assert_eq!((next.start, next.reads), (Start::Sealed, 1));
     // Without heights, nobody knows what to drop.

@@ -198,10 +198,10 @@ fn a_reorganisation_cuts_an_image_back() {
     let run = Run::of(&runner, Some);
     let last = 702_861 + BLOCKS - 1;
     let mut image = run.image.clone();
-    let before = image.info().entries;
+    let before = image.info().stats.entries;
     assert_eq!(image.info().height, last);
     image.cut_back(last, last - 2).unwrap();
-    assert!(image.info().entries < before);
+    assert!(image.info().stats.entries < before);
     assert_eq!(image.info().height, last - 2);
     assert_eq!(image.info().status, Status::Closed);
     // The module goes on from there: cold and warm agree.
@@ -287,10 +287,10 @@ fn cold_and_warm_starts_follow_each_other() {
         match (fate, &mut image) {
             ("lost", image) => *image = None,
             ("cut", Some(image)) => {
-                let before = image.info().entries;
+                let before = image.info().stats.entries;
                 image.cut_back(height - 1, height - 2).unwrap();
                 // It is as of the block before all the same: nothing in it has been written since.
-                assert!(image.info().entries < before);
+                assert!(image.info().stats.entries < before);
             }
             _ => {}
         }
@@ -386,14 +386,17 @@ fn an_image_is_brought_to_the_block_before_or_refused() {
         chain.bring(&mut image, &next).unwrap();
         assert_eq!(image.tag(), images[number].tag());
         assert_eq!(image.info().height, parent.height());
-        assert_eq!(image.info().entries < last.info().entries, number < 2);
+        assert_eq!(
+            image.info().stats.entries < last.info().stats.entries,
+            number < 2
+        );
         let (read, _) = RegionImage::read_from(&mut &written(&image)[..]).unwrap();
         assert_eq!(read.tag(), image.tag());
     }
     // Also to the one below the first, whose hash that one tells.
     let mut image = last.clone();
     chain.bring(&mut image, &child(None, 100)).unwrap();
-    assert_eq!(image.info().entries, 0);
+    assert_eq!(image.info().stats.entries, 0);
     // Not to a block of another chain, to a later one, to one of the right hash at another height.
     let unknown = child(Some(&child(Some(&blocks[2]), 7)), 102);
     let later = child(Some(&child(Some(&blocks[2]), 103)), 104);

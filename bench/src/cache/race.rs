@@ -152,7 +152,7 @@ fn check(runners: &[Runner<'_>], place: &Place<'_>, before: &Work, rounds: &[Wor
         if let Some(region) = runner.instance.region()? {
             ensure!(region.faults == 0, "{name}: the region was found damaged");
             ensure!(
-                region.hits >= runner.hits,
+                region.stats.hits >= runner.hits,
                 "{name}: its header counts too few hits"
             );
         }

@@ -72,7 +72,7 @@ impl Bench {
             .collect();
         let missing = missing.context("a flushed key is no number")?;
         let image = finished.image()?;
-        let held = u64::from(image.info().entries);
+        let held = u64::from(image.info().stats.entries);
         let gone = missing.len() as u64;
         ensure!(
             held + gone == entries && gone <= entries / 1_000,

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use steadfast::format::inspect;
+use steadfast::format::{Stats, inspect};
 use steadfast_host::prometheus::{OfCache, Prometheus};
 use steadfast_host::table::{Row, cache_use_rows, observed_rows, write_rows};
-use steadfast_host::{CacheUse, Digest, Observed, Runner};
+use steadfast_host::{Digest, Observed, Runner};
 
 use super::memory_file::{self, Left};
 use super::run::Memory;
@@ -75,19 +75,19 @@ pub fn stats(arguments: &Arguments) -> anyhow::Result<()> {
 fn of_file(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
     let (cache, image) = match memory_file::read(path)? {
         Left::Memory(bytes, record) => return print(arguments, &Observed::read(&bytes, &record)),
-        Left::Region(bytes) => (CacheUse::from(inspect(&bytes)?), None),
+        Left::Region(bytes) => (inspect(&bytes)?.stats, None),
         Left::Image(image, state_digest) => {
             let belongs = Belongs {
                 module: image.module(),
                 state_digest,
             };
-            (CacheUse::from(*image.info()), Some(belongs))
+            (image.info().stats, Some(belongs))
         }
     };
     let belongs = image.as_ref().map_or_else(Vec::new, |image| {
         vec![
-            ("module", image.module.to_string()),
-            ("state digest", image.state_digest.to_string()),
+            ("module".into(), image.module.to_string()),
+            ("state digest".into(), image.state_digest.to_string()),
         ]
     });
     let rows = [belongs, cache_use_rows(&cache)].concat();
@@ -99,7 +99,8 @@ fn of_file(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
 struct Alone {
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<Belongs>,
-    cache: CacheUse,
+    #[serde(serialize_with = "steadfast_host::figures")]
+    cache: Stats,
 }
 
 /// What an image belongs to.

@@ -278,8 +278,8 @@ impl MemoryMap {
         self.row(start + header, arena - header, "region: index", &index);
         let entries = format!(
             "{} in {}; {} free between them",
-            grouped(info.entries.into()),
-            shown(info.used_bytes.into()),
+            grouped(info.stats.entries.into()),
+            shown(info.stats.used_bytes.into()),
             shown(info.free_bytes.into())
         );
         self.row(start + arena, frontier - arena, "region: entries", &entries);
@@ -288,7 +288,7 @@ impl MemoryMap {
         self.figures.push(("region header", header_figure(info)));
         for (name, pool) in ["pool main", "pool views", "pool application"]
             .into_iter()
-            .zip(info.pools)
+            .zip(info.stats.pools)
         {
             let quota = match pool.quota_bytes {
                 u32::MAX => String::new(),

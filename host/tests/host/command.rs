@@ -393,8 +393,8 @@ fn stats_and_map_read_what_run_keeps_warm() {
     for (name, start) in [("region", 0), ("plain", AT), ("compressed", AT)] {
         let path = text_of(&desk.path(name));
         let seen = json(&["stats", "--memory-file", &path]);
-        assert_eq!(seen["cache"]["entries"], info.entries, "{name}");
-        assert_eq!(seen["cache"]["used_bytes"], info.used_bytes, "{name}");
+        assert_eq!(seen["cache"]["entries"], info.stats.entries, "{name}");
+        assert_eq!(seen["cache"]["used_bytes"], info.stats.used_bytes, "{name}");
         if start > 0 {
             assert_eq!(seen["image"]["module"], image.module().to_string());
             assert_eq!(seen["image"]["state_digest"], state.to_string());
@@ -407,7 +407,7 @@ fn stats_and_map_read_what_run_keeps_warm() {
         };
         assert_eq!(
             sum(&map["ages"], "entries"),
-            u64::from(info.entries),
+            u64::from(info.stats.entries),
             "{name}"
         );
         let buckets = map["index"]["buckets"].as_array().unwrap().iter();
@@ -415,7 +415,7 @@ fn stats_and_map_read_what_run_keeps_warm() {
         let held: u64 = held
             .map(|(held, number)| held * number.as_u64().unwrap())
             .sum();
-        assert_eq!(held, u64::from(info.entries), "{name}");
+        assert_eq!(held, u64::from(info.stats.entries), "{name}");
     }
     let mut damaged = fs::read(desk.path("compressed")).unwrap();
     let middle = damaged.len() / 2;

@@ -4,10 +4,10 @@
 
 use core::mem::offset_of;
 
-use super::block::{EntryHeader, STAMP_MASK};
+use super::block::{Bucket, EntryHeader, FreeHeader, STAMP_MASK};
 use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_FIRST_PAGES, SLOTS};
-use super::header::{BIN_WORDS, HEADER_BYTES, Header, POOLS, Pool};
-use super::inspect::{FormatError, RegionInfo, inspect};
+use super::header::{HEADER_BYTES, NAMED_POOLS};
+use super::info::{FormatError, RegionInfo, inspect};
 
 /// A block smaller than this cannot be.
 const LEAST_BLOCK_BYTES: u32 = 8;
@@ -24,7 +24,6 @@ pub struct Survey<'a> {
     bytes: &'a [u8],
     info: RegionInfo,
     geometry: Geometry,
-    clock: u32,
 }
 
 /// A block of the arena.
@@ -41,7 +40,7 @@ pub struct Block<'a> {
 /// An entry of the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// The pool's place in [`RegionInfo::pools`]; 3 is none of them.
+    /// The pool's place in [`Stats::pools`](super::Stats::pools); 3 is none of them.
     pub pool: usize,
     /// The height that wrote it; in the pool of views, the view's.
     pub height: u32,
@@ -68,7 +67,6 @@ impl<'a> Survey<'a> {
             bytes: region,
             info,
             geometry,
-            clock: word(region, offset_of!(Header, clock) as u32).unwrap_or(0),
         })
     }
 
@@ -93,7 +91,7 @@ impl<'a> Survey<'a> {
         if slots == 0 {
             return 0.0;
         }
-        f64::from(self.info.entries) / slots as f64
+        f64::from(self.info.stats.entries) / slots as f64
     }
 
     /// How many buckets of the index, of those in use, hold no entry, one, and so on up to [`SLOTS`]. Fewer than are in use where the
@@ -114,7 +112,8 @@ impl<'a> Survey<'a> {
     /// declared stale.
     fn taken(&self, bucket: u32) -> Option<usize> {
         let at = HEADER_BYTES.checked_add(bucket.checked_mul(BUCKET_BYTES)?)? as usize;
-        let tags: &[u8; SLOTS] = self.bytes.get(at..)?.first_chunk()?;
+        let tags = self.bytes.get(at + offset_of!(Bucket, tags)..)?;
+        let tags: &[u8; SLOTS] = tags.first_chunk()?;
         match self.is_stale(self.geometry.page_of(bucket)) {
             true => Some(0),
             false => Some(tags.iter().filter(|tag| **tag != 0).count()),
@@ -122,11 +121,10 @@ impl<'a> Survey<'a> {
     }
 
     fn is_stale(&self, page: u32) -> bool {
-        let header = |at: usize| word(self.bytes, at as u32).unwrap_or(0);
-        let ready = offset_of!(Header, ready) + 4 * (page / 32) as usize;
+        let ready = self.info.ready.get(page as usize / 32).copied();
         page < MAX_FIRST_PAGES
-            && page < header(offset_of!(Header, stale_pages))
-            && header(ready) & (1 << (page % 32)) == 0
+            && page < self.info.stale_pages
+            && ready.unwrap_or(0) & (1 << (page % 32)) == 0
     }
 
     /// The arena's blocks in the order of addresses, up to the frontier. Ends early at a block that cannot be one, or where the
@@ -144,19 +142,15 @@ impl<'a> Survey<'a> {
     /// A pool's entries, the one used last first. Ends early where links leave the arena or run in a circle.
     pub fn recent(&self, pool: usize) -> impl Iterator<Item = Block<'a>> + use<'a> {
         let survey = *self;
-        let counted = survey.info.pools.get(pool).map_or(0, |pool| pool.entries);
+        let account = survey.info.pools.get(pool);
+        let account = account.filter(|_| pool < NAMED_POOLS);
+        let counted = account.map_or(0, |account| account.entries);
         let mut left = counted.min(survey.info.capacity / ENTRY_HEADER_BYTES);
-        let newest = survey
-            .newest(pool)
-            .filter(|_| pool < survey.info.pools.len());
-        let mut at = newest.unwrap_or(0);
+        let mut at = account.map_or(0, |account| account.newest);
         core::iter::from_fn(move || {
             left = left.checked_sub(1)?;
             let block = survey.block(at)?;
-            at = word(
-                survey.bytes,
-                at.checked_add(offset_of!(EntryHeader, older) as u32)?,
-            )?;
+            at = survey.header(at)?.older;
             block
                 .entry
                 .is_some_and(|entry| entry.pool == pool)
@@ -164,11 +158,9 @@ impl<'a> Survey<'a> {
         })
     }
 
-    fn newest(&self, pool: usize) -> Option<u32> {
-        let pools = offset_of!(Header, pools) as u32;
-        let newest = offset_of!(Pool, newest) as u32;
-        let pool = pool as u32 * size_of::<Pool>() as u32;
-        word(self.bytes, pools + pool + newest)
+    /// The header of an entry, if one stands there.
+    fn header(&self, offset: u32) -> Option<EntryHeader> {
+        EntryHeader::read(self.bytes.get(offset as usize..)?)
     }
 
     fn block(&self, offset: u32) -> Option<Block<'a>> {
@@ -176,11 +168,12 @@ impl<'a> Survey<'a> {
         if !(self.info.arena_start..frontier).contains(&offset) {
             return None;
         }
-        let first = word(self.bytes, offset)?;
-        let (bytes, entry) = if first & 1 != 0 {
-            (first & !1, None)
+        let first = self.bytes.get(offset as usize..)?.first_chunk()?;
+        let first = u32::from_le_bytes(*first);
+        let (bytes, entry) = if FreeHeader::is_tag(first) {
+            (FreeHeader::bytes_of(first), None)
         } else {
-            let header = EntryHeader::read(self.bytes.get(offset as usize..)?)?;
+            let header = self.header(offset)?;
             (header.block_bytes(), Some(self.entry(offset, &header)?))
         };
         let fits = bytes >= LEAST_BLOCK_BYTES && bytes <= frontier - offset;
@@ -193,7 +186,7 @@ impl<'a> Survey<'a> {
 
     fn entry(&self, offset: u32, header: &EntryHeader) -> Option<Entry<'a>> {
         let key_at = (offset as usize).checked_add(ENTRY_HEADER_BYTES as usize)?;
-        let now = self.clock.wrapping_shr(self.geometry.stamp_shift) as u16 & STAMP_MASK;
+        let now = self.info.stamp(self.geometry.stamp_shift);
         let steps = now.wrapping_sub(header.stamp()) & STAMP_MASK;
         Some(Entry {
             pool: header.pool(),
@@ -214,53 +207,10 @@ impl<'a> Survey<'a> {
 ///
 /// As [`inspect`]. Nothing is written then.
 pub fn empty(region: &mut [u8]) -> Result<(), FormatError> {
-    let info = inspect(region)?;
-    let geometry = Geometry::new(info.limit, info.expected_entry);
+    let mut header = *inspect(region)?;
+    let geometry = Geometry::new(header.limit, header.expected_entry);
     let geometry = geometry.ok_or(FormatError::Damaged)?;
-    let list = [
-        offset_of!(Pool, newest),
-        offset_of!(Pool, oldest),
-        offset_of!(Pool, entries),
-        offset_of!(Pool, used_bytes),
-    ];
-    for pool in (0..POOLS).map(|number| offset_of!(Header, pools) + number * size_of::<Pool>()) {
-        for field in list {
-            set(region, pool + field, 0);
-        }
-    }
-    let buckets = geometry.first_buckets();
-    let stale = geometry.first_pages();
-    set(region, offset_of!(Header, frontier), info.arena_start);
-    set(region, offset_of!(Header, free_bytes), 0);
-    set(region, offset_of!(Header, buckets), buckets);
-    set(region, offset_of!(Header, whole_buckets), buckets);
-    set(
-        region,
-        offset_of!(Header, group_mask),
-        (2 << geometry.first_level) - 1,
-    );
-    set(region, offset_of!(Header, indexed), 0);
-    set(region, offset_of!(Header, stale_pages), stale);
-    set(region, offset_of!(Header, stale_left), stale);
-    set(region, offset_of!(Header, sweeping), 0);
-    set(region, offset_of!(Header, bin_summary), 0);
-    for word in 0..BIN_WORDS {
-        set(region, offset_of!(Header, bin_map) + 4 * word, 0);
-    }
-    for word in 0..(MAX_FIRST_PAGES / 32) as usize {
-        set(region, offset_of!(Header, ready) + 4 * word, 0);
-    }
+    header.empty(&geometry, geometry.first_pages());
+    header.write(region);
     Ok(())
-}
-
-/// Writes a word of the header, which the bytes have whole.
-fn set(region: &mut [u8], at: usize, value: u32) {
-    if let Some(place) = region.get_mut(at..at + 4) {
-        place.copy_from_slice(&value.to_le_bytes());
-    }
-}
-
-fn word(bytes: &[u8], at: u32) -> Option<u32> {
-    let word = bytes.get(at as usize..)?.first_chunk()?;
-    Some(u32::from_le_bytes(*word))
 }
