@@ -457,7 +457,7 @@ mod tests {
             // A shorter room takes the first pages.
             // SAFETY: as above.
             let held = unsafe { Pages::take(memory.0) }.unwrap();
-            let mut memory = Memory::new();
+            let memory = Memory::new();
             // SAFETY: as above.
             unsafe { held.put(&mut memory.0[..5 * page_size()]) }.unwrap();
             assert_eq!(memory.pages(), [1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0]);

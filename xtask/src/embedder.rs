@@ -11,9 +11,10 @@ use crate::step::step;
 const FEATURES: [&str; 7] = ["", "check", "redb", "pictures", "wasi", "verify", "cli"];
 
 /// What none of them but its own feature builds.
-const LEFT_OUT: [&str; 9] = [
+const LEFT_OUT: [&str; 10] = [
     "clap",
     "indicatif",
+    "petgraph",
     "plotters",
     "redb",
     "svg",

@@ -54,13 +54,16 @@ pub trait AsOf {
     }
 }
 
+/// Drops what a cache has above a height.
+pub(crate) type Cut = fn(&mut Cache, u32);
+
 /// What cuts a cache back to a height, of one as of the block at `taken_at`; `None` where nothing is
 /// to be cut.
 pub(crate) fn cut(
     info: &RegionInfo,
     taken_at: u32,
     height: u32,
-) -> Result<Option<fn(&mut Cache, u32)>, ImageError> {
+) -> Result<Option<Cut>, ImageError> {
     if height >= taken_at {
         return Ok(None);
     }

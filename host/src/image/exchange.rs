@@ -53,7 +53,7 @@ enum Published {
 /// What an instance has offered.
 #[derive(Debug)]
 enum Offered {
-    Image(RegionImage),
+    Image(Box<RegionImage>),
     /// The address of a region that stays where it is until it is published.
     Region(u32),
 }
@@ -133,7 +133,8 @@ impl ImageExchange {
             inspect(&memory[ptr as usize..])?;
             Offered::Region(ptr)
         } else {
-            Offered::Image(RegionImage::capture(memory, ptr, self.module)?)
+            let image = RegionImage::capture(memory, ptr, self.module)?;
+            Offered::Image(Box::new(image))
         });
         Ok(())
     }
@@ -162,7 +163,7 @@ impl ImageExchange {
     /// image before it is dropped in any case, since it is not as of the state any more.
     pub fn publish(&mut self, height: u32) {
         self.published = match self.offered.take() {
-            Some(Offered::Image(image)) => Some((Published::Image(image), height)),
+            Some(Offered::Image(image)) => Some((Published::Image(*image), height)),
             _ => None,
         };
     }

@@ -12,7 +12,7 @@ use crate::trap::RunError;
 
 impl Runner {
     /// As [`start`](Self::start), with the cache that an earlier block left. The image must be as of `state`; see
-    /// [`RegionImage::bring_to`]. Where it does not fit under the ceiling, or belongs to another module, the cache begins cold, and
+    /// [`AsOf::bring_to`](crate::AsOf::bring_to). Where it does not fit under the ceiling, or belongs to another module, the cache begins cold, and
     /// [`Finished::refused_image`] says why.
     ///
     /// # Errors

@@ -127,7 +127,7 @@ pub fn run(
         }
         Instances::Kept => {
             let (first, others) = inputs.split_first().context("there is no block")?;
-            let mut finished = runner.start(first, &mut state)?;
+            let mut finished = runner.start(first, &state)?;
             outcome.note(finished.report())?;
             for input in others {
                 let next = finished.next(input, &mut state);
