@@ -22,38 +22,6 @@ fn payload(cache: &Cache) -> usize {
         .sum()
 }
 
-/// Fills a cache with entries of one size until the first has to go, and answers what each takes besides key and value.
-fn overhead(entry_bytes: usize) -> f64 {
-    let mut cache = cache(entry_bytes as u32);
-    for number in 0u32.. {
-        let stats = cache.stats();
-        if stats.evictions + stats.displaced + stats.window_evictions > 0 {
-            break;
-        }
-        let value = vec![7; entry_bytes - 40];
-        let key = [&[b'k'; 36][..], &number.to_le_bytes()].concat();
-        cache
-            .insert(&key, &value)
-            .expect("the cache is large enough");
-    }
-    assert_eq!(
-        cache.stats().displaced,
-        0,
-        "the index was full before the arena"
-    );
-    (CAPACITY as usize - payload(&cache)) as f64 / cache.len() as f64
-}
-
-#[test]
-fn an_entry_takes_28_bytes_besides_at_most_at_the_expected_size() {
-    // The header is part of it; at this capacity it is a fraction of a byte.
-    for entry_bytes in [60, 137, 1024] {
-        let overhead = overhead(entry_bytes);
-        println!("{entry_bytes} bytes of key and value: {overhead:.2} besides");
-        assert!(overhead <= 28.0, "{entry_bytes} bytes: {overhead}");
-    }
-}
-
 /// Inserts the mix into a full cache in turns; after each, the share of the region that is keys and values.
 fn densities(cache: &mut Cache, mix: &mut Mix, turns: usize, inserts: usize) -> Vec<f64> {
     (0..turns)
