@@ -141,7 +141,8 @@ impl<'a> Survey<'a> {
         })
     }
 
-    /// A pool's entries, the one used last first. Ends early where links leave the arena or run in a circle.
+    /// A pool's entries, the one used last first. Ends early where links leave the arena or run in a
+    /// circle: all together have no more bytes than the arena.
     pub fn recent(&self, pool: usize) -> impl Iterator<Item = Block<'a>> + use<'a> {
         let survey = *self;
         let counted = survey.info.pools.get(pool).map_or(0, |pool| pool.entries);
@@ -150,9 +151,11 @@ impl<'a> Survey<'a> {
             .newest(pool)
             .filter(|_| pool < survey.info.pools.len());
         let mut at = newest.unwrap_or(0);
+        let mut bytes_left = survey.info.frontier - survey.info.arena_start;
         core::iter::from_fn(move || {
             left = left.checked_sub(1)?;
             let block = survey.block(at)?;
+            bytes_left = bytes_left.checked_sub(block.bytes)?;
             at = word(
                 survey.bytes,
                 at.checked_add(offset_of!(EntryHeader, older) as u32)?,
