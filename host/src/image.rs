@@ -20,7 +20,7 @@ use steadfast::format::{
 pub(crate) use self::buffer::Buffer;
 pub use self::chain::Chain;
 pub use self::exchange::ImageExchange;
-pub use self::file::Compression;
+pub use self::file::{Compression, ImageClaim};
 pub use self::tag::BlockTag;
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
@@ -44,6 +44,20 @@ pub enum ImageError {
         expected: Digest,
         /// The image's.
         found: Digest,
+    },
+    /// The image is not for the region that the module's plan has.
+    #[error(
+        "the image has {bytes} bytes at {base:#x}, and the module's region has up to {most} at {expected:#x}"
+    )]
+    Place {
+        /// The image's address.
+        base: u32,
+        /// Its bytes.
+        bytes: u64,
+        /// The region's address.
+        expected: u64,
+        /// The most bytes that the region has.
+        most: u64,
     },
     /// The image was taken at another state than the one at hand.
     #[error("the image belongs to the state {found}, and the state is {expected}")]

@@ -7,8 +7,8 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! ceiling, digest, engine, input, limits, output, plot, state <- trace
-//!   <- image <- metashrew <- wasi <- context, guest, guest_record, proposal
+//! bounds, ceiling, deadline, digest, input, output, plot, state, text, thread_stack
+//!   <- engine, file, limits, trace <- image <- metashrew <- wasi <- context, guest, guest_record, proposal
 //!   <- observe, report, share, trap <- run, exec, prometheus <- table <- map, size
 //! ```
 //!
@@ -28,13 +28,16 @@
 
 #![deny(unsafe_code)]
 
+pub mod bounds;
 pub mod ceiling;
 pub mod config;
 mod context;
+mod deadline;
 mod digest;
 pub mod engine;
 #[cfg(feature = "wasi")]
 pub mod exec;
+pub mod file;
 pub mod guest;
 mod guest_record;
 pub mod image;
@@ -43,6 +46,7 @@ pub mod limits;
 pub mod map;
 pub mod metashrew;
 pub mod observe;
+pub mod outline;
 pub mod output;
 #[cfg(feature = "pictures")]
 pub mod plot;
@@ -54,12 +58,15 @@ pub mod share;
 pub mod size;
 pub mod state;
 pub mod table;
+pub mod text;
+mod thread_stack;
 pub mod trace;
 pub mod trap;
 #[cfg(feature = "verify")]
 pub mod verify;
 pub mod wasi;
 
+pub use bounds::{Bound, Bounds, Exceeded};
 pub use config::RunConfig;
 pub use digest::Digest;
 pub use engine::{Compiler, engine};
@@ -68,12 +75,14 @@ pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use guest_record::GuestRecord;
 pub use image::{
-    BlockTag, Chain, Compression, ImageError, ImageExchange, RegionImage, module_digest, module_tag,
+    BlockTag, Chain, Compression, ImageClaim, ImageError, ImageExchange, RegionImage,
+    module_digest, module_tag,
 };
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use map::MemoryMap;
 pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span, find_record};
+pub use outline::Outline;
 pub use output::{Output, Printed};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};

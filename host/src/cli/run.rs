@@ -63,11 +63,13 @@ pub struct Memory {
     /// An environment variable for a WASI module; it is given no others
     #[arg(long, value_parser = super::parse_env, value_name = "NAME=VALUE")]
     env: Vec<(String, String)>,
+    #[command(flatten)]
+    pub limits: super::limits::Limits,
 }
 
 impl Memory {
     pub fn config(&self, fuel: bool) -> RunConfig {
-        RunConfig {
+        self.limits.apply(RunConfig {
             ceiling: self.ceiling.unwrap_or_else(machine_ceiling),
             cache: self.cache,
             forget: self.forget,
@@ -76,7 +78,7 @@ impl Memory {
             env: self.env.clone(),
             fuel,
             ..RunConfig::default()
-        }
+        })
     }
 }
 
@@ -92,7 +94,7 @@ fn parse_cache(text: &str) -> Result<u32, String> {
 /// Checks everything that can be checked before the first block, then indexes them all.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let inputs = super::read_inputs(&arguments.input)?;
-    let module = super::read_module(&arguments.module)?;
+    let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
     let progress = progress(inputs.len());
     let mut config = arguments.memory.config(arguments.fuel);
     if !progress.is_hidden() {
@@ -119,7 +121,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let report = indexed?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
+        super::print_json(&report)?;
     } else {
         print!("{}", Table(&report));
     }
@@ -182,6 +184,9 @@ fn run_block(
         progress.println(line);
     }
     let image = cache.is_some().then(|| finished.image());
+    if let (Err(_), Some(cache)) = (finished.outcome(), &mut cache) {
+        cache.distrust();
+    }
     let report = finished.commit(state)?;
     if let (Some(cache), Some(image)) = (cache, image) {
         // Now that the state has what the block wrote, the image is as of it. A block that left none is followed by a cold one.

@@ -57,6 +57,13 @@ impl Warm {
         self.image.as_ref()
     }
 
+    /// Drops the image, since the block that began with it has failed: perhaps because of it. The next run begins cold.
+    pub fn distrust(&mut self) {
+        if self.image.take().is_some() {
+            eprintln!("the cache that the block began with is dropped: the next run begins cold");
+        }
+    }
+
     /// Goes over to the image that a block left.
     pub fn turn_to(&mut self, image: Option<RegionImage>, block: &Input) {
         self.image = image;
@@ -103,13 +110,18 @@ fn place(path: &Path) -> PathBuf {
     there.unwrap_or_else(|| path.to_path_buf())
 }
 
-/// Reads an image that belongs to this module, at this state.
+/// Reads an image that belongs to this module, at this state. It is unpacked only then.
 pub fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Result<RegionImage> {
-    let (image, found) = RegionImage::read(path)?;
-    image.check_module(guest.digest())?;
-    let expected = state_digest(state)?;
-    if found != expected {
-        bail!(ImageError::State { expected, found });
-    }
+    let at_hand = state_digest(state)?;
+    let (image, _) = RegionImage::read_if(path, |claim| {
+        guest.check_image(claim.base, claim.module)?;
+        if claim.state != at_hand {
+            return Err(ImageError::State {
+                expected: at_hand,
+                found: claim.state,
+            });
+        }
+        Ok(guest.most_image_bytes())
+    })?;
     Ok(image)
 }

@@ -1,8 +1,10 @@
 //! The host, on small guests written by hand. One program, so that wasmtime is linked once.
 
+mod any_bytes;
 mod command;
 mod exec;
 mod guests;
+mod hostile;
 mod imports;
 mod input;
 mod kill;
@@ -10,5 +12,6 @@ mod load;
 mod memory;
 mod own_linker;
 mod share;
+mod strangers;
 mod verify;
 mod wasi;
