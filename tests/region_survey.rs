@@ -71,6 +71,28 @@ fn the_survey_finds_what_the_cache_holds() {
     assert!(ages.is_sorted(), "the later in the list, the older");
 }
 
+/// However many entries a list says that it has.
+#[test]
+fn a_list_in_a_circle_has_no_more_bytes_than_the_arena() {
+    let (mut cache, bytes) = filled();
+    cache.insert(b"large", &[7; 4000]).unwrap();
+    let mut region = copy(&bytes);
+    let survey = Survey::of(&region).unwrap();
+    let offsets: Vec<u32> = survey.recent(0).map(|block| block.offset).take(2).collect();
+    let [newest, older] = offsets[..] else {
+        panic!("there are two");
+    };
+    let mut header = newest as usize..newest as usize + 24;
+    let link = header.find(|&at| region[at..at + 4] == older.to_le_bytes());
+    let link = link.expect("the newest entry leads to the next one");
+    region[link..link + 4].copy_from_slice(&newest.to_le_bytes());
+    let survey = Survey::of(&region).unwrap();
+    let info = survey.info();
+    let walked: u64 = survey.recent(0).map(|block| u64::from(block.bytes)).sum();
+    assert!(walked >= 4000);
+    assert!(walked <= u64::from(info.frontier - info.arena_start));
+}
+
 #[test]
 fn any_bytes_are_walked_within_bounds() {
     let (_cache, bytes) = filled();

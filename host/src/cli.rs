@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod exec;
+mod limits;
 pub mod map;
 mod memory_file;
 pub mod run;
@@ -12,16 +13,25 @@ pub mod verify;
 pub mod view;
 mod warm;
 
-use std::fs;
 use std::io::{ErrorKind, Write as _, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use steadfast_host::{Input, InputError, MemoryState, RedbState, State};
+use serde::Serialize;
+use steadfast_host::file::read_within;
+use steadfast_host::text::{plain, plain_json, plain_lines};
+use steadfast_host::{Bound, Bounds, Input, InputError, MemoryState, RedbState, State};
+
+use self::limits::Limits;
 
 /// Reads a module's bytes.
-fn read_module(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).with_context(|| path.display().to_string())
+fn read_module(path: &Path, limits: &Limits) -> anyhow::Result<Vec<u8>> {
+    read_bounded(path, Bound::ModuleBytes, &limits.bounds())
+}
+
+/// Reads a file that may be anything.
+fn read_bounded(path: &Path, bound: Bound, bounds: &Bounds) -> anyhow::Result<Vec<u8>> {
+    read_within(path, bound, bounds).with_context(|| path.display().to_string())
 }
 
 /// Reads blocks.
@@ -37,9 +47,21 @@ fn open_state(path: Option<&Path>) -> anyhow::Result<Box<dyn State>> {
     })
 }
 
-/// Prints text. A reader that has seen enough, such as `head`, is no failure.
+/// Says why the command has failed: in one line, whatever a module or a file has for names.
+pub fn complain(error: &anyhow::Error) {
+    let reason = format!("{error:#}");
+    eprintln!("steadfast: {}", plain(&reason));
+}
+
+/// Prints as JSON, on one line.
+fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let line = serde_json::to_string(value)? + "\n";
+    Ok(print(&plain_json(&line))?)
+}
+
+/// Prints lines, without anything that steers a terminal. A reader that has seen enough, such as `head`, is no failure.
 fn print(text: &str) -> std::io::Result<()> {
-    match stdout().lock().write_all(text.as_bytes()) {
+    match stdout().lock().write_all(plain_lines(text).as_bytes()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }

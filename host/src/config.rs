@@ -1,11 +1,17 @@
 //! What a host grants to the guests that it runs.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
+use crate::bounds::Bounds;
 use crate::ceiling::machine_ceiling;
 use crate::engine::Compiler;
 use crate::limits::OnRefusal;
 use crate::output::Output;
+
+/// The time that a block or a view has where nobody says otherwise. The heaviest blocks of mainnet take
+/// a production indexer some seconds; this leaves a hundred times that.
+pub const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How guests are run. The default grants what the machine really has, and changes nothing else.
 #[derive(Clone, Debug)]
@@ -33,8 +39,21 @@ pub struct RunConfig {
     pub stack: Option<usize>,
     /// Counts the instructions that guests run. It makes them somewhat slower.
     pub fuel: bool,
+    /// Instructions that a block or a view may run, as wasmtime counts fuel; more fail it. It makes guests somewhat slower.
+    pub fuel_limit: Option<u64>,
+    /// Time that a block or a view may take; more fails it. `None` lets it run for ever.
+    pub timeout: Option<Duration>,
+    /// What a guest may take of the host beside its memory and its time.
+    pub bounds: Bounds,
     /// Where guests' output and log lines go.
     pub output: Output,
+}
+
+impl RunConfig {
+    /// Whether guests' instructions are counted.
+    pub(crate) fn counts_fuel(&self) -> bool {
+        self.fuel || self.fuel_limit.is_some()
+    }
 }
 
 impl Default for RunConfig {
@@ -50,6 +69,9 @@ impl Default for RunConfig {
             compiler: Compiler::default(),
             stack: None,
             fuel: false,
+            fuel_limit: None,
+            timeout: Some(TIMEOUT),
+            bounds: Bounds::default(),
             output: Output::default(),
         }
     }

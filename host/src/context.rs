@@ -10,3 +10,13 @@ pub(crate) struct Context {
     /// Present for modules that import WASI.
     pub world: Option<World>,
 }
+
+impl Context {
+    /// The guest has returned, or stopped: ends the lines that it has begun to log and to print.
+    pub(crate) fn end_lines(&mut self) {
+        self.exchange.end_log();
+        if let Some(world) = &self.world {
+            world.end_lines();
+        }
+    }
+}

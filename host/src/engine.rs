@@ -2,6 +2,11 @@
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, Strategy};
 
+use crate::deadline;
+
+/// Bytes of native stack for a module's calls, where nobody says otherwise: wasmtime's own default.
+pub(crate) const STACK_BYTES: usize = 512 << 10;
+
 /// What makes a module's code run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compiler {
@@ -60,6 +65,24 @@ pub fn engine_with_stack(
     fuel: bool,
     stack: Option<usize>,
 ) -> Result<Engine, wasmtime::Error> {
+    Engine::new(&config(compiler, fuel, stack)?)
+}
+
+/// As [`engine_with_stack`], for guests that are stopped when their time is over: each store sets how
+/// many epochs it has.
+pub(crate) fn engine_with_deadlines(
+    compiler: Compiler,
+    fuel: bool,
+    stack: Option<usize>,
+) -> Result<Engine, wasmtime::Error> {
+    let mut config = config(compiler, fuel, stack)?;
+    config.epoch_interruption(true);
+    let engine = Engine::new(&config)?;
+    deadline::watch(&engine);
+    Ok(engine)
+}
+
+fn config(compiler: Compiler, fuel: bool, stack: Option<usize>) -> Result<Config, wasmtime::Error> {
     let mut config = Config::new();
     if let Some(bytes) = stack {
         config.max_wasm_stack(bytes);
@@ -71,7 +94,7 @@ pub fn engine_with_stack(
         Compiler::Cranelift => {}
         Compiler::Winch => {
             config.strategy(Strategy::Winch);
-            return Engine::new(&config);
+            return Ok(config);
         }
         Compiler::Pulley => {
             config.target("pulley64")?;
@@ -80,5 +103,5 @@ pub fn engine_with_stack(
     config
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true);
-    Engine::new(&config)
+    Ok(config)
 }

@@ -1,17 +1,21 @@
 //! Runs a plain WASI preview 1 command, as cargo's runner for `wasm32-wasip1` does.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use wasmtime::{Instance, Linker, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 
-use crate::engine::engine;
-use crate::guest::one_line;
+use crate::bounds::Bounds;
+use crate::config::RunConfig;
+use crate::deadline::epochs;
+use crate::engine::{Compiler, engine_with_deadlines};
+use crate::guest::{LoadError, compile, one_line};
 use crate::guest_record::GuestRecord;
 use crate::limits::{Limits, OnRefusal};
 use crate::metashrew::{Import, MODULE};
-use crate::proposal::needed;
-use crate::trap::{RunError, explain};
+use crate::outline::check;
+use crate::trap::{Known, RunError, explain};
 use crate::wasi::CommandWorld;
 
 struct Command {
@@ -39,7 +43,8 @@ pub enum ExecError {
 }
 
 /// Runs a command with this process's standard streams and at most `ceiling` bytes of memory;
-/// answers its exit status. `forget` is as in [`RunConfig`](crate::RunConfig).
+/// answers its exit status. `forget` and `timeout` are as in [`RunConfig`](crate::RunConfig); a command that waits in a call of the
+/// host's is stopped when that returns.
 ///
 /// # Errors
 ///
@@ -49,14 +54,14 @@ pub fn exec(
     world: &CommandWorld,
     ceiling: u64,
     forget: Option<NonZeroU32>,
+    timeout: Option<Duration>,
 ) -> Result<i32, ExecError> {
     let load = |error: wasmtime::Error| ExecError::Load(one_line(&error));
-    let engine = engine(false).map_err(load)?;
-    let module =
-        wasmtime::Module::from_binary(&engine, module).map_err(|error| match needed(module) {
-            Some(proposal) => ExecError::Load(proposal.to_string()),
-            None => load(error),
-        })?;
+    let refused = |error: LoadError| ExecError::Load(error.to_string());
+    let bounds = Bounds::default();
+    let engine = engine_with_deadlines(Compiler::default(), false, None).map_err(load)?;
+    check(module, &bounds).map_err(|exceeded| refused(exceeded.into()))?;
+    let module = compile(&engine, module, &bounds).map_err(refused)?;
     if let Some(import) = Import::imported_by(&module).next() {
         return Err(ExecError::Indexer(import.name()));
     }
@@ -68,6 +73,7 @@ pub fn exec(
     let limits = Limits::new(ceiling, None, OnRefusal::default());
     let mut store = Store::new(&engine, Command { limits, wasi });
     store.limiter(|command| &mut command.limits);
+    store.set_epoch_deadline(timeout.map_or(u64::MAX / 2, epochs));
     let instance = linker.instantiate(&mut store, &module).map_err(load)?;
     if let Some(seed) = forget {
         forget_by(&mut store, &instance, seed).ok_or(RunError::NoRecord)?;
@@ -75,9 +81,15 @@ pub fn exec(
     let start = instance
         .get_typed_func::<(), ()>(&mut store, "_start")
         .map_err(load)?;
+    let config = RunConfig {
+        ceiling,
+        timeout,
+        ..RunConfig::default()
+    };
+    let known = Known::at_start(&config);
     match start.call(&mut store, ()) {
         Ok(()) => Ok(0),
-        Err(error) => match explain(error, None, ceiling) {
+        Err(error) => match explain(error, None, &known) {
             RunError::Exit(status) => Ok(status),
             failure => Err(failure.into()),
         },

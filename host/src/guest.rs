@@ -1,15 +1,18 @@
 //! A module: compiled, and checked for what a host needs of it, before anything runs.
 
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
 use steadfast::Plan;
-use steadfast::format::Record;
 use steadfast::plan::PlanError;
 use wasmtime::{Engine, ExternType, Module};
 
-use crate::ceiling::PAGE_BYTES;
+use crate::bounds::{Bound, Bounds, Exceeded};
 use crate::digest::Digest;
-use crate::image::module_digest;
-use crate::metashrew::Import;
-use crate::{metashrew, proposal, wasi};
+use crate::image::{ImageError, module_digest};
+use crate::outline::{self, Outline};
+use crate::{metashrew, proposal, text, wasi};
 
 /// Why a module cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +20,9 @@ pub enum LoadError {
     /// The bytes are not a WebAssembly module, or not a valid one.
     #[error("not a valid WebAssembly module: {0}")]
     Invalid(String),
+    /// The module is larger, or harder to compile, than the host allows.
+    #[error(transparent)]
+    Bound(#[from] Exceeded),
     /// Wasmtime cannot compile for this machine.
     #[error("cannot compile for this machine: {0}")]
     Engine(String),
@@ -98,13 +104,7 @@ pub struct DeclaredMemory {
 #[derive(Clone, Debug)]
 pub struct Guest {
     module: Module,
-    memory: DeclaredMemory,
-    plan: Option<Plan>,
-    names_producers: bool,
-    has_record: bool,
-    uses_wasi: bool,
-    serves_c: bool,
-    asks_for_image: bool,
+    outline: Outline,
     digest: Digest,
 }
 
@@ -116,23 +116,28 @@ impl Guest {
     /// When the bytes are not a module, when its memory is missing or of an unusual kind, and when
     /// its plan cannot be read.
     pub fn load(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
-        let module = Module::from_binary(engine, bytes).map_err(|error| {
-            proposal::needed(bytes).unwrap_or_else(|| LoadError::Invalid(one_line(&error)))
-        })?;
-        let memory = declared_memory(&module, bytes)?;
-        let sections = Sections::read(bytes)?;
-        let asks_for_image = Import::imported_by(&module).any(|import| import == Import::LoadImage);
+        Self::load_within(engine, bytes, &Bounds::default())
+    }
+
+    /// As [`load`](Self::load), with other bounds on what the module may have and how long it may take
+    /// to compile.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load) has it.
+    pub fn load_within(engine: &Engine, bytes: &[u8], bounds: &Bounds) -> Result<Self, LoadError> {
+        outline::check(bytes, bounds)?;
+        let module = compile(engine, bytes, bounds)?;
         Ok(Guest {
-            memory,
-            plan: sections.plan,
-            names_producers: sections.names_producers,
-            has_record: module.get_export(Record::EXPORT).is_some(),
-            asks_for_image,
-            uses_wasi: wasi::is_imported_by(&module),
-            serves_c: module.get_export("malloc").is_some(),
+            outline: Outline::of(bytes)?,
             digest: module_digest(bytes),
             module,
         })
+    }
+
+    /// What the module's bytes tell.
+    pub fn outline(&self) -> &Outline {
+        &self.outline
     }
 
     /// Checks that the module has a function `_start` without parameters and results.
@@ -153,46 +158,70 @@ impl Guest {
 
     /// The plan in the module's custom section, for a module that is built on steadfast.
     pub fn plan(&self) -> Option<&Plan> {
-        self.plan.as_ref()
+        self.outline.plan()
     }
 
     /// Whether the module is built on steadfast, and its custom sections were stripped: nobody can read its plan then. One that
     /// has a plan without a section, since it keeps another global allocator, still tells what produced it.
     pub fn is_stripped(&self) -> bool {
-        self.has_record && self.plan.is_none() && !self.names_producers
+        self.outline.is_stripped()
     }
 
     /// The memory that the module declares.
     pub fn declared_memory(&self) -> DeclaredMemory {
-        self.memory
+        self.outline.declared_memory()
     }
 
     /// Bytes of linear memory without which the module cannot run: what it declares, and for a
     /// module that is built on steadfast its heap's budget, which ends where the region begins.
     pub fn memory_needed(&self) -> u64 {
-        let budget_end = self.plan.map_or(0, |plan| plan.region_base().get());
-        self.memory.initial.max(budget_end)
+        let budget_end = self.plan().map_or(0, |plan| plan.region_base().get());
+        self.declared_memory().initial.max(budget_end)
     }
 
     /// Whether the module exports steadfast's record.
     pub fn has_record(&self) -> bool {
-        self.has_record
+        self.outline.has_record()
     }
 
     /// Whether the module imports WASI preview 1.
     pub fn uses_wasi(&self) -> bool {
-        self.uses_wasi
+        self.outline.uses_wasi()
     }
 
     /// Whether the module has the part of the budget that serves C: it exports C's allocation family, as `plan!` has it on WASI
     /// and with the feature `c`.
     pub fn serves_c(&self) -> bool {
-        self.serves_c
+        self.outline.serves_c()
     }
 
     /// Whether the module asks for the image of its cache and offers the next one itself: it is built with steadfast's feature `image`.
     pub fn asks_for_image(&self) -> bool {
-        self.asks_for_image
+        self.outline.asks_for_image()
+    }
+
+    /// Checks that an image of a module, with a region at an address, is for this one.
+    ///
+    /// # Errors
+    ///
+    /// When it is another module's, or its region is not where this module's plan has it.
+    pub fn check_image(&self, base: u32, module: Digest) -> Result<(), ImageError> {
+        if module != self.digest {
+            return Err(ImageError::Module {
+                expected: self.digest,
+                found: module,
+            });
+        }
+        match self.plan() {
+            Some(plan) => check_place(plan, base, 0),
+            None => Ok(()),
+        }
+    }
+
+    /// The most bytes that an image of the module's region has.
+    pub fn most_image_bytes(&self) -> u64 {
+        let most = self.plan().map(|plan| plan.region_max().get());
+        most.unwrap_or(Bound::ImageBytes.default())
     }
 
     /// The SHA-256 digest of the module's bytes, by which images of caches tell modules apart.
@@ -205,56 +234,52 @@ impl Guest {
     }
 }
 
-/// An error and its causes, without line breaks.
+/// Checks that an image of so many bytes at an address is in the region that a plan has.
+pub(crate) fn check_place(plan: &Plan, base: u32, bytes: u64) -> Result<(), ImageError> {
+    let (expected, most) = (plan.region_base().get(), plan.region_max().get());
+    if u64::from(base) != expected || bytes > most {
+        return Err(ImageError::Place {
+            base,
+            bytes,
+            expected,
+            most,
+        });
+    }
+    Ok(())
+}
+
+/// Compiles a module, within the time that there is for it. A module that takes longer is compiled to
+/// its end all the same, by a thread of its own: no compiler can be stopped.
+pub(crate) fn compile(engine: &Engine, bytes: &[u8], bounds: &Bounds) -> Result<Module, LoadError> {
+    let limit = Duration::from_secs(bounds.most(Bound::CompileSeconds));
+    let (sender, compiled) = mpsc::channel();
+    let (engine, copy) = (engine.clone(), bytes.to_vec());
+    thread::Builder::new()
+        .name("steadfast-compile".into())
+        .spawn(move || {
+            // Nobody waits any more when that fails.
+            let _ = sender.send(Module::from_binary(&engine, &copy));
+        })
+        .map_err(|error| LoadError::Engine(error.to_string()))?;
+    match compiled.recv_timeout(limit) {
+        Ok(Ok(module)) => Ok(module),
+        Ok(Err(error)) => {
+            Err(proposal::needed(bytes).unwrap_or_else(|| LoadError::Invalid(one_line(&error))))
+        }
+        Err(RecvTimeoutError::Timeout) => Err(bounds.exceeded(Bound::CompileSeconds).into()),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(LoadError::Invalid("the compiler gave up on it".into()))
+        }
+    }
+}
+
+/// The longest text of an error that is shown, in characters.
+const REASON_CHARS: usize = 1000;
+
+/// An error and its causes, without line breaks and without anything that steers a terminal.
 pub(crate) fn one_line(error: &wasmtime::Error) -> String {
     let causes: Vec<String> = error.chain().map(|cause| cause.to_string()).collect();
     let joined = causes.join(": ");
-    joined.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn declared_memory(module: &Module, bytes: &[u8]) -> Result<DeclaredMemory, LoadError> {
-    let Some(ExternType::Memory(memory)) = module.get_export("memory") else {
-        return Err(LoadError::NoMemory);
-    };
-    let plain = !memory.is_64() && !memory.is_shared() && memory.page_size() == PAGE_BYTES;
-    if !plain || module.resources_required().num_memories != 1 {
-        return Err(proposal::needed(bytes).unwrap_or(LoadError::ImportedMemory));
-    }
-    Ok(DeclaredMemory {
-        initial: memory.minimum() * PAGE_BYTES,
-        maximum: memory.maximum().map(|pages| pages * PAGE_BYTES),
-    })
-}
-
-/// What custom sections tell.
-struct Sections {
-    plan: Option<Plan>,
-    /// Compilers say which they are, unless that is stripped.
-    names_producers: bool,
-}
-
-impl Sections {
-    fn read(bytes: &[u8]) -> Result<Self, LoadError> {
-        use wasmparser::{Parser, Payload};
-        let mut sections = Sections {
-            plan: None,
-            names_producers: false,
-        };
-        for payload in Parser::new(0).parse_all(bytes) {
-            // Wasmtime has accepted the bytes: what this parser cannot read is no custom section.
-            let Ok(Payload::CustomSection(section)) = payload else {
-                continue;
-            };
-            sections.names_producers |= section.name() == "producers";
-            if section.name() == Plan::SECTION
-                && sections
-                    .plan
-                    .replace(Plan::decode(section.data())?)
-                    .is_some()
-            {
-                return Err(LoadError::TwoPlans);
-            }
-        }
-        Ok(sections)
-    }
+    let joined = joined.split_whitespace().collect::<Vec<_>>().join(" ");
+    text::cut(&joined, REASON_CHARS)
 }

@@ -1,13 +1,12 @@
 //! Images of regions: a guest's cache, copied out of one instance and into the next.
 //!
 //! ```text
-//! buffer, tag <- as_of <- file, chain, exchange
+//! buffer, tag <- as_of <- file, chain
 //! ```
 
 mod as_of;
 mod buffer;
 mod chain;
-mod exchange;
 mod file;
 mod tag;
 
@@ -22,8 +21,7 @@ pub use self::as_of::AsOf;
 pub(crate) use self::as_of::cut;
 pub(crate) use self::buffer::{Buffer, with_cache};
 pub use self::chain::Chain;
-pub use self::exchange::ImageExchange;
-pub use self::file::Compression;
+pub use self::file::{Compression, ImageClaim};
 pub use self::tag::BlockTag;
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
@@ -47,6 +45,20 @@ pub enum ImageError {
         expected: Digest,
         /// The image's.
         found: Digest,
+    },
+    /// The image is not for the region that the module's plan has.
+    #[error(
+        "the image has {bytes} bytes at {base:#x}, and the module's region has up to {most} at {expected:#x}"
+    )]
+    Place {
+        /// The image's address.
+        base: u32,
+        /// Its bytes.
+        bytes: u64,
+        /// The region's address.
+        expected: u64,
+        /// The most bytes that the region has.
+        most: u64,
     },
     /// The image was taken at another state than the one at hand.
     #[error("the image belongs to the state {found}, and the state is {expected}")]

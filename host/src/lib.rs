@@ -7,9 +7,9 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! ceiling, digest, engine, input, limits, output, plot, state <- trace
-//!   <- image <- metashrew <- wasi <- context, guest, guest_record, proposal
-//!   <- held, observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size
+//! bounds, ceiling, deadline, digest, input, output, plot, state, text, thread_stack
+//!   <- engine, file, limits, trace <- image <- held <- exchange <- metashrew <- wasi <- context, guest, guest_record, proposal
+//!   <- observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size
 //! ```
 //!
 //! # Features
@@ -29,15 +29,19 @@
 
 #![deny(unsafe_code)]
 
+pub mod bounds;
 pub mod ceiling;
 #[cfg(feature = "check")]
 pub mod check;
 pub mod config;
 mod context;
+mod deadline;
 mod digest;
 pub mod engine;
+pub mod exchange;
 #[cfg(feature = "wasi")]
 pub mod exec;
+pub mod file;
 pub mod guest;
 mod guest_record;
 pub mod held;
@@ -47,6 +51,7 @@ pub mod limits;
 pub mod map;
 pub mod metashrew;
 pub mod observe;
+pub mod outline;
 pub mod output;
 #[cfg(feature = "pictures")]
 pub mod plot;
@@ -58,22 +63,26 @@ pub mod share;
 pub mod size;
 pub mod state;
 pub mod table;
+pub mod text;
+mod thread_stack;
 pub mod trace;
 pub mod trap;
 #[cfg(feature = "verify")]
 pub mod verify;
 pub mod wasi;
 
+pub use bounds::{Bound, Bounds, Exceeded};
 pub use config::RunConfig;
 pub use digest::Digest;
 pub use engine::{Compiler, engine};
+pub use exchange::ImageExchange;
 #[cfg(feature = "wasi")]
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use guest_record::GuestRecord;
 pub use held::{HeldRegion, OwnPages};
 pub use image::{
-    AsOf, BlockTag, Chain, Compression, ImageError, ImageExchange, RegionImage, module_digest,
+    AsOf, BlockTag, Chain, Compression, ImageClaim, ImageError, RegionImage, module_digest,
     module_tag,
 };
 pub use input::{Input, InputError};
@@ -83,6 +92,7 @@ pub use observe::{HeapTrace, HeapUse, Observed, Span, figures, find_record};
 /// The figures of a cache.
 #[deprecated(since = "0.3.0", note = "named `Stats`, in the crate `steadfast`")]
 pub type CacheUse = steadfast::format::Stats;
+pub use outline::Outline;
 pub use output::{Output, Printed};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};

@@ -5,8 +5,7 @@ use std::ops::AddAssign;
 use serde::Serialize;
 use wasmtime::ResourceLimiter;
 
-/// More table elements than a module needs, and few enough (16 MiB) to grant on any machine.
-const TABLE_ELEMENTS: usize = 1 << 20;
+use crate::bounds::{Bound, Bounds};
 
 /// What a guest sees when its `memory.grow` is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +54,9 @@ pub struct Limits {
     created: bool,
     host_grows: bool,
     grows: Grows,
+    bounds: Bounds,
+    /// Of all tables.
+    table_elements: u64,
 }
 
 impl Limits {
@@ -68,7 +70,15 @@ impl Limits {
             created: false,
             host_grows: false,
             grows: Grows::default(),
+            bounds: Bounds::default(),
+            table_elements: 0,
         }
+    }
+
+    /// The same with other bounds on what the instance has beside its memory.
+    pub fn within(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
     }
 
     /// What the guest has asked for so far.
@@ -124,11 +134,29 @@ impl ResourceLimiter for Limits {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool, wasmtime::Error> {
-        Ok(desired <= TABLE_ELEMENTS)
+        let more = desired.saturating_sub(current) as u64;
+        let elements = self.table_elements.saturating_add(more);
+        let fits = elements <= self.bounds.most(Bound::TableElements);
+        if fits {
+            self.table_elements = elements;
+        }
+        Ok(fits)
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        usize::try_from(self.bounds.most(Bound::Tables)).unwrap_or(usize::MAX)
     }
 }
 

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Command::Exec(arguments) => cli::exec::exec(&arguments),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("steadfast: {error:#}");
+        cli::complain(&error);
         ExitCode::FAILURE
     })
 }

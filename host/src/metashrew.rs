@@ -17,8 +17,9 @@ use serde::Serialize;
 use wasmtime::{Extern, FuncType, Linker, Module, Val, ValType};
 
 pub use self::flush::{FlushError, decode as decode_flush};
-use self::log::LogLines;
-use crate::image::ImageExchange;
+pub(crate) use self::log::LogLines;
+use crate::bounds::{Bound, Bounds, Exceeded};
+use crate::exchange::ImageExchange;
 use crate::state::{Pair, Snapshot, StateError};
 use crate::trace::Recorder;
 
@@ -87,6 +88,9 @@ pub enum ImportError {
         /// Bytes of the answer.
         length: usize,
     },
+    /// More was handed over than the host takes.
+    #[error(transparent)]
+    Bound(#[from] Exceeded),
     /// `__flush` was handed something else than keys and values.
     #[error("__flush was handed an invalid message: {0}")]
     Flush(#[from] FlushError),
@@ -108,6 +112,9 @@ pub struct Exchange {
     writes: Vec<Pair>,
     counts: ImportCounts,
     calls: Vec<Call>,
+    /// Calls that were not noted any more.
+    has_more_calls: bool,
+    bounds: Bounds,
     log: LogLines,
     recorder: Option<Recorder>,
     images: Option<ImageExchange>,
@@ -126,10 +133,20 @@ impl Exchange {
             writes: Vec::new(),
             counts: ImportCounts::default(),
             calls: Vec::new(),
+            has_more_calls: false,
+            bounds: Bounds::default(),
             log: LogLines::new(log),
             recorder: None,
             images: None,
         }
+    }
+
+    /// The same with other bounds on what the guest may hand over.
+    #[must_use]
+    pub fn within(mut self, bounds: Bounds) -> Self {
+        self.log.limit(bounds.most(Bound::OutputBytes));
+        self.bounds = bounds;
+        self
     }
 
     /// Hands out and takes images from now on; without this there are none.
@@ -152,6 +169,7 @@ impl Exchange {
         (self.input, self.state) = (input, state);
         self.writes.clear();
         self.calls.clear();
+        self.has_more_calls = false;
         self.counts = ImportCounts::default();
         if let Some(images) = &mut self.images {
             images.discard();
@@ -190,7 +208,23 @@ impl Exchange {
 
     /// Notes a call, of an import here or of one of WASI's functions.
     pub(crate) fn note(&mut self, name: &'static str, bytes: Option<usize>) {
+        if self.calls.len() as u64 >= self.bounds.most(Bound::Calls) {
+            self.has_more_calls = true;
+            return;
+        }
         self.calls.push(Call { name, bytes });
+    }
+
+    /// Checks that all calls were noted.
+    ///
+    /// # Errors
+    ///
+    /// When there were more than are.
+    pub(crate) fn check_calls(&self) -> Result<(), Exceeded> {
+        match self.has_more_calls {
+            true => Err(self.bounds.exceeded(Bound::Calls)),
+            false => Ok(()),
+        }
     }
 
     fn host_len(&mut self) -> i32 {
@@ -233,7 +267,12 @@ impl Exchange {
         let message = &memory[readable("__flush", memory, message)?];
         let bytes = message.len();
         self.note("__flush", Some(bytes));
-        let pairs = flush::decode(message)?;
+        let total = self.counts.flush_bytes.saturating_add(bytes as u64);
+        self.bounds.check(Bound::FlushBytes, total)?;
+        let most = self.bounds.most(Bound::FlushPairs);
+        let more = most.saturating_sub(self.writes.len() as u64);
+        let pairs = flush::decode_up_to(message, more)?;
+        let pairs = pairs.ok_or_else(|| self.bounds.exceeded(Bound::FlushPairs))?;
         if let Some(recorder) = &mut self.recorder {
             recorder.flush(&pairs, memory);
         }

@@ -101,11 +101,10 @@ impl Observed {
 /// the bytes; a host that runs the guest has its address from the export [`Record::EXPORT`].
 pub fn find_record(memory: &[u8]) -> Option<Record> {
     let magic = Record::MAGIC.to_le_bytes();
-    let mut found = memchr::memmem::find_iter(memory, &magic)
+    // One at a time: a copy may hold nothing but records.
+    memchr::memmem::find_iter(memory, &magic)
         .filter_map(|at| Record::decode(memory.get(at..)?).ok())
-        .collect::<Vec<_>>();
-    found.sort_by_key(|record| record.heap_len);
-    found.pop()
+        .max_by_key(|record| record.heap_len)
 }
 
 pub(crate) fn outcome(record: &Record) -> &'static str {

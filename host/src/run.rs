@@ -3,19 +3,23 @@
 mod view;
 mod warm;
 
+use std::io::{Write as _, stderr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use steadfast::Plan;
 use steadfast::format::Record;
 use wasmtime::{Instance, InstancePre, Linker, Memory, Store};
 
+use crate::bounds::Bounds;
 use crate::ceiling::PAGE_BYTES;
 use crate::config::RunConfig;
 use crate::context::Context;
+use crate::deadline;
 use crate::digest::Digest;
-use crate::engine::engine_with_stack;
-use crate::guest::{DeclaredMemory, Guest, LoadError, one_line};
+use crate::engine::{STACK_BYTES, engine_with_deadlines};
+use crate::guest::{DeclaredMemory, Guest, LoadError, check_place, one_line};
 use crate::guest_record::GuestRecord;
 use crate::image::ImageError;
 use crate::input::Input;
@@ -25,8 +29,10 @@ use crate::observe::Observed;
 use crate::output::{Output, Printed};
 use crate::report::BlockReport;
 use crate::state::{Pair, State};
+use crate::text;
+use crate::thread_stack;
 use crate::trace::{Recorder, Trace};
-use crate::trap::{RunError, explain};
+use crate::trap::{Known, RunError, explain};
 use crate::wasi::{self, World};
 
 pub use self::view::View;
@@ -64,9 +70,9 @@ impl Runner {
     /// imported that this one does not have, and when the module declares more memory than the
     /// ceiling.
     pub fn new(module: &[u8], config: RunConfig) -> Result<Self, LoadError> {
-        let engine = engine_with_stack(config.compiler, config.fuel, config.stack)
+        let engine = engine_with_deadlines(config.compiler, config.counts_fuel(), config.stack)
             .map_err(|error| LoadError::Engine(one_line(&error)))?;
-        let guest = Guest::load(&engine, module)?;
+        let guest = Guest::load_within(&engine, module, &config.bounds)?;
         guest.check_start()?;
         let instances = link(&guest)?;
         Runner {
@@ -85,16 +91,13 @@ impl Runner {
     /// When the module declares more memory than the ceiling.
     pub fn with_config(&self, config: RunConfig) -> Result<Self, LoadError> {
         let RunConfig {
-            compiler,
-            stack,
-            fuel,
-            ..
+            compiler, stack, ..
         } = self.config;
         Runner {
             config: RunConfig {
                 compiler,
                 stack,
-                fuel,
+                fuel: self.config.counts_fuel(),
                 ..config
             },
             ..self.clone()
@@ -167,28 +170,32 @@ impl Runner {
     fn instantiate(&self, input: &Input, state: &dyn State) -> Result<Live, RunError> {
         let config = &self.config;
         let logged = Arc::new(Mutex::new(String::new()));
-        let world = || World::new(input.bytes(), &config.env, config.output);
+        let world = || World::new(input.bytes(), &config.env, config.output, &config.bounds);
         let world = self.guest.uses_wasi().then(world).transpose()?;
         let context = Context {
-            limits: Limits::new(config.ceiling, config.refuse_grow, config.on_refusal),
+            limits: Limits::new(config.ceiling, config.refuse_grow, config.on_refusal)
+                .within(config.bounds),
             exchange: Exchange::new(
                 Arc::clone(input.bytes()),
                 state.snapshot()?,
                 log_to(config.output, &logged),
-            ),
+            )
+            .within(config.bounds),
             world,
         };
         let mut store = Store::new(self.guest.module().engine(), context);
         store.limiter(|context| &mut context.limits);
-        if config.fuel {
+        if config.counts_fuel() {
             store
-                .set_fuel(u64::MAX)
+                .set_fuel(config.fuel_limit.unwrap_or(u64::MAX))
                 .map_err(|error| RunError::Instantiate(one_line(&error)))?;
         }
+        check_stack(config)?;
+        set_deadline(&mut store, config.timeout);
         let instance = self
             .instances
             .instantiate(&mut store)
-            .map_err(|error| explain(error, None, config.ceiling))?;
+            .map_err(|error| explain(error, None, &Known::at_start(config)))?;
         let memory = instance.get_memory(&mut store, "memory");
         let memory = memory.expect("Guest::load checked that a memory is exported");
         let guest_record = GuestRecord::of(&instance, &mut store);
@@ -198,10 +205,15 @@ impl Runner {
             memory,
             guest_record,
             ceiling: config.ceiling,
+            timeout: config.timeout,
+            fuel: config.fuel_limit.unwrap_or(u64::MAX),
+            bounds: config.bounds,
+            plan: self.guest.plan().copied(),
             module: self.guest.digest(),
             logged,
             refused_image: None,
         };
+        live.plan = live.plan.or_else(|| live.plan_in_memory());
         live.name_module();
         if let Some(pages) = config.pregrow {
             live.pregrow(pages)?;
@@ -213,6 +225,25 @@ impl Runner {
             live.forget_by(seed_at(seed, input))?;
         }
         Ok(live)
+    }
+}
+
+/// Stops the guest when it has had so much time from now on.
+fn set_deadline(store: &mut Store<Context>, limit: Option<Duration>) {
+    let epochs = limit.map_or(u64::MAX / 2, deadline::epochs);
+    store.set_epoch_deadline(epochs);
+    if let Some(world) = &mut store.data_mut().world {
+        // While it waits, no code of its own runs.
+        world.set_deadline(limit.and_then(|limit| Instant::now().checked_add(limit)));
+    }
+}
+
+/// Checks that the thread's stack is larger than the part of it that the guest's calls may use.
+fn check_stack(config: &RunConfig) -> Result<(), RunError> {
+    let need = config.stack.unwrap_or(STACK_BYTES) + thread_stack::HOST_BYTES;
+    match thread_stack::left() {
+        Some(have) if have < need => Err(RunError::ThreadStack { have, need }),
+        _ => Ok(()),
     }
 }
 
@@ -244,8 +275,8 @@ fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
     linker.instantiate_pre(guest.module()).map_err(|error| {
         match error.downcast_ref::<wasmtime::UnknownImportError>() {
             Some(unknown) => LoadError::UnknownImport {
-                module: unknown.module().to_string(),
-                name: unknown.name().to_string(),
+                module: text::name(unknown.module()),
+                name: text::name(unknown.name()),
             },
             None => LoadError::ImportType(one_line(&error)),
         }
@@ -254,7 +285,8 @@ fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
 
 fn log_to(output: Output, logged: &Arc<Mutex<String>>) -> Box<dyn FnMut(&str) + Send> {
     match output {
-        Output::Inherit => Box::new(|line| eprintln!("{line}")),
+        // Where nobody reads it any more, the block goes on.
+        Output::Inherit => Box::new(|line| drop(writeln!(stderr(), "{line}"))),
         Output::Discard => Box::new(|_| ()),
         Output::Capture => {
             let logged = Arc::clone(logged);
@@ -274,6 +306,12 @@ struct Live {
     memory: Memory,
     guest_record: Option<GuestRecord>,
     ceiling: u64,
+    timeout: Option<Duration>,
+    /// The fuel that it has been given, where it is counted.
+    fuel: u64,
+    bounds: Bounds,
+    /// Where its region is to be, of guests that are built on steadfast.
+    plan: Option<Plan>,
     module: Digest,
     logged: Arc<Mutex<String>>,
     /// Why the image that it was to begin with is not used.
@@ -286,6 +324,7 @@ impl Live {
             .instance
             .get_typed_func::<(), ()>(&mut self.store, "_start")
             .map_err(|error| RunError::Instantiate(one_line(&error)))?;
+        set_deadline(&mut self.store, self.timeout);
         let before = Instant::now();
         let returned = start.call(&mut self.store, ());
         let guest_ns = before.elapsed().as_nanos() as u64;
@@ -293,7 +332,7 @@ impl Live {
         if let Some(recorder) = context.exchange.recorder() {
             recorder.end_block(memory);
         }
-        context.exchange.end_log();
+        context.end_lines();
         let outcome = match returned {
             Err(error) if wasi::exit_status(&error) != Some(0) => Err(self.explain(error)),
             _ => self.take_writes(),
@@ -347,11 +386,40 @@ impl Live {
     }
 
     fn explain(&self, error: wasmtime::Error) -> RunError {
-        explain(error, self.record().as_ref(), self.ceiling)
+        let known = Known {
+            ceiling: self.ceiling,
+            memory: self.memory.data_size(&self.store) as u64,
+            refused: self.store.data().limits.grows().refused,
+            timeout: self.timeout,
+            fuel: self.fuel,
+        };
+        explain(error, self.record().as_ref(), &known)
+    }
+
+    /// The plan stands behind the record, also where the module has no section for it.
+    fn plan_in_memory(&self) -> Option<Plan> {
+        let record = self.guest_record?;
+        record.read(self.memory.data(&self.store))?;
+        let at = record.address() as usize + Record::LEN;
+        let bytes = self.memory.data(&self.store).get(at..)?;
+        Plan::decode(bytes.get(..Plan::ENCODED_LEN)?).ok()
+    }
+
+    /// Checks that an image is for this module, and for its region.
+    fn check_image(&self, base: u32, bytes: u64, module: Option<Digest>) -> Result<(), ImageError> {
+        let expected = self.module;
+        if let Some(found) = module.filter(|found| *found != expected) {
+            return Err(ImageError::Module { expected, found });
+        }
+        match &self.plan {
+            Some(plan) => check_place(plan, base, bytes),
+            None => Ok(()),
+        }
     }
 
     fn take_writes(&mut self) -> Result<Vec<Pair>, RunError> {
         let exchange = &mut self.store.data_mut().exchange;
+        exchange.check_calls()?;
         exchange.take_writes().ok_or(RunError::NoFlush)
     }
 
@@ -363,7 +431,7 @@ impl Live {
             .clone();
         let Printed { stdout, stderr } = self.printed();
         for printed in [stdout, stderr] {
-            output.push_str(&String::from_utf8_lossy(&printed));
+            output.push_str(&text::plain_lines(&String::from_utf8_lossy(&printed)));
         }
         output
     }
@@ -385,7 +453,7 @@ impl Live {
             height: input.height(),
             guest_ns,
             // Counted down from the maximum; an engine that does not count answers an error.
-            fuel: self.store.get_fuel().ok().map(|left| u64::MAX - left),
+            fuel: self.store.get_fuel().ok().map(|left| self.fuel - left),
             memory_bytes: self.memory.size(&self.store) * PAGE_BYTES,
             grows: context.limits.grows(),
             observed: self.record().map(|record| Observed::read(memory, &record)),
@@ -484,6 +552,10 @@ impl Finished {
     /// started again.
     pub fn next(mut self, input: &Input, state: &mut dyn State) -> Result<Finished, RunError> {
         state.apply(&self.outcome?)?;
+        if self.live.fuel < u64::MAX {
+            let refuelled = self.live.store.set_fuel(self.live.fuel);
+            refuelled.map_err(|error| RunError::Instantiate(one_line(&error)))?;
+        }
         let exchange = &mut self.live.store.data_mut().exchange;
         exchange.turn_to(Arc::clone(input.bytes()), state.snapshot()?);
         self.live.start(input)

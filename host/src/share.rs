@@ -13,6 +13,7 @@ use steadfast::format::{Status, seal};
 use wasmtime::{AsContextMut, Memory};
 
 use crate::ceiling::PAGE_BYTES;
+use crate::digest::Digest;
 use crate::image::RegionImage;
 
 /// The used prefix of a region, for any number of instances to map at its address.
@@ -23,6 +24,8 @@ use crate::image::RegionImage;
 #[derive(Clone, Debug)]
 pub struct SharedImage {
     address: u32,
+    /// Whose it is, where that is known.
+    module: Option<Digest>,
     pages: Arc<Pages>,
 }
 
@@ -40,10 +43,12 @@ impl SharedImage {
         let mut front = bytes[front].to_vec();
         seal(&mut front, Status::Shared).map_err(|error| invalid(error.to_string()))?;
         let arena_start = arena.start as u32;
-        Self::of_parts(
+        let shared = Self::of_parts(
             image.address(),
             &[(0, &front), (arena_start, &bytes[arena])],
-        )
+        )?;
+        let module = Some(image.module());
+        Ok(SharedImage { module, ..shared })
     }
 
     /// As [`new`](Self::new), of any bytes, for a module that knows what to make of them at `address` in its linear memory.
@@ -87,6 +92,7 @@ impl SharedImage {
         }
         Ok(SharedImage {
             address,
+            module: None,
             pages: Arc::new(Pages::new(parts, len as usize)?),
         })
     }
@@ -95,6 +101,12 @@ impl SharedImage {
     #[must_use]
     pub fn address(&self) -> u32 {
         self.address
+    }
+
+    /// The module that it belongs to, of one that was made of a region's image.
+    #[must_use]
+    pub fn module(&self) -> Option<Digest> {
+        self.module
     }
 
     /// Its bytes.

@@ -1,14 +1,20 @@
 //! Why a run stopped, in one line.
 
+use std::time::Duration;
+
 use steadfast::format::{Exhaustion, Record, State};
 use steadfast::probe::Refusal;
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
+use crate::bounds::Exceeded;
 use crate::ceiling::PAGE_BYTES;
+use crate::config::RunConfig;
 use crate::guest::one_line;
+use crate::image::ImageError;
 use crate::limits::GrowRefused;
 use crate::metashrew::ImportError;
 use crate::state::StateError;
+use crate::text;
 use crate::wasi::{WorldError, exit_status};
 
 /// Frames of the guest's stack that a message shows.
@@ -71,6 +77,35 @@ pub enum RunError {
         /// Where the guest stopped.
         stack: Stack,
     },
+    /// The guest took longer than the host gives it.
+    #[error("the guest was stopped after {} s: it may take no longer{stack}", limit.as_secs_f64())]
+    TimedOut {
+        /// The time that it had.
+        limit: Duration,
+        /// Where the guest was stopped.
+        stack: Stack,
+    },
+    /// The guest ran more instructions than the host gives it.
+    #[error("the guest was stopped after {fuel} instructions: it may run no more{stack}")]
+    OutOfFuel {
+        /// The instructions that it had.
+        fuel: u64,
+        /// Where the guest was stopped.
+        stack: Stack,
+    },
+    /// The guest took more of the host than that grants.
+    #[error(transparent)]
+    Bound(#[from] Exceeded),
+    /// The thread has too little stack for a guest's calls.
+    #[error(
+        "the calling thread has {have} bytes of stack left, and a guest's calls need {need}: call from a thread with more"
+    )]
+    ThreadStack {
+        /// Bytes that are left.
+        have: usize,
+        /// Bytes that are needed.
+        need: usize,
+    },
     /// The guest ended with a status other than 0.
     #[error("the guest exited with status {0}")]
     Exit(i32),
@@ -110,6 +145,9 @@ pub enum RunError {
         /// Bytes that the instance may have.
         ceiling: u64,
     },
+    /// An image to be mapped is not this module's, or not for its region.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// An image could not be mapped.
     #[error("cannot map the image: {0}")]
     Map(std::io::Error),
@@ -146,8 +184,36 @@ impl std::fmt::Display for Stack {
     }
 }
 
+/// What the host itself knows of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    /// Bytes of memory that the guest may have.
+    pub ceiling: u64,
+    /// Bytes that it has.
+    pub memory: u64,
+    /// Its `memory.grow` that were refused.
+    pub refused: u64,
+    /// The time that it had.
+    pub timeout: Option<Duration>,
+    /// The fuel that it had.
+    pub fuel: u64,
+}
+
+impl Known {
+    /// Of a guest that has done nothing yet.
+    pub fn at_start(config: &RunConfig) -> Self {
+        Known {
+            ceiling: config.ceiling,
+            memory: 0,
+            refused: 0,
+            timeout: config.timeout,
+            fuel: config.fuel_limit.unwrap_or(u64::MAX),
+        }
+    }
+}
+
 /// Tells why a call of the guest failed. `record` is what stands in the guest's memory afterwards.
-pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: u64) -> RunError {
+pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, known: &Known) -> RunError {
     let error = match error.downcast::<ImportError>() {
         Ok(import) => return RunError::Import(import),
         Err(error) => error,
@@ -161,8 +227,21 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: 
     let frames = frames(&error);
     let stack = stack(&frames);
     let trap = error.downcast_ref::<Trap>();
-    match record.and_then(|record| reservation_failure(record, ceiling)) {
-        Some(failure) => return failure,
+    match trap {
+        Some(Trap::Interrupt) => {
+            let limit = known.timeout.unwrap_or_default();
+            return RunError::TimedOut { limit, stack };
+        }
+        Some(Trap::OutOfFuel) => {
+            let fuel = known.fuel;
+            return RunError::OutOfFuel { fuel, stack };
+        }
+        _ => {}
+    }
+    let mut lie = "";
+    match record.and_then(|record| reservation_failure(record, known)) {
+        Some(Ok(failure)) => return failure,
+        Some(Err(Lie)) => lie = "; what its record says of the host is not so",
         None if trap == Some(&Trap::UnreachableCodeReached) => {
             if let Some(exhaustion) = record.and_then(Record::exhaustion) {
                 if is_other_panic(&frames) {
@@ -172,8 +251,10 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: 
                 return RunError::HeapExhausted { exhaustion, stack };
             }
         }
-        None if trap == Some(&Trap::StackOverflow) => return RunError::StackExhausted(stack),
         None => {}
+    }
+    if trap == Some(&Trap::StackOverflow) && lie.is_empty() {
+        return RunError::StackExhausted(stack);
     }
     let reason = match trap {
         Some(trap) => {
@@ -184,31 +265,50 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, ceiling: 
         }
         None => one_line(&error),
     };
+    let reason = reason + lie;
     RunError::Trap { reason, stack }
 }
 
-/// A guest that has not got its budget does nothing but stop.
-fn reservation_failure(record: &Record, ceiling: u64) -> Option<RunError> {
+/// A record says something of the host that is not so.
+struct Lie;
+
+/// A guest that has not got its budget does nothing but stop. What its record says of the host is
+/// believed only where the host knows it too.
+fn reservation_failure(record: &Record, known: &Known) -> Option<Result<RunError, Lie>> {
     let bytes = |pages: u32| u64::from(pages) * PAGE_BYTES;
     let have = bytes(record.refused_have_pages);
     let need = bytes(record.refused_need);
+    let believed =
+        |is_so: bool, failure: RunError| Some(if is_so { Ok(failure) } else { Err(Lie) });
     match State::from_code(record.state)? {
         State::Undecided | State::Reserved => None,
-        State::BudgetRefused => Some(RunError::BudgetRefused {
-            need,
-            have,
-            ceiling,
-        }),
-        State::StaticDataTooLarge => Some(RunError::StaticDataTooLarge {
-            end: record.refused_need,
-        }),
-        State::ForeignGrowth => Some(RunError::ForeignGrowth {
-            expected: have,
-            found: need,
-        }),
-        State::ForeignPages => Some(RunError::ForeignPages(Refusal::Occupied {
-            at: record.refused_need,
-        })),
+        State::BudgetRefused => believed(
+            known.refused > 0 && have <= known.memory && need > known.memory,
+            RunError::BudgetRefused {
+                need,
+                have,
+                ceiling: known.ceiling,
+            },
+        ),
+        State::StaticDataTooLarge => believed(
+            u64::from(record.refused_need) <= known.memory,
+            RunError::StaticDataTooLarge {
+                end: record.refused_need,
+            },
+        ),
+        State::ForeignGrowth => believed(
+            need <= known.memory && need != have,
+            RunError::ForeignGrowth {
+                expected: have,
+                found: need,
+            },
+        ),
+        State::ForeignPages => believed(
+            u64::from(record.refused_need) < known.memory,
+            RunError::ForeignPages(Refusal::Occupied {
+                at: record.refused_need,
+            }),
+        ),
     }
 }
 
@@ -240,7 +340,7 @@ fn stack(frames: &[String]) -> Stack {
 fn frame_name(frame: &FrameInfo) -> String {
     match frame.func_name() {
         // Without the hash at its end.
-        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+        Some(name) => text::name(&format!("{:#}", rustc_demangle::demangle(name))),
         None => format!("function {}", frame.func_index()),
     }
 }

@@ -35,6 +35,8 @@ pub use self::report::{Outcome, Row, Verdict, VerifyReport};
 pub use self::scenario::Scenario;
 pub use self::subject::Subject;
 
+use std::time::Duration;
+
 use steadfast::format::HEADER_BYTES;
 
 use self::axis::Known;
@@ -49,6 +51,10 @@ use crate::state::{MemoryState, State, StateError, state_digest};
 
 /// Blocks that a run has at least: two begin with the cache that one before them left.
 const LEAST_BLOCKS: usize = 3;
+
+/// After so many runs that took too long, or could not be made, no more are tried.
+const MOST_UNFINISHED: usize = 4;
+const NOT_TRIED: &str = "not tried, since too many runs before did not come to an end";
 
 /// The most memory that a run has on an engine that commits what it grows, in bytes.
 const COMMITTED_BYTES: u64 = 768 << 20;
@@ -72,6 +78,8 @@ pub struct VerifyConfig {
     pub extent: Extent,
     /// Bytes of linear memory that any run may have.
     pub ceiling: u64,
+    /// Time that each block of any run may take.
+    pub timeout: Duration,
 }
 
 impl Default for VerifyConfig {
@@ -79,6 +87,7 @@ impl Default for VerifyConfig {
         VerifyConfig {
             extent: Extent::default(),
             ceiling: MAX_CEILING,
+            timeout: scenario::TIMEOUT,
         }
     }
 }
@@ -159,20 +168,32 @@ pub fn verify(
     }
     let matrix = Matrix::new(&subject, &engines, first, &known, config);
     let runs = matrix.runs.len() + 1;
+    let mut unfinished = 0;
     for (at, (place, scenario)) in matrix.runs.iter().enumerate() {
         let (name, engine) = &mut engines[*place];
         let Ok(engine) = engine else {
             continue;
         };
         progress(at, runs, name, &scenario.name());
-        let outcome = compare(engine.as_mut(), scenario, &inputs, &run)?;
+        let scenario = &Scenario {
+            timeout: config.timeout,
+            ..scenario.clone()
+        };
+        let outcome = match unfinished < MOST_UNFINISHED {
+            true => compare(engine.as_mut(), scenario, &inputs, &run)?,
+            false => Outcome::CouldNotRun(NOT_TRIED.into()),
+        };
+        unfinished += usize::from(matches!(outcome, Outcome::CouldNotRun(_)));
         let mut axes: Vec<Axis> = scenario.axes().collect();
         if *place != first {
             axes.push(Axis::Engine);
         }
         report.push(name, &scenario.name(), axes, outcome);
     }
-    let scenario = axis::kept(&known);
+    let scenario = Scenario {
+        timeout: config.timeout,
+        ..axis::kept(&known)
+    };
     let (name, engine) = &mut engines[first];
     let outcome = match (subject.forbids_kept_instances(), engine) {
         (Some(reason), _) => Outcome::Skipped(reason.into()),
@@ -270,6 +291,7 @@ impl Run {
     ) -> Result<Run, VerifyError> {
         let scenario = Scenario {
             ceiling: config.ceiling,
+            timeout: config.timeout,
             // For the images that it leaves.
             warm: true,
             ..Scenario::reference()

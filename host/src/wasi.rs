@@ -6,9 +6,11 @@ mod absent;
 #[cfg(feature = "wasi")]
 mod command;
 #[cfg(feature = "wasi")]
+mod lines;
+#[cfg(feature = "wasi")]
+pub(crate) mod poll;
+#[cfg(feature = "wasi")]
 mod world;
-
-use wasmtime::Module;
 
 #[cfg(not(feature = "wasi"))]
 use self::absent as world;
@@ -28,8 +30,3 @@ pub const INPUT_DIRECTORY: &str = "/input";
 
 /// The file in [`INPUT_DIRECTORY`] that holds the height (a little-endian `u32`) and the block.
 pub const INPUT_FILE: &str = "block";
-
-/// Whether a module imports anything of WASI preview 1.
-pub(crate) fn is_imported_by(module: &Module) -> bool {
-    module.imports().any(|import| import.module() == MODULE)
-}

@@ -139,7 +139,8 @@ impl<'a> Survey<'a> {
         })
     }
 
-    /// A pool's entries, the one used last first. Ends early where links leave the arena or run in a circle.
+    /// A pool's entries, the one used last first. Ends early where links leave the arena or run in a
+    /// circle: all together have no more bytes than the arena.
     pub fn recent(&self, pool: usize) -> impl Iterator<Item = Block<'a>> + use<'a> {
         let survey = *self;
         let account = survey.info.pools.get(pool);
@@ -147,9 +148,11 @@ impl<'a> Survey<'a> {
         let counted = account.map_or(0, |account| account.entries);
         let mut left = counted.min(survey.info.capacity / ENTRY_HEADER_BYTES);
         let mut at = account.map_or(0, |account| account.newest);
+        let mut bytes_left = survey.info.frontier - survey.info.arena_start;
         core::iter::from_fn(move || {
             left = left.checked_sub(1)?;
             let block = survey.block(at)?;
+            bytes_left = bytes_left.checked_sub(block.bytes)?;
             at = survey.header(at)?.older;
             block
                 .entry

@@ -52,7 +52,7 @@ fn the_map_of_a_plan_has_cs_part_on_both_targets() {
         let bytes = fs::read(path(target, "c-list")).expect("`cargo xtask test` built it");
         let module = Module::load(&engine, &bytes).unwrap();
         let plan = module.plan().expect("the guest has a plan");
-        let map = MemoryMap::of_plan(target, plan, &module);
+        let map = MemoryMap::of_plan(target, plan, module.outline());
         let part = map.rows.iter().find(|row| row.name == "heap of C");
         assert_eq!(part.map(|row| row.bytes), Some(plan.c_heap().get()));
     }

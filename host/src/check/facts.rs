@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
+use crate::text::name;
 use steadfast::Plan;
 use steadfast::format::Record;
 use wasmparser::{
     BinaryReaderError, ConstExpr, DataKind, FunctionBody, KnownCustom, MemoryType, Name, Operator,
     Parser, Payload, TypeRef,
 };
+
+use crate::text::name;
 
 /// Why a module cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +76,7 @@ impl Facts {
                         let import = import?;
                         match import.ty {
                             TypeRef::Func(_) | TypeRef::FuncExact(_) => {
-                                let import = (import.module.to_string(), import.name.to_string());
-                                facts.imports.push(import);
+                                facts.imports.push((name(import.module), name(import.name)));
                             }
                             TypeRef::Memory(memory) => {
                                 facts.memories.push(memory);
@@ -140,8 +142,9 @@ impl Facts {
         let imported = facts.imports.len();
         facts.has_names = !names.is_empty();
         for (number, function) in facts.functions.iter_mut().enumerate() {
-            let name = names.get(&((imported + number) as u32));
-            function.name = name.map(|name| format!("{:#}", rustc_demangle::demangle(name)));
+            let given = names.get(&((imported + number) as u32));
+            function.name =
+                given.map(|given| name(&format!("{:#}", rustc_demangle::demangle(given))));
         }
         Ok(facts)
     }

@@ -10,6 +10,7 @@ use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use steadfast_host::check::{Finding, Level, check as look, rules};
+use steadfast_host::{Bound, Bounds};
 
 /// Places that a finding shows, unless all are asked for.
 const SHOWN: usize = 5;
@@ -69,7 +70,7 @@ pub fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let allowed = allowed(arguments)?;
     let path = arguments.module.display().to_string();
-    let bytes = super::read_module(&arguments.module)?;
+    let bytes = super::read_bounded(&arguments.module, Bound::ModuleBytes, &Bounds::default())?;
     let mut found = look(&bytes).with_context(|| path.clone())?;
     found.retain(|finding| !allowed.contains_key(finding.rule.id));
     let text = if arguments.json {

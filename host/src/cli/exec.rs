@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use steadfast_host::ceiling::{MAX_CEILING, parse_bytes};
-use steadfast_host::{CommandWorld, exec as execute};
+use steadfast_host::{Bound, Bounds, CommandWorld, exec as execute};
+
+use super::limits::{Time, parse_seconds};
 
 /// Runs a plain WASI preview 1 command, no indexer, with this terminal, the current directory and its arguments
 ///
@@ -26,6 +28,9 @@ pub struct Arguments {
     /// Makes the command's cache lose entries by chance, as this number says
     #[arg(long, value_name = "SEED")]
     forget: Option<NonZeroU32>,
+    /// The most time that the command may take; no limit by default
+    #[arg(long, value_parser = parse_seconds, value_name = "SECONDS|off")]
+    timeout: Option<Time>,
     /// The command: a WebAssembly module for wasm32-wasip1 with a `main`
     module: PathBuf,
     /// Its arguments
@@ -44,7 +49,7 @@ fn parse_directory(text: &str) -> Result<(PathBuf, String), String> {
 /// Runs the command; its exit status is ours.
 pub fn exec(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let name = arguments.module.display().to_string();
-    let module = super::read_module(&arguments.module)?;
+    let module = super::read_bounded(&arguments.module, Bound::ModuleBytes, &Bounds::default())?;
     let mut directories = vec![(PathBuf::from("."), ".".to_string())];
     directories.extend(arguments.dir.iter().cloned());
     let world = CommandWorld {
@@ -53,7 +58,9 @@ pub fn exec(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         directories,
     };
     let ceiling = arguments.ceiling.unwrap_or(MAX_CEILING);
-    let status = execute(&module, &world, ceiling, arguments.forget).with_context(|| name)?;
+    let timeout = arguments.timeout.and_then(|Time(limit)| limit);
+    let status = execute(&module, &world, ceiling, arguments.forget, timeout);
+    let status = status.with_context(|| name)?;
     // A status that the system cannot pass on is a failure all the same.
     Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
 }

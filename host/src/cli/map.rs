@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use steadfast::Plan;
-use steadfast_host::{Finished, Guest, MemoryMap, Runner, engine};
+use steadfast_host::{Bounds, Finished, MemoryMap, Outline, Runner};
 
 use super::memory_file::{self, Left};
 use super::run::Memory;
@@ -45,13 +45,17 @@ pub struct Arguments {
 /// Gathers the map, and draws it.
 pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.memory_file {
-        return draw(arguments, &of_file(path)?);
+        return draw(
+            arguments,
+            &of_file(path, &arguments.memory.limits.bounds())?,
+        );
     }
     let path = arguments.module.as_deref().context("a module is wanted")?;
     let name = path.display().to_string();
-    let module = super::read_module(path)?;
+    let module = super::read_module(path, &arguments.memory.limits)?;
     if arguments.input.is_empty() {
-        let map = planned(&name, &module).with_context(|| name.clone())?;
+        let map = planned(&name, &module, &arguments.memory.limits.bounds())
+            .with_context(|| name.clone())?;
         return draw(arguments, &map);
     }
     let inputs = super::read_inputs(&arguments.input)?;
@@ -74,9 +78,8 @@ pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
     })
 }
 
-fn planned(name: &str, module: &[u8]) -> anyhow::Result<MemoryMap> {
-    let engine = engine(false).map_err(|error| anyhow!("{error:#}"))?;
-    let guest = Guest::load(&engine, module)?;
+fn planned(name: &str, module: &[u8], bounds: &Bounds) -> anyhow::Result<MemoryMap> {
+    let guest = Outline::read(module, bounds)?;
     if guest.is_stripped() {
         bail!(
             "the module's custom sections were stripped, and its plan with them: keep the section `{}`, or give the map a block with --input",
@@ -91,9 +94,9 @@ fn planned(name: &str, module: &[u8]) -> anyhow::Result<MemoryMap> {
 }
 
 /// A region's bytes do not tell where it stood: its map begins at 0.
-fn of_file(path: &Path) -> anyhow::Result<MemoryMap> {
+fn of_file(path: &Path, bounds: &Bounds) -> anyhow::Result<MemoryMap> {
     let name = path.display();
-    Ok(match memory_file::read(path)? {
+    Ok(match memory_file::read(path, bounds)? {
         Left::Memory(bytes, record) => MemoryMap::of_memory(name.to_string(), &bytes, &record),
         Left::Region(bytes) => MemoryMap::of_region(format!("{name}, by offsets"), 0, &bytes)?,
         Left::Image(image, _) => {
@@ -118,10 +121,8 @@ fn draw(arguments: &Arguments, map: &MemoryMap) -> anyhow::Result<()> {
     if let Some(path) = &arguments.html {
         write(path, map.to_html())?;
     }
-    let text = if arguments.json {
-        format!("{}\n", serde_json::to_string(map)?)
-    } else {
-        map.to_string()
-    };
-    Ok(super::print(&text)?)
+    if arguments.json {
+        return super::print_json(map);
+    }
+    Ok(super::print(&map.to_string())?)
 }

@@ -1,11 +1,10 @@
 //! Files that hold what an instance left: all of its memory, its region, or an image of its cache.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
 use steadfast::format::Record;
-use steadfast_host::{Digest, RegionImage, find_record};
+use steadfast_host::{Bound, Bounds, Digest, RegionImage, find_record};
 
 /// What an instance left.
 pub enum Left {
@@ -18,10 +17,11 @@ pub enum Left {
 }
 
 /// Reads a file, and finds out which of them it is.
-pub fn read(path: &Path) -> anyhow::Result<Left> {
-    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+pub fn read(path: &Path, bounds: &Bounds) -> anyhow::Result<Left> {
+    let bytes = super::read_bounded(path, Bound::FileBytes, bounds)?;
     if RegionImage::is_file(&bytes) {
-        let (image, state) = RegionImage::read(path)?;
+        let most = bounds.most(Bound::ImageBytes);
+        let (image, state) = RegionImage::read_within(&mut &bytes[..], path, |_| Ok(most))?;
         return Ok(Left::Image(Box::new(image), state));
     }
     if let Some(record) = find_record(&bytes) {

@@ -66,11 +66,13 @@ pub struct Memory {
     /// An environment variable for a WASI module; it is given no others
     #[arg(long, value_parser = super::parse_env, value_name = "NAME=VALUE")]
     env: Vec<(String, String)>,
+    #[command(flatten)]
+    pub limits: super::limits::Limits,
 }
 
 impl Memory {
     pub fn config(&self, fuel: bool) -> RunConfig {
-        RunConfig {
+        self.limits.apply(RunConfig {
             ceiling: self.ceiling.unwrap_or_else(machine_ceiling),
             cache: self.cache,
             forget: self.forget,
@@ -79,7 +81,7 @@ impl Memory {
             env: self.env.clone(),
             fuel,
             ..RunConfig::default()
-        }
+        })
     }
 }
 
@@ -95,7 +97,7 @@ fn parse_cache(text: &str) -> Result<u32, String> {
 /// Checks everything that can be checked before the first block, then indexes them all.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let inputs = super::read_inputs(&arguments.input)?;
-    let module = super::read_module(&arguments.module)?;
+    let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
     let progress = progress(inputs.len());
     let mut config = arguments.memory.config(arguments.fuel);
     if !progress.is_hidden() {
@@ -126,7 +128,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let report = indexed?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
+        super::print_json(&report)?;
     } else {
         print!("{}", Table(&report));
     }

@@ -79,7 +79,7 @@ impl Figure {
 pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
     let name = || arguments.module.display().to_string();
     let inputs = inputs(arguments)?;
-    let module = super::read_module(&arguments.module)?;
+    let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
     let config = RunConfig {
         output: Output::Discard,
         ..arguments.memory.config(false)

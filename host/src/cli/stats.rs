@@ -49,7 +49,7 @@ pub fn stats(arguments: &Arguments) -> anyhow::Result<()> {
     let path = arguments.module.as_deref().context("a module is wanted")?;
     let name = || path.display().to_string();
     let inputs = super::read_inputs(&arguments.input)?;
-    let module = super::read_module(path)?;
+    let module = super::read_module(path, &arguments.memory.limits)?;
     let runner = Runner::new(&module, arguments.memory.config(false)).with_context(name)?;
     super::run::check_budget(&runner).with_context(name)?;
     let mut left = inputs.len();
@@ -73,7 +73,7 @@ pub fn stats(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Of a memory everything is known; of a region or an image, the cache alone.
 fn of_file(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
-    let (cache, image) = match memory_file::read(path)? {
+    let (cache, image) = match memory_file::read(path, &arguments.memory.limits.bounds())? {
         Left::Memory(bytes, record) => return print(arguments, &Observed::read(&bytes, &record)),
         Left::Region(bytes) => (inspect(&bytes)?.stats, None),
         Left::Image(image, state_digest) => {
@@ -121,9 +121,10 @@ fn print_as(
     prometheus: &impl Display,
     rows: &[Row],
 ) -> anyhow::Result<()> {
-    let text = if arguments.json {
-        format!("{}\n", serde_json::to_string(json)?)
-    } else if arguments.prometheus {
+    if arguments.json {
+        return super::print_json(json);
+    }
+    let text = if arguments.prometheus {
         prometheus.to_string()
     } else {
         write_rows(rows)

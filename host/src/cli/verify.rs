@@ -8,6 +8,9 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::ceiling::{MAX_CEILING, parse_bytes};
 use steadfast_host::verify::{Extent, Verdict, VerifyConfig, verify as run_matrix};
+use steadfast_host::{Bound, Bounds};
+
+use super::limits::{Time, parse_seconds};
 
 /// The module is not deterministic.
 const DIFFERENT: u8 = 1;
@@ -35,6 +38,9 @@ pub struct Arguments {
     /// The most memory that any run may have, such as 512MiB; by default 4 GiB, and 768 MiB on an engine that commits what it grows
     #[arg(long, value_parser = parse_bytes, value_name = "BYTES", default_value_t = MAX_CEILING, hide_default_value = true)]
     ceiling: u64,
+    /// The most time that each block of any run may take; 120 seconds by default
+    #[arg(long, value_parser = parse_seconds, value_name = "SECONDS")]
+    timeout: Option<Time>,
     /// Prints the result as JSON
     #[arg(long)]
     json: bool,
@@ -47,7 +53,7 @@ pub fn verify(arguments: &Arguments) -> ExitCode {
         Ok(Verdict::Different) => ExitCode::from(DIFFERENT),
         Ok(Verdict::Incomplete) => ExitCode::from(COULD_NOT_RUN),
         Err(error) => {
-            eprintln!("steadfast: {error:#}");
+            super::complain(&error);
             ExitCode::from(COULD_NOT_RUN)
         }
     }
@@ -55,16 +61,21 @@ pub fn verify(arguments: &Arguments) -> ExitCode {
 
 fn report(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let inputs = super::read_inputs(&arguments.input)?;
-    let module = super::read_module(&arguments.module)?;
+    let module = super::read_bounded(&arguments.module, Bound::ModuleBytes, &Bounds::default())?;
     let extent = match (arguments.quick, arguments.full) {
         (true, _) => Extent::Quick,
         (_, true) => Extent::Full,
         _ => Extent::Pairs,
     };
-    let config = VerifyConfig {
+    let mut config = VerifyConfig {
         extent,
         ceiling: arguments.ceiling,
+        ..VerifyConfig::default()
     };
+    if let Some(Time(limit)) = arguments.timeout {
+        config.timeout =
+            limit.context("a run of `verify` always ends: give a number of seconds")?;
+    }
     let bar = progress();
     let report = run_matrix(&module, &inputs, &config, |at, all, engine, scenario| {
         bar.set_length(all as u64);
@@ -75,9 +86,9 @@ fn report(arguments: &Arguments) -> anyhow::Result<Verdict> {
     bar.finish_and_clear();
     let report = report?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
+        super::print_json(&report)?;
     } else {
-        print!("{report}");
+        super::print(&report.to_string())?;
     }
     Ok(report.verdict())
 }

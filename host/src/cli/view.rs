@@ -33,7 +33,7 @@ pub struct Arguments {
 /// Calls the view and prints what it returns.
 pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
     let argument = parse_hex(&arguments.input_hex)?;
-    let module = super::read_module(&arguments.module)?;
+    let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
     let runner = Runner::new(&module, arguments.memory.config(false))
         .with_context(|| arguments.module.display().to_string())?;
     if let Some(path) = arguments.db.as_deref().filter(|path| !path.exists()) {

@@ -17,6 +17,8 @@ pub struct Warm {
     file: Option<CacheFile>,
     /// The system has refused to move pages: the cache is copied from block to block.
     copies: bool,
+    /// Whether the block at hand began with a cache.
+    began_warm: bool,
 }
 
 /// What the last block left.
@@ -39,6 +41,7 @@ impl Warm {
             chain: Chain::new([0; 4]),
             file: None,
             copies: false,
+            began_warm: false,
         }
     }
 
@@ -87,6 +90,7 @@ impl Warm {
             self.say_cold(input, &reason);
             left = Left::Nothing;
         }
+        self.began_warm = !matches!(left, Left::Nothing);
         let finished = match left {
             Left::Image(image) => runner.start_warm(input, state, Some(&image)),
             Left::Region(held) => runner.start_held(input, state, Some(held)),
@@ -106,6 +110,10 @@ impl Warm {
         input: &Input,
         state: &mut dyn State,
     ) -> Result<BlockReport, RunError> {
+        if finished.outcome().is_err() && self.began_warm && self.file.is_some() {
+            // It failed perhaps because of the cache.
+            eprintln!("the cache that the block began with is dropped: the next run begins cold");
+        }
         let report = if self.copies {
             let image = finished.image();
             let report = finished.commit(state)?;
@@ -189,13 +197,18 @@ fn place(path: &Path) -> PathBuf {
     there.unwrap_or_else(|| path.to_path_buf())
 }
 
-/// Reads an image that belongs to this module, at this state.
+/// Reads an image that belongs to this module, at this state. It is unpacked only then.
 pub fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Result<RegionImage> {
-    let (image, found) = RegionImage::read(path)?;
-    image.check_module(guest.digest())?;
-    let expected = state_digest(state)?;
-    if found != expected {
-        bail!(ImageError::State { expected, found });
-    }
+    let at_hand = state_digest(state)?;
+    let (image, _) = RegionImage::read_if(path, |claim| {
+        guest.check_image(claim.base, claim.module)?;
+        if claim.state != at_hand {
+            return Err(ImageError::State {
+                expected: at_hand,
+                found: claim.state,
+            });
+        }
+        Ok(guest.most_image_bytes())
+    })?;
     Ok(image)
 }

@@ -23,6 +23,7 @@ use steadfast::format::{HEADER_BYTES, inspect};
 use xxhash_rust::xxh64::xxh64;
 
 use super::{Buffer, ImageError, RegionImage};
+use crate::bounds::Bound;
 use crate::digest::Digest;
 
 const MAGIC: &[u8; 8] = b"stdfimge";
@@ -171,14 +172,44 @@ impl RegionImage {
     ///
     /// When the file cannot be read, or does not hold an image that is whole.
     pub fn read(path: &Path) -> Result<(Self, Digest), ImageError> {
+        RegionImage::read_if(path, |_| Ok(Bound::ImageBytes.default()))
+    }
+
+    /// As [`read`](Self::read), if `accept` says so of what the file claims to be, and to how many bytes it may unpack: nothing is
+    /// unpacked before.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read) has it, and `accept`'s.
+    pub fn read_if(
+        path: &Path,
+        accept: impl FnOnce(&ImageClaim) -> Result<u64, ImageError>,
+    ) -> Result<(Self, Digest), ImageError> {
         let file = File::open(path).map_err(|reason| ImageError::Io {
             path: path.to_path_buf(),
             reason,
         })?;
-        RegionImage::read_from(&mut io::BufReader::new(file)).map_err(|reason| ImageError::File {
+        RegionImage::read_within(&mut io::BufReader::new(file), path, accept)
+    }
+
+    /// As [`read_if`](Self::read_if), from anything that a path's bytes come from.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_if`](Self::read_if) has it.
+    pub fn read_within(
+        source: &mut dyn Read,
+        path: &Path,
+        accept: impl FnOnce(&ImageClaim) -> Result<u64, ImageError>,
+    ) -> Result<(Self, Digest), ImageError> {
+        let unusable = |reason| ImageError::File {
             path: path.to_path_buf(),
             reason,
-        })
+        };
+        let (claim, compression) = read_head(source).map_err(unusable)?;
+        let most = accept(&claim)?;
+        let image = read_body(source, &claim, compression, most).map_err(unusable)?;
+        Ok((image, claim.state))
     }
 
     /// As [`read`](Self::read), from anything. Reads no more than a region can have.
@@ -187,26 +218,57 @@ impl RegionImage {
     ///
     /// What is wrong with the bytes.
     pub fn read_from(source: &mut dyn Read) -> Result<(Self, Digest), String> {
-        let mut head = [0; HEAD];
-        source.read_exact(&mut head).map_err(|_| "too short")?;
-        let u32_at = |at| u32::from_le_bytes(*head[at..].first_chunk().expect("in the head"));
-        let digest_at = |at: usize| Digest(*head[at..].first_chunk().expect("in the head"));
-        if head[..8] != *MAGIC || head[88..] != xxh64(&head[..88], 0).to_le_bytes() {
-            return Err("its first bytes are not an image's".into());
-        }
-        if u32_at(8) != VERSION {
-            return Err(format!(
-                "it has version {}, and this program reads version {VERSION}",
-                u32_at(8)
-            ));
-        }
-        let (base, module, state) = (u32_at(80), digest_at(16), digest_at(48));
-        let image = match u32_at(12) {
-            0 => read_parts(source, base, module),
-            1 => read_parts(&mut FrameDecoder::new(source), base, module),
-            other => Err(format!("unknown compression {other}")),
-        }?;
-        Ok((image, state))
+        let (claim, compression) = read_head(source)?;
+        let most = Bound::ImageBytes.default();
+        let image = read_body(source, &claim, compression, most)?;
+        Ok((image, claim.state))
+    }
+}
+
+/// What an image's file says of it, before anything of the image itself is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageClaim {
+    /// The module that it belongs to.
+    pub module: Digest,
+    /// The state that it belongs to.
+    pub state: Digest,
+    /// The address of the region.
+    pub base: u32,
+}
+
+/// Reads what stands before the image, and how that is compressed.
+fn read_head(source: &mut dyn Read) -> Result<(ImageClaim, u32), String> {
+    let mut head = [0; HEAD];
+    source.read_exact(&mut head).map_err(|_| "too short")?;
+    let u32_at = |at| u32::from_le_bytes(*head[at..].first_chunk().expect("in the head"));
+    let digest_at = |at: usize| Digest(*head[at..].first_chunk().expect("in the head"));
+    if head[..8] != *MAGIC || head[88..] != xxh64(&head[..88], 0).to_le_bytes() {
+        return Err("its first bytes are not an image's".into());
+    }
+    if u32_at(8) != VERSION {
+        return Err(format!(
+            "it has version {}, and this program reads version {VERSION}",
+            u32_at(8)
+        ));
+    }
+    let claim = ImageClaim {
+        module: digest_at(16),
+        state: digest_at(48),
+        base: u32_at(80),
+    };
+    Ok((claim, u32_at(12)))
+}
+
+fn read_body(
+    source: &mut dyn Read,
+    claim: &ImageClaim,
+    compression: u32,
+    most: u64,
+) -> Result<RegionImage, String> {
+    match compression {
+        0 => read_parts(source, claim, most),
+        1 => read_parts(&mut FrameDecoder::new(source), claim, most),
+        other => Err(format!("unknown compression {other}")),
     }
 }
 
@@ -225,12 +287,16 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-fn read_parts(source: &mut dyn Read, base: u32, module: Digest) -> Result<RegionImage, String> {
+fn read_parts(source: &mut dyn Read, claim: &ImageClaim, most: u64) -> Result<RegionImage, String> {
+    let ImageClaim { base, module, .. } = *claim;
     let mut header = vec![0; HEADER_BYTES as usize];
     source.read_exact(&mut header).map_err(|_| "cut off")?;
     let info = inspect(&header).map_err(|error| error.to_string())?;
     if u64::from(base) + u64::from(info.frontier) > 1 << 32 {
         return Err("it does not fit in 4 GiB".into());
+    }
+    if u64::from(info.frontier) > most {
+        return Err(format!("it has more than {most} bytes"));
     }
     let mut buffer = Buffer::for_image(&info);
     let bytes = buffer.bytes_mut();

@@ -9,8 +9,8 @@ use steadfast::format::{FormatError, HEADER_BYTES, RegionInfo, Survey};
 use steadfast::format::{HeapMap, PartKind};
 
 use super::cells::{self, Strip};
-use crate::guest::Guest;
 use crate::observe;
+use crate::outline::Outline;
 use crate::table::{bytes as shown, grouped};
 
 /// Bytes of a pointer in a module.
@@ -98,15 +98,15 @@ pub struct MemoryMap {
 
 impl MemoryMap {
     /// The map of a module that does not run: what its plan and its declared memory say.
-    pub fn of_plan(title: impl Into<String>, plan: &Plan, guest: &Guest) -> Self {
+    pub fn of_plan(title: impl Into<String>, plan: &Plan, outline: &Outline) -> Self {
         let base = plan.region_base().get();
-        let c_heap = if guest.serves_c() {
+        let c_heap = if outline.serves_c() {
             plan.c_heap().get()
         } else {
             0
         };
         let c_start = base - c_heap;
-        let static_end = guest.declared_memory().initial.min(c_start);
+        let static_end = outline.declared_memory().initial.min(c_start);
         let rows = vec![
             Row {
                 start: 0,

@@ -47,6 +47,11 @@ pub enum FlushError {
 ///
 /// Anything but a well-formed message in which every key has its value is refused whole.
 pub fn decode(message: &[u8]) -> Result<Vec<Pair>, FlushError> {
+    Ok(decode_up_to(message, u64::MAX)?.unwrap_or_default())
+}
+
+/// As [`decode`]; `None` where there are more pairs than that.
+pub(crate) fn decode_up_to(message: &[u8], most: u64) -> Result<Option<Vec<Pair>>, FlushError> {
     let mut pairs = Vec::new();
     let mut key: Option<&[u8]> = None;
     let mut at = 0;
@@ -65,12 +70,13 @@ pub fn decode(message: &[u8]) -> Result<Vec<Pair>, FlushError> {
             })?;
         match key.take() {
             None => key = Some(item),
+            Some(_) if pairs.len() as u64 >= most => return Ok(None),
             Some(key) => pairs.push((key.to_vec(), item.to_vec())),
         }
         at = start + item.len();
     }
     match key {
-        None => Ok(pairs),
+        None => Ok(Some(pairs)),
         Some(_) => Err(FlushError::KeyWithoutValue {
             items: 2 * pairs.len() + 1,
         }),

@@ -1,27 +1,48 @@
 //! Lines from what a module logs: `__log` takes pieces of text, and a line ends where one says so.
 
-use std::borrow::Cow;
+use crate::bounds::Bound;
+use crate::text::plain;
 
 /// The longest line that is waited for, in bytes; a longer one is handed on in pieces.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
+/// Takes the place of all that is more than a guest may say.
+const LEFT_OUT: &str = "(the module says more than the host prints: the rest is left out)";
+
 /// Joins pieces to lines and hands each to a sink, without its newline and without anything that would
 /// steer a terminal.
-pub(super) struct LogLines {
+pub(crate) struct LogLines {
     begun: String,
+    /// Bytes that may still be taken; what comes then is left out.
+    left: u64,
     sink: Box<dyn FnMut(&str) + Send>,
 }
 
 impl LogLines {
-    pub(super) fn new(sink: Box<dyn FnMut(&str) + Send>) -> Self {
+    pub(crate) fn new(sink: Box<dyn FnMut(&str) + Send>) -> Self {
         LogLines {
             begun: String::new(),
+            left: Bound::OutputBytes.default(),
             sink,
         }
     }
 
+    /// Takes so many bytes from now on.
+    pub(crate) fn limit(&mut self, bytes: u64) {
+        self.left = bytes;
+    }
+
     /// Takes the next piece.
-    pub(super) fn take(&mut self, piece: &str) {
+    pub(crate) fn take(&mut self, piece: &str) {
+        if self.left == 0 {
+            return;
+        }
+        self.left = self.left.saturating_sub(piece.len() as u64);
+        if self.left == 0 {
+            self.end();
+            (self.sink)(LEFT_OUT);
+            return;
+        }
         for piece in piece.split_inclusive('\n') {
             self.begun.push_str(piece);
             if piece.ends_with('\n') || self.begun.len() >= MAX_LINE_BYTES {
@@ -31,31 +52,12 @@ impl LogLines {
     }
 
     /// Hands on the line that has begun, if one has: no more will come of it.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if !self.begun.is_empty() {
             (self.sink)(&plain(self.begun.strip_suffix('\n').unwrap_or(&self.begun)));
             self.begun.clear();
         }
     }
-}
-
-/// The line with control characters and marks of writing direction spelt out.
-fn plain(line: &str) -> Cow<'_, str> {
-    let steers = |c: char| {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        turns || (c.is_control() && c != '\t')
-    };
-    if !line.contains(steers) {
-        return Cow::Borrowed(line);
-    }
-    let mut plain = String::with_capacity(line.len() + 8);
-    for c in line.chars() {
-        match steers(c) {
-            true => plain.extend(c.escape_unicode()),
-            false => plain.push(c),
-        }
-    }
-    Cow::Owned(plain)
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! Views: an instance that answers a question about the state.
 
+use std::time::Duration;
+
 use super::{Live, Runner};
+use crate::bounds::Bound;
 use crate::input::Input;
 use crate::metashrew;
 use crate::share::SharedImage;
 use crate::state::State;
+use crate::text;
 use crate::trap::RunError;
 
 impl Runner {
@@ -22,8 +26,7 @@ impl Runner {
     /// pages that it only reads are shared with all the others that map it. A server makes an instance for
     /// each request, from as many threads as it likes.
     ///
-    /// The image must be as of `state`: what stands in it is believed. One of another module is refused by the guest, whose
-    /// cache then begins cold. On the metashrew surface a view at the image's height is answered from
+    /// The image must be as of `state`: what stands in it is believed. On the metashrew surface a view at the image's height is answered from
     /// the image. One at an earlier height sees entries written at that height or before, and asks
     /// `state` for the others; one at a later height asks `state` for all.
     ///
@@ -47,7 +50,7 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// When the guest could not be started, when the image does not fit under the ceiling or the module's own
+    /// When the guest could not be started, when the image is another module's or is not for its region, when it does not fit under the ceiling or the module's own
     /// maximum, and when it cannot be mapped.
     pub fn open_view(
         &self,
@@ -57,9 +60,8 @@ impl Runner {
     ) -> Result<View, RunError> {
         let mut live = self.instantiate(input, state)?;
         if let Some(image) = image {
-            let plan = self.guest().plan();
-            let is_above_heap =
-                plan.is_some_and(|plan| plan.region_base().get() <= u64::from(image.address()));
+            live.check_image(image.address(), image.len() as u64, image.module())?;
+            let is_above_heap = live.plan.is_some();
             live.map(image, is_above_heap)?;
         }
         Ok(View(live))
@@ -95,22 +97,28 @@ impl View {
     /// When there is no such export, the guest fails, or it returns a pointer to nothing readable.
     pub fn call(&mut self, name: &str) -> Result<Vec<u8>, RunError> {
         let live = &mut self.0;
+        super::set_deadline(&mut live.store, live.timeout);
         let view = live
             .instance
             .get_typed_func::<(), u32>(&mut live.store, name)
-            .map_err(|_| RunError::NoView(name.to_string()))?;
+            .map_err(|_| RunError::NoView(text::name(name)))?;
         let returned = view.call(&mut live.store, ());
-        live.store.data_mut().exchange.end_log();
+        live.store.data_mut().end_lines();
         match returned {
             Ok(pointer) => {
                 let memory = live.memory.data(&live.store);
                 let bytes = metashrew::byte_string(memory, pointer);
-                bytes
-                    .map(|bytes| memory[bytes].to_vec())
-                    .ok_or(RunError::BadView(pointer))
+                let bytes = bytes.ok_or(RunError::BadView(pointer))?;
+                live.bounds.check(Bound::AnswerBytes, bytes.len() as u64)?;
+                Ok(memory[bytes].to_vec())
             }
             Err(error) => Err(live.explain(error)),
         }
+    }
+
+    /// Gives each call from now on another time than the runner's configuration has; `None` is no limit.
+    pub fn limit_time(&mut self, limit: Option<Duration>) {
+        self.0.timeout = limit;
     }
 
     /// The whole of the guest's memory.

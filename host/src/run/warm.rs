@@ -3,8 +3,9 @@
 use steadfast::Plan;
 
 use super::{Finished, Live, Runner};
+use crate::exchange::ImageExchange;
 use crate::held::{HeldRegion, OwnPages};
-use crate::image::{ImageError, ImageExchange, RegionImage};
+use crate::image::{ImageError, RegionImage};
 use crate::input::Input;
 use crate::report::BlockReport;
 use crate::state::State;
@@ -109,15 +110,21 @@ impl Live {
     fn exchange_images(&mut self, image: Option<&RegionImage>) -> Result<(), ImageError> {
         let mut images = ImageExchange::of(self.module);
         let taken = image.map_or(Ok(()), |image| {
+            self.check(image)?;
             images.take_up(image.clone(), image.info().height)
         });
         self.store.data_mut().exchange.exchange_images(images);
         taken
     }
 
+    fn check(&self, image: &RegionImage) -> Result<(), ImageError> {
+        let bytes = image.info().frontier.into();
+        self.check_image(image.address(), bytes, Some(image.module()))
+    }
+
     /// Puts an image where its region begins, if it is the module's and there is room for it.
     fn restore(&mut self, image: &RegionImage) -> Result<(), ImageError> {
-        image.check_module(self.module)?;
+        self.check(image)?;
         let need = image.memory_needed();
         self.grow_to(need).map_err(|_| ImageError::Memory {
             need,

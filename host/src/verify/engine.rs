@@ -1,5 +1,7 @@
 //! What an engine does for `verify`.
 
+use std::time::Duration;
+
 use super::observation::Observation;
 use super::scenario::Scenario;
 use crate::image::RegionImage;
@@ -10,6 +12,12 @@ use crate::state::MemoryState;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct EngineError(pub String);
+
+/// Why nothing is known of a block that was stopped in the middle.
+pub fn took_too_long(limit: Duration) -> String {
+    let seconds = limit.as_secs_f64();
+    format!("the guest was stopped after {seconds} s: it may take no longer")
+}
 
 /// Something that runs blocks, each in a fresh instance.
 pub trait Engine {

@@ -1,12 +1,14 @@
 //! JavaScript engines: one driver for all, handed a job and asked for an answer in JSON.
 
 mod browser;
+mod child;
 mod node;
 mod server;
 
 use std::mem::offset_of;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -15,22 +17,27 @@ use steadfast::format::Record;
 
 pub use self::browser::{Browser, Kind};
 pub use self::node::Node;
-use super::engine::{Engine, EngineError};
+use super::engine::{Engine, EngineError, took_too_long};
 use super::observation::{Observation, Stop};
 use super::rewrite::Rewrite;
 use super::scenario::Scenario;
 use super::subject::Subject;
+use crate::bounds::Bound;
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 use crate::image::{RegionImage, module_digest, module_tag};
 use crate::input::Input;
 use crate::metashrew::{Call, Import, decode_flush};
 use crate::state::{MemoryState, Pair};
+use crate::text;
 
 /// Runs a block in whatever engine it is run in.
 const DRIVER: &str = include_str!("javascript/block.mjs");
 /// What it knows of regions.
 const REGION: &str = include_str!("javascript/region.mjs");
+
+/// More than any answer has, in bytes.
+const MOST_ANSWER_BYTES: u64 = 256 << 20;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -40,8 +47,8 @@ pub trait Worker {
     ///
     /// # Errors
     ///
-    /// When nothing is known of what the module did.
-    fn work(&mut self, job: Job) -> Result<Answer, Failure>;
+    /// When nothing is known of what the module did, and when it takes longer.
+    fn work(&mut self, job: Job, within: Duration) -> Result<Answer, Failure>;
 }
 
 /// A module, and what it is run in.
@@ -66,7 +73,7 @@ impl<W: Worker> JavaScript<W> {
         image: Option<&RegionImage>,
     ) -> Result<Observation, Failure> {
         let job = Job::new(&self.module, scenario, input, state, image)?;
-        match self.worker.work(job)? {
+        match self.worker.work(job, scenario.timeout)? {
             Answer::Failed { failed } => Err(failed.into()),
             Answer::Ran(ran) => ran.observation(module_digest(&self.module)),
         }
@@ -82,7 +89,7 @@ impl<W: Worker> Engine for JavaScript<W> {
         image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError> {
         self.observe(scenario, input, state, image)
-            .map_err(|error| EngineError(error.to_string()))
+            .map_err(|error| EngineError(text::cut(&error.to_string(), 1000)))
     }
 }
 
@@ -106,6 +113,9 @@ pub struct Job {
     image: Vec<(u32, String)>,
     /// Whether the answer is to have the image that the cache leaves.
     captures: bool,
+    /// Bytes that it may flush, and calls that it may make.
+    flush_bytes: u64,
+    most_calls: u64,
 }
 
 impl Job {
@@ -137,6 +147,9 @@ impl Job {
                 .map(|(address, bytes)| (address, BASE64_STANDARD.encode(bytes)))
                 .collect(),
             captures: scenario.warm,
+            // What the answer can hold.
+            flush_bytes: MOST_ANSWER_BYTES / 4,
+            most_calls: MOST_ANSWER_BYTES / 128,
         })
     }
 }
@@ -168,7 +181,10 @@ impl Ran {
         let calls = self.calls.iter().filter_map(named).collect();
         let written = written(&self.flushes)?;
         let is_stack = self.too_deep;
-        let stopped = self.stopped.map(|reason| Stop { reason, is_stack });
+        let stopped = self.stopped.map(|reason| Stop {
+            reason: text::cut(&reason, 1000),
+            is_stack,
+        });
         Ok(Observation {
             image: image(&self.image, module)?,
             ..Observation::new(stopped, written, calls, record.as_ref())
@@ -183,7 +199,13 @@ fn image(parts: &[(u32, String)], module: Digest) -> Result<Option<RegionImage>,
     };
     let mut region = Vec::new();
     for (address, bytes) in parts {
-        region.resize((address - base) as usize, 0);
+        let at = address
+            .checked_sub(base)
+            .ok_or("the image's parts are in no order")? as usize;
+        if at < region.len() || at as u64 > Bound::ImageBytes.default() {
+            return Err("the image's parts are in no order".into());
+        }
+        region.resize(at, 0);
         region.extend(BASE64_STANDARD.decode(bytes)?);
     }
     Ok(RegionImage::of_region(&region, base, module).ok())

@@ -1,9 +1,13 @@
 //! What a host does to the instances of one run.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::axis::{Axis, bytes};
 use crate::ceiling::{MAX_CEILING, PAGE_BYTES};
+
+/// Time that a block may take where nobody says otherwise: an interpreter takes a hundred times as long as wasmtime.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The variable that no module reads.
 pub(super) const UNREAD_VARIABLE: &str = "STEADFAST_VERIFY_UNREAD";
@@ -28,6 +32,8 @@ pub struct Scenario {
     /// Bytes of native stack for the module's calls, where the engine can be told; `None` is the
     /// engine's own limit.
     pub stack: Option<usize>,
+    /// Time that each block may take.
+    pub timeout: Duration,
     /// The refusal may be that of the heap's budget: then a defined abort is as good as the same
     /// result.
     pub may_refuse_budget: bool,
@@ -47,6 +53,7 @@ impl Scenario {
             environment_bytes: 0,
             warm: false,
             stack: None,
+            timeout: TIMEOUT,
             may_refuse_budget: false,
             departures: Vec::new(),
         }

@@ -2,21 +2,26 @@
 
 mod directory;
 
-use std::io::Cursor;
+use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use steadfast::format::Record;
-use wasmi::{Extern, FuncType, Instance, Linker, Memory, Module, Store, TrapCode, Val, ValType};
+use wasmi::{
+    Caller, Extern, FuncType, Instance, Linker, Memory, Module, Store, StoreLimits,
+    StoreLimitsBuilder, TrapCode, TypedFunc, TypedResumableCall, Val, ValType,
+};
 use wasmi_wasi::wasi_common::pipe::WritePipe;
 use wasmi_wasi::{WasiCtx, WasiCtxBuilder};
 
 use self::directory::InputDirectory;
-use super::engine::{Engine, EngineError};
+use super::engine::{Engine, EngineError, took_too_long};
 use super::observation::{Observation, Stop};
 use super::rewrite::Rewrite;
 use super::scenario::Scenario;
 use super::subject::Subject;
 use super::wasmtime::environment;
+use crate::bounds::Bound;
 use crate::ceiling::PAGE_BYTES;
 use crate::guest_record::GuestRecord;
 use crate::image::{RegionImage, module_digest};
@@ -24,10 +29,65 @@ use crate::input::Input;
 use crate::metashrew::{self, Exchange, Import};
 use crate::output::Printed;
 use crate::state::{MemoryState, State as _};
+use crate::text;
+use crate::wasi::poll::{self, Clock};
 use crate::wasi::{self, INPUT_DIRECTORY};
 
 type Failure = Box<dyn std::error::Error>;
-type Pipe = WritePipe<Cursor<Vec<u8>>>;
+type Pipe = WritePipe<Capped>;
+
+/// Fuel between two looks at the clock: some tenths of a second.
+const SLICE: u64 = 50_000_000;
+
+/// Calls a function, piece by piece, until its time is over.
+fn call(
+    store: &mut Store<World>,
+    function: &TypedFunc<(), ()>,
+    deadline: Option<Instant>,
+    limit: Duration,
+) -> Result<Option<Stop>, Failure> {
+    store.set_fuel(SLICE)?;
+    let mut called = function.call_resumable(&mut *store, ());
+    loop {
+        let paused = match called {
+            Ok(TypedResumableCall::OutOfFuel(paused)) => paused,
+            Ok(TypedResumableCall::Finished(())) => return Ok(None),
+            Ok(TypedResumableCall::HostTrap(trap)) => return Ok(stop(trap.host_error())),
+            Err(error) => return Ok(stop(&error)),
+        };
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(took_too_long(limit).into());
+        }
+        store.set_fuel(SLICE.max(paused.required_fuel()))?;
+        called = paused.resume(&mut *store);
+    }
+}
+
+/// Why a module stopped; an exit with status 0 is none.
+fn stop(error: &wasmi::Error) -> Option<Stop> {
+    (error.i32_exit_status() != Some(0)).then(|| Stop {
+        reason: text::cut(&format!("the guest trapped: {error}"), 1000),
+        is_stack: error.as_trap_code() == Some(TrapCode::StackOverflow),
+    })
+}
+
+/// What a module prints, up to a bound.
+#[derive(Default)]
+struct Capped(Vec<u8>);
+
+impl Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if (self.0.len() + bytes.len()) as u64 > Bound::OutputBytes.default() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A module, translated anew for each scenario: its limits are written into it, since this engine's own say nothing of
 /// the n-th growth.
@@ -42,12 +102,16 @@ pub struct Wasmi {
 struct World {
     exchange: Exchange,
     wasi: Option<WasiCtx>,
+    clock: Clock,
+    limits: StoreLimits,
 }
 
 impl Wasmi {
     /// Checks the module; or tells why it cannot be translated.
     pub fn new(subject: &Subject) -> Result<Self, String> {
-        let engine = wasmi::Engine::default();
+        let mut config = wasmi::Config::default();
+        config.consume_fuel(true);
+        let engine = wasmi::Engine::new(&config);
         Module::new(&engine, subject.bytes()).map_err(|error| error.to_string())?;
         let linker = linker(&engine).map_err(|error| error.to_string())?;
         Ok(Wasmi {
@@ -65,7 +129,7 @@ impl Wasmi {
         state: &MemoryState,
         image: Option<&RegionImage>,
     ) -> Result<Observation, Failure> {
-        let pipes = [(); 2].map(|()| Pipe::new_in_memory());
+        let pipes = [(); 2].map(|()| Pipe::new(Capped::default()));
         let wasi = match self.uses_wasi {
             true => Some(wasi(scenario, input, &pipes)?),
             false => None,
@@ -77,7 +141,15 @@ impl Wasmi {
                 Box::new(|_| ()),
             ),
             wasi,
+            clock: Clock {
+                deadline: Instant::now().checked_add(scenario.timeout),
+                ..Clock::start()
+            },
+            limits: StoreLimitsBuilder::new()
+                .table_elements(Bound::TableElements.default() as usize)
+                .build(),
         };
+        let deadline = world.clock.deadline;
         let maximum = scenario.ceiling / PAGE_BYTES;
         let rewrite = Rewrite {
             splits_wasi: true,
@@ -85,6 +157,8 @@ impl Wasmi {
         };
         let module = Module::new(&self.engine, rewrite.apply(&self.module)?)?;
         let mut store = Store::new(&self.engine, world);
+        store.limiter(|world| &mut world.limits);
+        store.set_fuel(SLICE)?;
         let instance = self.linker.instantiate_and_start(&mut store, &module)?;
         let memory = instance.get_memory(&store, "memory");
         let memory = memory.ok_or("the module exports no memory")?;
@@ -107,27 +181,24 @@ impl Wasmi {
             }
         }
         let start = instance.get_typed_func::<(), ()>(&store, "_start")?;
-        let stopped = start.call(&mut store, ()).err();
-        let stopped = stopped.filter(|error| error.i32_exit_status() != Some(0));
+        let stopped = call(&mut store, &start, deadline, scenario.timeout)?;
         let record = guest_record.and_then(|record| record.read(memory.data(&store)));
         let image = record.filter(|_| scenario.warm && stopped.is_none());
         let image = image.and_then(|record| {
             RegionImage::capture(memory.data(&store), record.region_start, digest).ok()
         });
         let mut exchange = store.into_data().exchange;
+        exchange.check_calls()?;
         // Nobody else has them any more.
         let [stdout, stderr] = pipes.map(|pipe| pipe.try_into_inner().unwrap_or_default());
         Ok(Observation {
             image,
             printed: Printed {
-                stdout: stdout.into_inner(),
-                stderr: stderr.into_inner(),
+                stdout: stdout.0,
+                stderr: stderr.0,
             },
             ..Observation::new(
-                stopped.map(|error| Stop {
-                    reason: format!("the guest trapped: {error}"),
-                    is_stack: error.as_trap_code() == Some(TrapCode::StackOverflow),
-                }),
+                stopped,
                 exchange.take_writes(),
                 exchange.calls().to_vec(),
                 record.as_ref(),
@@ -145,7 +216,7 @@ impl Engine for Wasmi {
         image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError> {
         self.observe(scenario, input, state, image)
-            .map_err(|error| EngineError(error.to_string()))
+            .map_err(|error| EngineError(text::cut(&error.to_string(), 1000)))
     }
 
     fn commits_memory(&self) -> bool {
@@ -166,6 +237,8 @@ fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
         linker.alias_module(wasi::MODULE, name)?;
     }
     wasmi_wasi::add_to_linker(&mut linker, wasi_of)?;
+    // Its own waits as long as the module likes. The rewritten module imports this one.
+    linker.func_wrap(poll::NAME, poll::NAME, poll_oneoff)?;
     for import in Import::ALL {
         let parameters = vec![ValType::I32; import.parameters()];
         let results = vec![ValType::I32; usize::from(import.has_result())];
@@ -191,6 +264,21 @@ fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
         )?;
     }
     Ok(linker)
+}
+
+fn poll_oneoff(
+    mut caller: Caller<'_, World>,
+    input: u32,
+    output: u32,
+    count: u32,
+    answer: u32,
+) -> Result<i32, wasmi::Error> {
+    let memory = caller.get_export("memory").and_then(Extern::into_memory);
+    let memory = memory.ok_or_else(|| wasmi::Error::new("the module exports no memory"))?;
+    let (memory, world) = memory.data_and_store_mut(&mut caller);
+    world.exchange.note(poll::NAME, None);
+    let polled = world.clock.poll(memory, [input, output, count, answer]);
+    polled.map_err(|poll::TimedOut| wasmi::Error::new("the time for the run is over"))
 }
 
 fn wasi_of(world: &mut World) -> &mut WasiCtx {

@@ -1,5 +1,7 @@
 //! Wasmtime, with each of its compilers.
 
+use steadfast::format::{Record, State};
+
 use super::engine::{Engine, EngineError};
 use super::observation::{Observation, Stop};
 use super::scenario::{Scenario, UNREAD_VARIABLE};
@@ -12,6 +14,7 @@ use crate::limits::OnRefusal;
 use crate::output::Output;
 use crate::run::{Finished, Runner};
 use crate::state::MemoryState;
+use crate::trap::RunError;
 
 /// A module compiled by one of wasmtime's compilers.
 pub struct Wasmtime {
@@ -46,6 +49,7 @@ impl Wasmtime {
             env: environment(scenario),
             output: Output::Capture,
             stack: scenario.stack,
+            timeout: Some(scenario.timeout),
             ..self.runner.config().clone()
         };
         let runner = match scenario.stack {
@@ -53,6 +57,14 @@ impl Wasmtime {
             None => self.runner.with_config(config),
         };
         runner.map_err(|error| failed(&error))
+    }
+}
+
+/// What a module would have done is not known where its time was over.
+fn in_time(finished: &Finished) -> Result<(), EngineError> {
+    match finished.outcome() {
+        Err(error @ (RunError::TimedOut { .. } | RunError::Bound(_))) => Err(failed(error)),
+        _ => Ok(()),
     }
 }
 
@@ -71,6 +83,7 @@ impl Engine for Wasmtime {
         let runner = self.runner(scenario)?;
         let finished = runner.start_warm(input, state, image);
         let finished = finished.map_err(|error| failed(&error))?;
+        in_time(&finished)?;
         Ok(Observation {
             image: scenario.warm.then(|| finished.image().ok()).flatten(),
             ..observe(&finished)
@@ -92,6 +105,7 @@ impl Engine for Wasmtime {
                 None => runner.start(input, &state),
             };
             let finished = finished.map_err(|error| failed(&error))?;
+            in_time(&finished)?;
             seen.push(observe(&finished).without_heap());
             if finished.outcome().is_err() {
                 break;
@@ -126,9 +140,14 @@ fn observe(finished: &Finished) -> Observation {
         }
     };
     let calls = finished.calls().to_vec();
+    // A record that speaks of a refused budget is believed where the host has refused one.
+    let is_refused = matches!(finished.outcome(), Err(RunError::BudgetRefused { .. }));
+    let claims = |record: &Record| record.state == State::BudgetRefused as u32;
+    let record = finished.record();
+    let record = record.filter(|record| is_refused || !claims(record));
     Observation {
         grows_asked: Some(finished.report().grows.asked),
         printed: finished.printed(),
-        ..Observation::new(stopped, writes, calls, finished.record().as_ref())
+        ..Observation::new(stopped, writes, calls, record.as_ref())
     }
 }

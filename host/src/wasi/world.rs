@@ -1,22 +1,23 @@
 //! What an indexer sees of the world, where the host has WASI.
 
+use std::time::Instant;
 use std::{fs, io};
 
 use tempfile::TempDir;
-use wasmtime::{Linker, Module};
+use wasmtime::{Caller, Extern, Linker, Module, Trap};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
+use super::lines::Lines;
+use super::poll::{self, Clock};
 use super::{INPUT_DIRECTORY, INPUT_FILE, MODULE};
-use crate::metashrew::Exchange;
+use crate::bounds::{Bound, Bounds};
+use crate::metashrew::{Exchange, ImportError};
 use crate::output::{Output, Printed};
 
 /// Whether modules that import WASI can be run.
 pub(crate) const IS_THERE: bool = true;
-
-/// More output than this, in bytes, stops a guest whose output is captured.
-const CAPTURED_OUTPUT: usize = 64 << 20;
 
 /// The functions whose calls are noted: all but `environ_get` and `environ_sizes_get`, which a C library calls more or less
 /// often as there are variables or none.
@@ -92,7 +93,29 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
     for name in NOTED.into_iter().filter(is_imported) {
         linker.alias(ASIDE, name, MODULE, name)?;
     }
+    if is_imported(&poll::NAME) {
+        add_poll(linker, parts)?;
+    }
     linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Wasmtime's own waits as long as the module likes.
+fn add_poll<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    parts: fn(&mut T) -> (&mut World, &mut Exchange),
+) -> Result<(), wasmtime::Error> {
+    let poll =
+        move |mut caller: Caller<'_, T>, input: u32, output: u32, count: u32, answer: u32| {
+            let memory = caller.get_export("memory").and_then(Extern::into_memory);
+            let memory = memory.ok_or(ImportError::NoMemory { import: poll::NAME })?;
+            let (memory, data) = memory.data_and_store_mut(&mut caller);
+            let (world, exchange) = parts(data);
+            exchange.note(poll::NAME, None);
+            let polled = world.clock.poll(memory, [input, output, count, answer]);
+            polled.map_err(|poll::TimedOut| Trap::Interrupt.into())
+        };
+    linker.func_wrap(MODULE, poll::NAME, poll)?;
     Ok(())
 }
 
@@ -106,6 +129,9 @@ pub(crate) struct World {
     wasi: WasiP1Ctx,
     /// Standard output and standard error, where they are captured.
     captured: Option<[MemoryOutputPipe; 2]>,
+    /// The same, where they are shown.
+    shown: Option<[Lines; 2]>,
+    clock: Clock,
     // Removed when the run is over.
     _directory: TempDir,
 }
@@ -121,6 +147,7 @@ impl World {
         input: &[u8],
         env: &[(String, String)],
         output: Output,
+        bounds: &Bounds,
     ) -> Result<World, WorldError> {
         let directory = input_directory(input)?;
         let mut builder = WasiCtxBuilder::new();
@@ -128,23 +155,38 @@ impl World {
             .envs(env)
             .allow_blocking_current_thread(true)
             .preopened_dir(directory.path(), INPUT_DIRECTORY, FsPerms::ReadOnly)?;
-        let captured = match output {
+        let most = usize::try_from(bounds.most(Bound::OutputBytes)).unwrap_or(usize::MAX);
+        let (mut captured, mut shown) = (None, None);
+        match output {
             Output::Inherit => {
-                builder.stdout(io::stderr()).stderr(io::stderr());
-                None
+                let lines = [(); 2].map(|()| Lines::new(bounds));
+                builder.stdout(lines[0].clone()).stderr(lines[1].clone());
+                shown = Some(lines);
             }
             Output::Capture => {
-                let pipes = [(); 2].map(|()| MemoryOutputPipe::new(CAPTURED_OUTPUT));
+                let pipes = [(); 2].map(|()| MemoryOutputPipe::new(most));
                 builder.stdout(pipes[0].clone()).stderr(pipes[1].clone());
-                Some(pipes)
+                captured = Some(pipes);
             }
-            Output::Discard => None,
-        };
+            Output::Discard => {}
+        }
         Ok(World {
             wasi: builder.build_p1(),
             captured,
+            shown,
+            clock: Clock::start(),
             _directory: directory,
         })
+    }
+
+    /// Waits no longer than until then.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.clock.deadline = deadline;
+    }
+
+    /// The guest has returned, or stopped: shows the lines that have begun.
+    pub(crate) fn end_lines(&self) {
+        self.shown.iter().flatten().for_each(Lines::end);
     }
 
     /// What was printed so far, as far as it is captured.

@@ -89,7 +89,7 @@ fn a_proposal_that_is_not_enabled_is_named() {
         // A plain command may have those two.
         if !matches!(name, "64-bit memory" | "multiple memories") {
             let module = wat::parse_str(&text).unwrap();
-            let error = exec(&module, &CommandWorld::default(), 1 << 32, None).unwrap_err();
+            let error = exec(&module, &CommandWorld::default(), 1 << 32, None, None).unwrap_err();
             assert!(error.to_string().contains(name), "{text}: {error}");
         }
     }

@@ -1,9 +1,11 @@
 //! The host, on small guests written by hand. One program, so that wasmtime is linked once.
 
+mod any_bytes;
 mod check;
 mod command;
 mod exec;
 mod guests;
+mod hostile;
 mod imports;
 mod input;
 mod kill;
@@ -11,6 +13,7 @@ mod load;
 mod memory;
 mod own_linker;
 mod share;
+mod strangers;
 mod verify;
 mod warm;
 mod wasi;

@@ -187,8 +187,13 @@ fn a_refused_budget_is_told_with_what_is_needed() {
         (offset_of!(Record, refused_have_pages), 1),
         (offset_of!(Record, refused_need), 2048),
     ];
-    let module = module_that_writes(ONE_PAGE, &record_items(&fields), "unreachable");
-    let runner = Runner::new(&module, quiet()).unwrap();
+    let code = "(drop (memory.grow (i32.const 2047))) unreachable";
+    let module = module_that_writes(ONE_PAGE, &record_items(&fields), code);
+    let config = RunConfig {
+        ceiling: 1 << 20,
+        ..quiet()
+    };
+    let runner = Runner::new(&module, config).unwrap();
     let error = runner
         .run_block(&any_input(), &mut MemoryState::default())
         .unwrap_err();
@@ -202,7 +207,8 @@ fn pages_that_somebody_uses_are_told_as_the_module_tells_it() {
         (offset_of!(Record, state), State::ForeignPages as u32),
         (offset_of!(Record, refused_need), 0x12_0008),
     ];
-    let module = module_that_writes(ONE_PAGE, &record_items(&fields), "unreachable");
+    let memory = r#"(memory (export "memory") 19)"#;
+    let module = module_that_writes(memory, &record_items(&fields), "unreachable");
     let runner = Runner::new(&module, quiet()).unwrap();
     let result = runner.run_block(&any_input(), &mut MemoryState::default());
     let error = result.unwrap_err().to_string();

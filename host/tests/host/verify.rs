@@ -42,6 +42,7 @@ fn wasi_module(code: &str) -> Vec<u8> {
 const QUICK: VerifyConfig = VerifyConfig {
     extent: Extent::Quick,
     ceiling: 4 << 30,
+    timeout: Duration::from_secs(120),
 };
 
 fn quick(module: &[u8]) -> VerifyReport {

@@ -49,16 +49,20 @@ export class Host {
   /** The instance's memory, to be set before its first instruction. */
   memory;
 
-  /** The height and the block, and what earlier blocks wrote, by `textOf` each key. */
-  constructor(input, state) {
+  /** What may still be flushed and called. */
+  #left;
+
+  /** The height and the block, what earlier blocks wrote, by `textOf` each key, and how much may be handed over. */
+  constructor(input, state, left = { bytes: Infinity, calls: Infinity }) {
+    this.#left = { ...left };
     const value = (key) => state.get(textOf(key));
     this.imports = {
       __host_len: () => {
-        this.calls.push(["__host_len", 4]);
+        this.#note("__host_len", 4);
         return input.length;
       },
       __load_input: (pointer) => {
-        this.calls.push(["__load_input", input.length]);
+        this.#note("__load_input", input.length);
         this.#bytes().set(input, pointer);
       },
       __get_len: (pointer) => {
@@ -71,7 +75,9 @@ export class Host {
       },
       __flush: (pointer) => {
         const message = this.#readable("__flush", pointer);
-        this.calls.push(["__flush", message.length]);
+        this.#note("__flush", message.length);
+        this.#left.bytes -= message.length;
+        if (this.#left.bytes < 0) throw new Error("the guest went too far: it flushes more than the host takes");
         this.flushes.push(message.slice());
       },
       __log: (pointer) => {
@@ -81,6 +87,12 @@ export class Host {
       __load_image: () => 0,
       __offer_image: () => {},
     };
+  }
+
+  #note(name, bytes) {
+    this.#left.calls -= 1;
+    if (this.#left.calls < 0) throw new Error("the guest went too far: it makes more calls than the host notes");
+    this.calls.push([name, bytes]);
   }
 
   #bytes() {
@@ -126,7 +138,10 @@ function captured(memory, base) {
 
 /** Runs a block as a job tells. */
 async function run(job) {
-  const host = new Host(decoded(job.input), readState(decoded(job.state)));
+  const host = new Host(decoded(job.input), readState(decoded(job.state)), {
+    bytes: job.flush_bytes,
+    calls: job.most_calls,
+  });
   const module = await WebAssembly.compile(decoded(job.module));
   const instance = await WebAssembly.instantiate(module, { env: host.imports });
   const memory = instance.exports.memory;

@@ -1,11 +1,12 @@
 //! Browsers, each with one page that asks for jobs.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::child::Supervised;
 use super::server::{Request, Server};
 use super::{Answer, DRIVER, Failure, Job, REGION, Worker, runs};
 
@@ -15,8 +16,8 @@ const INDEX: &str =
 
 /// How long a browser may take to open the page.
 const OPENING_LIMIT: Duration = Duration::from_secs(60);
-/// How long it may take for a block.
-const JOB_LIMIT: Duration = Duration::from_secs(120);
+/// How long its page may take to ask for the next job.
+const ASKING_LIMIT: Duration = Duration::from_secs(30);
 
 /// A kind of browser.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Kind {
     }
 
     /// A command that opens no window, knows no earlier session and speaks to nobody by itself.
-    fn command(self, program: &str, profile: &Path) -> Command {
+    fn command(self, program: &str, profile: &Path) -> std::io::Result<Command> {
         let mut command = Command::new(program);
         match self {
             Kind::Chromium => {
@@ -43,23 +44,40 @@ impl Kind {
                     .args(["--headless", "--disable-gpu", "--disable-quic"])
                     .args(["--no-first-run", "--disable-background-networking"])
                     .args(["--disable-component-update", "--disable-sync"])
-                    // It refuses to run as root with its sandbox; the module under test has that of WebAssembly.
-                    .arg("--no-sandbox")
                     .arg(format!("--user-data-dir={}", profile.display()));
+                if is_roots(profile)? {
+                    // It refuses to run as root with its sandbox; the module under test has that of WebAssembly.
+                    command.arg("--no-sandbox");
+                }
             }
             Kind::Firefox => {
                 command.args(["--headless", "--no-remote", "--profile"]);
                 command.arg(profile);
             }
         }
-        command
+        Ok(command)
     }
+}
+
+/// Whether a directory that we have made is root's: then we are root.
+#[cfg(unix)]
+fn is_roots(directory: &Path) -> std::io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(directory.metadata()?.uid() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_roots(_directory: &Path) -> std::io::Result<bool> {
+    Ok(false)
 }
 
 /// A browser whose page stands ready.
 pub struct Browser {
+    kind: Kind,
+    program: &'static str,
     server: Server,
-    child: Child,
+    // Gone before its profile is.
+    _child: Supervised,
     /// The page's request for a job, which is answered when there is one.
     waiting: Option<Request>,
     // Removed when the browser is gone.
@@ -74,6 +92,10 @@ impl Browser {
             let names = kind.programs().join("`, no `");
             return Err(format!("there is no `{names}` on the path"));
         };
+        Self::ready(kind, program)
+    }
+
+    fn ready(kind: Kind, program: &'static str) -> Result<Self, String> {
         let mut browser =
             Self::open(kind, program).map_err(|error| format!("{program}: {error}"))?;
         browser.waiting = browser.serve("GET /job", OPENING_LIMIT);
@@ -86,19 +108,16 @@ impl Browser {
         }
     }
 
-    fn open(kind: Kind, program: &str) -> std::io::Result<Self> {
+    fn open(kind: Kind, program: &'static str) -> std::io::Result<Self> {
         let profile = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
         let server = Server::start()?;
-        let child = kind
-            .command(program, profile.path())
-            .arg(format!("http://{}/", server.address()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+        let mut command = kind.command(program, profile.path())?;
+        command.arg(server.url());
         Ok(Browser {
+            kind,
+            program,
             server,
-            child,
+            _child: Supervised::start(command, Stdio::null())?,
             waiting: None,
             _profile: profile,
         })
@@ -124,23 +143,18 @@ impl Browser {
 }
 
 impl Worker for Browser {
-    fn work(&mut self, job: Job) -> Result<Answer, Failure> {
+    fn work(&mut self, job: Job, within: Duration) -> Result<Answer, Failure> {
         let waiting = self.waiting.take();
-        let waiting = waiting.or_else(|| self.serve("GET /job", JOB_LIMIT));
+        let waiting = waiting.or_else(|| self.serve("GET /job", ASKING_LIMIT));
         let waiting = waiting.ok_or("the page asks for nothing any more")?;
         waiting.respond("200 OK", "application/json", &serde_json::to_vec(&job)?)?;
-        let answer = self.serve("POST /answer", JOB_LIMIT);
-        let answer = answer.ok_or("the page gave no answer in time")?;
+        let Some(answer) = self.serve("POST /answer", within) else {
+            // The module runs on in its page, which goes with the browser.
+            *self = Browser::ready(self.kind, self.program)?;
+            return Err(super::took_too_long(within).into());
+        };
         let told = serde_json::from_slice(&answer.body)?;
         answer.respond("200 OK", "text/plain", b"")?;
         Ok(told)
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // It is gone already when either fails.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -2,10 +2,10 @@
 
 use steadfast::format::inspect;
 
-use super::{AsOf, BlockTag, ImageError, RegionImage, module_digest};
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 use crate::held::{HeldRegion, OwnPages};
+use crate::image::{AsOf, BlockTag, ImageError, RegionImage, module_digest};
 
 /// One module's images, for a host that makes the instances itself: the two functions that a module built with steadfast's feature
 /// `image` imports from `env`, over the bytes of its linear memory. Any engine will do.

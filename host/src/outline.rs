@@ -1,0 +1,280 @@
+//! What a module's bytes tell without compiling it.
+
+use steadfast::Plan;
+use steadfast::format::Record;
+use wasmparser::{
+    BlockType, ExternalKind, FunctionBody, MemoryType, Operator, Parser, Payload, TypeRef,
+};
+
+use crate::bounds::{Bound, Bounds, Exceeded};
+use crate::ceiling::PAGE_BYTES;
+use crate::guest::{DeclaredMemory, LoadError};
+use crate::metashrew::{self, Import};
+use crate::{proposal, text, wasi};
+
+/// What a module's bytes tell, read once and without compiling anything: its plan, its memory, and
+/// what it asks of a host.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    memory: DeclaredMemory,
+    plan: Option<Plan>,
+    /// Compilers say which they are, unless that is stripped.
+    names_producers: bool,
+    has_record: bool,
+    uses_wasi: bool,
+    serves_c: bool,
+    asks_for_image: bool,
+}
+
+impl Outline {
+    /// Reads a module. Takes time in proportion to its bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no module, or more than `bounds` allow; when its memory is missing or of an
+    /// unusual kind, and when its plan cannot be read.
+    pub fn read(bytes: &[u8], bounds: &Bounds) -> Result<Self, LoadError> {
+        check(bytes, bounds)?;
+        Self::of(bytes)
+    }
+
+    /// As [`read`](Self::read), of bytes that have been checked.
+    pub(crate) fn of(bytes: &[u8]) -> Result<Self, LoadError> {
+        let mut plan = None;
+        let mut names_producers = false;
+        let mut memories = Vec::new();
+        let mut is_imported = false;
+        let mut exported = None;
+        let mut outline = Found::default();
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(|error| invalid(bytes, &error))? {
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import.map_err(|error| invalid(bytes, &error))?;
+                        outline.uses_wasi |= import.module == wasi::MODULE;
+                        outline.asks_for_image |= import.module == metashrew::MODULE
+                            && import.name == Import::LoadImage.name();
+                        if let TypeRef::Memory(memory) = import.ty {
+                            is_imported = true;
+                            memories.push(memory);
+                        }
+                    }
+                }
+                Payload::MemorySection(section) => {
+                    for memory in section {
+                        memories.push(memory.map_err(|error| invalid(bytes, &error))?);
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        let export = export.map_err(|error| invalid(bytes, &error))?;
+                        outline.has_record |= export.name == Record::EXPORT;
+                        outline.serves_c |= export.name == "malloc";
+                        if export.name == "memory" && export.kind == ExternalKind::Memory {
+                            exported = Some(export.index);
+                        }
+                    }
+                }
+                Payload::CustomSection(section) => {
+                    names_producers |= section.name() == "producers";
+                    if section.name() == Plan::SECTION
+                        && plan.replace(Plan::decode(section.data())?).is_some()
+                    {
+                        return Err(LoadError::TwoPlans);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let memory = exported.and_then(|index| memories.get(index as usize));
+        let memory = memory.ok_or(LoadError::NoMemory)?;
+        if !is_plain(memory) || is_imported || memories.len() != 1 {
+            return Err(proposal::needed(bytes).unwrap_or(LoadError::ImportedMemory));
+        }
+        Ok(Outline {
+            memory: DeclaredMemory {
+                initial: memory.initial.saturating_mul(PAGE_BYTES),
+                maximum: memory.maximum.map(|pages| pages.saturating_mul(PAGE_BYTES)),
+            },
+            plan,
+            names_producers,
+            has_record: outline.has_record,
+            uses_wasi: outline.uses_wasi,
+            serves_c: outline.serves_c,
+            asks_for_image: outline.asks_for_image,
+        })
+    }
+
+    /// The plan in the module's custom section, for a module that is built on steadfast.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// Whether the module is built on steadfast, and its custom sections were stripped: nobody can read
+    /// its plan then. One that has a plan without a section, since it keeps another global allocator,
+    /// still tells what produced it.
+    #[must_use]
+    pub fn is_stripped(&self) -> bool {
+        self.has_record && self.plan.is_none() && !self.names_producers
+    }
+
+    /// The memory that the module declares.
+    #[must_use]
+    pub fn declared_memory(&self) -> DeclaredMemory {
+        self.memory
+    }
+
+    /// Whether the module exports steadfast's record.
+    #[must_use]
+    pub fn has_record(&self) -> bool {
+        self.has_record
+    }
+
+    /// Whether the module imports WASI preview 1.
+    #[must_use]
+    pub fn uses_wasi(&self) -> bool {
+        self.uses_wasi
+    }
+
+    /// Whether the module has the part of the budget that serves C: it exports C's allocation family,
+    /// as `plan!` has it on WASI and with the feature `c`.
+    #[must_use]
+    pub fn serves_c(&self) -> bool {
+        self.serves_c
+    }
+
+    /// Whether the module asks for the image of its cache and offers the next one itself: it is built
+    /// with steadfast's feature `image`.
+    #[must_use]
+    pub fn asks_for_image(&self) -> bool {
+        self.asks_for_image
+    }
+}
+
+/// What imports and exports tell.
+#[derive(Default)]
+struct Found {
+    has_record: bool,
+    uses_wasi: bool,
+    serves_c: bool,
+    asks_for_image: bool,
+}
+
+fn is_plain(memory: &MemoryType) -> bool {
+    !memory.memory64 && !memory.shared && memory.page_size_log2.is_none_or(|log| log == 16)
+}
+
+fn invalid(bytes: &[u8], error: &wasmparser::BinaryReaderError) -> LoadError {
+    let reason = || LoadError::Invalid(text::cut(&error.to_string(), 400));
+    proposal::needed(bytes).unwrap_or_else(reason)
+}
+
+/// Checks that a compiler can be given the module: that it ends in a bounded time, and in bounded
+/// memory. Takes time in proportion to the module's bytes.
+///
+/// # Errors
+///
+/// When something of it is more than `bounds` allow.
+pub(crate) fn check(bytes: &[u8], bounds: &Bounds) -> Result<(), Exceeded> {
+    bounds.check(Bound::ModuleBytes, bytes.len() as u64)?;
+    let mut parameters = Vec::new();
+    let mut functions = Vec::new();
+    let mut bodies = 0;
+    let mut weight = Weight::default();
+    // What cannot be parsed is refused by whoever compiles it, before it compiles anything.
+    for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
+        match payload {
+            Payload::TypeSection(section) => {
+                for group in section.into_iter().map_while(Result::ok) {
+                    let count = |sub: &wasmparser::SubType| match &sub.composite_type.inner {
+                        wasmparser::CompositeInnerType::Func(f) => f.params().len() as u64,
+                        _ => 0,
+                    };
+                    parameters.extend(group.types().map(count));
+                }
+            }
+            Payload::FunctionSection(section) => {
+                bounds.check(Bound::Functions, section.count().into())?;
+                functions.extend(section.into_iter().map_while(Result::ok));
+            }
+            Payload::TableSection(section) => {
+                bounds.check(Bound::Tables, section.count().into())?;
+            }
+            Payload::CodeSectionStart { count, .. } => {
+                bounds.check(Bound::Functions, count.into())?;
+            }
+            Payload::CodeSectionEntry(body) => {
+                let length = (body.range().end - body.range().start) as u64;
+                bounds.check(Bound::FunctionBytes, length)?;
+                let signature = functions.get(bodies).copied().unwrap_or(0);
+                let parameters = parameters.get(signature as usize).copied().unwrap_or(0);
+                weight.add(&body, parameters);
+                bounds.check(Bound::Branching, weight.branching)?;
+                bounds.check(Bound::Looping, weight.looping)?;
+                bodies += 1;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What makes a compiler slow: it follows each variable through each branch, and out of each loop.
+#[derive(Default)]
+struct Weight {
+    branching: u64,
+    looping: u64,
+}
+
+impl Weight {
+    fn add(&mut self, body: &FunctionBody<'_>, parameters: u64) {
+        let mut variables = 1 + parameters;
+        if let Ok(locals) = body.get_locals_reader() {
+            let counts = locals.into_iter().map_while(Result::ok);
+            variables += counts.map(|(count, _)| u64::from(count)).sum::<u64>();
+        }
+        let Ok(mut operators) = body.get_operators_reader() else {
+            return;
+        };
+        let (mut branches, mut nested) = (0_u64, 0_u64);
+        // Which of the open blocks are loops.
+        let mut open: Vec<bool> = Vec::new();
+        let mut loops = 0_u64;
+        while let Ok(operator) = operators.read() {
+            branches += match operator {
+                Operator::Block { blockty } | Operator::If { blockty } => {
+                    open.push(false);
+                    values(blockty)
+                }
+                Operator::Loop { blockty } => {
+                    open.push(true);
+                    loops += 1;
+                    nested += loops;
+                    values(blockty)
+                }
+                Operator::End => {
+                    loops -= u64::from(open.pop().unwrap_or(false));
+                    0
+                }
+                Operator::Else | Operator::Br { .. } | Operator::BrIf { .. } => 1,
+                Operator::BrTable { targets } => 1 + u64::from(targets.len()),
+                _ => 0,
+            };
+        }
+        self.branching = self
+            .branching
+            .saturating_add(variables.saturating_mul(branches));
+        self.looping = self
+            .looping
+            .saturating_add(variables.saturating_mul(nested));
+    }
+}
+
+/// What a block counts for: one that takes values or gives several takes more than a plain one.
+fn values(blockty: BlockType) -> u64 {
+    match blockty {
+        BlockType::Empty | BlockType::Type(_) => 1,
+        BlockType::FuncType(_) => 16,
+    }
+}

@@ -1,0 +1,97 @@
+//! Text from strangers, for terminals, tables and JSON.
+
+use std::borrow::Cow;
+
+/// The longest name of a module's own that a message shows, in characters.
+const NAME_CHARS: usize = 200;
+
+/// The text with control characters and marks of writing direction spelt out; tabs stay.
+#[must_use]
+pub fn plain(text: &str) -> Cow<'_, str> {
+    escape(text, |c| c == '\t')
+}
+
+/// The same of several lines.
+#[must_use]
+pub fn plain_lines(text: &str) -> Cow<'_, str> {
+    escape(text, |c| c == '\t' || c == '\n')
+}
+
+/// A name that a module gives: plain, and cut where it is very long.
+#[must_use]
+pub fn name(text: &str) -> String {
+    cut(text, NAME_CHARS)
+}
+
+/// Plain text of at most so many characters; the rest is left out.
+#[must_use]
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", plain(&text[..end])),
+        None => plain(text).into_owned(),
+    }
+}
+
+/// JSON in which nothing steers a terminal that shows it. It tells the same.
+#[must_use]
+pub fn plain_json(json: &str) -> Cow<'_, str> {
+    if !json.contains(steers) {
+        return Cow::Borrowed(json);
+    }
+    let mut plain = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        // Between strings stand no such characters, and all of them have four digits.
+        match steers(c) && c != '\n' && c != '\t' {
+            true => plain.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => plain.push(c),
+        }
+    }
+    Cow::Owned(plain)
+}
+
+fn steers(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control()
+}
+
+fn escape(text: &str, stays: fn(char) -> bool) -> Cow<'_, str> {
+    let is_spelt = |c: char| steers(c) && !stays(c);
+    if !text.contains(is_spelt) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match is_spelt(c) {
+            true => plain.extend(c.escape_unicode()),
+            false => plain.push(c),
+        }
+    }
+    Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        assert_eq!(
+            plain("a\u{1b}[2J\tb\n\u{9b}"),
+            "a\\u{1b}[2J\tb\\u{a}\\u{9b}"
+        );
+        assert_eq!(plain_lines("a\u{202e}\nb"), "a\\u{202e}\nb");
+        assert_eq!(
+            plain_json("[\"\u{202e}\u{7f}é\"]\n"),
+            "[\"\\u202e\\u007fé\"]\n"
+        );
+    }
+
+    #[test]
+    fn a_long_name_is_cut_at_a_character() {
+        let long = "é".repeat(NAME_CHARS + 1);
+        let shown = name(&long);
+        assert_eq!(shown.chars().count(), NAME_CHARS + 1);
+        assert!(shown.ends_with('…'));
+        assert_eq!(name(&long[2..]), &long[2..]);
+    }
+}
