@@ -79,8 +79,11 @@ pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};
 pub use share::SharedImage;
 #[cfg(feature = "redb")]
-pub use state::RedbState;
-pub use state::{MemoryState, Pair, Snapshot, State, StateError, StateHasher, state_digest};
+pub use state::{CheckedDatabase, RedbState};
+pub use state::{
+    FullDigest, MemoryState, Pair, Position, Snapshot, State, StateError, StateHasher, Tip,
+    display_hash, state_digest,
+};
 pub use table::Table;
 pub use trap::{RunError, Stack};
 #[cfg(feature = "wasi")]

@@ -24,7 +24,7 @@ use crate::metashrew::{self, Call, Exchange};
 use crate::observe::Observed;
 use crate::output::{Output, Printed};
 use crate::report::BlockReport;
-use crate::state::{Pair, State};
+use crate::state::{Pair, State, Tip};
 use crate::trace::{Recorder, Trace};
 use crate::trap::{RunError, explain};
 use crate::wasi::{self, World};
@@ -397,6 +397,7 @@ impl Live {
             live: self,
             report,
             outcome,
+            tip: Tip::of(input),
         }
     }
 }
@@ -406,6 +407,7 @@ pub struct Finished {
     live: Live,
     report: BlockReport,
     outcome: Result<Vec<Pair>, RunError>,
+    tip: Tip,
 }
 
 impl Finished {
@@ -455,7 +457,7 @@ impl Finished {
         Ok(Finished { outcome, ..self })
     }
 
-    /// Writes what the block flushed, all of it or nothing.
+    /// Writes what the block flushed, all of it or nothing, and makes the block the state's tip.
     ///
     /// # Errors
     ///
@@ -465,10 +467,11 @@ impl Finished {
             live,
             report,
             outcome,
+            tip,
         } = self;
         // The instance holds a snapshot of the state.
         drop(live);
-        state.apply(&outcome?)?;
+        state.write(&outcome?, Some(tip))?;
         Ok(report)
     }
 
@@ -483,7 +486,7 @@ impl Finished {
     /// When the block failed, the state cannot be read or written, or the guest could not be
     /// started again.
     pub fn next(mut self, input: &Input, state: &mut dyn State) -> Result<Finished, RunError> {
-        state.apply(&self.outcome?)?;
+        state.write(&self.outcome?, Some(self.tip))?;
         let exchange = &mut self.live.store.data_mut().exchange;
         exchange.turn_to(Arc::clone(input.bytes()), state.snapshot()?);
         self.live.start(input)
