@@ -61,7 +61,7 @@ pub mod verify;
 pub mod wasi;
 
 pub use config::RunConfig;
-pub use digest::Digest;
+pub use digest::{Digest, display_hash};
 pub use engine::{Compiler, engine};
 #[cfg(feature = "wasi")]
 pub use exec::{ExecError, exec};
@@ -70,7 +70,7 @@ pub use guest_record::GuestRecord;
 pub use image::{
     BlockTag, Chain, Compression, ImageError, ImageExchange, RegionImage, module_digest, module_tag,
 };
-pub use input::{Input, InputError};
+pub use input::{Input, InputError, Inputs, Mark};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use map::MemoryMap;
 pub use observe::{CacheUse, HeapTrace, HeapUse, Observed, Span, find_record};
@@ -82,7 +82,7 @@ pub use share::SharedImage;
 pub use state::{CheckedDatabase, RedbState};
 pub use state::{
     FullDigest, MemoryState, Pair, Position, Snapshot, State, StateError, StateHasher, Tip,
-    display_hash, state_digest,
+    state_digest,
 };
 pub use table::Table;
 pub use trap::{RunError, Stack};

@@ -15,7 +15,7 @@ pub use self::memory::MemoryState;
 pub use self::multiset::StateHasher;
 #[cfg(feature = "redb")]
 pub use self::redb::{CheckedDatabase, RedbState};
-pub use self::tip::{Position, Tip, display_hash};
+pub use self::tip::{Position, Tip};
 pub use crate::digest::Digest;
 
 /// A key and its value.

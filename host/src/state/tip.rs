@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Snapshot, StateError};
+use crate::digest::display_hash;
 use crate::input::Input;
 
 /// The last block that was written to a state.
@@ -99,12 +100,6 @@ impl fmt::Display for Tip {
         };
         write!(f, " ({})", display_hash(&hash))
     }
-}
-
-/// A hash as Bitcoin's tools print it: its last byte first.
-#[must_use]
-pub fn display_hash(hash: &[u8; 32]) -> String {
-    hash.iter().rev().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
