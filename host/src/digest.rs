@@ -29,5 +29,8 @@ impl Serialize for Digest {
 /// A hash as Bitcoin's tools print it: its last byte first.
 #[must_use]
 pub fn display_hash(hash: &[u8; 32]) -> String {
-    hash.iter().rev().map(|byte| format!("{byte:02x}")).collect()
+    hash.iter()
+        .rev()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

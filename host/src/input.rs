@@ -150,7 +150,8 @@ impl Input {
     }
 
     fn header(&self) -> Option<&[u8]> {
-        self.bytes.get(HEIGHT_BYTES..HEIGHT_BYTES + BLOCK_HEADER_BYTES)
+        self.bytes
+            .get(HEIGHT_BYTES..HEIGHT_BYTES + BLOCK_HEADER_BYTES)
     }
 
     /// The same block at another height.

@@ -139,7 +139,10 @@ impl Folder {
         };
         let key = match fs::read(&path) {
             Ok(bytes) => bytes.as_slice().try_into().map_err(|_| {
-                io(io::Error::other(format!("the key has {} bytes, not {KEY_BYTES}", bytes.len())))
+                io(io::Error::other(format!(
+                    "the key has {} bytes, not {KEY_BYTES}",
+                    bytes.len()
+                )))
             })?,
             // Versions before 28 write the blocks as they are.
             Err(error) if error.kind() == io::ErrorKind::NotFound => [0; KEY_BYTES],
@@ -199,7 +202,8 @@ impl Folder {
         let block = self.block(header.place)?;
         Walk::over(&block).height.ok_or(InputError::BlockFiles {
             name: self.name(),
-            reason: "the genesis block is missing, and the first block does not tell its height".into(),
+            reason: "the genesis block is missing, and the first block does not tell its height"
+                .into(),
         })
     }
 
@@ -219,8 +223,15 @@ impl Folder {
         let read = self.fill(file, at, buffer);
         match read {
             Ok(()) => {
-                let key = self.key.iter().cycle().skip((at % KEY_BYTES as u64) as usize);
-                buffer.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+                let key = self
+                    .key
+                    .iter()
+                    .cycle()
+                    .skip((at % KEY_BYTES as u64) as usize);
+                buffer
+                    .iter_mut()
+                    .zip(key)
+                    .for_each(|(byte, key)| *byte ^= key);
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -280,7 +291,8 @@ impl Chain {
         };
         let mut chain = vec![last];
         // A hash cannot be its own ancestor's, but a header may be there twice.
-        while let Some(at) = parent(chain[chain.len() - 1]).filter(|_| chain.len() <= headers.len()) {
+        while let Some(at) = parent(chain[chain.len() - 1]).filter(|_| chain.len() <= headers.len())
+        {
             chain.push(at);
         }
         chain.reverse();

@@ -14,7 +14,8 @@ const LITECOIN_FLAG: u8 = 0x08;
 /// The chain that a block seems to be of, as far as its form tells. Bitcoin's own form was tried before.
 pub(super) fn seems(block: &[u8]) -> Option<&'static str> {
     let version = u32::from_le_bytes(*block.first_chunk()?);
-    if (4..=5).contains(&version) && block.get(EQUIHASH_AT..EQUIHASH_AT + 3) == Some(&EQUIHASH_LENGTH)
+    if (4..=5).contains(&version)
+        && block.get(EQUIHASH_AT..EQUIHASH_AT + 3) == Some(&EQUIHASH_LENGTH)
     {
         return Some("Zcash");
     }

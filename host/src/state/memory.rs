@@ -47,7 +47,9 @@ impl State for MemoryState {
         if let Some(tip) = tip {
             contents.tip = Some(tip);
             contents.blocks.split_off(&tip.height);
-            contents.blocks.extend(tip.hash.map(|hash| (tip.height, hash)));
+            contents
+                .blocks
+                .extend(tip.hash.map(|hash| (tip.height, hash)));
         }
         Ok(())
     }
@@ -61,7 +63,10 @@ impl Snapshot for MemorySnapshot {
     }
 
     fn for_each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StateError> {
-        self.0.pairs.iter().for_each(|(key, value)| visit(key, value));
+        self.0
+            .pairs
+            .iter()
+            .for_each(|(key, value)| visit(key, value));
         Ok(())
     }
 

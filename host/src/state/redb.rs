@@ -246,7 +246,8 @@ fn kept(transaction: &ReadTransaction, name: &str) -> Result<Option<Vec<u8>>, re
 fn stored_digest(bytes: Option<Vec<u8>>) -> Result<Option<StateHasher>, redb::Error> {
     let read = |bytes: Vec<u8>| {
         let bytes = bytes.as_slice().try_into();
-        let bytes = bytes.map_err(|_| redb::Error::Corrupted("the digest has another length".into()));
+        let bytes =
+            bytes.map_err(|_| redb::Error::Corrupted("the digest has another length".into()));
         Ok(StateHasher::from_bytes(bytes?))
     };
     bytes.map(read).transpose()

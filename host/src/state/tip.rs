@@ -125,7 +125,11 @@ mod tests {
         let at = |block: &Input, state: &MemoryState| {
             Position::of(block, &*state.snapshot().unwrap()).unwrap()
         };
-        assert_eq!(at(&first, &state), Position::Next, "any block begins a state");
+        assert_eq!(
+            at(&first, &state),
+            Position::Next,
+            "any block begins a state"
+        );
         state.write(&[], Some(Tip::of(&first))).unwrap();
         assert_eq!(at(&first, &state), Position::Written);
         assert_eq!(at(&second, &state), Position::Next);
@@ -152,7 +156,11 @@ mod tests {
         assert_eq!(Tip::from_bytes(&[1, 2, 3, 4, 5]), None);
         let mut hash = [0; 32];
         hash[31] = 0xab;
-        let shown = Tip { height: 3, hash: Some(hash) }.to_string();
+        let shown = Tip {
+            height: 3,
+            hash: Some(hash),
+        }
+        .to_string();
         assert!(shown.starts_with("block 3 (ab00"), "{shown}");
     }
 }
