@@ -1,9 +1,15 @@
 //! The subcommands.
 
+mod blocks;
+pub mod check_db;
+pub mod digest;
 pub mod exec;
+mod index;
 pub mod map;
 mod memory_file;
+mod progress;
 pub mod run;
+pub mod signals;
 pub mod size;
 pub mod stats;
 pub mod verify;
@@ -11,20 +17,20 @@ pub mod view;
 mod warm;
 
 use std::fs;
-use std::io::{ErrorKind, Write as _, stdout};
+use std::io::{ErrorKind, Write as _, stderr, stdout};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use steadfast_host::{Input, InputError, MemoryState, RedbState, State};
+use anyhow::{Context, bail};
+use steadfast_host::{Input, InputError, Inputs, MemoryState, RedbState, State};
 
 /// Reads a module's bytes.
 fn read_module(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| path.display().to_string())
 }
 
-/// Reads blocks.
+/// Reads blocks that are needed more than once, or all together.
 fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
-    paths.iter().map(Input::read).collect()
+    Inputs::new(paths.to_vec())?.collect()
 }
 
 /// The state in a file, or one that is forgotten at the end.
@@ -35,12 +41,29 @@ fn open_state(path: Option<&Path>) -> anyhow::Result<Box<dyn State>> {
     })
 }
 
+/// Checks that a database is there: none is made by reading.
+fn check_exists(path: &Path) -> anyhow::Result<()> {
+    match path.exists() {
+        true => Ok(()),
+        false => bail!("{}: there is no such database", path.display()),
+    }
+}
+
 /// Prints text. A reader that has seen enough, such as `head`, is no failure.
 fn print(text: &str) -> std::io::Result<()> {
-    match stdout().lock().write_all(text.as_bytes()) {
+    let mut stdout = stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Says something that is no failure. Nobody may be listening.
+pub fn warn(text: &str) {
+    let _ = writeln!(stderr(), "steadfast: {text}");
 }
 
 /// Reads `NAME=VALUE`.

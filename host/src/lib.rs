@@ -37,6 +37,7 @@ pub mod engine;
 pub mod exec;
 pub mod guest;
 mod guest_record;
+mod host_memory;
 pub mod image;
 pub mod input;
 pub mod limits;
@@ -50,6 +51,7 @@ pub mod prometheus;
 mod proposal;
 pub mod report;
 pub mod run;
+pub mod scratch;
 pub mod share;
 pub mod size;
 pub mod state;
@@ -67,6 +69,7 @@ pub use engine::{Compiler, engine};
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use guest_record::GuestRecord;
+pub use host_memory::HostMemory;
 pub use image::{
     BlockTag, Chain, Compression, ImageError, ImageExchange, RegionImage, module_digest, module_tag,
 };

@@ -6,6 +6,7 @@ use steadfast::Plan;
 
 use crate::digest::Digest;
 use crate::guest::Guest;
+use crate::host_memory::HostMemory;
 use crate::limits::Grows;
 use crate::metashrew::ImportCounts;
 use crate::observe::{CacheUse, HeapTrace, Observed};
@@ -95,6 +96,8 @@ pub struct Report {
     pub heap_digest: Option<Digest>,
     /// The digest of the state at the end.
     pub state_digest: Option<Digest>,
+    /// What memory this process takes, at the end.
+    pub host: Option<HostMemory>,
     /// The last block.
     pub last: Option<BlockReport>,
     #[serde(skip)]
@@ -118,6 +121,7 @@ impl Report {
             written_pairs: 0,
             heap_digest: None,
             state_digest: None,
+            host: None,
             last: None,
             heap_traces: Some(Sha256::new()),
         }

@@ -3,6 +3,7 @@
 mod view;
 mod warm;
 
+use std::io::{Write as _, stderr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -254,7 +255,7 @@ fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
 
 fn log_to(output: Output, logged: &Arc<Mutex<String>>) -> Box<dyn FnMut(&str) + Send> {
     match output {
-        Output::Inherit => Box::new(|line| eprintln!("{line}")),
+        Output::Inherit => Box::new(|line| drop(writeln!(stderr(), "{line}"))),
         Output::Discard => Box::new(|_| ()),
         Output::Capture => {
             let logged = Arc::clone(logged);

@@ -47,7 +47,7 @@ pub fn verify(arguments: &Arguments) -> ExitCode {
         Ok(Verdict::Different) => ExitCode::from(DIFFERENT),
         Ok(Verdict::Incomplete) => ExitCode::from(COULD_NOT_RUN),
         Err(error) => {
-            eprintln!("steadfast: {error:#}");
+            super::warn(&format!("{error:#}"));
             ExitCode::from(COULD_NOT_RUN)
         }
     }
@@ -74,11 +74,10 @@ fn report(arguments: &Arguments) -> anyhow::Result<Verdict> {
     .with_context(|| arguments.module.display().to_string());
     bar.finish_and_clear();
     let report = report?;
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("{report}");
-    }
+    super::print(&match arguments.json {
+        true => format!("{}\n", serde_json::to_string(&report)?),
+        false => report.to_string(),
+    })?;
     Ok(report.verdict())
 }
 

@@ -1,11 +1,14 @@
 //! The cache between the blocks of `steadfast run`, between runs, and for `steadfast view`.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use steadfast_host::{
-    Chain, Compression, Guest, ImageError, Input, RegionImage, State, state_digest,
+    Chain, Compression, Guest, ImageError, Input, Position, RegionImage, State, StateError,
+    state_digest,
 };
 
 /// The cache between blocks, and its file.
@@ -15,7 +18,14 @@ pub struct Warm {
     chain: Chain,
     path: PathBuf,
     compression: Compression,
+    /// Blocks after which the file is written; `None` goes by time.
+    every: Option<NonZeroU32>,
+    blocks: u32,
+    written: Instant,
 }
+
+/// How old the file gets where its option does not say.
+const PERIOD: Duration = Duration::from_secs(300);
 
 impl Warm {
     /// Reads the file, if there is one that belongs to this module and state. Says why it is not used otherwise: the
@@ -23,6 +33,7 @@ impl Warm {
     pub fn open(
         path: &Path,
         compress: bool,
+        every: Option<NonZeroU32>,
         guest: &Guest,
         state: &dyn State,
     ) -> Result<Warm, ImageError> {
@@ -31,7 +42,7 @@ impl Warm {
         RegionImage::check_replaceable(&path)?;
         let image = match path.exists() {
             true => read_image(&path, guest, state)
-                .inspect_err(|reason| eprintln!("the cache begins cold: {reason:#}"))
+                .inspect_err(|reason| super::warn(&format!("the cache begins cold: {reason:#}")))
                 .ok(),
             false => None,
         };
@@ -44,14 +55,22 @@ impl Warm {
             } else {
                 Compression::None
             },
+            every,
+            blocks: 0,
+            written: Instant::now(),
         })
     }
 
-    /// The image for the next block, if there is one: brought to the block before, or dropped where that is not an ancestor of the
-    /// one that the image is as of.
-    pub fn image_for(&mut self, next: &Input) -> Option<&RegionImage> {
-        if let Err(reason) = self.chain.bring(self.image.as_mut()?, next) {
-            eprintln!("block {}: the cache begins cold: {reason}", next.height());
+    /// The image for the next block, if there is one. Where that does not follow the state, the image is brought to the block before, or
+    /// dropped where that is not an ancestor of the one that the image is as of.
+    pub fn image_for(&mut self, next: &Input, position: Position) -> Option<&RegionImage> {
+        if position != Position::Next
+            && let Err(reason) = self.chain.bring(self.image.as_mut()?, next)
+        {
+            super::warn(&format!(
+                "block {}: the cache begins cold: {reason}",
+                next.height()
+            ));
             self.image = None;
         }
         self.image.as_ref()
@@ -63,12 +82,32 @@ impl Warm {
         self.chain.append(block, self.image.as_mut());
     }
 
-    /// Writes the file for the state as it is now; removes it where there is no image as of that.
-    pub fn keep(&self, state: &dyn State) -> anyhow::Result<()> {
-        match &self.image {
-            Some(image) => image.write(&self.path, state_digest(state)?, self.compression)?,
-            None => RegionImage::remove(&self.path)?,
+    /// Writes the file if it is time.
+    pub fn keep_when_due(&mut self, state: &dyn State) -> Result<(), StateError> {
+        self.blocks += 1;
+        let is_due = match self.every {
+            Some(blocks) => self.blocks >= blocks.get(),
+            None => self.written.elapsed() >= PERIOD,
+        };
+        match is_due {
+            true => self.keep(state),
+            false => Ok(()),
         }
+    }
+
+    /// Writes the file for the state as it is now; removes it where there is no image as of that. What is in the way of that costs the
+    /// next run its warm cache, and this one nothing.
+    pub fn keep(&mut self, state: &dyn State) -> Result<(), StateError> {
+        let digest = state_digest(state)?;
+        let kept = match &self.image {
+            Some(image) => image.write(&self.path, digest, self.compression),
+            None => RegionImage::remove(&self.path),
+        };
+        if let Err(reason) = kept {
+            super::warn(&format!("the cache is not kept for the next run: {reason}"));
+        }
+        self.blocks = 0;
+        self.written = Instant::now();
         Ok(())
     }
 }
@@ -78,9 +117,9 @@ pub fn check_path<'a>(
     path: &Path,
     others: impl IntoIterator<Item = &'a Path>,
 ) -> anyhow::Result<()> {
-    let written = [path, &RegionImage::partial_path(path)].map(place);
+    let written = place(path);
     for other in others {
-        if written.contains(&place(other)) {
+        if written == place(other) {
             bail!(
                 "{}: the run itself uses this file, and --warm would replace it: choose another path for the image",
                 other.display()
@@ -110,6 +149,13 @@ pub fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Resu
     let expected = state_digest(state)?;
     if found != expected {
         bail!(ImageError::State { expected, found });
+    }
+    let tip = state.snapshot()?.tip()?;
+    let tagged = image.tag().zip(tip.and_then(|tip| tip.hash));
+    if let Some((tag, hash)) = tagged
+        && tag.hash != hash
+    {
+        bail!("the image is as of {tag}, and the state is as of another block");
     }
     Ok(image)
 }

@@ -1,5 +1,6 @@
 //! The host, on small guests written by hand. One program, so that wasmtime is linked once.
 
+mod chain;
 mod command;
 mod exec;
 mod guests;
