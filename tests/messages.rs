@@ -21,7 +21,7 @@ const ERRORS: [&str; 5] = [
     "\"steadfast plan",
 ];
 /// The same in the command, and where arguments and variables are read.
-const SPOKEN: [&str; 8] = [
+const SPOKEN: [&str; 10] = [
     "bail!(",
     "anyhow!(",
     "context(",
@@ -30,6 +30,8 @@ const SPOKEN: [&str; 8] = [
     "Err(",
     "map_err(|_|",
     "ok_or_else(||",
+    "warn(",
+    "writeln!(stderr(),",
 ];
 /// Where they speak to the user themselves.
 const SPEAKING: [&str; 5] = [

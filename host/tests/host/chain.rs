@@ -399,8 +399,9 @@ mod signals {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let id = child.id().to_string();
         let kill = || {
-            let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
+            let status = Command::new("kill").args([signal, &id]).status();
             assert!(status.unwrap().success());
         };
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
