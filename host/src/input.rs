@@ -105,7 +105,8 @@ impl Input {
                 is_bitcoin: true,
             });
         }
-        if let Some(chain) = other_chain::seems(bytes).or_else(|| other_chain::seems(block)) {
+        let chain = other_chain::seems(bytes, &raw);
+        if let Some(chain) = chain.or_else(|| other_chain::seems(block, &behind_height)) {
             return Err(InputError::OtherChain { name, chain });
         }
         // The way of reading that came further is what the file was meant to be.

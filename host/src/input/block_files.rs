@@ -166,6 +166,7 @@ impl Folder {
         let mut magic = None;
         for file in 0..self.files.len() {
             let mut at = 0;
+            let end = self.bytes(file)?;
             let mut head = [0; FRAME_BYTES + BLOCK_HEADER_BYTES];
             while self.read(file, at, &mut head)? {
                 let (frame, header) = head.split_at(FRAME_BYTES);
@@ -176,12 +177,13 @@ impl Folder {
                 let network = &frame[..4];
                 let is_block = *magic.get_or_insert_with(|| network.to_vec()) == network
                     && u64::from(bytes) <= MAX_BLOCK_BYTES
+                    && at + FRAME_BYTES as u64 + u64::from(bytes) <= end
                     && bytes as usize >= BLOCK_HEADER_BYTES;
                 if !is_block {
                     return Err(InputError::BlockFiles {
                         name: self.files[file].display().to_string(),
                         reason: format!(
-                            "no block begins at {at}; is {KEY_FILE} the one that belongs to this file?"
+                            "no whole block stands at {at}; is {KEY_FILE} the one that belongs to this file?"
                         ),
                     });
                 }
@@ -195,6 +197,17 @@ impl Folder {
             }
         }
         Ok(headers)
+    }
+
+    fn bytes(&self, file: usize) -> Result<u64, InputError> {
+        let path = &self.files[file];
+        match fs::metadata(path) {
+            Ok(found) => Ok(found.len()),
+            Err(reason) => Err(InputError::Io {
+                name: path.display().to_string(),
+                reason,
+            }),
+        }
     }
 
     /// The height that the first block of a pruned node's files tells.

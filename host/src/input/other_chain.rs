@@ -1,5 +1,7 @@
 //! What bytes that form no Bitcoin block seem to be.
 
+use super::walk::Walk;
+
 /// Where the proof of work of Zcash's header begins, and the length that it has there.
 const EQUIHASH_AT: usize = 140;
 const EQUIHASH_LENGTH: [u8; 3] = [0xfd, 0x40, 0x05];
@@ -11,8 +13,18 @@ const DOGECOIN: u32 = 0x62;
 /// A bit of the flag of the transaction that ends a Litecoin block which has an extension.
 const LITECOIN_FLAG: u8 = 0x08;
 
-/// The chain that a block seems to be of, as far as its form tells. Bitcoin's own form was tried before.
-pub(super) fn seems(block: &[u8]) -> Option<&'static str> {
+/// The chain that a block seems to be of, as far as its form tells. Bitcoin's own form was tried before, by `walk`.
+pub(super) fn seems(block: &[u8], walk: &Walk) -> Option<&'static str> {
+    if walk
+        .unknown_flag()
+        .is_some_and(|flag| flag & LITECOIN_FLAG != 0)
+    {
+        return Some("Litecoin");
+    }
+    seems_by_header(block)
+}
+
+fn seems_by_header(block: &[u8]) -> Option<&'static str> {
     let version = u32::from_le_bytes(*block.first_chunk()?);
     if (4..=5).contains(&version)
         && block.get(EQUIHASH_AT..EQUIHASH_AT + 3) == Some(&EQUIHASH_LENGTH)
@@ -29,11 +41,6 @@ pub(super) fn seems(block: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Whether a segregated-witness flag is the one of Litecoin's extension blocks.
-pub(super) fn is_litecoin_flag(flag: u8) -> bool {
-    flag & LITECOIN_FLAG != 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,13 +53,15 @@ mod tests {
     #[test]
     fn other_chains_are_told_by_their_form() {
         let zcash = block(4, &EQUIHASH_LENGTH);
-        assert_eq!(seems(&zcash), Some("Zcash"));
-        assert_eq!(seems(&block(0x0062_0104, &[])), Some("Dogecoin"));
-        assert_eq!(seems(&block(0x0001_0101, &[])), Some("merge-mined"));
+        assert_eq!(seems_by_header(&zcash), Some("Zcash"));
+        assert_eq!(seems_by_header(&block(0x0062_0104, &[])), Some("Dogecoin"));
+        assert_eq!(
+            seems_by_header(&block(0x0001_0101, &[])),
+            Some("merge-mined")
+        );
         for version in [1, 4, 0x2000_0000, 0x3fff_e000, 0x0062_0004] {
-            assert_eq!(seems(&block(version, &[])), None, "{version:x}");
+            assert_eq!(seems_by_header(&block(version, &[])), None, "{version:x}");
         }
-        assert_eq!(seems(&[1, 2]), None);
-        assert!(is_litecoin_flag(8) && is_litecoin_flag(9) && !is_litecoin_flag(1));
+        assert_eq!(seems_by_header(&[1, 2]), None);
     }
 }

@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use bitcoin_slices::{Visit, Visitor, bsl};
 
 use super::InputError;
-use super::other_chain::is_litecoin_flag;
 
 /// What one pass over a block's bytes finds.
 #[derive(Default)]
@@ -38,6 +37,14 @@ impl Walk {
         self.end == Some(Ok(0)) && self.whole > 0
     }
 
+    /// The flag of a transaction that is none of Bitcoin's.
+    pub fn unknown_flag(&self) -> Option<u8> {
+        match self.end {
+            Some(Err(bitcoin_slices::Error::UnknownSegwitFlag(flag))) => Some(flag),
+            _ => None,
+        }
+    }
+
     pub fn error(self, name: String, bytes: usize) -> InputError {
         use bitcoin_slices::Error;
         let reason = match self.end {
@@ -55,12 +62,6 @@ impl Walk {
                     whole: self.whole,
                     claimed: self.claimed,
                     bytes,
-                };
-            }
-            Some(Err(Error::UnknownSegwitFlag(flag))) if is_litecoin_flag(flag) => {
-                return InputError::OtherChain {
-                    name,
-                    chain: "Litecoin",
                 };
             }
             Some(Err(Error::NonMinimalVarInt)) => self.at("a count is not in its shortest form"),

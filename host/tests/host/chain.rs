@@ -1,8 +1,8 @@
 //! A chain of blocks into one database, by many runs: each goes on where the state stands.
 
 use std::fs;
-use std::mem::offset_of;
 use std::io::{Read as _, Write as _};
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -34,12 +34,16 @@ impl Desk {
     /// A command in the directory.
     fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
-        command.args(arguments.split_whitespace()).current_dir(self.0.path());
+        command
+            .args(arguments.split_whitespace())
+            .current_dir(self.0.path());
         command
     }
 
     fn steadfast(&self, arguments: &str) -> Output {
-        self.command(arguments).output().expect("the command starts")
+        self.command(arguments)
+            .output()
+            .expect("the command starts")
     }
 
     fn run(&self, more: &str) -> Output {
@@ -72,7 +76,11 @@ impl Desk {
         let count = snapshot.get(b"n").unwrap().map_or(0, |value| value.len());
         let tip = snapshot.tip().unwrap();
         let full = FullDigest::of(&*snapshot).unwrap();
-        assert_eq!(snapshot.digest().unwrap(), full.state, "the digest that is kept");
+        assert_eq!(
+            snapshot.digest().unwrap(),
+            full.state,
+            "the digest that is kept"
+        );
         (count, tip.map_or(0, |tip| tip.height))
     }
 }
@@ -83,7 +91,10 @@ fn runs_go_on_where_the_state_stands() {
     assert_eq!(desk.succeeds("--input blocks --to 3"), "");
     assert_eq!(desk.counted(), (3, 3));
     let said = desk.succeeds("--input blocks --to 5");
-    assert!(said.contains("blocks 1 to 3 are in the state already"), "{said}");
+    assert!(
+        said.contains("blocks 1 to 3 are in the state already"),
+        "{said}"
+    );
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(desk.counted(), (5, 5));
     let said = desk.succeeds("--input blocks/5");
@@ -98,7 +109,12 @@ fn what_does_not_follow_is_refused_with_what_was_expected() {
     desk.succeeds("--input blocks --to 3");
     desk.refuses(
         "--input blocks/5",
-        &["block 5 (", "as of block 3 (", "block 4 is expected", "--allow-gap"],
+        &[
+            "block 5 (",
+            "as of block 3 (",
+            "block 4 is expected",
+            "--allow-gap",
+        ],
     );
     let block = fs::read(desk.path("blocks/4")).unwrap();
     let mut other = block.clone();
@@ -111,7 +127,10 @@ fn what_does_not_follow_is_refused_with_what_was_expected() {
     let mut other = fs::read(desk.path("blocks/2")).unwrap();
     other[36] ^= 1;
     fs::write(desk.path("other-2"), &other).unwrap();
-    desk.refuses("--input other-2", &["block 2 (", "block 4 is expected", "--reindex"]);
+    desk.refuses(
+        "--input other-2",
+        &["block 2 (", "block 4 is expected", "--reindex"],
+    );
     // Options say otherwise.
     desk.succeeds("--input blocks/5 --allow-gap");
     assert_eq!(desk.counted(), (4, 5));
@@ -158,7 +177,12 @@ fn standard_input_and_other_chains() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(lines.as_bytes())
+        .unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(desk.counted(), (3, 3));
 
@@ -168,7 +192,10 @@ fn standard_input_and_other_chains() {
     desk.succeeds("--raw --input any more");
     assert_eq!(desk.counted(), (5, 5));
     let said = desk.succeeds("--raw --height 4 --input any more");
-    assert!(said.contains("blocks 4 to 5 are in the state already"), "{said}");
+    assert!(
+        said.contains("blocks 4 to 5 are in the state already"),
+        "{said}"
+    );
     desk.refuses("--raw --height 4 --input more", &["block 4 (", "--reindex"]);
     let fresh = desk.steadfast("run counter.wasm --raw --input any");
     let said = String::from_utf8(fresh.stderr).unwrap();
@@ -196,7 +223,10 @@ fn readers_read_at_the_tip_beside_a_writer_and_where_nobody_can_write() {
     fs::write(desk.path("echo.wasm"), echo()).unwrap();
     let view = || {
         let output = desk.steadfast("view echo.wasm --db db --view echo");
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+        (
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     assert_eq!(view(), ("03000000\n".into(), String::new()));
     let before = fs::read(desk.path("db")).unwrap();
@@ -206,14 +236,25 @@ fn readers_read_at_the_tip_beside_a_writer_and_where_nobody_can_write() {
     fs::set_permissions(desk.path("db"), sealed).unwrap();
     assert_eq!(view().0, "03000000\n");
     assert!(desk.steadfast("digest db").status.success());
-    assert_eq!(fs::read(desk.path("db")).unwrap(), before, "readers change nothing");
+    assert_eq!(
+        fs::read(desk.path("db")).unwrap(),
+        before,
+        "readers change nothing"
+    );
     #[expect(clippy::permissions_set_readonly_false, reason = "it was writable")]
     writable.set_readonly(false);
     fs::set_permissions(desk.path("db"), writable).unwrap();
     // Beside one that has it open for writing, and after each of its commits.
     let mut held = RedbState::open(desk.path("db")).unwrap();
     assert_eq!(view().0, "03000000\n");
-    held.write(&[], Some(steadfast_host::Tip { height: 9, hash: None })).unwrap();
+    held.write(
+        &[],
+        Some(steadfast_host::Tip {
+            height: 9,
+            hash: None,
+        }),
+    )
+    .unwrap();
     assert_eq!(view().0, "09000000\n");
     drop(held);
 }
@@ -227,12 +268,18 @@ fn check_db_reads_every_page() {
     drop(state);
     assert!(desk.steadfast("check-db db").status.success());
     let mut bytes = fs::read(desk.path("db")).unwrap();
-    let at = bytes.windows(50).position(|bytes| bytes == [7; 50]).unwrap();
+    let at = bytes
+        .windows(50)
+        .position(|bytes| bytes == [7; 50])
+        .unwrap();
     bytes[at] = 8;
     fs::write(desk.path("db"), bytes).unwrap();
     let output = desk.steadfast("check-db db");
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && said.contains("not a usable database"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("not a usable database"),
+        "{said}"
+    );
 }
 
 /// Bytes that this thread has read.
@@ -249,7 +296,8 @@ fn opening_and_the_digest_read_little_of_a_database() {
     let desk = Desk::new(0);
     let mut state = RedbState::open(desk.path("db")).unwrap();
     for round in 0..8u8 {
-        let pairs = (0..2000u32).map(|key| ([&[round], &key.to_be_bytes()[..]].concat(), vec![1; 1000]));
+        let pairs =
+            (0..2000u32).map(|key| ([&[round], &key.to_be_bytes()[..]].concat(), vec![1; 1000]));
         state.apply(&pairs.collect::<Vec<_>>()).unwrap();
     }
     drop(state);
@@ -270,10 +318,15 @@ fn each_block_is_told_as_it_goes() {
     let desk = Desk::new(3);
     let output = desk.steadfast("run counter.wasm --input blocks --progress json --json");
     let lines = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<serde_json::Value> =
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 4);
-    let blocks: Vec<_> = lines[..3].iter().map(|line| line["block"].as_u64().unwrap()).collect();
+    let blocks: Vec<_> = lines[..3]
+        .iter()
+        .map(|line| line["block"].as_u64().unwrap())
+        .collect();
     assert_eq!(blocks, [1, 2, 3]);
     assert_eq!(lines[2]["state_digest"], lines[3]["state_digest"]);
     assert_eq!(lines[2]["written_pairs"], 1);
@@ -301,7 +354,10 @@ fn an_image_that_cannot_be_written_is_a_warning() {
     assert_eq!(said, "");
     assert!(desk.path("image").exists());
     let said = desk.succeeds("--input blocks/2 --warm gone/image");
-    assert!(said.contains("the cache is not kept for the next run"), "{said}");
+    assert!(
+        said.contains("the cache is not kept for the next run"),
+        "{said}"
+    );
     assert_eq!(said.matches("(os error").count(), 1, "{said}");
     assert_eq!(desk.counted().1, 2);
 }
@@ -311,9 +367,14 @@ fn many_runs_with_one_image_disturb_none() {
     let desk = Desk::new(20);
     fs::write(desk.path("counter.wasm"), cached()).unwrap();
     let run = |number| {
-        let arguments = format!("run counter.wasm --db db{number} --input blocks --warm image --warm-every 1");
+        let arguments =
+            format!("run counter.wasm --db db{number} --input blocks --warm image --warm-every 1");
         let mut command = desk.command(&arguments);
-        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     };
     let runs: Vec<_> = (0..8).map(run).collect();
     for run in runs {
@@ -351,12 +412,20 @@ fn a_closed_pipe_is_no_panic() {
             .unwrap();
         drop(child.stdout.take());
         let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
         child.wait().unwrap();
         assert!(!said.contains("panicked"), "{arguments}: {said}");
     }
     // And one who does not listen to what goes wrong.
-    for arguments in ["run counter.wasm --db db --input blocks", "run none --input blocks"] {
+    for arguments in [
+        "run counter.wasm --db db --input blocks",
+        "run none --input blocks",
+    ] {
         let mut child = desk
             .command(arguments)
             .stdout(Stdio::null())
@@ -385,7 +454,9 @@ mod signals {
 
     fn leftovers(directory: &Path) -> Vec<String> {
         let names = fs::read_dir(directory).unwrap();
-        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     /// Sends a signal when a number of blocks have begun, and again if told so. Returns the exit status' code.
@@ -404,19 +475,35 @@ mod signals {
             let status = Command::new("kill").args([signal, &id]).status();
             assert!(status.unwrap().success());
         };
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let begun = lines.by_ref().filter(|line| !line.starts_with("steadfast:"));
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let begun = lines
+            .by_ref()
+            .filter(|line| !line.starts_with("steadfast:"));
         assert!(begun.take(after).count() == after, "it ended before");
         kill();
         if twice {
-            lines.by_ref().find(|line| line.contains("a second signal")).unwrap();
+            lines
+                .by_ref()
+                .find(|line| line.contains("a second signal"))
+                .unwrap();
             kill();
         }
         lines.for_each(drop);
         let mut printed = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut printed)
+            .unwrap();
         let code = child.wait().unwrap().code();
-        assert!(leftovers(&temporary).is_empty(), "{:?}", leftovers(&temporary));
+        assert!(
+            leftovers(&temporary).is_empty(),
+            "{:?}",
+            leftovers(&temporary)
+        );
         (code, printed)
     }
 
@@ -432,7 +519,10 @@ mod signals {
                 let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
                 let (count, tip) = desk.counted();
                 assert_eq!(count, tip as usize);
-                assert!(count >= before + after && count < 24, "{count} after {before}");
+                assert!(
+                    count >= before + after && count < 24,
+                    "{count} after {before}"
+                );
                 assert_eq!(report["blocks"], count - before);
                 before = count;
             }

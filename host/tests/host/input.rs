@@ -153,10 +153,17 @@ fn other_chains_are_named() {
     zcash.extend([7; 136]);
     zcash.extend([0xfd, 0x40, 0x05]);
     zcash.extend([9; 1344]);
-    for (chain, block) in [("Dogecoin", dogecoin), ("Litecoin", litecoin), ("Zcash", zcash)] {
+    for (chain, block) in [
+        ("Dogecoin", dogecoin),
+        ("Litecoin", litecoin),
+        ("Zcash", zcash),
+    ] {
         for bytes in [block.clone(), with_height(9, &block)] {
             let refused = Input::parse("other", &bytes).unwrap_err().to_string();
-            assert!(refused.contains(chain) && refused.contains("--raw"), "{refused}");
+            assert!(
+                refused.contains(chain) && refused.contains("--raw"),
+                "{refused}"
+            );
         }
     }
 }
@@ -206,7 +213,10 @@ fn core_folder(blocks: &[&[u8]], key: Option<[u8; 8]>) -> tempfile::TempDir {
             bytes.extend(*block);
         }
         bytes.extend([0; 1000]);
-        let masked = bytes.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+        let masked = bytes
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask);
         let path = directory.path().join(format!("blk{number:05}.dat"));
         fs::write(path, masked.collect::<Vec<u8>>()).unwrap();
     }
@@ -223,7 +233,9 @@ fn bitcoin_cores_files_give_the_longest_chain_in_its_order() {
     // A branch of one block at height 4, which arrived first.
     let mut branch = blocks[3].clone();
     branch[36] ^= 1;
-    let order = [&blocks[1], &branch, &blocks[0], &blocks[3], &blocks[2], &blocks[5], &blocks[4]];
+    let order = [
+        &blocks[1], &branch, &blocks[0], &blocks[3], &blocks[2], &blocks[5], &blocks[4],
+    ];
     let order: Vec<&[u8]> = order.iter().map(|block| &block[..]).collect();
     for key in [None, Some([0xd3, 1, 2, 3, 4, 5, 6, 7])] {
         let folder = core_folder(&order, key);
@@ -236,10 +248,12 @@ fn bitcoin_cores_files_give_the_longest_chain_in_its_order() {
         // The first one's parent is not there, so its height is the one that it tells.
         assert_eq!(heights(open()), Vec::from_iter(1..=6));
         assert_eq!(heights(open().at_least(5)), [5, 6]);
-        assert_eq!(heights(open().from(Mark::Height(2)).to(Mark::Height(3))), [2, 3]);
-        let hash = |block: &[u8]| {
-            Mark::Hash(Input::parse("block", block).unwrap().block_hash().unwrap())
-        };
+        assert_eq!(
+            heights(open().from(Mark::Height(2)).to(Mark::Height(3))),
+            [2, 3]
+        );
+        let hash =
+            |block: &[u8]| Mark::Hash(Input::parse("block", block).unwrap().block_hash().unwrap());
         assert_eq!(heights(open().from(hash(&blocks[4]))), [5, 6]);
         let of_branch: Vec<_> = open().to(hash(&branch)).map(Result::unwrap).collect();
         assert_eq!(of_branch[3].bytes()[4..], branch[..]);
@@ -247,7 +261,10 @@ fn bitcoin_cores_files_give_the_longest_chain_in_its_order() {
     }
     let folder = core_folder(&order, Some([1; 8]));
     fs::write(folder.path().join("xor.dat"), [2; 8]).unwrap();
-    let wrong = Inputs::new(vec![folder.path().to_path_buf()]).unwrap().next().unwrap();
+    let wrong = Inputs::new(vec![folder.path().to_path_buf()])
+        .unwrap()
+        .next()
+        .unwrap();
     assert!(wrong.unwrap_err().to_string().contains("xor.dat"));
 }
 
