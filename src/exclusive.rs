@@ -73,11 +73,11 @@ fn a_call_came_back_from_within_or_the_instance_had_stopped_in_one() -> ! {
     platform::abort()
 }
 
-/// A value in a static that is read and written whole, which nothing can come in between of.
-pub struct Slot<T: Copy>(Exclusive<T>);
+/// A `Copy` value in a static, read and written as a whole.
+pub struct CopyCell<T: Copy>(Exclusive<T>);
 
-impl<T: Copy> Slot<T> {
-    /// A slot that holds `value`.
+impl<T: Copy> CopyCell<T> {
+    /// A cell that holds `value`.
     pub const fn new(value: T) -> Self {
         Self(Exclusive::new(value))
     }
@@ -85,13 +85,13 @@ impl<T: Copy> Slot<T> {
     /// The value.
     pub fn get(&self) -> T {
         // SAFETY: copying a value calls nothing.
-        unsafe { self.0.with_leaf(|slot| *slot) }
+        unsafe { self.0.with_leaf(|cell| *cell) }
     }
 
     /// Replaces the value.
     pub fn set(&self, value: T) {
         // SAFETY: as for `get`.
-        unsafe { self.0.with_leaf(|slot| *slot = value) }
+        unsafe { self.0.with_leaf(|cell| *cell = value) }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::memory::platform;
 use crate::plan::{EncodedPlan, Plan};
 use crate::probe::{Grant, Span};
 use crate::record::{Exhaustion, Record, with_record};
-use crate::reserve::{Voice, granted, reserve_whole, say, stop_before_foreign_pages};
+use crate::reserve::{Voice, by_allocator, granted, say, stop_before_foreign_pages};
 use crate::units::PAGE_BYTES;
 
 /// The allocator that [`plan!`](crate::plan!) declares.
@@ -98,27 +98,18 @@ impl Global {
         platform::COMPONENTS && block.addr() >= self.c_start
     }
 
-    /// Serves a request that the part's heap answered with null: the first of all, which reserves memory. The others are
-    /// noted, and get null again. A block comes zeroed, which serves all kinds of requests.
+    /// Serves a request that the part's heap answered with null: the first of all, which reserves
+    /// memory. The others are noted, and get null again. The block is zeroed, which serves all kinds of
+    /// requests.
     #[cold]
     #[inline(never)]
-    fn first_or_exhausted(&self, heap: &Exclusive<Heap>, part: Part, layout: Layout) -> *mut u8 {
-        // SAFETY: the closures call nothing but the heap.
-        let block = unsafe {
-            let is_first = !heap.with_leaf(|heap| heap.is_adopted());
-            let grant = is_first.then(|| reserve_whole(self.plan, self.voice));
-            heap.with_leaf(|heap| {
-                let mut block = ptr::null_mut();
-                if let Some(grant) = grant {
-                    adopt(heap, &grant, part.span(&grant));
-                    block = heap.alloc_zeroed(layout);
-                }
-                // 0 where addresses are wider.
-                let gauges = u32::try_from(ptr::from_ref(heap.gauges()).addr()).unwrap_or(0);
-                with_record(|record| *part.gauges(record) = gauges);
-                block
-            })
-        };
+    fn serve_slowly(&self, heap: &Exclusive<Heap>, part: Part, layout: Layout) -> *mut u8 {
+        let mut block = ptr::null_mut();
+        // SAFETY: the closure calls nothing but the heap.
+        if !unsafe { heap.with_leaf(|heap| heap.is_adopted()) } {
+            let grant = by_allocator(self.plan, self.voice);
+            block = part.serve_first(heap, &grant, layout);
+        }
         if block.is_null() {
             part.refuse(heap, layout);
         }
@@ -127,6 +118,21 @@ impl Global {
 }
 
 impl Part {
+    /// Gives the heap its span, and serves the request from it.
+    #[inline]
+    fn serve_first(self, heap: &Exclusive<Heap>, grant: &Grant, layout: Layout) -> *mut u8 {
+        // SAFETY: the closure calls nothing but the heap, and the record is another cell.
+        unsafe {
+            heap.with_leaf(|heap| {
+                adopt(heap, grant, self.span(grant));
+                // 0 where addresses are wider.
+                let gauges = u32::try_from(ptr::from_ref(heap.gauges()).addr()).unwrap_or(0);
+                with_record(|record| *self.gauges(record) = gauges);
+                heap.alloc_zeroed(layout)
+            })
+        }
+    }
+
     /// Notes a request that got null, and says so. Stops the module where the heap has come to pages that
     /// somebody uses.
     #[cold]
@@ -201,7 +207,7 @@ unsafe impl GlobalAlloc for Global {
         unsafe { assert_unchecked(layout.size() > 0) };
         let mut block = with_heap(|heap| heap.alloc(layout));
         if block.is_null() {
-            block = self.first_or_exhausted(&HEAP, Part::Rust, layout);
+            block = self.serve_slowly(&HEAP, Part::Rust, layout);
         }
         trace(block, layout)
     }
@@ -220,7 +226,7 @@ unsafe impl GlobalAlloc for Global {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let mut block = with_heap(|heap| heap.alloc_zeroed(layout));
         if block.is_null() {
-            block = self.first_or_exhausted(&HEAP, Part::Rust, layout);
+            block = self.serve_slowly(&HEAP, Part::Rust, layout);
         }
         trace(block, layout)
     }
@@ -240,7 +246,7 @@ unsafe impl GlobalAlloc for Global {
             )
         };
         if moved.is_null() {
-            moved = self.first_or_exhausted(&HEAP, Part::Rust, wanted);
+            moved = self.serve_slowly(&HEAP, Part::Rust, wanted);
         }
         trace(moved, wanted)
     }

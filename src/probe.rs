@@ -191,7 +191,7 @@ impl<M: Memory> Growing<'_, M> {
     }
 
     /// Obtains the region, of at most `max` pages from `base` on, of which `adopted` exist.
-    fn reserve_region(
+    fn obtain_region(
         &mut self,
         policy: Policy,
         base: Pages,
@@ -248,14 +248,14 @@ impl<M: Memory> Growing<'_, M> {
     }
 }
 
-/// Reserves what `plan` says.
+/// Obtains what `plan` says.
 ///
 /// Asks at most 14 times and touches no byte. Whatever `memory` answers, no sum below overflows: a
 /// plan ends below 4 GiB, and what exists already is counted only up to the plan's end.
 ///
 /// # Errors
 /// When not even the heap's budget can be had.
-pub fn reserve<M: Memory>(
+pub fn obtain<M: Memory>(
     memory: &mut M,
     plan: &Plan,
     static_end: StaticEnd,
@@ -302,7 +302,7 @@ pub fn reserve<M: Memory>(
     let (got, outcome) = if !whole && existing > Pages::ZERO {
         (Pages::ZERO, RegionOutcome::Occupied)
     } else {
-        growing.reserve_region(plan.policy(), base, existing.min(max), max)
+        growing.obtain_region(plan.policy(), base, existing.min(max), max)
     };
 
     let region_end = Pages(base.0 + got.0);

@@ -6,7 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::exclusive::Exclusive;
-use crate::memory::platform::{self, per_instance};
+use crate::memory::platform::per_instance;
 use crate::plan::EncodedPlan;
 use crate::probe::{Grant, Refusal, RegionOutcome, Span};
 use crate::units::{PAGE_BYTES, Pages};
@@ -212,7 +212,8 @@ impl Record {
         Ok(record)
     }
 
-    fn note_grant(&mut self, grant: &mut Grant) {
+    /// Notes what was granted, and answers it within the host's limit on the cache.
+    pub(crate) fn note_grant(&mut self, mut grant: Grant) -> Grant {
         let limit = self.cache_limit;
         grant.region_limit = grant.region_limit.min(limit);
         self.state = State::Reserved as u32;
@@ -228,6 +229,7 @@ impl Record {
         self.grows_asked = grant.grows_asked;
         self.grows_refused = grant.grows_refused;
         self.adopted_pages = grant.adopted.0;
+        grant
     }
 
     /// Notes why there is no heap, or not any more.
@@ -353,54 +355,21 @@ per_instance! {
 
 /// Runs `f` with the record.
 pub(crate) fn with_record<R>(f: impl FnOnce(&mut Record) -> R) -> R {
-    steadfast_record.with(|exported| f(&mut exported.record))
+    with_exported(|record, _| f(record))
 }
 
-/// What was granted, or what comes of `reserve` now, if nothing was: notes it, and the plan.
-pub(crate) fn granted_or_else(
-    plan: &'static EncodedPlan,
-    reserve: impl FnOnce() -> Result<Grant, Refusal>,
-) -> Result<Grant, Refusal> {
-    steadfast_record.with(|exported| {
-        if let Some(grant) = exported.record.grant() {
-            return Ok(grant);
-        }
-        if exported.record.state != State::Undecided as u32 {
-            // The sink that was told why there is no heap asks for some.
-            platform::abort();
-        }
-        exported.plan = Some(plan);
-        let mut reserved = reserve();
-        match &mut reserved {
-            Ok(grant) => exported.record.note_grant(grant),
-            Err(refusal) => exported.record.note_refusal(refusal),
-        }
-        reserved
-    })
-}
-
-/// Notes a region that is granted later than the rest, as `reserve` comes to it with the plan that was noted.
-pub(crate) fn grant_region(reserve: impl FnOnce(&EncodedPlan) -> Result<Grant, Refusal>) {
-    steadfast_record.with(|exported| {
-        let (Some(plan), Some(before)) = (exported.plan, exported.record.grant()) else {
-            return;
-        };
-        if let Ok(mut now) = reserve(plan) {
-            now.grows_asked += before.grows_asked;
-            now.grows_refused += before.grows_refused;
-            if now.fresh_offset(now.region) == 0 {
-                // What the heap had grown itself it still has.
-                now.adopted = before.adopted;
-            }
-            exported.record.note_grant(&mut now);
-        }
-    });
+/// Runs `f` with the record and the plan that memory was reserved with.
+#[inline]
+pub(crate) fn with_exported<R>(
+    f: impl FnOnce(&mut Record, &mut Option<&'static EncodedPlan>) -> R,
+) -> R {
+    steadfast_record.with(|exported| f(&mut exported.record, &mut exported.plan))
 }
 
 /// The record, once the region's lengths in it keep to the limit, and the plan that memory was reserved with. A host may have
 /// written the limit after the reservation, into an instance of a snapshot.
 pub(crate) fn limited() -> (Record, Option<&'static EncodedPlan>) {
-    steadfast_record.with(|Exported { record, plan }| {
+    with_exported(|record, plan| {
         record.region_len = record.region_len.min(record.cache_limit);
         record.region_limit = record.region_limit.min(record.cache_limit);
         (*record, *plan)

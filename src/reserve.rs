@@ -1,17 +1,26 @@
-//! The one decision about memory in the life of an instance.
+//! Reserves memory, once in the life of an instance.
+//!
+//! ```text
+//! the first allocation ── Global::serve_slowly ── by_allocator ─┐
+//!        ▲                                                      ├─ reserve_once ── probe::obtain
+//! reserve(), open_cache() ── beside_allocator ──────────────────┘
+//! ```
+//!
+//! `beside_allocator` makes an allocation first: where the allocator is ours, that one reserves, with
+//! the plan that it was declared with.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::hint::black_box;
 
-use crate::exclusive::Slot;
+use crate::exclusive::CopyCell;
 use crate::line::Line;
 use crate::memory::platform::{self, per_instance};
 use crate::memory::{Memory, StaticEnd};
 use crate::plan::{EncodedPlan, Plan};
 use crate::probe::{self, Grant, Ownership, Refusal, RegionOutcome};
-use crate::record::{self, Record, State, granted_or_else, with_record};
+use crate::record::{self, Record, State, with_exported, with_record};
 use crate::units::{Bytes, Pages};
 
 static DEFAULT: EncodedPlan = Plan::DEFAULT.encode();
@@ -24,10 +33,10 @@ const HAS_VOICE: bool = platform::HAS_STANDARD_ERROR || cfg!(feature = "metashre
 
 per_instance! {
     /// Whether the region is left to whoever opens the cache.
-    static REGION_LATER: Slot<bool> = Slot::new(false);
-    static VOICE: Slot<Voice> = Slot::new(platform::last_words);
-    static SILENT: Slot<bool> = Slot::new(false);
-    static REFUSAL_SINK: Slot<Option<fn(&Refusal)>> = Slot::new(None);
+    static REGION_LATER: CopyCell<bool> = CopyCell::new(false);
+    static VOICE: CopyCell<Voice> = CopyCell::new(platform::last_words);
+    static SILENT: CopyCell<bool> = CopyCell::new(false);
+    static REFUSAL_SINK: CopyCell<Option<fn(&Refusal)>> = CopyCell::new(None);
 }
 
 /// Reserves memory now, unless it is reserved already, and tells what was granted.
@@ -46,24 +55,25 @@ per_instance! {
 /// assert_eq!(steadfast::reserve(), grant);
 /// ```
 pub fn reserve() -> Grant {
-    reserve_beside(|| &DEFAULT)
+    beside_allocator(|| &DEFAULT)
 }
 
 /// As [`reserve`], with a plan of one's own, for modules that keep another global allocator.
 ///
-/// Where memory is reserved already, or the module wrote [`plan!`](crate::plan!), that plan stays.
+/// If memory is reserved already, or the module wrote [`plan!`](crate::plan!), that plan stays.
 pub fn reserve_with(plan: &Plan) -> Grant {
-    reserve_beside(|| Box::leak(Box::new(plan.encode())))
+    beside_allocator(|| Box::leak(Box::new(plan.encode())))
 }
 
-fn reserve_beside(plan: impl FnOnce() -> &'static EncodedPlan) -> Grant {
-    settle_region();
+/// Reserves with this plan if the module has another global allocator than ours.
+fn beside_allocator(plan: impl FnOnce() -> &'static EncodedPlan) -> Grant {
+    reserve_region_left();
     if let Some(grant) = granted() {
         return grant;
     }
     let mut static_end = platform::static_end();
     let untouched = u64::from(static_end.initial_memory) == platform::Linear.size().bytes().get();
-    touch_allocator();
+    allocate_once();
     if let Some(grant) = granted() {
         return grant;
     }
@@ -72,7 +82,59 @@ fn reserve_beside(plan: impl FnOnce() -> &'static EncodedPlan) -> Grant {
         // What the other allocator took just now is its own, and the same on every host.
         static_end.initial_memory = platform::Linear.size().bytes().get() as u32;
     }
-    decide(plan, static_end, Ownership::Beside)
+    reserve_once(plan, static_end, Ownership::Beside)
+}
+
+/// Reserves with the plan of the module's allocator, which is ours and has had its first request.
+#[inline]
+pub(crate) fn by_allocator(plan: &'static EncodedPlan, voice: Voice) -> Grant {
+    if HAS_VOICE {
+        VOICE.set(voice);
+    }
+    reserve_once(plan, platform::static_end(), Ownership::Whole)
+}
+
+/// If the module's allocator is ours, and this is its first request, it reserves.
+fn allocate_once() {
+    // Large enough for a heap to take it as it is, without carving blocks and touching their pages.
+    drop(black_box(Vec::<u8>::with_capacity(4096)));
+}
+
+/// Asks the host, notes the answer, and stops the module if the heap's budget is refused. Does nothing
+/// but answer if that was done before.
+#[inline]
+fn reserve_once(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownership) -> Grant {
+    let reserved = with_exported(|record, plan_used| {
+        if let Some(grant) = record.grant() {
+            return Ok(grant);
+        }
+        if record.state != State::Undecided as u32 {
+            // The sink that was told why there is no heap asks for some.
+            platform::abort();
+        }
+        *plan_used = Some(plan);
+        let mut plan = Plan::read(plan);
+        if REGION_LATER.get() {
+            plan = plan.without_region();
+        }
+        match probe::obtain(
+            &mut platform::Linear,
+            &plan,
+            static_end,
+            ownership,
+            platform::C_FAMILY,
+        ) {
+            Ok(grant) => Ok(record.note_grant(grant)),
+            Err(refusal) => {
+                record.note_refusal(&refusal);
+                Err(refusal)
+            }
+        }
+    });
+    match reserved {
+        Ok(grant) => grant,
+        Err(refusal) => stop(&refusal),
+    }
 }
 
 /// Reserves the heap's budget alone. The region is asked for when the cache is opened, or at [`reserve`].
@@ -94,7 +156,7 @@ fn reserve_beside(plan: impl FnOnce() -> &'static EncodedPlan) -> Grant {
 pub fn reserve_heap() -> Option<Grant> {
     if granted().is_none() {
         REGION_LATER.set(true);
-        touch_allocator();
+        allocate_once();
         if granted().is_none() {
             REGION_LATER.set(false);
         }
@@ -102,21 +164,32 @@ pub fn reserve_heap() -> Option<Grant> {
     granted()
 }
 
-/// Asks for the region, where [`reserve_heap`] has left it.
-fn settle_region() {
+/// Asks for the region if [`reserve_heap`] has left it. The budget exists, so nothing else is asked for.
+fn reserve_region_left() {
     if !REGION_LATER.get() {
         return;
     }
     REGION_LATER.set(false);
-    // The budget exists, so that nothing else is asked for, and nothing is refused that matters.
-    record::grant_region(|plan| {
-        probe::reserve(
+    with_exported(|record, plan_used| {
+        let (Some(plan), Some(before)) = (*plan_used, record.grant()) else {
+            return;
+        };
+        let now = probe::obtain(
             &mut platform::Linear,
             &Plan::read(plan),
             platform::static_end(),
             Ownership::Whole,
             platform::C_FAMILY,
-        )
+        );
+        // Nothing is refused that matters.
+        let Ok(mut now) = now else { return };
+        now.grows_asked += before.grows_asked;
+        now.grows_refused += before.grows_refused;
+        if now.fresh_offset(now.region) == 0 {
+            // What the heap had grown itself it still has.
+            now.adopted = before.adopted;
+        }
+        record.note_grant(now);
     });
 }
 
@@ -140,42 +213,6 @@ pub(crate) fn in_force() -> (Grant, Record, &'static EncodedPlan) {
     let grant = reserve();
     let (record, plan) = record::limited();
     (grant, record, plan.unwrap_or(&DEFAULT))
-}
-
-/// If the module's allocator is ours, its first allocation reserves with its plan.
-fn touch_allocator() {
-    // Large enough for a heap to take it as it is, without carving blocks and touching their pages.
-    drop(black_box(Vec::<u8>::with_capacity(4096)));
-}
-
-/// Reserves for a module whose global allocator is ours, unless it is done already.
-#[inline]
-pub(crate) fn reserve_whole(plan: &'static EncodedPlan, voice: Voice) -> Grant {
-    if HAS_VOICE {
-        VOICE.set(voice);
-    }
-    decide(plan, platform::static_end(), Ownership::Whole)
-}
-
-#[inline]
-fn decide(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownership) -> Grant {
-    let reserved = granted_or_else(plan, || {
-        let mut asked = Plan::read(plan);
-        if REGION_LATER.get() {
-            asked = asked.without_region();
-        }
-        probe::reserve(
-            &mut platform::Linear,
-            &asked,
-            static_end,
-            ownership,
-            platform::C_FAMILY,
-        )
-    });
-    match reserved {
-        Ok(grant) => grant,
-        Err(refusal) => stop(&refusal),
-    }
 }
 
 /// Stops the module since pages of its budget hold something at this address.

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::memory::StaticEnd;
 use steadfast::memory::host::{HostMemory, Script};
-use steadfast::probe::{Ownership, Refusal, reserve};
+use steadfast::probe::{Ownership, Refusal, obtain};
 use steadfast::{Bytes, Grant, Pages, Plan, Policy, RegionOutcome};
 
 const PLAN: Plan = Plan::DEFAULT
@@ -45,7 +45,7 @@ fn try_reserve(
     ownership: Ownership,
 ) -> (Result<Grant, Refusal>, HostMemory) {
     let mut memory = HostMemory::new(script);
-    let grant = reserve(
+    let grant = obtain(
         &mut memory,
         &PLAN.with_policy(policy),
         STATIC_END,
@@ -278,7 +278,7 @@ fn static_data_that_leave_no_heap_are_named() {
             initial_memory: contents,
         };
         let mut memory = HostMemory::new(QUIET);
-        let result = reserve(&mut memory, &PLAN, end, Ownership::Whole, true);
+        let result = obtain(&mut memory, &PLAN, end, Ownership::Whole, true);
         assert_eq!(result.is_ok(), fits, "{contents:#x} {result:?}");
         if !fits {
             assert_eq!(memory.calls(), 0);

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::memory::host::{HostMemory, Script};
 use steadfast::memory::{Memory, StaticEnd};
-use steadfast::probe::{Ownership, reserve};
+use steadfast::probe::{Ownership, obtain};
 use steadfast::{Bytes, Grant, Pages, Plan, Policy, RegionOutcome};
 
 const BASE: u32 = 128;
@@ -47,7 +47,7 @@ fn granted(policy: Policy, ceiling: u32) -> (Grant, u32) {
         initial_memory: 0x11_0000,
     };
     let plan = PLAN.with_policy(policy);
-    let grant = reserve(&mut memory, &plan, static_end, Ownership::Whole, true);
+    let grant = obtain(&mut memory, &plan, static_end, Ownership::Whole, true);
     (grant.expect("the budget fits"), memory.refused)
 }
 

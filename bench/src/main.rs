@@ -2,8 +2,8 @@
 
 mod cache;
 mod chain;
-mod demo;
 mod figures;
+mod growing;
 mod guests;
 mod heap;
 mod images;
@@ -15,9 +15,10 @@ mod parallel;
 mod pictures;
 mod process;
 mod replay;
+mod schedule;
 mod size;
 mod startup;
-mod turns;
+mod warm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use figures::Figures;
+use steadfast_testkit::figures;
 
 #[derive(Parser)]
 #[command(about = "Measures steadfast beside its peers")]
@@ -39,12 +41,6 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// The indexers on a real block, under every kind of memory that a host may grant; fails if anybody can tell the difference.
-    Demo {
-        /// Blocks to index in this order: raw, or with the height in front as a little-endian u32; mainnet block 702,861 without any.
-        #[arg(long, num_args = 1.., value_name = "FILE")]
-        input: Vec<PathBuf>,
-    },
     /// The cache against other crates' caches, on std's allocator.
     Cache(cache::Options),
     /// Thousands of blocks into a database that grows: what a block and opening cost at each size.
@@ -76,6 +72,8 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
+    /// Handing the cache from one block's instance to the next: kept, moved, copied, or not at all.
+    Warm(warm::Options),
     /// Bytes that the crate adds to a small module.
     Size,
     /// Draws the pictures of the documentation that show a run of the indexer.
@@ -104,7 +102,6 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     let mut figures = Figures::default();
     match arguments.bench {
-        Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
         Bench::Cache(options) => cache::measure(&options, &mut figures)?,
         Bench::Chain(options) => chain::measure(&options, &mut figures)?,
         Bench::Heap(options) => {
@@ -116,6 +113,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Bench::Load(options) => load::measure(&options, &mut figures)?,
         Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
+        Bench::Warm(options) => warm::measure(&options, &mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Pictures { directory } => return pictures::draw_all(&directory),
         Bench::Resident { guest } => return startup::print_resident(&guest),

@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod blocks;
+pub mod check;
 pub mod check_db;
 pub mod digest;
 pub mod exec;
@@ -12,6 +13,7 @@ pub mod run;
 pub mod signals;
 pub mod size;
 pub mod stats;
+#[cfg(feature = "verify")]
 pub mod verify;
 pub mod view;
 mod warm;

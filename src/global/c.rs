@@ -39,7 +39,7 @@ fn serve(global: &Global, size: usize, align: usize) -> *mut u8 {
     // SAFETY: the closure calls nothing but the heap.
     let block = unsafe { C_HEAP.with_leaf(|heap| heap.alloc(layout)) };
     if block.is_null() {
-        return global.first_or_exhausted(&C_HEAP, Part::C, layout);
+        return global.serve_slowly(&C_HEAP, Part::C, layout);
     }
     block
 }

@@ -12,7 +12,7 @@ use core::ptr::{self, NonNull};
 use std::thread::LocalKey;
 
 use super::{Memory, StaticEnd};
-use crate::exclusive::{Exclusive, Slot};
+use crate::exclusive::{CopyCell, Exclusive};
 use crate::units::{Bytes, PAGE_BYTES, Pages};
 
 /// Threads may run beside us, so a cell takes its lock.
@@ -52,13 +52,13 @@ impl<T> PerThread<Exclusive<T>> {
     }
 }
 
-impl<T: Copy> PerThread<Slot<T>> {
-    /// As [`Slot::get`], of this thread's slot.
+impl<T: Copy> PerThread<CopyCell<T>> {
+    /// As [`CopyCell::get`], of this thread's cell.
     pub fn get(&self) -> T {
-        self.0.with(Slot::get)
+        self.0.with(CopyCell::get)
     }
 
-    /// As [`Slot::set`], of this thread's slot.
+    /// As [`CopyCell::set`], of this thread's cell.
     pub fn set(&self, value: T) {
         self.0.with(|slot| slot.set(value));
     }

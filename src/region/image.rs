@@ -355,7 +355,8 @@ pub fn seal(image: &mut [u8], status: Status) -> Result<(), FormatError> {
     Ok(())
 }
 
-/// Writes the user's tag into the header of an image, and the checksum that then holds over it.
+/// Writes the user's tag into the header of an image, and the checksum that then holds over it, unless the image is open: then
+/// nothing covers it.
 ///
 /// # Errors
 ///
@@ -363,10 +364,8 @@ pub fn seal(image: &mut [u8], status: Status) -> Result<(), FormatError> {
 pub fn set_user_tag(image: &mut [u8], tag: &[u8; USER_TAG_BYTES]) -> Result<(), FormatError> {
     const TAG: usize = offset_of!(Header, user_tag);
     let status = inspect(image)?.status;
-    let header = header_of(image)?;
-    header[TAG..TAG + USER_TAG_BYTES].copy_from_slice(tag);
-    mark(header, status);
-    Ok(())
+    header_of(image)?[TAG..TAG + USER_TAG_BYTES].copy_from_slice(tag);
+    seal(image, status)
 }
 
 fn header_of(image: &mut [u8]) -> Result<&mut [u8; HEADER_BYTES as usize], FormatError> {

@@ -53,7 +53,7 @@ fn grow(pages: u32) {
 #[test]
 fn the_region_that_was_left_comes_with_the_next_question() {
     REGION_LATER.set(true);
-    let heap = reserve_whole(&PLAN, hear);
+    let heap = by_allocator(&PLAN, hear);
     assert_eq!((heap.region.len, heap.outcome), (0, RegionOutcome::Off));
     assert_eq!(heap.grows_asked, 1);
     assert_eq!(reserve_heap(), Some(heap));
@@ -67,7 +67,7 @@ fn the_region_that_was_left_comes_with_the_next_question() {
 
 #[test]
 fn a_refusal_is_said_in_one_line() {
-    assert!(catch_unwind(|| reserve_whole(&TOO_LARGE, hear)).is_err());
+    assert!(catch_unwind(|| by_allocator(&TOO_LARGE, hear)).is_err());
     let refusal = Refusal::Budget {
         have: 1,
         need: 25_600,
@@ -107,7 +107,7 @@ fn pages_that_existed_are_the_other_allocators() {
 
 #[test]
 fn a_region_that_is_cut_stays_cut() {
-    reserve_whole(&PLAN, hear);
+    by_allocator(&PLAN, hear);
     for cut in [1 << 20, 2 << 20] {
         cut_region(cut);
         let record = record::record();
@@ -133,7 +133,7 @@ fn extend(bytes: u32) -> (u32, u32, u32) {
 
 #[test]
 fn a_region_is_extended_by_whole_pages_up_to_its_limit() {
-    reserve_whole(&ON_DEMAND, hear);
+    by_allocator(&ON_DEMAND, hear);
     assert_eq!(extend(1), (65_536, 1, 0));
     assert_eq!(extend(65_537), (2 * 65_536, 1, 0));
     assert_eq!(extend(u32::MAX), (MAX - 3 * 65_536, 1, 0));
@@ -142,7 +142,7 @@ fn a_region_is_extended_by_whole_pages_up_to_its_limit() {
 
 #[test]
 fn a_region_is_not_extended_past_somebody_elses_pages() {
-    reserve_whole(&ON_DEMAND, hear);
+    by_allocator(&ON_DEMAND, hear);
     assert_eq!(extend(1), (65_536, 1, 0));
     grow(1);
     assert_eq!(extend(1), (0, 0, 0));
@@ -150,7 +150,7 @@ fn a_region_is_not_extended_past_somebody_elses_pages() {
 
 #[test]
 fn a_refused_extension_is_counted() {
-    reserve_whole(&TIGHT, hear);
+    by_allocator(&TIGHT, hear);
     let step = 20 << 20;
     assert_eq!(extend(step), (step, 1, 0));
     assert_eq!(extend(step), (0, 1, 1));

@@ -6,7 +6,7 @@ use bitcoin_test_data::blocks::mainnet_702861;
 use common::{Forgetful, MemoryHost, index_both, input};
 use indexer::{NoCache, metashrew};
 use steadfast::metashrew::host::stand_in;
-use steadfast_ops::reference::Indexer;
+use steadfast_testkit::reference::Indexer;
 
 #[test]
 fn a_block_through_the_metashrew_interface() {

@@ -69,27 +69,21 @@ impl Indexing<'_> {
         state: &mut dyn State,
     ) -> anyhow::Result<BlockReport> {
         let begun = Instant::now();
-        let image = self
-            .cache
-            .as_mut()
-            .and_then(|cache| cache.image_for(input, position));
-        let finished = self.runner.start_warm(input, state, image)?;
-        if let Some(reason) = finished.refused_image() {
-            super::warn(&format!(
-                "block {}: the cache begins cold: {reason}",
-                input.height()
-            ));
-        }
+        let finished = match &mut self.cache {
+            Some(cache) => cache.start(self.runner, input, position, state)?,
+            None => self.runner.start(input, state)?,
+        };
         for line in finished.report().output.lines() {
             self.progress.line(line);
         }
-        let image = self.cache.is_some().then(|| finished.image());
-        let report = finished.commit(state)?;
-        if let (Some(cache), Some(image)) = (&mut self.cache, image) {
-            // Now that the state has what the block wrote, the image is as of it. A block that left none is followed by a cold one.
-            cache.turn_to(image.ok(), input);
-            cache.keep_when_due(state)?;
-        }
+        let report = match &mut self.cache {
+            Some(cache) => {
+                let report = cache.commit(finished, input, state)?;
+                cache.keep_when_due(state)?;
+                report
+            }
+            None => finished.commit(state)?,
+        };
         let digest = state_digest(state)?;
         self.progress
             .block(&report, Tip::of(input), digest, begun.elapsed())?;

@@ -25,9 +25,12 @@ pub struct Arguments {
     /// Keeps the state in this database; without it, it is forgotten at the end
     #[arg(long, value_name = "PATH")]
     db: Option<PathBuf>,
-    /// Keeps the module's cache from one block to the next and, in this file, to the next run with the same database: every block but the first begins warm
+    /// Keeps the module's cache in this file, for the next run with the same database
     #[arg(long, value_name = "FILE")]
     warm: Option<PathBuf>,
+    /// Begins every block with an empty cache; by default a block begins with the cache that the one before it left
+    #[arg(long, conflicts_with = "warm")]
+    cold: bool,
     /// Compresses that file
     #[arg(long, requires = "warm")]
     compress: bool,
@@ -116,16 +119,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     drop(Inputs::new(arguments.blocks.input.clone())?);
     let mut state = super::open_state(arguments.db.as_deref())?;
     let inputs = arguments.blocks.open(state.snapshot()?.tip()?)?;
-    let cache = arguments.warm.as_deref().map(|path| {
-        Warm::open(
+    let mut cache = match &arguments.warm {
+        Some(path) => Some(Warm::open(
             path,
             arguments.compress,
             arguments.warm_every,
             runner.guest(),
             &*state,
-        )
-    });
-    let mut cache = cache.transpose()?;
+        )?),
+        None => (!arguments.cold).then(Warm::between_blocks),
+    };
     signals::finish_block_first();
     let mut indexing = Indexing {
         runner: &runner,

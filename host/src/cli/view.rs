@@ -45,11 +45,15 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let read = |path: &PathBuf| super::warm::read_image(path, runner.guest(), &*state);
     let image = arguments.warm.as_ref().map(read).transpose()?;
-    let tip = state.snapshot()?.tip()?.map_or(0, |tip| tip.height);
-    let input = Input::new(arguments.height.unwrap_or(tip), &argument);
+    let tip = state.snapshot()?.tip()?.map(|tip| tip.height);
+    let height = arguments.height.or(tip);
+    let input = Input::new(height.unwrap_or(0), &argument);
     let shared = image.map(|image| SharedImage::new(&image)).transpose()?;
     let mut view = runner.open_view(&input, &*state, shared.as_ref())?;
     let bytes = view.call(&arguments.view)?;
+    if height.is_none() {
+        super::warn("no height is known: the view was asked at height 0; give --height");
+    }
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(super::print(&format!("{hex}\n"))?)
 }

@@ -1,6 +1,7 @@
 //! The host, on small guests written by hand. One program, so that wasmtime is linked once.
 
 mod chain;
+mod check;
 mod command;
 mod exec;
 mod guests;
@@ -12,4 +13,5 @@ mod memory;
 mod own_linker;
 mod share;
 mod verify;
+mod warm;
 mod wasi;

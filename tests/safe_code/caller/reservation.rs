@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use steadfast::exclusive::{Exclusive, Slot};
+use steadfast::exclusive::{CopyCell, Exclusive};
 use steadfast::memory::host::{HostMemory, Script};
 use steadfast::memory::{Memory, StaticEnd};
 use steadfast::probe::{self, Ownership, Span};
@@ -119,7 +119,7 @@ pub fn probe(caller: &mut Caller) {
     let c_family = random.chance(2);
     let grant = if random.chance(2) {
         let mut memory = Lying(RefCell::new(random));
-        probe::reserve(&mut memory, &plan, static_end, ownership, c_family)
+        probe::obtain(&mut memory, &plan, static_end, ownership, c_family)
     } else {
         let script = Script {
             initial: Pages(random.u32()),
@@ -130,7 +130,7 @@ pub fn probe(caller: &mut Caller) {
                 .then(|| (random.below(5) as u32, Pages(random.u32()))),
         };
         let mut memory = HostMemory::new(script);
-        probe::reserve(&mut memory, &plan, static_end, ownership, c_family)
+        probe::obtain(&mut memory, &plan, static_end, ownership, c_family)
     };
     if let Ok(grant) = grant {
         let end = u64::from(grant.region.start) + u64::from(grant.region.len);
@@ -141,7 +141,7 @@ pub fn probe(caller: &mut Caller) {
 
 pub fn exclusive(caller: &mut Caller) {
     static CELL: Exclusive<Vec<u8>> = Exclusive::new(Vec::new());
-    static SLOT: Slot<[u64; 2]> = Slot::new([0; 2]);
+    static WORDS: CopyCell<[u64; 2]> = CopyCell::new([0; 2]);
     let bytes = caller.random.bytes(50);
     match caller.random.below(4) {
         0 => CELL.with(|value| *value = bytes),
@@ -152,11 +152,11 @@ pub fn exclusive(caller: &mut Caller) {
         }),
         2 => CELL.with(|value| {
             std::thread::scope(|scope| {
-                let other = scope.spawn(|| SLOT.set([7; 2]));
+                let other = scope.spawn(|| WORDS.set([7; 2]));
                 value.extend(bytes);
                 other.join().expect("it does not panic");
             });
         }),
-        _ => assert_eq!(SLOT.get()[0], SLOT.get()[1]),
+        _ => assert_eq!(WORDS.get()[0], WORDS.get()[1]),
     }
 }
