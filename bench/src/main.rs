@@ -2,7 +2,6 @@
 
 mod cache;
 mod chain;
-mod figures;
 mod growing;
 mod guests;
 mod heap;

@@ -7,7 +7,7 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! ceiling, digest, engine, input, limits, output, plot, state <- trace
+//! ceiling, digest, engine, host_memory, limits, output, plot, scratch <- input <- state <- trace
 //!   <- image <- metashrew <- wasi <- context, guest, guest_record, proposal
 //!   <- held, observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size
 //! ```

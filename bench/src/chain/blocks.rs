@@ -154,7 +154,7 @@ fn varint(number: u64) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use steadfast_ops::reference::Indexer;
+    use steadfast_testkit::reference::Indexer;
 
     use super::Chain;
 

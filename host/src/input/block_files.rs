@@ -125,7 +125,7 @@ impl ChainOfFiles {
             return Err(walk.error(name, bytes.len()));
         }
         let input = Input::new(self.height, &bytes).named(name);
-        self.height += 1;
+        self.height = self.height.saturating_add(1);
         Ok(Some(input))
     }
 }

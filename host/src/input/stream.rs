@@ -155,6 +155,9 @@ impl Inputs {
             files.retain(|file| is_block_file(file));
             let chain = ChainOfFiles::open(folder, files, self.from, self.to, self.least)?;
             self.source = Some(Source::Chain(chain));
+            // It begins and ends with these, whether they are left out or not.
+            self.from = None;
+            self.to = self.to.filter(|mark| matches!(mark, Mark::Height(_)));
             return Ok(());
         }
         for file in files.into_iter().rev() {

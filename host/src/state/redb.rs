@@ -31,7 +31,7 @@ const BLOCKS: TableDefinition<u32, [u8; 32]> = TableDefinition::new("blocks");
 
 /// Bytes of pages that this process holds, however large the file is. What it lacks comes from the
 /// operating system's own cache.
-const PAGE_CACHE_BYTES: usize = 128 << 20;
+const PAGE_CACHE_BYTES: usize = 48 << 20;
 
 /// A state in a `redb` database.
 pub struct RedbState {
@@ -208,7 +208,10 @@ fn write(database: &Database, writes: &[Pair], tip: Option<Tip>) -> Result<(), r
     {
         let mut pairs = transaction.open_table(PAIRS)?;
         let mut changes = Vec::with_capacity(writes.len());
-        for (key, value) in writes {
+        // Neighbours are written together, while their pages are at hand. Of equal keys the order stays.
+        let mut sorted: Vec<&Pair> = writes.iter().collect();
+        sorted.sort_by_key(|(key, _)| key);
+        for (key, value) in sorted {
             let new = (!value.is_empty()).then_some(value.as_slice());
             let old = match new {
                 Some(value) => pairs.insert(key.as_slice(), value)?,

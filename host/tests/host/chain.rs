@@ -313,6 +313,41 @@ fn opening_and_the_digest_read_little_of_a_database() {
     assert!(read < 1 << 20, "{read} bytes were read");
 }
 
+/// The most memory that a run took.
+#[cfg(target_os = "linux")]
+fn peak(desk: &Desk, to: u32) -> u64 {
+    let output = desk.steadfast(&format!("run counter.wasm --input blocks --to {to} --json"));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["blocks"], to);
+    report["host"]["peak_bytes"].as_u64().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hundred_large_blocks_take_little_more_memory_than_one() {
+    const LARGE: usize = 1_750_000;
+    let desk = Desk::new(100);
+    for height in 1..=100 {
+        let path = desk.path(&format!("blocks/{height}"));
+        let block = fs::read(&path).unwrap();
+        // The one output's script, ahead of the lock time.
+        let (before, lock_time) = block.split_at(block.len() - 4);
+        let script = &before[..before.len() - 1];
+        let length = [&[0xfe], &(LARGE as u32).to_le_bytes()[..]].concat();
+        fs::write(
+            &path,
+            [script, &length, &vec![0x6a; LARGE], lock_time].concat(),
+        )
+        .unwrap();
+    }
+    let (one, hundred) = (peak(&desk, 1), peak(&desk, 100));
+    println!("{one} bytes for one block, {hundred} for a hundred");
+    assert!(
+        hundred < one + (60 << 20),
+        "{hundred} bytes, and {one} for one block"
+    );
+}
+
 #[test]
 fn each_block_is_told_as_it_goes() {
     let desk = Desk::new(3);

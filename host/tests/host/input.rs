@@ -255,6 +255,9 @@ fn bitcoin_cores_files_give_the_longest_chain_in_its_order() {
         let hash =
             |block: &[u8]| Mark::Hash(Input::parse("block", block).unwrap().block_hash().unwrap());
         assert_eq!(heights(open().from(hash(&blocks[4]))), [5, 6]);
+        let after = open().from(hash(&blocks[1])).to(hash(&blocks[4]));
+        assert_eq!(heights(after.at_least(4)), [4, 5]);
+        assert!(heights(open().from(hash(&blocks[1])).at_least(9)).is_empty());
         let of_branch: Vec<_> = open().to(hash(&branch)).map(Result::unwrap).collect();
         assert_eq!(of_branch[3].bytes()[4..], branch[..]);
         assert_eq!(of_branch.len(), 4);
