@@ -8,7 +8,8 @@ const EQUIHASH_LENGTH: [u8; 3] = [0xfd, 0x40, 0x05];
 
 /// A bit of the version: the header is followed by a block of the chain that it was mined with.
 const MERGE_MINED: u32 = 0x100;
-const DOGECOIN: u32 = 0x62;
+/// The chains that say so, by the number in the upper half of their versions.
+const MERGE_MINED_CHAINS: [(u32, &str); 2] = [(0x01, "Namecoin"), (0x62, "Dogecoin")];
 
 /// A bit of the flag of the transaction that ends a Litecoin block which has an extension.
 const LITECOIN_FLAG: u8 = 0x08;
@@ -31,14 +32,12 @@ fn seems_by_header(block: &[u8]) -> Option<&'static str> {
     {
         return Some("Zcash");
     }
-    // Miners of Bitcoin set bits of their own from the 14th on (BIP 320).
-    if version & 0xff < 8 && version & MERGE_MINED != 0 {
-        return Some(match version >> 16 {
-            DOGECOIN => "Dogecoin",
-            _ => "merge-mined",
-        });
+    if version & MERGE_MINED == 0 {
+        return None;
     }
-    None
+    let mut chains = MERGE_MINED_CHAINS.iter();
+    let chain = chains.find(|(number, _)| version >> 16 == *number);
+    chain.map(|(_, name)| *name)
 }
 
 #[cfg(test)]
@@ -55,10 +54,7 @@ mod tests {
         let zcash = block(4, &EQUIHASH_LENGTH);
         assert_eq!(seems_by_header(&zcash), Some("Zcash"));
         assert_eq!(seems_by_header(&block(0x0062_0104, &[])), Some("Dogecoin"));
-        assert_eq!(
-            seems_by_header(&block(0x0001_0101, &[])),
-            Some("merge-mined")
-        );
+        assert_eq!(seems_by_header(&block(0x0001_0101, &[])), Some("Namecoin"));
         for version in [1, 4, 0x2000_0000, 0x3fff_e000, 0x0062_0004] {
             assert_eq!(seems_by_header(&block(version, &[])), None, "{version:x}");
         }

@@ -156,7 +156,8 @@ fn bad_blocks_are_refused_before_anything_runs() {
         &["empty", "the file is empty"],
     );
     desk.refuses("counter.wasm", "none", &[], &["none", "No such file"]);
-    desk.refuses("counter.wasm", ".", &[], &["directory"]);
+    fs::create_dir(desk.path("folder")).unwrap();
+    desk.refuses("counter.wasm", "folder", &[], &["holds no file"]);
     // A place that is missing is told before anything runs, also behind a good block.
     let missing = text_of(&desk.path("missing"));
     desk.refuses(
@@ -317,7 +318,14 @@ fn a_view_is_printed_in_hexadecimal() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "02010000aabb78\n");
     assert!(output.stderr.is_empty(), "{output:?}");
     let output = view(&["--view", "n"]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "0000000078\n");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "8db90a0078\n",
+        "at the tip"
+    );
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let output = steadfast(&["view", &module, "--view", "n"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "00000000\n");
     let warning = String::from_utf8_lossy(&output.stderr);
     assert!(warning.contains("asked at height 0"), "{output:?}");
     one_line_with(&view(&["--view", "m"]), &["no function `m`"]);
