@@ -1,6 +1,7 @@
 //! Measures steadfast beside its peers, in one run, and prints what it measured.
 
 mod cache;
+mod chain;
 mod growing;
 mod guests;
 mod heap;
@@ -41,6 +42,8 @@ struct Arguments {
 enum Bench {
     /// The cache against other crates' caches, on std's allocator.
     Cache(cache::Options),
+    /// Thousands of blocks into a database that grows: what a block and opening cost at each size.
+    Chain(chain::Options),
     /// The heap against the allocators that a guest could pick instead, on the same workloads.
     Heap(heap::Options),
     /// Instances that map one image of a cache, against copying it into each.
@@ -99,6 +102,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let mut figures = Figures::default();
     match arguments.bench {
         Bench::Cache(options) => cache::measure(&options, &mut figures)?,
+        Bench::Chain(options) => chain::measure(&options, &mut figures)?,
         Bench::Heap(options) => {
             heap::measure(&options, &mut figures)?;
             return write(&figures, arguments.json.as_deref());

@@ -11,7 +11,7 @@ use steadfast_host::{HeldRegion, Input, Output, RunConfig, Runner};
 use self::layered::Layered;
 use self::subject::{Block, Subject, Way};
 use crate::figures::{Figure, Figures, Value, median};
-use crate::growing::Growing;
+use crate::growing::{Chain, OUTPUTS};
 use crate::replay::Replays;
 use crate::{guests, inputs};
 
@@ -26,7 +26,20 @@ pub struct Options {
     blocks: u32,
     /// Outputs that a growing block adds.
     #[arg(long, default_value_t = 60_000)]
-    outputs: usize,
+    outputs: u32,
+}
+
+/// Blocks that only add outputs.
+struct Growing {
+    chain: Chain,
+    transactions: u32,
+}
+
+impl Growing {
+    fn next_block(&mut self) -> Input {
+        let block = self.chain.next_block(self.transactions, 0);
+        Input::new(self.chain.height(), &block)
+    }
 }
 
 /// The share of the region that entries fill before it is called full.
@@ -49,7 +62,10 @@ pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
             ..runner.config().clone()
         };
         let runner = runner.with_config(config)?;
-        let mut growing = Growing::new(options.outputs);
+        let mut growing = Growing {
+            chain: Chain::new(),
+            transactions: options.outputs / OUTPUTS,
+        };
         let mut filled = Filled::new(&runner, &mut growing)
             .with_context(|| format!("filling a region of {mebibytes} MiB"))?;
         let mut replays = Replays::new(inputs::mainnet_702861())?;

@@ -1,11 +1,17 @@
 //! The subcommands.
 
+mod blocks;
 pub mod check;
+pub mod check_db;
+pub mod digest;
 pub mod exec;
+mod index;
 mod limits;
 pub mod map;
 mod memory_file;
+mod progress;
 pub mod run;
+pub mod signals;
 pub mod size;
 pub mod stats;
 #[cfg(feature = "verify")]
@@ -13,14 +19,14 @@ pub mod verify;
 pub mod view;
 mod warm;
 
-use std::io::{ErrorKind, Write as _, stdout};
+use std::io::{ErrorKind, Write as _, stderr, stdout};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Serialize;
 use steadfast_host::file::read_within;
 use steadfast_host::text::{plain, plain_json, plain_lines};
-use steadfast_host::{Bound, Bounds, Input, InputError, MemoryState, RedbState, State};
+use steadfast_host::{Bound, Bounds, Input, InputError, Inputs, MemoryState, RedbState, State};
 
 use self::limits::Limits;
 
@@ -34,9 +40,9 @@ fn read_bounded(path: &Path, bound: Bound, bounds: &Bounds) -> anyhow::Result<Ve
     read_within(path, bound, bounds).with_context(|| path.display().to_string())
 }
 
-/// Reads blocks.
+/// Reads blocks that are needed more than once, or all together.
 fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
-    paths.iter().map(Input::read).collect()
+    Inputs::new(paths.to_vec())?.collect()
 }
 
 /// The state in a file, or one that is forgotten at the end.
@@ -47,10 +53,12 @@ fn open_state(path: Option<&Path>) -> anyhow::Result<Box<dyn State>> {
     })
 }
 
-/// Says why the command has failed: in one line, whatever a module or a file has for names.
-pub fn complain(error: &anyhow::Error) {
-    let reason = format!("{error:#}");
-    eprintln!("steadfast: {}", plain(&reason));
+/// Checks that a database is there: none is made by reading.
+fn check_exists(path: &Path) -> anyhow::Result<()> {
+    match path.exists() {
+        true => Ok(()),
+        false => bail!("{}: there is no such database", path.display()),
+    }
 }
 
 /// Prints as JSON, on one line.
@@ -61,10 +69,19 @@ fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Prints lines, without anything that steers a terminal. A reader that has seen enough, such as `head`, is no failure.
 fn print(text: &str) -> std::io::Result<()> {
-    match stdout().lock().write_all(plain_lines(text).as_bytes()) {
+    let mut stdout = stdout().lock();
+    match stdout
+        .write_all(plain_lines(text).as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Says something in one line, whatever a module or a file has for names. Nobody may be listening.
+pub fn warn(text: &str) {
+    let _ = writeln!(stderr(), "steadfast: {}", plain(text));
 }
 
 /// Reads `NAME=VALUE`.

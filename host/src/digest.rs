@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A SHA-256 digest. Shown, and serialised, as 64 hexadecimal digits.
+/// A digest of 32 bytes. Shown, and serialised, as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
 
@@ -24,4 +24,13 @@ impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// A hash as Bitcoin's tools print it: its last byte first.
+#[must_use]
+pub fn display_hash(hash: &[u8; 32]) -> String {
+    hash.iter()
+        .rev()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -7,8 +7,9 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! bounds, ceiling, deadline, digest, input, output, plot, state, text, thread_stack
-//!   <- engine, file, limits, trace <- image <- held <- exchange <- metashrew <- wasi <- context, guest, guest_record, proposal
+//! bounds, ceiling, deadline, digest, host_memory, output, plot, text, thread_stack, scratch
+//!   <- engine, file, limits <- input <- state <- trace
+//!   <- image <- held <- exchange <- metashrew <- wasi <- context, guest, guest_record, proposal
 //!   <- observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size
 //! ```
 //!
@@ -45,6 +46,7 @@ pub mod file;
 pub mod guest;
 mod guest_record;
 pub mod held;
+mod host_memory;
 pub mod image;
 pub mod input;
 pub mod limits;
@@ -59,6 +61,7 @@ pub mod prometheus;
 mod proposal;
 pub mod report;
 pub mod run;
+pub mod scratch;
 pub mod share;
 pub mod size;
 pub mod state;
@@ -73,7 +76,7 @@ pub mod wasi;
 
 pub use bounds::{Bound, Bounds, Exceeded};
 pub use config::RunConfig;
-pub use digest::Digest;
+pub use digest::{Digest, display_hash};
 pub use engine::{Compiler, engine};
 pub use exchange::ImageExchange;
 #[cfg(feature = "wasi")]
@@ -81,11 +84,12 @@ pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use guest_record::GuestRecord;
 pub use held::{HeldRegion, OwnPages};
+pub use host_memory::HostMemory;
 pub use image::{
     AsOf, BlockTag, Chain, Compression, ImageClaim, ImageError, RegionImage, module_digest,
     module_tag,
 };
-pub use input::{Input, InputError};
+pub use input::{Input, InputError, Inputs, Mark};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use map::MemoryMap;
 pub use observe::{HeapTrace, HeapUse, Observed, Span, figures, find_record};
@@ -98,8 +102,11 @@ pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};
 pub use share::SharedImage;
 #[cfg(feature = "redb")]
-pub use state::RedbState;
-pub use state::{MemoryState, Pair, Snapshot, State, StateError, StateHasher, state_digest};
+pub use state::{CheckedDatabase, RedbState};
+pub use state::{
+    FullDigest, MemoryState, Pair, Position, Snapshot, State, StateError, StateHasher, Tip,
+    state_digest,
+};
 pub use table::Table;
 pub use trap::{RunError, Stack};
 #[cfg(feature = "wasi")]

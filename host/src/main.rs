@@ -31,10 +31,16 @@ enum Command {
     Stats(cli::stats::Arguments),
     Size(cli::size::Arguments),
     Exec(cli::exec::Arguments),
+    Digest(cli::digest::Arguments),
+    CheckDb(cli::check_db::Arguments),
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    if let Err(error) = cli::signals::listen() {
+        return fail(&error);
+    }
+    let result = match command {
         Command::Run(arguments) => cli::run::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::View(arguments) => cli::view::view(&arguments).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "verify")]
@@ -48,9 +54,13 @@ fn main() -> ExitCode {
         Command::Stats(arguments) => cli::stats::stats(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Size(arguments) => cli::size::size(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Exec(arguments) => cli::exec::exec(&arguments),
+        Command::Digest(arguments) => cli::digest::digest(&arguments),
+        Command::CheckDb(arguments) => cli::check_db::check_db(&arguments),
     };
-    result.unwrap_or_else(|error| {
-        cli::complain(&error);
-        ExitCode::FAILURE
-    })
+    result.unwrap_or_else(|error| fail(&error))
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    cli::warn(&format!("{error:#}"));
+    ExitCode::FAILURE
 }

@@ -7,6 +7,7 @@ use steadfast::format::Stats;
 
 use crate::digest::Digest;
 use crate::guest::Guest;
+use crate::host_memory::HostMemory;
 use crate::limits::Grows;
 use crate::metashrew::ImportCounts;
 use crate::observe::{HeapTrace, Observed};
@@ -97,6 +98,8 @@ pub struct Report {
     pub heap_digest: Option<Digest>,
     /// The digest of the state at the end.
     pub state_digest: Option<Digest>,
+    /// What memory this process takes, at the end.
+    pub host: Option<HostMemory>,
     /// The last block.
     pub last: Option<BlockReport>,
     #[serde(skip)]
@@ -120,6 +123,7 @@ impl Report {
             written_pairs: 0,
             heap_digest: None,
             state_digest: None,
+            host: None,
             last: None,
             heap_traces: Some(Sha256::new()),
         }

@@ -28,7 +28,7 @@ use crate::metashrew::{self, Call, Exchange};
 use crate::observe::Observed;
 use crate::output::{Output, Printed};
 use crate::report::BlockReport;
-use crate::state::{Pair, State};
+use crate::state::{Pair, State, Tip};
 use crate::text;
 use crate::thread_stack;
 use crate::trace::{Recorder, Trace};
@@ -465,6 +465,7 @@ impl Live {
             live: self,
             report,
             outcome,
+            tip: Tip::of(input),
         }
     }
 }
@@ -474,6 +475,7 @@ pub struct Finished {
     live: Live,
     report: BlockReport,
     outcome: Result<Vec<Pair>, RunError>,
+    tip: Tip,
 }
 
 impl Finished {
@@ -523,7 +525,7 @@ impl Finished {
         Ok(Finished { outcome, ..self })
     }
 
-    /// Writes what the block flushed, all of it or nothing.
+    /// Writes what the block flushed, all of it or nothing, and makes the block the state's tip.
     ///
     /// # Errors
     ///
@@ -533,10 +535,11 @@ impl Finished {
             live,
             report,
             outcome,
+            tip,
         } = self;
         // The instance holds a snapshot of the state.
         drop(live);
-        state.apply(&outcome?)?;
+        state.write(&outcome?, Some(tip))?;
         Ok(report)
     }
 
@@ -551,7 +554,7 @@ impl Finished {
     /// When the block failed, the state cannot be read or written, or the guest could not be
     /// started again.
     pub fn next(mut self, input: &Input, state: &mut dyn State) -> Result<Finished, RunError> {
-        state.apply(&self.outcome?)?;
+        state.write(&self.outcome?, Some(self.tip))?;
         if self.live.fuel < u64::MAX {
             let refuelled = self.live.store.set_fuel(self.live.fuel);
             refuelled.map_err(|error| RunError::Instantiate(one_line(&error)))?;

@@ -146,6 +146,10 @@ fn rows(report: &Report) -> Vec<Row> {
     ));
     rows.push(("guest time".into(), milliseconds(report.guest_ns)));
     rows.extend(report.fuel.map(|fuel| ("fuel".into(), grouped(fuel))));
+    if let Some(host) = report.host {
+        let (resident, peak) = (bytes(host.resident_bytes), bytes(host.peak_bytes));
+        rows.push(("host memory".into(), format!("{resident}, at most {peak}")));
+    }
     rows.extend(shown("state digest", report.state_digest));
     rows.extend(shown("heap-trace digest", report.heap_digest));
     rows

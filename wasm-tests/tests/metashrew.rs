@@ -2,7 +2,7 @@
 
 use steadfast_host::{
     Finished, Input, MemoryState, Output, Pair, RunConfig, RunError, Runner, Snapshot, State,
-    StateError, state_digest,
+    StateError, Tip, state_digest,
 };
 use wasm_tests::{TARGETS, path};
 
@@ -93,11 +93,11 @@ impl State for Reorganising {
         self.state.snapshot()
     }
 
-    fn apply(&mut self, writes: &[Pair]) -> Result<(), StateError> {
+    fn write(&mut self, writes: &[Pair], tip: Option<Tip>) -> Result<(), StateError> {
         if std::mem::take(&mut self.forgets) {
             return Ok(());
         }
-        self.state.apply(writes)
+        self.state.write(writes, tip)
     }
 }
 

@@ -1,6 +1,7 @@
 // The page: what is chosen, what is kept from run to run, and what is shown of each.
 
 import { readState } from "./block.mjs";
+import { digestOf } from "./digest.mjs";
 import { inputOf } from "./block-file.mjs";
 import { check, hex, sha256 } from "./image.mjs";
 import { draw } from "./map.mjs";
@@ -23,7 +24,7 @@ const plan = planOf(module);
 
 /** The state that earlier runs built. */
 let state = await load();
-let stateDigest = await sha256(state);
+let stateDigest = digestOf(readState(state));
 /** The image that the next run begins with, if any: its bytes, and where they are from. */
 let image;
 let runs = 0;
@@ -129,7 +130,7 @@ on("drop", "click", () => {
 on("over", "click", async () => {
   await save(new Uint8Array());
   state = new Uint8Array();
-  stateDigest = await sha256(state);
+  stateDigest = digestOf(readState(state));
   image = undefined;
 });
 

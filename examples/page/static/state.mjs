@@ -38,8 +38,7 @@ export function apply(state, message) {
   if (key !== undefined) throw new Error("the last key of the flush has no value");
 }
 
-/** All pairs in the order of their keys, each byte string behind its length: what `readState` reads, and what the state's digest is
- * taken of. */
+/** All pairs in the order of their keys, each byte string behind its length: what `readState` reads. */
 export function encode(state) {
   const pairs = [...state].sort(([a], [b]) => (a < b ? -1 : 1));
   const bytes = new Uint8Array(pairs.reduce((sum, [key, value]) => sum + 8 + key.length + value.length, 0));

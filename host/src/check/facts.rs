@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::text::name;
 use steadfast::Plan;
 use steadfast::format::Record;
 use wasmparser::{

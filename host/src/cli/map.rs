@@ -72,7 +72,7 @@ pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
         let map = of_instance(title, finished).with_context(|| name.clone())?;
         if arguments.live && stdout().is_terminal() {
             // To the top left, and everything below it away.
-            print!("\x1b[H\x1b[J");
+            super::print("\x1b[H\x1b[J")?;
         }
         draw(arguments, &map)
     })

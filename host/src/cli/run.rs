@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::ceiling::{machine_ceiling, parse_bytes};
-use steadfast_host::{
-    BlockReport, Finished, Input, MemoryState, Output, Report, RunConfig, RunError, Runner, State,
-    Table, state_digest,
-};
+use steadfast_host::{Finished, Input, Inputs, MemoryState, Output, RunConfig, Runner, Table};
 
+use super::blocks::Blocks;
+use super::index::Indexing;
+use super::progress::{Form, Progress};
+use super::signals;
 use super::warm::{Warm, check_path};
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
@@ -19,9 +20,8 @@ use super::warm::{Warm, check_path};
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`
     module: PathBuf,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    input: Vec<PathBuf>,
+    #[command(flatten)]
+    blocks: Blocks,
     /// Keeps the state in this database; without it, it is forgotten at the end
     #[arg(long, value_name = "PATH")]
     db: Option<PathBuf>,
@@ -34,6 +34,9 @@ pub struct Arguments {
     /// Compresses that file
     #[arg(long, requires = "warm")]
     compress: bool,
+    /// Writes that file after so many blocks as well; by default every five minutes
+    #[arg(long, value_name = "BLOCKS", requires = "warm")]
+    warm_every: Option<NonZeroU32>,
     #[command(flatten)]
     memory: Memory,
     /// Counts the instructions that the module runs
@@ -42,6 +45,9 @@ pub struct Arguments {
     /// Prints the figures as JSON
     #[arg(long)]
     json: bool,
+    /// Prints what each block took as it goes, ahead of the figures
+    #[arg(long, value_name = "FORM")]
+    progress: Option<Form>,
 }
 
 /// What is granted to the module.
@@ -94,13 +100,12 @@ fn parse_cache(text: &str) -> Result<u32, String> {
     }
 }
 
-/// Checks everything that can be checked before the first block, then indexes them all.
+/// Checks what can be checked before the first block, then indexes them all.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let inputs = super::read_inputs(&arguments.input)?;
     let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
-    let progress = progress(inputs.len());
+    let progress = Progress::new(arguments.progress);
     let mut config = arguments.memory.config(arguments.fuel);
-    if !progress.is_hidden() {
+    if progress.is_drawn() {
         // Lines that the module writes while the bar stands there would run into it.
         config.output = Output::Capture;
     }
@@ -108,29 +113,40 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Runner::new(&module, config).with_context(|| arguments.module.display().to_string())?;
     check_budget(&runner).with_context(|| arguments.module.display().to_string())?;
     if let Some(path) = &arguments.warm {
-        let files = arguments.input.iter().chain(&arguments.db);
+        let files = arguments.blocks.input.iter().chain(&arguments.db);
         let files = files.chain([&arguments.module]).map(PathBuf::as_path);
         check_path(path, files)?;
     }
+    // Before the database is made, so that a wrong path leaves none behind.
+    drop(Inputs::new(arguments.blocks.input.clone())?);
     let mut state = super::open_state(arguments.db.as_deref())?;
+    let inputs = arguments.blocks.open(state.snapshot()?.tip()?)?;
     let mut cache = match &arguments.warm {
         Some(path) => Some(Warm::open(
             path,
             arguments.compress,
+            arguments.warm_every,
             runner.guest(),
             &*state,
         )?),
         None => (!arguments.cold).then(Warm::between_blocks),
     };
-    let indexed = index(&runner, &inputs, &mut *state, &progress, cache.as_mut());
-    if let Some(cache) = &cache {
+    signals::finish_block_first();
+    let mut indexing = Indexing {
+        runner: &runner,
+        blocks: &arguments.blocks,
+        progress: &progress,
+        cache: cache.as_mut(),
+    };
+    let indexed = indexing.run(inputs, &mut *state);
+    if let Some(cache) = &mut cache {
         cache.keep(&*state)?;
     }
     let report = indexed?;
     if arguments.json {
         super::print_json(&report)?;
     } else {
-        print!("{}", Table(&report));
+        super::print(&Table(&report).to_string())?;
     }
     Ok(())
 }
@@ -145,54 +161,6 @@ pub fn check_budget(runner: &Runner) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-fn index(
-    runner: &Runner,
-    inputs: &[Input],
-    state: &mut dyn State,
-    progress: &ProgressBar,
-    mut cache: Option<&mut Warm>,
-) -> anyhow::Result<Report> {
-    let mut report = Report::new(runner.guest(), runner.config().ceiling);
-    for (done, input) in inputs.iter().enumerate() {
-        let block =
-            run_block(runner, input, state, progress, cache.as_deref_mut()).with_context(|| {
-                format!(
-                    "{}: block {} failed, after {done} of {} blocks were written",
-                    input.name(),
-                    input.height(),
-                    inputs.len()
-                )
-            })?;
-        progress.set_message(format!("height {}", input.height()));
-        progress.inc(1);
-        report.add(block);
-    }
-    progress.finish_and_clear();
-    report.state_digest = Some(state_digest(state)?);
-    Ok(report)
-}
-
-/// Indexes one block; what the module wrote meanwhile goes above the bar, if there is one.
-fn run_block(
-    runner: &Runner,
-    input: &Input,
-    state: &mut dyn State,
-    progress: &ProgressBar,
-    mut cache: Option<&mut Warm>,
-) -> Result<BlockReport, RunError> {
-    let finished = match &mut cache {
-        Some(cache) => cache.start(runner, input, state)?,
-        None => runner.start(input, state)?,
-    };
-    for line in finished.report().output.lines() {
-        progress.println(line);
-    }
-    match cache {
-        Some(cache) => cache.commit(finished, input, state),
-        None => finished.commit(state),
-    }
 }
 
 /// Indexes blocks in one instance that is kept, with a state that is forgotten, and looks at it after each; a WASI command, which

@@ -65,7 +65,7 @@ pub fn stats(arguments: &Arguments) -> anyhow::Result<()> {
             );
         };
         if arguments.every && !arguments.json && !arguments.prometheus {
-            println!("block {}", input.height());
+            super::print(&format!("block {}\n", input.height()))?;
         }
         print(arguments, seen)
     })

@@ -53,7 +53,7 @@ pub fn verify(arguments: &Arguments) -> ExitCode {
         Ok(Verdict::Different) => ExitCode::from(DIFFERENT),
         Ok(Verdict::Incomplete) => ExitCode::from(COULD_NOT_RUN),
         Err(error) => {
-            super::complain(&error);
+            super::warn(&format!("{error:#}"));
             ExitCode::from(COULD_NOT_RUN)
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use steadfast_host::{Input, Runner, SharedImage};
+use steadfast_host::{Input, MemoryState, RedbState, Runner, SharedImage, State};
 
 /// Calls a view of the module and prints the bytes that it returns, in hexadecimal
 #[derive(clap::Args)]
@@ -16,7 +16,7 @@ pub struct Arguments {
     /// The view's arguments, in hexadecimal
     #[arg(long, value_name = "HEX", default_value = "")]
     input_hex: String,
-    /// The height that stands in front of the arguments: the image's by default, or 0 without one.
+    /// The height that stands in front of the arguments: the database's tip by default, or 0 without one.
     /// The database has the newest state alone: a view of an earlier height reads that too
     #[arg(long)]
     height: Option<u32>,
@@ -36,24 +36,26 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
     let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
     let runner = Runner::new(&module, arguments.memory.config(false))
         .with_context(|| arguments.module.display().to_string())?;
-    if let Some(path) = arguments.db.as_deref().filter(|path| !path.exists()) {
-        bail!("{}: there is no such database", path.display());
-    }
-    let state = super::open_state(arguments.db.as_deref())?;
+    let state: Box<dyn State> = match &arguments.db {
+        Some(path) => {
+            super::check_exists(path)?;
+            Box::new(RedbState::open_read_only(path)?)
+        }
+        None => Box::new(MemoryState::default()),
+    };
     let read = |path: &PathBuf| super::warm::read_image(path, runner.guest(), &*state);
     let image = arguments.warm.as_ref().map(read).transpose()?;
-    let image_height = image.as_ref().map(|image| image.info().height);
-    let height = arguments.height.or(image_height);
+    let tip = state.snapshot()?.tip()?.map(|tip| tip.height);
+    let height = arguments.height.or(tip);
     let input = Input::new(height.unwrap_or(0), &argument);
     let shared = image.map(|image| SharedImage::new(&image)).transpose()?;
     let mut view = runner.open_view(&input, &*state, shared.as_ref())?;
     let bytes = view.call(&arguments.view)?;
     if height.is_none() {
-        eprintln!("no height is known: the view was asked at height 0; give --height");
+        super::warn("no height is known: the view was asked at height 0; give --height");
     }
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("{hex}");
-    Ok(())
+    Ok(super::print(&format!("{hex}\n"))?)
 }
 
 fn parse_hex(text: &str) -> anyhow::Result<Vec<u8>> {

@@ -1,12 +1,14 @@
 //! The cache between the blocks of `steadfast run`, between runs, and for `steadfast view`.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use steadfast_host::{
-    BlockReport, Chain, Compression, Finished, Guest, HeldRegion, ImageError, Input, RegionImage,
-    RunError, Runner, State, state_digest,
+    AsOf as _, BlockReport, Chain, Compression, Finished, Guest, HeldRegion, ImageError, Input,
+    Position, RegionImage, RunError, Runner, State, StateError, state_digest,
 };
 
 /// The cache between blocks, and its file where it has one.
@@ -31,7 +33,14 @@ enum Left {
 struct CacheFile {
     path: PathBuf,
     compression: Compression,
+    /// Blocks after which it is written; `None` goes by time.
+    every: Option<NonZeroU32>,
+    blocks: u32,
+    written: Instant,
 }
+
+/// How old the file gets where its option does not say.
+const PERIOD: Duration = Duration::from_secs(300);
 
 impl Warm {
     /// The cache of one run, which begins cold.
@@ -50,6 +59,7 @@ impl Warm {
     pub fn open(
         path: &Path,
         compress: bool,
+        every: Option<NonZeroU32>,
         guest: &Guest,
         state: &dyn State,
     ) -> Result<Warm, ImageError> {
@@ -58,7 +68,7 @@ impl Warm {
         RegionImage::check_replaceable(&path)?;
         let image = match path.exists() {
             true => read_image(&path, guest, state)
-                .inspect_err(|reason| eprintln!("the cache begins cold: {reason:#}"))
+                .inspect_err(|reason| super::warn(&format!("the cache begins cold: {reason:#}")))
                 .ok(),
             false => None,
         };
@@ -68,21 +78,30 @@ impl Warm {
         };
         Ok(Warm {
             left: image.map_or(Left::Nothing, Left::Image),
-            file: Some(CacheFile { path, compression }),
+            file: Some(CacheFile {
+                path,
+                compression,
+                every,
+                blocks: 0,
+                written: Instant::now(),
+            }),
             ..Warm::between_blocks()
         })
     }
 
-    /// Runs a block with what the one before it left, if that can be brought to the block that this one builds on.
+    /// Runs a block with what the one before it left. Where the block does not follow that, if what is left can be brought to the block
+    /// that this one builds on.
     pub fn start(
         &mut self,
         runner: &Runner,
         input: &Input,
+        position: Position,
         state: &dyn State,
     ) -> Result<Finished, RunError> {
         let mut left = std::mem::replace(&mut self.left, Left::Nothing);
         let brought = match &mut left {
             Left::Nothing => Ok(()),
+            _ if position == Position::Next => Ok(()),
             Left::Image(image) => self.chain.bring(image, input),
             Left::Region(held) => self.chain.bring(held, input),
         };
@@ -122,9 +141,9 @@ impl Warm {
         } else {
             let (report, held) = finished.commit_and_hold(state)?;
             if let Err(ImageError::Move(reason)) = &held {
-                eprintln!(
+                super::warn(&format!(
                     "the cache is copied from block to block, since the system does not move its pages: {reason}"
-                );
+                ));
                 self.copies = true;
             }
             self.left = held.map_or(Left::Nothing, Left::Region);
@@ -138,31 +157,50 @@ impl Warm {
         Ok(report)
     }
 
-    /// Writes the file, where there is to be one, for the state as it is now; removes it where there is no cache as of that.
-    pub fn keep(&self, state: &dyn State) -> anyhow::Result<()> {
-        let Some(CacheFile { path, compression }) = &self.file else {
+    /// Writes the file if it is time.
+    pub fn keep_when_due(&mut self, state: &dyn State) -> Result<(), StateError> {
+        let Some(file) = &mut self.file else {
             return Ok(());
         };
-        let copy;
-        let image = match &self.left {
-            Left::Nothing => None,
-            Left::Image(image) => Some(image),
-            Left::Region(held) => {
-                copy = held.image()?;
-                Some(&copy)
-            }
+        file.blocks += 1;
+        let is_due = match file.every {
+            Some(blocks) => file.blocks >= blocks.get(),
+            None => file.written.elapsed() >= PERIOD,
         };
-        match image {
-            Some(image) => image.write(path, state_digest(state)?, *compression)?,
-            None => RegionImage::remove(path)?,
+        match is_due {
+            true => self.keep(state),
+            false => Ok(()),
         }
+    }
+
+    /// Writes the file, where there is to be one, for the state as it is now; removes it where there is no cache as of that. What is
+    /// in the way of that costs the next run its warm cache, and this one nothing.
+    pub fn keep(&mut self, state: &dyn State) -> Result<(), StateError> {
+        let digest = state_digest(state)?;
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let write = |image: &RegionImage| image.write(&file.path, digest, file.compression);
+        let kept = match &self.left {
+            Left::Nothing => RegionImage::remove(&file.path),
+            Left::Image(image) => write(image),
+            Left::Region(held) => held.image().and_then(|image| write(&image)),
+        };
+        if let Err(reason) = kept {
+            super::warn(&format!("the cache is not kept for the next run: {reason}"));
+        }
+        file.blocks = 0;
+        file.written = Instant::now();
         Ok(())
     }
 
     /// Without a file, nobody has asked for more than blocks that follow each other.
     fn say_cold(&self, input: &Input, reason: &ImageError) {
         if self.file.is_some() || !matches!(reason, ImageError::NoParent | ImageError::NoTag) {
-            eprintln!("block {}: the cache begins cold: {reason}", input.height());
+            super::warn(&format!(
+                "block {}: the cache begins cold: {reason}",
+                input.height()
+            ));
         }
     }
 }
@@ -172,9 +210,9 @@ pub fn check_path<'a>(
     path: &Path,
     others: impl IntoIterator<Item = &'a Path>,
 ) -> anyhow::Result<()> {
-    let written = [path, &RegionImage::partial_path(path)].map(place);
+    let written = place(path);
     for other in others {
-        if written.contains(&place(other)) {
+        if written == place(other) {
             bail!(
                 "{}: the run itself uses this file, and --warm would replace it: choose another path for the image",
                 other.display()
@@ -210,5 +248,12 @@ pub fn read_image(path: &Path, guest: &Guest, state: &dyn State) -> anyhow::Resu
         }
         Ok(guest.most_image_bytes())
     })?;
+    let tip = state.snapshot()?.tip()?;
+    let tagged = image.tag().zip(tip.and_then(|tip| tip.hash));
+    if let Some((tag, hash)) = tagged
+        && tag.hash != hash
+    {
+        bail!("the image is as of {tag}, and the state is as of another block");
+    }
     Ok(image)
 }

@@ -5,17 +5,18 @@
 //! 8   version      u32, 1
 //! 12  compression  u32: 0 none, 1 LZ4 frames
 //! 16  module       SHA-256 of the module
-//! 48  state        SHA-256 of the state after the block that left it
+//! 48  state        digest of the state after the block that left it
 //! 80  base         u32, the region's address
 //! 84  reserved     u32, 0
 //! 88  checksum     u64, XXH64 of the 88 bytes before
 //! 96  the image's header and the buckets in use, then its entries; compressed together where they are
 //! ```
 
-use std::ffi::OsString;
+mod partial;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
@@ -42,7 +43,8 @@ pub enum Compression {
 
 impl RegionImage {
     /// Writes the image to a file, with the digest of the state that it belongs to: all of it or nothing, whenever the
-    /// process or the machine is stopped. The bytes go to `FILE.partial` first. Replaces an image, and no other file.
+    /// process or the machine is stopped. The bytes go to a file of their own beside it first. Replaces an image, and no other file;
+    /// removes what a killed process left beside it.
     ///
     /// # Errors
     ///
@@ -58,55 +60,38 @@ impl RegionImage {
             reason,
         };
         RegionImage::check_replaceable(path)?;
-        let partial = RegionImage::partial_path(path);
-        remove_if_there(&partial).map_err(io)?;
-        let mut file = File::create_new(&partial).map_err(io)?;
+        partial::remove_stale(path).map_err(io)?;
+        let (partial, mut file) = partial::create(path).map_err(io)?;
         self.write_to(&mut file, state, compression).map_err(io)?;
         file.sync_all().map_err(io)?;
-        fs::rename(&partial, path).map_err(io)?;
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        fs::rename(partial.path(), path).map_err(io)?;
         // The new name is lost with the machine unless the directory is written too.
-        File::open(directory)
+        File::open(directory_of(path))
             .and_then(|directory| directory.sync_all())
             .map_err(io)
     }
 
-    /// Where [`write`](Self::write) puts the bytes before they are whole.
-    #[must_use]
-    pub fn partial_path(path: &Path) -> PathBuf {
-        let mut name: OsString = path.into();
-        name.push(".partial");
-        name.into()
-    }
-
-    /// Checks that a path and its [`partial_path`](Self::partial_path) are free, or hold an image that [`write`](Self::write) left
-    /// there. The partial one may also be empty, or cut off anywhere.
+    /// Checks that a path is free, or holds an image that [`write`](Self::write) left there.
     ///
     /// # Errors
     ///
     /// When another file stands there, or something that is no plain file: a directory, a link, a device.
     pub fn check_replaceable(path: &Path) -> Result<(), ImageError> {
-        let partial = RegionImage::partial_path(path);
-        for (path, least_bytes) in [(path, MAGIC.len()), (&partial, 0)] {
-            let io = |reason| ImageError::Io {
+        let io = |reason| ImageError::Io {
+            path: path.to_path_buf(),
+            reason,
+        };
+        let is_ours = match fs::symlink_metadata(path) {
+            Ok(found) => found.is_file() && begins_as_image(path, MAGIC.len()).map_err(io)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(io(error)),
+        };
+        match is_ours {
+            true => Ok(()),
+            false => Err(ImageError::NotOurs {
                 path: path.to_path_buf(),
-                reason,
-            };
-            let is_ours = match fs::symlink_metadata(path) {
-                Ok(found) => found.is_file() && begins_as_image(path, least_bytes).map_err(io)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-                Err(error) => return Err(io(error)),
-            };
-            if !is_ours {
-                return Err(ImageError::NotOurs {
-                    path: path.to_path_buf(),
-                });
-            }
+            }),
         }
-        Ok(())
     }
 
     /// Removes the image in a file, if there is one.
@@ -269,6 +254,13 @@ fn read_body(
         0 => read_parts(source, claim, most),
         1 => read_parts(&mut FrameDecoder::new(source), claim, most),
         other => Err(format!("unknown compression {other}")),
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 

@@ -174,6 +174,7 @@ impl Finished {
             mut live,
             report,
             outcome,
+            tip,
         } = self;
         let writes = outcome?;
         let base = live.record().map_or(0, |record| record.region_start);
@@ -182,7 +183,7 @@ impl Finished {
         let held = HeldRegion::take(memory, base, module, OwnPages::OF_RUNNER);
         // The instance holds a snapshot of the state.
         drop(live);
-        state.apply(&writes)?;
+        state.write(&writes, Some(tip))?;
         Ok((report, held))
     }
 }

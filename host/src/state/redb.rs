@@ -1,139 +1,264 @@
 //! A state in a file: an embedded `redb` database.
+//!
+//! One process writes; any number of others read meanwhile. Every commit records which pages are free, so
+//! opening after a kill needs no walk over the file.
 
-use std::io::ErrorKind;
+mod error;
+mod snapshot;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Builder, ConcurrencyMode, Database, Durability, ReadOnlyDatabase, ReadTransaction,
+    ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
+};
 
-use super::{Pair, Snapshot, State, StateError};
+use self::error::explain;
+use self::snapshot::RedbSnapshot;
+use super::multiset::Change;
+use super::{Digest, FullDigest, Pair, Snapshot, State, StateError, StateHasher, Tip};
 
-const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("state");
+const PAIRS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("state");
 
-/// A state in a `redb` database, held open for this process alone.
-#[derive(Debug)]
+/// What is kept beside the pairs.
+const KEPT: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
+const DIGEST: &str = "digest";
+const TIP: &str = "tip";
+
+/// The hash of the block at each height up to the tip's.
+const BLOCKS: TableDefinition<u32, [u8; 32]> = TableDefinition::new("blocks");
+
+/// Bytes of pages that this process holds, however large the file is. What it lacks comes from the
+/// operating system's own cache.
+const PAGE_CACHE_BYTES: usize = 48 << 20;
+
+/// A state in a `redb` database.
 pub struct RedbState {
-    database: Database,
+    database: Opened,
     path: PathBuf,
 }
 
+enum Opened {
+    ForWriting(Database),
+    ForReading(ReadOnlyDatabase),
+}
+
+/// What [`RedbState::check`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckedDatabase {
+    /// The digests of all pairs.
+    pub digest: FullDigest,
+    /// The state's digest as it was kept; `None` in a database that kept none.
+    pub kept: Option<Digest>,
+    /// The last block.
+    pub tip: Option<Tip>,
+}
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder
+        .set_cache_size(PAGE_CACHE_BYTES)
+        .set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+}
+
 impl RedbState {
-    /// Opens the database at `path`, or makes one there. Every page's checksum is verified, so
-    /// this reads the whole file: a damaged database is refused here rather than believed later.
+    /// Opens the database at `path` for writing, or makes one there. Reads a few pages of it, whatever its size;
+    /// [`RedbState::check`] reads it whole. A database that an earlier version made has no digest yet:
+    /// then this reads every pair, once.
     ///
     /// # Errors
     ///
-    /// When another process has it open, or the file is damaged, foreign, or cannot be opened.
+    /// When another process has it open for writing, or the file is foreign or cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StateError> {
-        let path = path.as_ref().to_path_buf();
-        let opened = Database::builder()
-            .set_check_integrity_on_open(true)
-            .create(&path)
+        let path = path.as_ref();
+        let opened = builder()
+            .create(path)
             .map_err(redb::Error::from)
             .and_then(|database| {
-                create_table(&database)?;
-                Ok(database)
+                prepare(&database)?;
+                Ok(Opened::ForWriting(database))
             });
+        RedbState::opened(path, opened)
+    }
+
+    /// Opens the database at `path` for reading alone, also beside a process that writes to it, and from a
+    /// place that cannot be written to.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, when the last writer was killed before it closed it, and as in [`open`](Self::open).
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StateError> {
+        let path = path.as_ref();
+        let opened = builder()
+            .open_read_only(path)
+            .map_err(redb::Error::from)
+            .map(Opened::ForReading);
+        RedbState::opened(path, opened)
+    }
+
+    /// Brings the database at `path` in order where that is needed, and reads it whole: verifies the
+    /// checksum of every page, and computes the digests of all pairs anew.
+    ///
+    /// # Errors
+    ///
+    /// When a page is damaged, and as in [`open`](Self::open). A kept digest that is wrong is no error here:
+    /// compare.
+    pub fn check(path: impl AsRef<Path>) -> Result<CheckedDatabase, StateError> {
+        let path = path.as_ref();
+        let opened = builder()
+            .set_check_integrity_on_open(true)
+            .open(path)
+            .map_err(redb::Error::from)
+            .map(Opened::ForWriting);
+        let state = RedbState::opened(path, opened)?;
+        let snapshot = state.read()?;
+        Ok(CheckedDatabase {
+            digest: FullDigest::of(&snapshot)?,
+            kept: snapshot.kept_digest()?,
+            tip: snapshot.tip()?,
+        })
+    }
+
+    fn opened(path: &Path, opened: Result<Opened, redb::Error>) -> Result<Self, StateError> {
+        let path = path.to_path_buf();
         match opened {
             Ok(database) => Ok(RedbState { database, path }),
             Err(error) => Err(explain(&path, error)),
         }
     }
 
-    fn write(&mut self, writes: &[Pair]) -> Result<(), redb::Error> {
-        let mut transaction = self.database.begin_write()?;
-        transaction.set_durability(Durability::Immediate)?;
-        {
-            let mut table = transaction.open_table(TABLE)?;
-            for (key, value) in writes {
-                if value.is_empty() {
-                    table.remove(key.as_slice())?;
-                } else {
-                    table.insert(key.as_slice(), value.as_slice())?;
-                }
+    fn try_write(&self, writes: &[Pair], tip: Option<Tip>) -> Result<(), StateError> {
+        match &self.database {
+            Opened::ForWriting(database) => {
+                write(database, writes, tip).map_err(|error| explain(&self.path, error))
             }
+            Opened::ForReading(_) => Err(StateError::ReadOnly {
+                path: self.path.clone(),
+            }),
         }
-        transaction.commit()?;
-        Ok(())
     }
 
-    fn read(&self) -> Result<ReadOnlyTable<&'static [u8], &'static [u8]>, redb::Error> {
-        Ok(self.database.begin_read()?.open_table(TABLE)?)
-    }
-}
-
-/// A reader needs the table to be there, also before the first write.
-fn create_table(database: &Database) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    transaction.open_table(TABLE)?;
-    transaction.commit()?;
-    Ok(())
-}
-
-impl State for RedbState {
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StateError> {
-        let table = self.read().map_err(|error| explain(&self.path, error))?;
+    fn read(&self) -> Result<RedbSnapshot, StateError> {
+        let transaction = match &self.database {
+            Opened::ForWriting(database) => database.begin_read(),
+            Opened::ForReading(database) => database.begin_read(),
+        };
         let path = self.path.clone();
-        Ok(Box::new(RedbSnapshot { table, path }))
-    }
-
-    fn apply(&mut self, writes: &[Pair]) -> Result<(), StateError> {
-        self.write(writes)
+        transaction
+            .map_err(redb::Error::from)
+            .and_then(|transaction| RedbSnapshot::new(transaction, path))
             .map_err(|error| explain(&self.path, error))
     }
 }
 
-struct RedbSnapshot {
-    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    path: PathBuf,
+impl fmt::Debug for RedbState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = &mut f.debug_struct("RedbState");
+        fields.field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
-impl Snapshot for RedbSnapshot {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        match self.table.get(key) {
-            Ok(value) => Ok(value.map(|value| value.value().to_vec())),
-            Err(error) => Err(explain(&self.path, error.into())),
+impl State for RedbState {
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StateError> {
+        Ok(Box::new(self.read()?))
+    }
+
+    fn write(&mut self, writes: &[Pair], tip: Option<Tip>) -> Result<(), StateError> {
+        self.try_write(writes, tip)
+    }
+}
+
+/// Makes the tables of a new database, and the digest of one that has none yet.
+fn prepare(database: &Database) -> Result<(), redb::Error> {
+    let reading = database.begin_read()?;
+    let pairs = match reading.open_table(PAIRS) {
+        Ok(pairs) => Some(pairs),
+        Err(TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if pairs.is_some() && kept(&reading, DIGEST)?.is_some() {
+        return Ok(());
+    }
+    let mut digest = StateHasher::default();
+    if let Some(pairs) = pairs {
+        for pair in pairs.iter()? {
+            let (key, value) = pair?;
+            digest.pair(key.value(), value.value());
         }
     }
+    let transaction = begin(database)?;
+    transaction.open_table(PAIRS)?;
+    transaction
+        .open_table(KEPT)?
+        .insert(DIGEST, &digest.to_bytes()[..])?;
+    Ok(transaction.commit()?)
+}
 
-    fn for_each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StateError> {
-        let explain = |error: redb::StorageError| explain(&self.path, error.into());
-        for pair in self.table.iter().map_err(explain)? {
-            let (key, value) = pair.map_err(explain)?;
-            visit(key.value(), value.value());
+fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
+fn write(database: &Database, writes: &[Pair], tip: Option<Tip>) -> Result<(), redb::Error> {
+    let transaction = begin(database)?;
+    {
+        let mut pairs = transaction.open_table(PAIRS)?;
+        let mut changes = Vec::with_capacity(writes.len());
+        // Neighbours are written together, while their pages are at hand. Of equal keys the order stays.
+        let mut sorted: Vec<&Pair> = writes.iter().collect();
+        sorted.sort_by_key(|(key, _)| key);
+        for (key, value) in sorted {
+            let new = (!value.is_empty()).then_some(value.as_slice());
+            let old = match new {
+                Some(value) => pairs.insert(key.as_slice(), value)?,
+                None => pairs.remove(key.as_slice())?,
+            };
+            let old = old.map(|old| old.value().to_vec());
+            changes.push(Change { key, old, new });
         }
-        Ok(())
+        let mut kept = transaction.open_table(KEPT)?;
+        let mut digest = stored_digest(kept.get(DIGEST)?.map(|found| found.value().to_vec()))?
+            .unwrap_or_default();
+        digest.apply(&changes);
+        kept.insert(DIGEST, &digest.to_bytes()[..])?;
+        if let Some(tip) = tip {
+            kept.insert(TIP, tip.to_bytes().as_slice())?;
+            let mut blocks = transaction.open_table(BLOCKS)?;
+            blocks.retain_in(tip.height.., |_, _| false)?;
+            if let Some(hash) = tip.hash {
+                blocks.insert(tip.height, hash)?;
+            }
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+/// What is kept under a name; a database of an earlier version keeps nothing.
+fn kept(transaction: &ReadTransaction, name: &str) -> Result<Option<Vec<u8>>, redb::Error> {
+    match transaction.open_table(KEPT) {
+        Ok(table) => Ok(table.get(name)?.map(|found| found.value().to_vec())),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
-fn explain(path: &Path, error: redb::Error) -> StateError {
-    let path = path.to_path_buf();
-    match error {
-        redb::Error::DatabaseAlreadyOpen => StateError::Locked { path },
-        redb::Error::Io(source) if source.kind() == ErrorKind::InvalidData => StateError::Corrupt {
-            path,
-            reason: source.to_string(),
-        },
-        redb::Error::Io(reason) => StateError::Io { path, reason },
-        redb::Error::Corrupted(reason) => StateError::Corrupt { path, reason },
-        error @ (redb::Error::UpgradeRequired(_)
-        | redb::Error::RepairAborted
-        | redb::Error::TableTypeMismatch { .. }
-        | redb::Error::TableIsMultimap(_)
-        | redb::Error::TypeDefinitionChanged { .. }) => StateError::Corrupt {
-            path,
-            reason: error.to_string(),
-        },
-        error => StateError::Database {
-            path,
-            reason: Box::new(error),
-        },
-    }
+fn stored_digest(bytes: Option<Vec<u8>>) -> Result<Option<StateHasher>, redb::Error> {
+    let read = |bytes: Vec<u8>| {
+        let bytes = bytes.as_slice().try_into();
+        let bytes =
+            bytes.map_err(|_| redb::Error::Corrupted("the digest has another length".into()));
+        Ok(StateHasher::from_bytes(bytes?))
+    };
+    bytes.map(read).transpose()
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{Digest, MemoryState, StateHasher, state_digest};
+    use crate::state::{MemoryState, state_digest};
     use std::fs;
 
     /// Writes that overwrite, delete, delete what is not there, and repeat a key.
@@ -191,8 +316,11 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[at] ^= 0xff;
             fs::write(&path, &damaged).unwrap();
-            match RedbState::open(&path) {
-                Ok(state) => assert_eq!(state_digest(&state).unwrap(), digest, "byte {at}"),
+            match RedbState::check(&path) {
+                Ok(found) => {
+                    assert_eq!(found.digest.state, digest, "byte {at}");
+                    assert_eq!(found.kept, Some(digest), "byte {at}");
+                }
                 Err(error) => {
                     refused += 1;
                     assert_eq!(error.to_string().lines().count(), 1, "{error}");

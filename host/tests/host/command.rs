@@ -56,12 +56,14 @@ impl Desk {
             &text_of(&self.path(input)),
             "--db",
             &text_of(&self.path("db")),
+            // One block serves again and again.
+            "--reindex",
         ];
         steadfast(&[&arguments[..], more].concat())
     }
 
     fn read_digest(&self) -> Digest {
-        state_digest(&RedbState::open(self.path("db")).unwrap()).unwrap()
+        state_digest(&RedbState::open_read_only(self.path("db")).unwrap()).unwrap()
     }
 
     /// Runs, and checks that it fails with one line that has these words, and changes no state.
@@ -154,10 +156,16 @@ fn bad_blocks_are_refused_before_anything_runs() {
         &["empty", "the file is empty"],
     );
     desk.refuses("counter.wasm", "none", &[], &["none", "No such file"]);
-    desk.refuses("counter.wasm", ".", &[], &["directory"]);
-    // A good block before a bad one is not indexed either.
-    let good = text_of(&desk.path("block"));
-    desk.refuses("counter.wasm", "cut", &["--input", &good], &["cut short"]);
+    fs::create_dir(desk.path("folder")).unwrap();
+    desk.refuses("counter.wasm", "folder", &[], &["holds no file"]);
+    // A place that is missing is told before anything runs, also behind a good block.
+    let missing = text_of(&desk.path("missing"));
+    desk.refuses(
+        "counter.wasm",
+        "block",
+        &["--input", &missing],
+        &["missing"],
+    );
 }
 
 #[test]
@@ -310,7 +318,14 @@ fn a_view_is_printed_in_hexadecimal() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "02010000aabb78\n");
     assert!(output.stderr.is_empty(), "{output:?}");
     let output = view(&["--view", "n"]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "0000000078\n");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "8db90a0078\n",
+        "at the tip"
+    );
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let output = steadfast(&["view", &module, "--view", "n"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "00000000\n");
     let warning = String::from_utf8_lossy(&output.stderr);
     assert!(warning.contains("asked at height 0"), "{output:?}");
     one_line_with(&view(&["--view", "m"]), &["no function `m`"]);
@@ -493,7 +508,6 @@ fn warm_replaces_and_removes_no_file_but_an_image() {
     desk.write("notes", b"somebody's");
     desk.write("short", b"stdf");
     desk.write("empty", b"");
-    desk.write("taken.partial", b"somebody's");
     for (link, to) in [("hard", "db"), ("hard-block", "block")] {
         fs::hard_link(desk.path(to), desk.path(link)).unwrap();
     }
@@ -502,7 +516,7 @@ fn warm_replaces_and_removes_no_file_but_an_image() {
         std::os::unix::fs::symlink(desk.path(to), desk.path(link)).unwrap();
     }
     let mut names = vec!["db", "block", "counter.wasm", "fails.wasm"];
-    names.extend(["notes", "short", "empty", "taken", "hard", "hard-block"]);
+    names.extend(["notes", "short", "empty", "hard", "hard-block"]);
     if cfg!(unix) {
         names.extend(["link", "to-db", "dangling"]);
     }
@@ -523,7 +537,7 @@ fn warm_replaces_and_removes_no_file_but_an_image() {
 fn warm_is_not_the_database_that_the_run_creates() {
     let desk = Desk::new();
     let [module, block] = ["counter.wasm", "block"].map(|name| text_of(&desk.path(name)));
-    for (db, warm) in [("new", "new"), ("new", "./new"), ("new.partial", "new")] {
+    for (db, warm) in [("new", "new"), ("new", "./new")] {
         let paths = [db, warm].map(|name| text_of(&desk.path(name)));
         let arguments = ["--db", &paths[0], "--warm", &paths[1]];
         let output = steadfast(&[&["run", &module, "--input", &block], &arguments[..]].concat());
@@ -543,10 +557,18 @@ fn warm_replaces_an_image_and_what_is_left_of_one() {
     let whole = fs::read(desk.path("image")).unwrap();
     // As a stop in the middle of writing leaves it.
     for length in [0, 5, 50, whole.len() - 1] {
-        desk.write("image.partial", &whole[..length]);
+        desk.write("image.123-0.partial", &whole[..length]);
+        desk.write("image.1-0.partial", b"somebody's");
+        let written = fs::File::create(desk.path("image.124-0.partial")).unwrap();
+        written.lock().unwrap();
         write().unwrap();
         assert_eq!(fs::read(desk.path("image")).unwrap(), whole);
-        assert!(!desk.path("image.partial").exists());
+        assert!(!desk.path("image.123-0.partial").exists());
+        assert!(desk.path("image.1-0.partial").exists(), "it is no image");
+        assert!(
+            desk.path("image.124-0.partial").exists(),
+            "another process writes it"
+        );
     }
     // The image is another module's, and this one has no cache: nothing as of the state is left.
     let path = text_of(&desk.path("image"));

@@ -136,3 +136,35 @@ pub fn small_block(transactions: u8) -> Vec<u8> {
     let _ = bsl::Block::visit(whole, &mut take);
     take.1
 }
+
+/// Blocks of one transaction each, at heights from 1 on, that build on each other.
+pub fn chain(blocks: u32) -> Vec<Vec<u8>> {
+    let mut parent = [7; 32];
+    let block = |height: u32| {
+        let mut block = 4i32.to_le_bytes().to_vec();
+        block.extend(parent);
+        block.extend([0; 32]);
+        block.extend([height, 0x207f_ffff, 0].map(u32::to_le_bytes).concat());
+        let input = Input::new(height, &block);
+        parent = input.block_hash().expect("a header");
+        let height = height.to_le_bytes();
+        block.extend([1, 2, 0, 0, 0, 1]);
+        block.extend([0; 32]);
+        block.extend([0xff; 4]);
+        // BIP 34: the shortest push of the height, or a padded one of a transaction that need not be valid.
+        let script = [&[3][..], &height[..3]].concat();
+        let script = match height[0] {
+            low @ 1..=16 if height[1..3] == [0, 0] => vec![0x50 + low, 0],
+            low @ 17..=127 if height[1..3] == [0, 0] => vec![1, low],
+            low if height[2] == 0 && height[1] < 128 => vec![2, low, height[1]],
+            _ => script,
+        };
+        block.push(script.len() as u8);
+        block.extend(script);
+        block.extend([0xff; 4]);
+        block.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        block.extend([0; 4]);
+        block
+    };
+    (1..=blocks).map(block).collect()
+}

@@ -1,7 +1,9 @@
 //! Which files are blocks.
 
-use crate::guests::small_block;
-use steadfast_host::{Input, InputError};
+use std::fs;
+
+use crate::guests::{chain, small_block};
+use steadfast_host::{Input, InputError, Inputs, Mark};
 
 const HEIGHT: u32 = 702_861;
 
@@ -107,23 +109,166 @@ fn what_is_no_block_is_refused() {
     );
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[test]
-fn a_block_in_hexadecimal_is_told() {
-    let digits = |byte: &u8| format!("{byte:02x}");
-    let text: String = small_block(2).iter().map(digits).collect();
-    let (first, rest) = text.split_at(64);
-    for text in [&text, &format!("{first}\r\n{rest}\n"), &text.to_uppercase()] {
-        let refused = Input::parse("text", text.as_bytes()).unwrap_err();
-        assert!(
-            matches!(refused, InputError::Hexadecimal { .. }),
-            "{refused}"
+fn hexadecimal_is_read_line_by_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("blocks.hex");
+    let blocks = chain(3);
+    let lines: Vec<String> = blocks.iter().map(|block| hexadecimal(block)).collect();
+    fs::write(&path, format!("\n{}\r\n", lines.join("\n").to_uppercase())).unwrap();
+    let read: Vec<Input> = Inputs::new(vec![path.clone()])
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let heights: Vec<u32> = read.iter().map(Input::height).collect();
+    assert_eq!(heights, [1, 2, 3]);
+    assert_eq!(read[2].bytes()[4..], blocks[2][..]);
+    assert!(Input::read(&path).is_err(), "one block is expected");
+    fs::write(&path, &lines[0]).unwrap();
+    assert_eq!(Input::read(&path).unwrap().height(), 1);
+    for (text, word) in [
+        (format!("{}0", lines[0]), "odd number"),
+        (format!("{}\nzz", lines[0]), "something else"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let last = Inputs::new(vec![path.clone()]).unwrap().last().unwrap();
+        assert!(last.unwrap_err().to_string().contains(word), "{word}");
+    }
+}
+
+#[test]
+fn other_chains_are_named() {
+    let mut dogecoin = small_block(1);
+    dogecoin[..4].copy_from_slice(&0x0062_0104u32.to_le_bytes());
+    dogecoin.insert(80, 1);
+    let mut litecoin = small_block(1);
+    // The flag behind the marker of the first transaction.
+    assert_eq!(litecoin[85..87], [0, 1]);
+    litecoin[86] = 8;
+    let mut zcash = vec![4, 0, 0, 0];
+    zcash.extend([7; 136]);
+    zcash.extend([0xfd, 0x40, 0x05]);
+    zcash.extend([9; 1344]);
+    for (chain, block) in [
+        ("Dogecoin", dogecoin),
+        ("Litecoin", litecoin),
+        ("Zcash", zcash),
+    ] {
+        for bytes in [block.clone(), with_height(9, &block)] {
+            let refused = Input::parse("other", &bytes).unwrap_err().to_string();
+            assert!(
+                refused.contains(chain) && refused.contains("--raw"),
+                "{refused}"
+            );
+        }
+    }
+}
+
+/// The heights that come of paths.
+fn heights(inputs: Inputs) -> Vec<u32> {
+    inputs.map(|block| block.unwrap().height()).collect()
+}
+
+#[test]
+fn a_folder_is_read_in_the_order_of_its_numbers_and_a_range_is_cut_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let blocks = chain(12);
+    for (number, block) in blocks.iter().enumerate() {
+        let name = format!("{}.block", number + 1);
+        fs::write(directory.path().join(name), block).unwrap();
+    }
+    fs::write(directory.path().join(".hidden"), "no block").unwrap();
+    let open = || Inputs::new(vec![directory.path().to_path_buf()]).unwrap();
+    assert_eq!(heights(open()), Vec::from_iter(1..=12));
+    let hash = |number: usize| {
+        let input = Input::parse("block", &blocks[number - 1]).unwrap();
+        Mark::Hash(input.block_hash().unwrap())
+    };
+    let cut = open().from(Mark::Height(3)).to(Mark::Height(5));
+    assert_eq!(heights(cut), [3, 4, 5]);
+    assert_eq!(heights(open().from(hash(11))), [11, 12]);
+    assert_eq!(heights(open().to(hash(2))), [1, 2]);
+    let nowhere = open().to(Mark::Hash([3; 32])).last().unwrap();
+    assert!(matches!(nowhere, Err(InputError::NoSuchBlock { .. })));
+    assert_eq!(heights(open().raw(70)), Vec::from_iter(70..82));
+    let empty = directory.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let refused = Inputs::new(vec![empty]).unwrap().next().unwrap();
+    assert!(matches!(refused, Err(InputError::EmptyFolder { .. })));
+}
+
+/// Bitcoin Core's folder: blocks in this order, in files of two, scrambled with a key.
+fn core_folder(blocks: &[&[u8]], key: Option<[u8; 8]>) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let mask = key.unwrap_or_default();
+    for (number, blocks) in blocks.chunks(2).enumerate() {
+        let mut bytes = Vec::new();
+        for block in blocks {
+            bytes.extend([0xfa, 0xbf, 0xb5, 0xda]);
+            bytes.extend((block.len() as u32).to_le_bytes());
+            bytes.extend(*block);
+        }
+        bytes.extend([0; 1000]);
+        let masked = bytes
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask);
+        let path = directory.path().join(format!("blk{number:05}.dat"));
+        fs::write(path, masked.collect::<Vec<u8>>()).unwrap();
+    }
+    if let Some(key) = key {
+        fs::write(directory.path().join("xor.dat"), key).unwrap();
+    }
+    fs::write(directory.path().join("rev00000.dat"), "undo").unwrap();
+    directory
+}
+
+#[test]
+fn bitcoin_cores_files_give_the_longest_chain_in_its_order() {
+    let blocks = chain(6);
+    // A branch of one block at height 4, which arrived first.
+    let mut branch = blocks[3].clone();
+    branch[36] ^= 1;
+    let order = [
+        &blocks[1], &branch, &blocks[0], &blocks[3], &blocks[2], &blocks[5], &blocks[4],
+    ];
+    let order: Vec<&[u8]> = order.iter().map(|block| &block[..]).collect();
+    for key in [None, Some([0xd3, 1, 2, 3, 4, 5, 6, 7])] {
+        let folder = core_folder(&order, key);
+        let open = || Inputs::new(vec![folder.path().to_path_buf()]).unwrap();
+        let read: Vec<Input> = open().collect::<Result<_, _>>().unwrap();
+        assert_eq!(read.len(), 6);
+        for (input, block) in read.iter().zip(&blocks) {
+            assert_eq!(input.bytes()[4..], block[..]);
+        }
+        // The first one's parent is not there, so its height is the one that it tells.
+        assert_eq!(heights(open()), Vec::from_iter(1..=6));
+        assert_eq!(heights(open().at_least(5)), [5, 6]);
+        assert_eq!(
+            heights(open().from(Mark::Height(2)).to(Mark::Height(3))),
+            [2, 3]
         );
-        assert!(refused.to_string().contains("xxd -r -p"), "{refused}");
+        let hash =
+            |block: &[u8]| Mark::Hash(Input::parse("block", block).unwrap().block_hash().unwrap());
+        assert_eq!(heights(open().from(hash(&blocks[4]))), [5, 6]);
+        let after = open().from(hash(&blocks[1])).to(hash(&blocks[4]));
+        assert_eq!(heights(after.at_least(4)), [4, 5]);
+        assert!(heights(open().from(hash(&blocks[1])).at_least(9)).is_empty());
+        let of_branch: Vec<_> = open().to(hash(&branch)).map(Result::unwrap).collect();
+        assert_eq!(of_branch[3].bytes()[4..], branch[..]);
+        assert_eq!(of_branch.len(), 4);
     }
-    for other in ["\n", "not a block"] {
-        let refused = Input::parse("text", other.as_bytes());
-        assert!(!matches!(refused, Err(InputError::Hexadecimal { .. })));
-    }
+    let folder = core_folder(&order, Some([1; 8]));
+    fs::write(folder.path().join("xor.dat"), [2; 8]).unwrap();
+    let wrong = Inputs::new(vec![folder.path().to_path_buf()])
+        .unwrap()
+        .next()
+        .unwrap();
+    assert!(wrong.unwrap_err().to_string().contains("xor.dat"));
 }
 
 /// It has no end: reading it whole would take all memory.

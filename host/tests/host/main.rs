@@ -1,6 +1,7 @@
 //! The host, on small guests written by hand. One program, so that wasmtime is linked once.
 
 mod any_bytes;
+mod chain;
 mod check;
 mod command;
 mod exec;

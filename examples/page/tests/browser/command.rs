@@ -58,6 +58,8 @@ impl Native {
             self.state.as_os_str(),
             OsStr::new("--warm"),
             self.image.as_os_str(),
+            // The page indexes a block again if it is told so.
+            OsStr::new("--reindex"),
             OsStr::new("--json"),
         ]);
         let report: Value = serde_json::from_slice(&printed).expect("JSON");

@@ -1,0 +1,214 @@
+//! A long chain into a database: what a block costs, and opening, when the state is small and when it is large.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use steadfast_host::ceiling::MAX_CEILING;
+use steadfast_host::{
+    FullDigest, Input, Output, RedbState, RunConfig, Runner, State, state_digest,
+};
+
+use crate::figures::{Figure, Figures, Value};
+use crate::growing::{Chain, OUTPUTS};
+use crate::{guests, process};
+
+/// How long the chain gets.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Keys that the state has at the end.
+    #[arg(long, default_value_t = 20_000_000)]
+    keys: u64,
+    /// Blocks in which it gets there.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+    blocks: u32,
+    /// Spent outputs for each hundred that are made.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(..100))]
+    spends: u32,
+    /// Keeps the state in this database, which must be a new one; without it, in a temporary directory.
+    #[arg(long, value_name = "PATH")]
+    db: Option<PathBuf>,
+}
+
+/// Keys at which a row is measured, besides the end.
+const MILESTONES: [u64; 4] = [0, 1_000_000, 5_000_000, 10_000_000];
+
+/// Blocks that a row is the median of, and how often the database is opened for it.
+const BLOCKS: usize = 25;
+const OPENINGS: usize = 5;
+
+/// What one block took, in nanoseconds.
+#[derive(Clone, Copy)]
+struct Cost {
+    whole: u64,
+    guest: u64,
+    write: u64,
+}
+
+/// Indexes the chain.
+///
+/// # Errors
+/// When a block fails, or the digest that is kept is not that of the state.
+pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = options.db.clone();
+    let path = path.unwrap_or_else(|| directory.path().join("state"));
+    ensure!(!path.exists(), "{}: exists already", path.display());
+    let module = guests::read("indexer_metashrew.wasm")?;
+    let config = RunConfig {
+        ceiling: MAX_CEILING,
+        output: Output::Discard,
+        ..RunConfig::default()
+    };
+    let runner = Runner::new(&module, config)?;
+    let net = u64::from(OUTPUTS) - u64::from(options.spends);
+    let transactions = options.keys.div_ceil(u64::from(options.blocks) * 2 * net);
+    let transactions = u32::try_from(transactions).context("too many keys for so few blocks")?;
+    let mut rows: Vec<u64> = MILESTONES
+        .into_iter()
+        .filter(|&row| row < options.keys)
+        .collect();
+    rows.push(options.keys);
+    rows.reverse();
+
+    let mut bench = Bench {
+        runner,
+        chain: Chain::new(),
+        path,
+        figures,
+    };
+    let bar = ProgressBar::new(options.keys);
+    let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} keys {eta}");
+    bar.set_style(style.expect("the template is well-formed"));
+    bench.measure_row("empty", &[])?;
+    rows.pop_if(|row| *row == 0);
+    let mut state = RedbState::open(&bench.path)?;
+    let mut costs = Vec::new();
+    while let Some(&row) = rows.last() {
+        let block = bench.chain.next_block(transactions, options.spends);
+        costs.push(bench.index(&block, &mut state)?);
+        bar.set_position(bench.chain.keys());
+        if bench.chain.keys() >= row {
+            rows.pop();
+            drop(state);
+            let last = costs.len().saturating_sub(BLOCKS);
+            bench.measure_row(&millions(row), &costs[last..])?;
+            state = RedbState::open(&bench.path)?;
+        }
+    }
+    bar.finish_and_clear();
+    let full = FullDigest::of(&*state.snapshot()?)?;
+    ensure!(
+        full.state == state_digest(&state)?,
+        "the digest that is kept is not the state's"
+    );
+    ensure!(
+        full.pairs == bench.chain.keys(),
+        "the state has {} keys",
+        full.pairs
+    );
+    Ok(())
+}
+
+fn millions(keys: u64) -> String {
+    format!("keys-{}m", keys as f64 / 1e6)
+}
+
+struct Bench<'a> {
+    runner: Runner,
+    chain: Chain,
+    path: PathBuf,
+    figures: &'a mut Figures,
+}
+
+impl Bench<'_> {
+    fn index(&self, block: &[u8], state: &mut RedbState) -> Result<Cost> {
+        let height = self.chain.height();
+        let begun = Instant::now();
+        let finished = self.runner.start(&Input::new(height, block), state)?;
+        let written = Instant::now();
+        let report = finished.commit(state);
+        let report = report.with_context(|| format!("block {height}"))?;
+        Ok(Cost {
+            whole: begun.elapsed().as_nanos() as u64,
+            guest: report.guest_ns,
+            write: written.elapsed().as_nanos() as u64,
+        })
+    }
+
+    /// What opening and one tiny block take now, and what the blocks before took.
+    fn measure_row(&mut self, row: &str, costs: &[Cost]) -> Result<()> {
+        let (mut opening, mut reading, mut tiny) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..OPENINGS {
+            let begun = Instant::now();
+            let mut state = RedbState::open(&self.path)?;
+            opening.push(begun.elapsed().as_nanos() as u64);
+            let block = self.chain.next_block(0, 0);
+            self.index(&block, &mut state)?;
+            drop(state);
+            tiny.push(begun.elapsed().as_nanos() as u64);
+            let begun = Instant::now();
+            state_digest(&RedbState::open_read_only(&self.path)?)?;
+            reading.push(begun.elapsed().as_nanos() as u64);
+        }
+        self.push(row, "keys", self.chain.keys() as f64, "");
+        if !costs.is_empty() {
+            let of = |part: fn(&Cost) -> u64| median(costs.iter().map(part).collect());
+            self.push(row, "block_ms", of(|cost| cost.whole), "ms");
+            self.push(row, "guest_ms", of(|cost| cost.guest), "ms");
+            self.push(row, "write_ms", of(|cost| cost.write), "ms");
+        }
+        self.push(row, "open_ms", median(opening), "ms");
+        self.push(row, "read_only_ms", median(reading), "ms");
+        self.push(row, "tiny_ms", median(tiny), "ms");
+        self.push(row, "anon_bytes", process::bytes("status", "RssAnon")?, "B");
+        self.push(row, "peak_bytes", process::bytes("status", "VmHWM")?, "B");
+        let bytes = file_bytes(&self.path)?;
+        self.push(row, "db_bytes", bytes, "B");
+        Ok(())
+    }
+
+    fn push(&mut self, row: &str, metric: &'static str, value: f64, unit: &'static str) {
+        eprintln!("{row} {metric} {value} {unit}");
+        self.figures.push(Figure {
+            bench: "chain",
+            row: row.to_owned(),
+            subject: "steadfast".to_owned(),
+            metric,
+            value: Value::Number(value),
+            unit,
+        });
+    }
+}
+
+fn file_bytes(path: &Path) -> Result<f64> {
+    Ok(path.metadata()?.len() as f64)
+}
+
+/// Of nanoseconds, in milliseconds.
+fn median(mut values: Vec<u64>) -> f64 {
+    values.sort_unstable();
+    values[values.len() / 2] as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, measure};
+    use crate::figures::Figures;
+
+    #[test]
+    fn a_short_chain_is_indexed_and_its_rows_are_told() {
+        let mut figures = Figures::default();
+        let options = Options {
+            keys: 4_000,
+            blocks: 10,
+            spends: 20,
+            db: None,
+        };
+        measure(&options, &mut figures).unwrap();
+        for metric in ["block_ms", "open_ms", "tiny_ms", "anon_bytes"] {
+            assert!(figures.number("keys-0.004m", "steadfast", metric) > Some(0.0));
+        }
+    }
+}
