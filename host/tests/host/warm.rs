@@ -83,13 +83,13 @@ fn a_block_of_another_branch_begins_cold_and_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let blocks = blocks(directory.path());
     let skipping = [blocks[0].clone(), blocks[2].clone()];
-    let (reads, state, said) = run(&skipping, &[]);
+    let (reads, state, said) = run(&skipping, &["--allow-gap"]);
     assert!(
         said.contains("702863") && said.contains("not known to be an ancestor"),
         "{said}"
     );
     assert_eq!((reads, state), {
-        let (reads, state, _) = run(&skipping, &["--cold"]);
+        let (reads, state, _) = run(&skipping, &["--allow-gap", "--cold"]);
         (reads, state)
     });
 }
