@@ -48,7 +48,7 @@ const FORMS: [(&str, Form); 10] = [
     ("counter from the top", |n| n.to_be_bytes().to_vec()),
     ("two of them, wide", |n| {
         let counters = [n >> 10, n & 0x3FF].map(|part| u64::from(part).to_be_bytes());
-        [b"/height/to/index", &counters.as_flattened()[..]].concat()
+        [b"/height/to/index", counters.as_flattened()].concat()
     }),
     ("five of them, small", |n| {
         let counters = [0, 4, 8, 12, 16].map(|shift| (n >> shift & 15).to_be_bytes());

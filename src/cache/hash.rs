@@ -137,7 +137,7 @@ mod tests {
         |n| [b"/outpoint/", &[0x5A; 32][..], &n.to_le_bytes()].concat(),
         |n| {
             let counters = [n >> 8, n & 0xFF].map(|part| u64::from(part).to_be_bytes());
-            [b"/height/to/index", &counters.as_flattened()[..]].concat()
+            [b"/height/to/index", counters.as_flattened()].concat()
         },
         // Nothing but the last bytes of words differs.
         |n| {
