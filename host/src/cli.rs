@@ -15,7 +15,7 @@ use std::io::{ErrorKind, Write as _, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use steadfast_host::{Input, InputError, MemoryState, RedbState, State};
+use steadfast_host::{Guest, Input, InputError, MemoryState, RedbState, State};
 
 /// Reads a module's bytes.
 fn read_module(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -33,6 +33,16 @@ fn open_state(path: Option<&Path>) -> anyhow::Result<Box<dyn State>> {
         Some(path) => Box::new(RedbState::open(path)?),
         None => Box::new(MemoryState::default()),
     })
+}
+
+/// What the message of a run that failed says of its module, where that is known by its record alone.
+fn stripped(guest: &Guest) -> &'static str {
+    match guest.is_stripped() {
+        true => {
+            " (the module's custom sections were stripped, with its plan and perhaps its names)"
+        }
+        false => "",
+    }
 }
 
 /// Prints text. A reader that has seen enough, such as `head`, is no failure.

@@ -150,10 +150,11 @@ fn index(
         let block =
             run_block(runner, input, state, progress, cache.as_deref_mut()).with_context(|| {
                 format!(
-                    "{}: block {} failed, after {done} of {} blocks were written",
+                    "{}: block {} failed, after {done} of {} blocks were written{}",
                     input.name(),
                     input.height(),
-                    inputs.len()
+                    inputs.len(),
+                    super::stripped(runner.guest())
                 )
             })?;
         progress.set_message(format!("height {}", input.height()));
@@ -209,8 +210,14 @@ pub fn in_sequence(
             None => runner.start(input, &state),
         };
         let finished = finished.and_then(Finished::succeeded);
-        let finished = finished
-            .with_context(|| format!("{}: block {} failed", input.name(), input.height()))?;
+        let finished = finished.with_context(|| {
+            format!(
+                "{}: block {} failed{}",
+                input.name(),
+                input.height(),
+                super::stripped(runner.guest())
+            )
+        })?;
         look(&finished, input)?;
         kept = Some(finished);
     }

@@ -46,7 +46,13 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
     let input = Input::new(arguments.height.unwrap_or(image_height), &argument);
     let shared = image.map(|image| SharedImage::new(&image)).transpose()?;
     let mut view = runner.open_view(&input, &*state, shared.as_ref())?;
-    let bytes = view.call(&arguments.view)?;
+    let bytes = view.call(&arguments.view).with_context(|| {
+        format!(
+            "the view `{}` failed{}",
+            arguments.view,
+            super::stripped(runner.guest())
+        )
+    })?;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     println!("{hex}");
     Ok(())
