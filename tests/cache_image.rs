@@ -339,6 +339,28 @@ fn a_shared_image_is_read_without_a_write() {
     assert_eq!((info.stats.hits, info.status), (0, Status::Open));
 }
 
+/// Its header was written for another region.
+#[test]
+fn a_shared_image_that_is_written_to_tells_the_region_that_it_is_in() {
+    let spec = Spec::fresh(6_000);
+    let image = vouched(&spec, 2, Status::Shared);
+    let (mut shared, bytes) = opened(&spec, &image);
+    let capacity = |bytes: &Bytes| {
+        let info: RegionInfo = inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
+        info.capacity
+    };
+    assert_eq!(capacity(&bytes), 6_000);
+    let (mut shorter, in_shorter) = opened(&Spec::fresh(image.len() as u32), &image);
+    assert_eq!(capacity(&in_shorter), 6_000, "nothing was written");
+    for cache in [&mut shared, &mut shorter] {
+        cache.remove(b"no such key, surely");
+    }
+    assert_eq!(capacity(&bytes), 6_000);
+    assert_eq!(capacity(&in_shorter), image.len() as u32);
+    // So the next instance takes it up as what it is.
+    assert_eq!(start_of(&spec, &in_shorter.image()), Start::Walked);
+}
+
 #[test]
 fn an_image_keeps_the_tag_and_the_identity() {
     let spec = Spec {

@@ -85,6 +85,8 @@ enum Bench {
     Resident {
         /// The guest.
         guest: String,
+        /// What it was compiled to; without, it is compiled in this process.
+        compiled: Option<PathBuf>,
     },
 }
 
@@ -115,7 +117,9 @@ fn run(arguments: Arguments) -> Result<()> {
         Bench::Warm(options) => warm::measure(&options, &mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Pictures { directory } => return pictures::draw_all(&directory),
-        Bench::Resident { guest } => return startup::print_resident(&guest),
+        Bench::Resident { guest, compiled } => {
+            return startup::print_resident(&guest, compiled.as_deref());
+        }
     }
     figures.print();
     write(&figures, arguments.json.as_deref())

@@ -1,8 +1,9 @@
 //! What it costs to start with a region of 1 GiB, against writing 1 GiB of zeros.
 
-use std::env;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
+use std::{env, fs};
 
 use anyhow::{Context as _, Result, ensure};
 use wasmtime::{Engine, Linker, Module, Store};
@@ -87,6 +88,11 @@ pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
         let resident = resident(&guest)?;
         push("rss_bytes", resident.process - empty.process, "B");
         push("instance_bytes", resident.instance - empty.instance, "B");
+        push(
+            "precompiled_rss_bytes",
+            resident.precompiled - empty.precompiled,
+            "B",
+        );
     }
     Ok(())
 }
@@ -97,39 +103,58 @@ struct Resident {
     process: f64,
     /// What the instance and its `_start` added.
     instance: f64,
+    /// Of a process that has read the module compiled, as a node with a cache of compiled modules does.
+    precompiled: f64,
 }
 
-/// The medians of five processes.
+/// The medians of five processes each.
 fn resident(guest: &str) -> Result<Resident> {
-    let (mut process, mut instance) = (Vec::new(), Vec::new());
+    let compiled = tempfile::NamedTempFile::new()?;
+    let engine = steadfast_host::engine::engine(false).map_err(engine_error)?;
+    fs::write(
+        &compiled,
+        load(&engine, guest)?.serialize().map_err(engine_error)?,
+    )?;
+    let (mut process, mut instance, mut precompiled) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..5 {
-        let output = Command::new(env::current_exe()?)
-            .args(["resident", guest])
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "{guest}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let said = String::from_utf8(output.stdout)?;
-        let (before, after) = said.trim().split_once(' ').context("two numbers")?;
-        let (before, after): (f64, f64) = (before.parse()?, after.parse()?);
+        let (before, after) = resident_in_process(guest, None)?;
         process.push(after);
         instance.push(after - before);
+        precompiled.push(resident_in_process(guest, Some(compiled.path()))?.1);
     }
     Ok(Resident {
         process: median(&mut process),
         instance: median(&mut instance),
+        precompiled: median(&mut precompiled),
     })
 }
 
-/// Runs `guest` and prints this process's resident bytes before there is an instance, and after `_start`.
+/// Resident bytes of a process of its own, before there is an instance and after `_start`.
+fn resident_in_process(guest: &str, compiled: Option<&Path>) -> Result<(f64, f64)> {
+    let mut command = Command::new(env::current_exe()?);
+    let output = command.args(["resident", guest]).args(compiled).output()?;
+    ensure!(
+        output.status.success(),
+        "{guest}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let said = String::from_utf8(output.stdout)?;
+    let (before, after) = said.trim().split_once(' ').context("two numbers")?;
+    Ok((before.parse()?, after.parse()?))
+}
+
+/// Runs `guest`, or what it was compiled to, and prints this process's resident bytes before there is
+/// an instance, and after `_start`.
 ///
 /// # Errors
 /// When the guest fails, or the system does not tell.
-pub fn print_resident(guest: &str) -> Result<()> {
+pub fn print_resident(guest: &str, compiled: Option<&Path>) -> Result<()> {
     let engine = steadfast_host::engine::engine(false).map_err(engine_error)?;
-    let module = load(&engine, guest)?;
+    let module = match compiled {
+        // SAFETY: `resident` has written the file from a module of the same engine, for this process alone.
+        Some(path) => unsafe { Module::deserialize_file(&engine, path) }.map_err(engine_error)?,
+        None => load(&engine, guest)?,
+    };
     let before = process::bytes("status", "VmRSS")?;
     let (_, _, store) = run(&engine, &module, false)?;
     println!("{before} {}", process::bytes("status", "VmRSS")?);

@@ -26,7 +26,9 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use steadfast_host::file::read_within;
 use steadfast_host::text::{plain, plain_json, plain_lines};
-use steadfast_host::{Bound, Bounds, Input, InputError, Inputs, MemoryState, RedbState, State};
+use steadfast_host::{
+    Bound, Bounds, Guest, Input, InputError, Inputs, MemoryState, RedbState, State,
+};
 
 use self::limits::Limits;
 
@@ -65,6 +67,16 @@ fn check_exists(path: &Path) -> anyhow::Result<()> {
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     let line = serde_json::to_string(value)? + "\n";
     Ok(print(&plain_json(&line))?)
+}
+
+/// What the message of a run that failed says of its module, where that is known by its record alone.
+fn stripped(guest: &Guest) -> &'static str {
+    match guest.is_stripped() {
+        true => {
+            " (the module's custom sections were stripped, with its plan and perhaps its names)"
+        }
+        false => "",
+    }
 }
 
 /// Prints lines, without anything that steers a terminal. A reader that has seen enough, such as `head`, is no failure.

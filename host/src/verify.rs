@@ -32,7 +32,7 @@ pub use self::engine::{Engine, EngineError};
 pub use self::engines::engines;
 pub use self::observation::{Difference, Ended, Exhaustion, Kind, Observation};
 pub use self::report::{Outcome, Row, Verdict, VerifyReport};
-pub use self::scenario::Scenario;
+pub use self::scenario::{Scenario, Sequence};
 pub use self::subject::Subject;
 
 use std::time::Duration;
@@ -45,7 +45,7 @@ use self::matrix::Matrix;
 use crate::ceiling::MAX_CEILING;
 use crate::digest::Digest;
 use crate::guest::LoadError;
-use crate::image::RegionImage;
+use crate::image::{AsOf as _, RegionImage};
 use crate::input::Input;
 use crate::state::{MemoryState, State, StateError, state_digest};
 
@@ -150,7 +150,7 @@ pub fn verify(
         let outcome = Outcome::Skipped(reason.into());
         report.push("all", "the plan's own steps", Vec::new(), outcome);
     }
-    let known = run.known(&subject, config);
+    let known = run.known(&subject, &inputs, config);
     for (name, engine) in &mut engines {
         if let Ok(ready) = engine
             && ready.commits_memory()
@@ -167,7 +167,7 @@ pub fn verify(
         }
     }
     let matrix = Matrix::new(&subject, &engines, first, &known, config);
-    let runs = matrix.runs.len() + 1;
+    let runs = matrix.runs.len();
     let mut unfinished = 0;
     for (at, (place, scenario)) in matrix.runs.iter().enumerate() {
         let (name, engine) = &mut engines[*place];
@@ -179,9 +179,10 @@ pub fn verify(
             timeout: config.timeout,
             ..scenario.clone()
         };
-        let outcome = match unfinished < MOST_UNFINISHED {
-            true => compare(engine.as_mut(), scenario, &inputs, &run)?,
-            false => Outcome::CouldNotRun(NOT_TRIED.into()),
+        let outcome = match scenario.sequence {
+            _ if unfinished >= MOST_UNFINISHED => Outcome::CouldNotRun(NOT_TRIED.into()),
+            Sequence::Kept => compare_kept(engine.as_mut(), scenario, &inputs, &run)?,
+            _ => compare(engine.as_mut(), scenario, &inputs, &run)?,
         };
         unfinished += usize::from(matches!(outcome, Outcome::CouldNotRun(_)));
         let mut axes: Vec<Axis> = scenario.axes().collect();
@@ -190,20 +191,10 @@ pub fn verify(
         }
         report.push(name, &scenario.name(), axes, outcome);
     }
-    let scenario = Scenario {
-        timeout: config.timeout,
-        ..axis::kept(&known)
-    };
-    let (name, engine) = &mut engines[first];
-    let outcome = match (subject.forbids_kept_instances(), engine) {
-        (Some(reason), _) => Outcome::Skipped(reason.into()),
-        (None, Err(reason)) => Outcome::Skipped(reason.clone()),
-        (None, Ok(engine)) => {
-            progress(runs - 1, runs, name, &scenario.name());
-            compare_kept(engine.as_mut(), &scenario, &inputs, &run)?
-        }
-    };
-    report.push(name, &scenario.name(), scenario.axes().collect(), outcome);
+    if let Some(reason) = subject.forbids_kept_instances() {
+        let outcome = Outcome::Skipped(reason.into());
+        report.push(engines[first].0, axis::KEPT, vec![Axis::Instance], outcome);
+    }
     Ok(report)
 }
 
@@ -324,7 +315,7 @@ impl Run {
         blocks.find_map(|(at, block)| Some((at, block.ended.reason()?.to_string())))
     }
 
-    fn known(&self, subject: &Subject, config: &VerifyConfig) -> Known {
+    fn known(&self, subject: &Subject, inputs: &[Input], config: &VerifyConfig) -> Known {
         let blocks = || self.blocks.iter();
         let budget_end = blocks().filter_map(|block| block.budget_end).max();
         let need = subject.memory_needed();
@@ -336,6 +327,7 @@ impl Run {
                 .max()
                 .unwrap_or(0),
             tight_cache: tight_cache(blocks().filter_map(|block| block.image.as_ref())),
+            ascends: inputs.is_sorted_by(|one, next| one.height() < next.height()),
         }
     }
 }
@@ -361,18 +353,20 @@ fn compare(
 ) -> Result<Outcome, VerifyError> {
     let mut comparison = Comparison::new(reference);
     let mut image = None;
-    for input in inputs {
-        let seen = match engine.run(scenario, input, &comparison.state, image.as_ref()) {
-            Ok(seen) => seen,
-            Err(EngineError(reason)) => return Ok(Outcome::CouldNotRun(reason)),
-        };
-        if let (Ended::BudgetRefused(_), true) = (&seen.ended, scenario.may_refuse_budget) {
-            return Ok(Outcome::RefusedAsDefined);
+    if let Some(ended) = comparison.follow(engine, scenario, inputs, &mut image)? {
+        return Ok(ended);
+    }
+    if scenario.sequence == Sequence::GoesBack
+        && let (Some((first, again)), Some(last)) = (inputs.split_first(), inputs.last())
+        && let Some(left) = &mut image
+    {
+        if let Err(reason) = left.cut_back(last.height(), first.height()) {
+            return Ok(Outcome::Skipped(format!("a host begins cold: {reason}")));
         }
-        if let Some(different) = comparison.next(input, &seen, false)? {
-            return Ok(different);
+        comparison.go_back(1)?;
+        if let Some(ended) = comparison.follow(engine, scenario, again, &mut image)? {
+            return Ok(ended);
         }
-        image = seen.image;
     }
     comparison.finish()
 }
@@ -390,6 +384,9 @@ fn compare_kept(
     };
     let mut comparison = Comparison::new(reference);
     for (at, (input, seen)) in inputs.iter().zip(&seen).enumerate() {
+        if is_refused_as_defined(scenario, seen) {
+            return Ok(Outcome::RefusedAsDefined);
+        }
         if let (Some(reason), true) = (seen.ended.reason(), at > 0) {
             return Ok(Outcome::StopsWhenKept(reason.into()));
         }
@@ -398,6 +395,11 @@ fn compare_kept(
         }
     }
     comparison.finish()
+}
+
+/// Whether the heap's budget was refused where the scenario may refuse it.
+fn is_refused_as_defined(scenario: &Scenario, seen: &Observation) -> bool {
+    scenario.may_refuse_budget && matches!(seen.ended, Ended::BudgetRefused(_))
 }
 
 /// A run on its way through the blocks, beside the reference.
@@ -419,6 +421,40 @@ impl<'a> Comparison<'a> {
             reordered: None,
             capacity_bytes: None,
         }
+    }
+
+    /// Runs the next blocks, the first of them with the cache in `image`, as far as they are the same.
+    /// Answers what ended the run before.
+    fn follow(
+        &mut self,
+        engine: &mut dyn Engine,
+        scenario: &Scenario,
+        inputs: &[Input],
+        image: &mut Option<RegionImage>,
+    ) -> Result<Option<Outcome>, StateError> {
+        for input in inputs {
+            let seen = match engine.run(scenario, input, &self.state, image.as_ref()) {
+                Ok(seen) => seen,
+                Err(EngineError(reason)) => return Ok(Some(Outcome::CouldNotRun(reason))),
+            };
+            if is_refused_as_defined(scenario, &seen) {
+                return Ok(Some(Outcome::RefusedAsDefined));
+            }
+            if let Some(different) = self.next(input, &seen, false)? {
+                return Ok(Some(different));
+            }
+            *image = seen.image;
+        }
+        Ok(None)
+    }
+
+    /// Goes back to the state after so many blocks.
+    fn go_back(&mut self, blocks: usize) -> Result<(), StateError> {
+        (self.at, self.state) = (blocks, MemoryState::default());
+        for block in &self.reference.blocks[..blocks] {
+            self.state.apply(&block.writes)?;
+        }
+        Ok(())
     }
 
     /// Takes what was seen of the next block, and answers how it differs, unless the state is the

@@ -22,7 +22,7 @@ pub(crate) struct Doubt {
     /// ...and the arena up to here.
     pub arena: u32,
     /// From here on nobody else can have written.
-    end: u32,
+    pub end: u32,
     /// Is told what is left of the region's bytes when somebody's were found.
     pub tell: fn(u32),
 }

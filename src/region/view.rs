@@ -434,6 +434,63 @@ mod tests {
         assert_eq!(region.bucket(buckets).overflowed, 0);
     }
 
+    /// Adds buckets while there are more; each stands where has been looked. Answers where the last one ends.
+    fn last_bucket_end(region: &mut RegionView) -> u32 {
+        while region.has_next_bucket() {
+            region.header_mut().buckets += 1;
+            let end = HEADER_BYTES + region.header().buckets * BUCKET_BYTES;
+            assert!(end <= region.doubt.index, "{end}");
+        }
+        HEADER_BYTES + region.header().buckets * BUCKET_BYTES
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "too long")]
+    fn a_bucket_is_added_only_where_nobody_uses_its_place() {
+        let page = REGION_ALIGN as u32;
+        let doubtful = || {
+            let mut region = RegionView::bare(512 * page);
+            let index = region.geometry().arena_start;
+            assert!(index > 8 * page, "the index has some pages: {index}");
+            let first =
+                (HEADER_BYTES + region.header().buckets * BUCKET_BYTES).next_multiple_of(page);
+            (region.doubt.index, region.doubt.end) = (first, index.next_multiple_of(8));
+            (region, index, first)
+        };
+        let (mut region, index, first) = doubtful();
+        let all = last_bucket_end(&mut region);
+        assert!(all <= index && index - all < BUCKET_BYTES);
+        // A look goes two pages further. The first and the last byte of a bucket, of a page, of a look.
+        for used in [
+            first,
+            first + BUCKET_BYTES - 1,
+            first + page - 1,
+            first + 2 * page,
+            first + 4 * page - 1,
+        ] {
+            let (mut region, ..) = doubtful();
+            // SAFETY: the byte lies in the index.
+            unsafe { region.at(used).write(1) };
+            let end = last_bucket_end(&mut region);
+            assert_eq!(
+                end,
+                first + (used - first) / (2 * page) * 2 * page,
+                "{used}"
+            );
+            assert!(!region.has_next_bucket());
+        }
+    }
+
+    #[test]
+    fn an_index_may_exceed_4_mib() {
+        let mut region = RegionView::bare(CAPACITY);
+        region.buckets = 70_000;
+        region.header_mut().buckets = 69_999;
+        assert!(region.has_next_bucket());
+        region.header_mut().buckets = 70_000;
+        assert!(!region.has_next_bucket());
+    }
+
     #[test]
     fn a_header_or_an_entry_lies_in_the_arena_or_is_none() {
         let mut region = RegionView::bare(CAPACITY);

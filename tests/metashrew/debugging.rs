@@ -86,6 +86,28 @@ fn the_configuration_tells_which_prefixes_count() {
     set_prefix_analysis_config(PrefixAnalysisConfig::default());
 }
 
+#[test]
+fn prefixes_stand_in_the_order_of_their_lookups() {
+    enable_lru_debug_mode();
+    // Neither hits nor misses alone tell the order.
+    let asked = [
+        ("/balances/", 9, 9),
+        ("/outpoints/", 7, 0),
+        ("/scripts/", 6, 4),
+        ("/holders/", 5, 2),
+    ];
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
+        clear_prefix_hit_stats();
+        for at in order {
+            let (prefix, keys, hits) = asked[at];
+            look_up(prefix, keys, hits);
+        }
+        let told = get_lru_debug_stats().prefix_stats;
+        let told: Vec<&str> = told.iter().map(|one| &*one.prefix_readable).collect();
+        assert_eq!(told, asked.map(|(prefix, ..)| prefix));
+    }
+}
+
 /// A prefix that tells little more than a longer one is left out.
 #[test]
 fn the_more_specific_prefix_is_told() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::bytes;
 use steadfast::metashrew::lru_cache::*;
 use steadfast::metashrew::{self, host::stand_in};
+use steadfast::{Bytes, Plan};
 
 const MIB: usize = 1 << 20;
 
@@ -24,6 +25,25 @@ fn the_actual_limit_is_what_was_detected() {
     assert_eq!(limit, detect_available_memory());
     assert_eq!(get_min_lru_cache_memory_limit(), 64 * MIB);
     assert_eq!(is_cache_below_recommended_minimum(), limit < 64 * MIB);
+}
+
+#[test]
+fn the_recommended_minimum_is_not_below_itself() {
+    const PAGE: usize = 64 << 10;
+    for (bytes, is_below) in [(64 * MIB, false), (64 * MIB - PAGE, true)] {
+        stand_in::instance(|| {
+            let max = Bytes::new(bytes as u64);
+            steadfast::reserve_with(&Plan::DEFAULT.with_region_max(max));
+            assert_eq!(detect_available_memory(), bytes);
+            assert_eq!(is_cache_below_recommended_minimum(), is_below);
+        });
+        let log = stand_in::with(|host| std::mem::take(&mut host.log).concat());
+        assert_eq!(
+            log.contains("below its recommended minimum"),
+            is_below,
+            "{log}"
+        );
+    }
 }
 
 #[test]

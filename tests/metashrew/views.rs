@@ -23,6 +23,11 @@ struct Indexed {
 
 impl Indexed {
     fn new() -> Indexed {
+        Indexed::sealed(Status::Shared)
+    }
+
+    /// With an image that the host vouches for in this way.
+    fn sealed(status: Status) -> Indexed {
         let mut states = BTreeMap::from([(9, Store::new())]);
         stand_in::instance(|| {
             for height in 10..=TIP {
@@ -35,7 +40,7 @@ impl Indexed {
             }
         });
         let mut image = stand_in::with(|host| host.offers.pop()).expect("a block offers one");
-        seal(&mut image, Status::Shared).expect("an image has a header");
+        seal(&mut image, status).expect("an image has a header");
         Indexed { states, image }
     }
 
@@ -100,6 +105,22 @@ const VIEWS: [Telling; 6] = [
         set_view_for_height(height);
     }),
 ];
+
+/// What it stores holds at its own height, and the pool is as of another.
+#[test]
+fn a_view_of_an_earlier_height_stores_nothing_among_the_tips_entries_and_drops_none() {
+    let indexed = Indexed::sealed(Status::Sealed);
+    indexed.serve(10);
+    stand_in::instance(|| {
+        input();
+        set_view_for_height(10);
+        let items = lru_cache_stats().items;
+        assert_eq!(items, 4);
+        set_lru_cache(bytes("own"), bytes("value"));
+        assert_eq!(get_lru_cache(&bytes("own")), None);
+        assert_eq!(lru_cache_stats().items, items);
+    });
+}
 
 #[test]
 fn a_view_sees_what_holds_at_its_height_and_no_more() {

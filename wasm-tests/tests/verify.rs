@@ -4,7 +4,7 @@ use steadfast_host::Input;
 use steadfast_host::verify::{
     Extent, Kind, Outcome, Row, Verdict, VerifyConfig, VerifyReport, verify,
 };
-use wasm_tests::indexer;
+use wasm_tests::{TARGETS, indexer, path};
 
 fn quick(name: &str) -> VerifyReport {
     quick_of(&indexer(name))
@@ -46,6 +46,7 @@ fn the_indexers_are_deterministic() {
             "too small for all",
             "one instance",
             "stack of 256 KiB",
+            "back to the first block",
         ] {
             let told = |row: &Row| row.scenario.contains(scenario);
             assert!(report.rows.iter().any(told), "{scenario}\n{report}");
@@ -55,6 +56,29 @@ fn the_indexers_are_deterministic() {
             matches!(outcome, Outcome::RefusedAsDefined)
         });
         assert_eq!(refused, 1, "{name}\n{report}");
+    }
+}
+
+/// A module that tells its cache the heights goes on with what is left of it; one that does not begins cold.
+#[test]
+fn the_chain_goes_back_where_the_cache_keeps_heights() {
+    for (name, keeps_heights) in [("metashrew-block", true), ("stale-insert", false)] {
+        let module = std::fs::read(path(TARGETS[0], name)).unwrap();
+        let config = VerifyConfig {
+            extent: Extent::Quick,
+            ceiling: 192 << 20,
+            ..VerifyConfig::default()
+        };
+        let blocks = [1, 2, 3].map(|height| Input::new(height, &[7]));
+        let report = verify(&module, &blocks, &config, |_, _, _, _| ()).unwrap();
+        assert_eq!(report.verdict(), Verdict::Deterministic, "{name}\n{report}");
+        let went_back = |row: &&Row| row.scenario.contains("back to the first block");
+        let row = report.rows.iter().find(went_back);
+        let outcome = &row.unwrap_or_else(|| panic!("{name}\n{report}")).outcome;
+        match keeps_heights {
+            true => assert!(matches!(outcome, Outcome::Same { .. }), "{name}\n{report}"),
+            false => assert!(matches!(outcome, Outcome::Skipped(_)), "{name}\n{report}"),
+        }
     }
 }
 

@@ -39,9 +39,10 @@ impl Indexing<'_> {
                 let done = report.blocks;
                 let block = self.block(&input, position, state).with_context(|| {
                     format!(
-                        "{}: block {} failed, after {done} blocks were written",
+                        "{}: block {} failed, after {done} blocks were written{}",
                         input.name(),
-                        input.height()
+                        input.height(),
+                        super::stripped(self.runner.guest())
                     )
                 })?;
                 report.add(block);

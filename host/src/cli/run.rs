@@ -182,8 +182,14 @@ pub fn in_sequence(
             None => runner.start(input, &state),
         };
         let finished = finished.and_then(Finished::succeeded);
-        let finished = finished
-            .with_context(|| format!("{}: block {} failed", input.name(), input.height()))?;
+        let finished = finished.with_context(|| {
+            format!(
+                "{}: block {} failed{}",
+                input.name(),
+                input.height(),
+                super::stripped(runner.guest())
+            )
+        })?;
         look(&finished, input)?;
         kept = Some(finished);
     }

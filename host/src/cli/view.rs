@@ -50,7 +50,13 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
     let input = Input::new(height.unwrap_or(0), &argument);
     let shared = image.map(|image| SharedImage::new(&image)).transpose()?;
     let mut view = runner.open_view(&input, &*state, shared.as_ref())?;
-    let bytes = view.call(&arguments.view)?;
+    let bytes = view.call(&arguments.view).with_context(|| {
+        format!(
+            "the view `{}` failed{}",
+            arguments.view,
+            super::stripped(runner.guest())
+        )
+    })?;
     if height.is_none() {
         super::warn("no height is known: the view was asked at height 0; give --height");
     }

@@ -71,6 +71,9 @@ impl Axis {
                 "a static or a thread-local that outlives the block: an instance may be used for more than one"
             }
             Axis::Stack => "recursion",
+            Axis::Reorganisation => {
+                "the height that the cache is told before each entry: entries of blocks that were taken back must go"
+            }
         }
     }
 }

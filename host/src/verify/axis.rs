@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use steadfast::{Plan, Policy};
 
 use super::Extent;
-use super::scenario::Scenario;
+use super::scenario::{Scenario, Sequence};
 use super::subject::Subject;
 use crate::ceiling::PAGE_BYTES;
 
@@ -37,6 +37,8 @@ pub enum Axis {
     Instance,
     /// How much stack the module's calls have.
     Stack,
+    /// Whether the chain goes back, and some blocks come again.
+    Reorganisation,
 }
 
 /// What is known of a module before the matrix is made.
@@ -49,6 +51,8 @@ pub(super) struct Known {
     pub grows: u64,
     /// A limit on the cache under which it holds what one block leaves, and not all.
     pub tight_cache: Option<u32>,
+    /// Whether the heights of the blocks ascend.
+    pub ascends: bool,
 }
 
 /// The values of one axis. The first is the reference's.
@@ -77,6 +81,11 @@ impl Values {
     fn push(&mut self, name: impl Into<String>, set: impl Fn(&mut Scenario) + 'static) {
         let (name, set) = (name.into(), Box::new(set));
         self.values.push(Value { name, set });
+    }
+
+    /// Which axis it is.
+    pub fn axis(&self) -> Axis {
+        self.axis
     }
 
     /// How many there are.
@@ -109,43 +118,58 @@ pub(super) fn crossed(subject: &Subject, known: &Known, extent: Extent) -> Vec<V
     axes
 }
 
-/// Scenarios that are crossed with nothing: each ends a run early, or is no choice of an engine's.
-pub(super) fn refusals(subject: &Subject, known: &Known, extent: Extent) -> Vec<Scenario> {
+/// The axes that are crossed with the others by [`Extent::Full`] alone: each ends a run early, takes a
+/// run of its own kind, or is no choice of most engines'.
+pub(super) fn apart(subject: &Subject, known: &Known, extent: Extent) -> Vec<Values> {
+    vec![
+        refusals(subject, known, extent),
+        stacks(),
+        instances(subject),
+        reorganisations(subject, known),
+    ]
+}
+
+fn refusals(subject: &Subject, known: &Known, extent: Extent) -> Values {
     let most = match extent {
         Extent::Quick => 3,
         Extent::Pairs | Extent::Full => 64,
     };
-    let refused = 1..=known.grows.min(most);
-    let refused = refused.map(|n| Scenario {
-        refuse_grow: Some(n),
-        may_refuse_budget: subject.has_record(),
-        ..Scenario::reference().depart(Axis::Refusal, format!("memory.grow {n} refused"))
-    });
-    let bound = |scenario: Scenario| Scenario {
-        ceiling: known.ceiling,
-        ..scenario
-    };
-    refused.map(bound).collect()
+    let may_refuse_budget = subject.has_record();
+    let mut refusals = Values::new(Axis::Refusal);
+    for n in 1..=known.grows.min(most) {
+        refusals.push(format!("memory.grow {n} refused"), move |scenario| {
+            (scenario.refuse_grow, scenario.may_refuse_budget) = (Some(n), may_refuse_budget);
+        });
+    }
+    refusals
 }
 
-/// The scenario with less stack than wasmtime gives by itself.
-pub(super) fn small_stack(known: &Known) -> Scenario {
-    Scenario {
-        ceiling: known.ceiling,
-        stack: Some(SMALL_STACK_BYTES),
-        ..Scenario::reference().depart(
-            Axis::Stack,
-            format!("stack of {} KiB", SMALL_STACK_BYTES >> 10),
-        )
-    }
+fn stacks() -> Values {
+    let mut stacks = Values::new(Axis::Stack);
+    let name = format!("stack of {} KiB", SMALL_STACK_BYTES >> 10);
+    stacks.push(name, |scenario| scenario.stack = Some(SMALL_STACK_BYTES));
+    stacks
 }
 
-/// The scenario in which one instance indexes all blocks.
-pub(super) fn kept(known: &Known) -> Scenario {
-    Scenario {
-        ceiling: known.ceiling,
-        ..Scenario::reference().depart(Axis::Instance, "one instance for all blocks")
+/// The name of the row in which one instance indexes all blocks.
+pub(super) const KEPT: &str = "one instance for all blocks";
+
+fn instances(subject: &Subject) -> Values {
+    let mut instances = Values::new(Axis::Instance);
+    if subject.forbids_kept_instances().is_none() {
+        instances.push(KEPT, |scenario| scenario.sequence = Sequence::Kept);
     }
+    instances
+}
+
+fn reorganisations(subject: &Subject, known: &Known) -> Values {
+    let mut reorganisations = Values::new(Axis::Reorganisation);
+    if subject.has_record() && known.ascends {
+        reorganisations.push("warm, back to the first block", |scenario| {
+            (scenario.sequence, scenario.warm) = (Sequence::GoesBack, true);
+        });
+    }
+    reorganisations
 }
 
 /// Ceilings under which the module has what it cannot do without.

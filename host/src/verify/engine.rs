@@ -55,6 +55,11 @@ pub trait Engine {
         false
     }
 
+    /// Whether it can use an instance for more than one block.
+    fn keeps_instances(&self) -> bool {
+        false
+    }
+
     /// Whether it can be told how much stack a module's calls have.
     fn sets_stack(&self) -> bool {
         false

@@ -1,9 +1,9 @@
 //! Which scenario is run on which engine.
 
-use super::axis::{self, Known};
-use super::combinations::{pairwise, product};
-use super::engine::Ready;
-use super::scenario::Scenario;
+use super::axis::{self, Axis, Known, Values};
+use super::combinations::{Combination, pairwise, product};
+use super::engine::{Engine, Ready};
+use super::scenario::{Scenario, Sequence};
 use super::subject::Subject;
 use super::{Extent, VerifyConfig, committed};
 
@@ -26,41 +26,25 @@ impl Matrix {
         let ready = |place: &usize| engines[*place].1.is_ok();
         let others = (0..engines.len()).filter(|place| *place != first);
         let places: Vec<usize> = [first].into_iter().chain(others.filter(ready)).collect();
-        let axes = axis::crossed(subject, known, config.extent);
-        let values = axes.iter().map(axis::Values::len);
-        let sizes: Vec<usize> = [places.len()].into_iter().chain(values).collect();
-        let combinations = match config.extent {
-            Extent::Quick | Extent::Pairs => pairwise(&sizes),
-            Extent::Full => product(&sizes),
-        };
-        let mut matrix = Matrix { runs: Vec::new() };
+        let mut axes = axis::crossed(subject, known, config.extent);
+        let crossed = axes.len();
+        axes.extend(axis::apart(subject, known, config.extent));
         let start = Scenario {
             ceiling: known.ceiling,
             ..Scenario::reference()
         };
-        for combination in combinations {
+        let mut matrix = Matrix { runs: Vec::new() };
+        for combination in combinations(places.len(), &axes, crossed, config.extent) {
+            let place = places[combination[0]];
             let values = axes.iter().zip(&combination[1..]);
             let scenario = values.fold(start.clone(), |scenario, (values, &number)| {
-                values.apply(&scenario, number)
-            });
-            matrix.push(engines, places[combination[0]], scenario, config);
-        }
-        let refusals = axis::refusals(subject, known, config.extent);
-        for &place in &places {
-            if place == first || config.extent == Extent::Full {
-                for scenario in &refusals {
-                    matrix.push(engines, place, scenario.clone(), config);
+                let departed = values.apply(&scenario, number);
+                match &engines[place].1 {
+                    Ok(engine) if can_run(engine.as_ref(), &departed) => departed,
+                    _ => scenario,
                 }
-            }
-        }
-        for &place in &places {
-            if engines[place]
-                .1
-                .as_ref()
-                .is_ok_and(|engine| engine.sets_stack())
-            {
-                matrix.push(engines, place, axis::small_stack(known), config);
-            }
+            });
+            matrix.push(engines, place, scenario, config);
         }
         matrix
             .runs
@@ -86,4 +70,44 @@ impl Matrix {
             self.runs.push((place, scenario));
         }
     }
+}
+
+/// The combinations of so many engines and of the values of all axes; the first `crossed` axes always
+/// meet each other and the engines.
+fn combinations(
+    engines: usize,
+    axes: &[Values],
+    crossed: usize,
+    extent: Extent,
+) -> Vec<Combination> {
+    let lens = axes.iter().map(Values::len);
+    let sizes: Vec<usize> = [engines].into_iter().chain(lens).collect();
+    let (always, apart) = sizes.split_at(1 + crossed);
+    let rows = match extent {
+        Extent::Quick | Extent::Pairs => pairwise(always),
+        Extent::Full => product(always),
+    };
+    let filled = |row: Combination| [row, vec![0; apart.len()]].concat();
+    let mut rows: Vec<Combination> = rows.into_iter().map(filled).collect();
+    if extent == Extent::Full {
+        rows.extend(pairwise(&sizes));
+        return rows;
+    }
+    for (axis, values) in axes.iter().enumerate().skip(crossed) {
+        let engines = match values.axis() {
+            Axis::Stack => engines,
+            _ => 1,
+        };
+        for (engine, value) in (0..engines).flat_map(|at| (1..values.len()).map(move |v| (at, v))) {
+            let mut row = vec![0; sizes.len()];
+            (row[0], row[1 + axis]) = (engine, value);
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn can_run(engine: &dyn Engine, scenario: &Scenario) -> bool {
+    let keeps = engine.keeps_instances() || scenario.sequence != Sequence::Kept;
+    keeps && (engine.sets_stack() || scenario.stack.is_none())
 }

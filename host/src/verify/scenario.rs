@@ -12,6 +12,18 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 /// The variable that no module reads.
 pub(super) const UNREAD_VARIABLE: &str = "STEADFAST_VERIFY_UNREAD";
 
+/// In which instances the blocks are indexed, and in which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sequence {
+    /// Each in a fresh instance, one after the other.
+    #[default]
+    Fresh,
+    /// All in one instance.
+    Kept,
+    /// As [`Fresh`](Self::Fresh); then the chain goes back to the first, and the others follow again.
+    GoesBack,
+}
+
 /// What a host does to the instances of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -29,6 +41,8 @@ pub struct Scenario {
     pub environment_bytes: usize,
     /// Each block but the first begins with the cache that the one before left.
     pub warm: bool,
+    /// In which instances the blocks are indexed, and in which order.
+    pub sequence: Sequence,
     /// Bytes of native stack for the module's calls, where the engine can be told; `None` is the
     /// engine's own limit.
     pub stack: Option<usize>,
@@ -52,6 +66,7 @@ impl Scenario {
             forget: None,
             environment_bytes: 0,
             warm: false,
+            sequence: Sequence::Fresh,
             stack: None,
             timeout: TIMEOUT,
             may_refuse_budget: false,

@@ -115,6 +115,10 @@ impl Engine for Wasmtime {
         Ok(seen)
     }
 
+    fn keeps_instances(&self) -> bool {
+        true
+    }
+
     fn sets_stack(&self) -> bool {
         true
     }

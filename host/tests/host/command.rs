@@ -485,6 +485,27 @@ fn a_module_whose_sections_were_stripped_is_told_by_its_record() {
     }
 }
 
+#[test]
+fn a_run_that_fails_tells_that_the_module_was_stripped() {
+    let desk = Desk::new();
+    let fields = [(offset_of!(Record, heap_len), 65536)];
+    let memory = r#"(memory (export "memory") 1)"#;
+    let items = record_items(&fields);
+    let compiler = format!(r#"{items} (@custom "producers" "\00")"#);
+    for (name, items) in [("stripped", &items), ("with its sections", &compiler)] {
+        desk.write(name, &module_that_writes(memory, items, "(unreachable)"));
+        let output = desk.run(name, "block", &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            said.contains("failed") && said.contains("unreachable"),
+            "{said}"
+        );
+        let told = said.contains("custom sections were stripped");
+        assert_eq!(told, name == "stripped", "{said}");
+        one_line_with(&output, &["block 702861 failed"]);
+    }
+}
+
 /// What stands in a directory: names and bytes, or where a link leads. Of a database, that it is one: its bytes change when it
 /// is opened.
 fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

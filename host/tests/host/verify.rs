@@ -293,6 +293,47 @@ fn a_static_that_counts_blocks_is_found_by_one_instance_for_all() {
     );
 }
 
+/// Each alone changes nothing: an instance that is kept, and the first growth refused.
+#[test]
+fn a_refusal_that_tells_only_in_an_instance_that_is_kept_is_found_by_all_combinations() {
+    let module = storing(
+        "(global $blocks (mut i32) (i32.const 0)) (global $refused (mut i32) (i32.const 0))",
+        r#"
+        (if (global.get $blocks)
+            (then (global.set $value (global.get $refused)))
+            (else (global.set $refused
+                (i32.eq (memory.grow (i32.const 1)) (i32.const -1)))))
+        (global.set $blocks (i32.const 1))"#,
+    );
+    let report = quick(&module);
+    assert_eq!(report.verdict(), Verdict::Deterministic, "{report}");
+    // Under a low ceiling few others are left to cross.
+    let full = VerifyConfig {
+        extent: Extent::Full,
+        ceiling: 64 << 20,
+    };
+    let report = verify(&module, &[any_input()], &full, |_, _, _, _| ()).unwrap();
+    assert_eq!(report.verdict(), Verdict::Different, "{report}");
+    for row in &report.rows {
+        let both = ["memory.grow 1 refused", "one instance"];
+        let has_both = both.iter().all(|words| row.scenario.contains(words));
+        let differs = matches!(row.outcome, Outcome::Different { .. });
+        assert!(has_both || !differs, "{report}");
+    }
+    // The stack and the engines that keep no instances are crossed too.
+    let together = |words: [&str; 2]| {
+        let mut rows = report.rows.iter();
+        rows.any(|row| words.iter().all(|words| row.scenario.contains(words)))
+    };
+    assert!(
+        together(["stack of 256 KiB", "memory.grow 1 refused"]),
+        "{report}"
+    );
+    assert!(together(["stack of 256 KiB", "grown to"]), "{report}");
+    let other = |row: &Row| row.engine.contains("Pulley") && row.scenario.contains("refused");
+    assert!(report.rows.iter().any(other), "{report}");
+}
+
 /// A function that calls itself as often as its argument says.
 const RECURSION: &str = r#"
     (func $nest (param $depth i32) (result i32)

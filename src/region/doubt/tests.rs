@@ -151,6 +151,15 @@ fn an_index_that_cannot_grow_serves_with_what_it_has() {
 }
 
 #[test]
+fn a_region_whose_first_page_is_somebodys_has_no_bytes() {
+    let mut memory = Memory::new(MIB, &[100]);
+    let region = memory.region(|left| assert_eq!(left, 0));
+    let region = region.format([0; 16]).expect_err("no cache has a place");
+    assert_eq!(region.capacity(), 0);
+    memory.check("the header");
+}
+
+#[test]
 fn an_image_in_the_region_is_the_regions() {
     let mut memory = Memory::new(MIB, &[]);
     let image = {
