@@ -31,8 +31,8 @@ mod validate;
 pub(crate) use bytes::equal;
 pub use error::InsertError;
 pub use fault::CacheFault;
-#[cfg(feature = "metashrew")]
-pub(crate) use hash::hash;
+#[doc(hidden)]
+pub use hash::hash;
 pub use invalidate::Invalidated;
 pub use iter::{Entries, Iter};
 pub use open::{open_cache, open_cache_with};

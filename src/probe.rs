@@ -112,7 +112,7 @@ pub enum Refusal {
     /// The host refused the growth.
     #[error(
         "the host refused the heap's budget: memory has {have} pages of 64 KiB, the plan needs {need}; \
-         raise the host's memory limit (and the module's own --max-memory, if it has one), \
+         raise the host's memory limit or, where the module itself declares a lower maximum (--max-memory), that; \
          or lower STEADFAST_REGION_BASE and rebuild"
     )]
     Budget {

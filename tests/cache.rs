@@ -7,7 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, InsertError};
 use steadfast::region::MAX_KEY_BYTES;
-use steadfast_ops::cache::{Checks, Grants, Script, Spec, Summary, noise, region, run};
+use steadfast_testkit::cache::{Checks, Grants, Script, Spec, Summary, noise, region, run};
 
 /// Miri takes its time: there, everything is shorter.
 const SCALE: u64 = if cfg!(miri) { 1 } else { 8 };

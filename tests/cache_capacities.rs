@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use steadfast::cache::Cache;
 use steadfast::region::{Geometry, HEADER_BYTES, block_bytes};
-use steadfast_ops::cache::{Checks, Script, Spec, noise, region, run};
+use steadfast_testkit::cache::{Checks, Script, Spec, noise, region, run};
 
 /// The largest capacity that is tried.
 const MOST: u32 = 4 << 20;

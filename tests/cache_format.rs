@@ -3,9 +3,9 @@
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use steadfast::cache::{Cache, Pool, Scope};
+use steadfast::cache::{Cache, Pool, Scope, hash};
 use steadfast::region::{FormatError, HEADER_BYTES, RegionInfo, block_bytes, inspect};
-use steadfast_ops::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
+use steadfast_testkit::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
 
 #[test]
 fn a_host_reads_the_header_without_calling_the_guest() {
@@ -62,7 +62,7 @@ fn what_is_no_header_is_refused() {
         bytes[at] ^= value;
         inspect(&bytes)
     };
-    assert_eq!(with(8, 3), Err(FormatError::Version { found: 2 }));
+    assert_eq!(with(8, 3), Err(FormatError::Version { found: 1 }));
     // The header's size, and the geometry behind magic, version, size, fingerprint, hash and capacity.
     for at in (12..16).chain(44..60) {
         assert!(with(at, 0x80).is_err(), "byte {at}");
@@ -180,4 +180,22 @@ fn a_full_pair_of_buckets_gives_up_its_oldest() {
     }
     assert!(cache.stats().displaced > if cfg!(miri) { 20 } else { 400 });
     assert_eq!(block_bytes(2, 0), Some(22));
+}
+
+#[test]
+fn the_hash_is_what_the_specification_says() {
+    let specified = include_str!("../docs/formats.md");
+    let vectors = specified.lines().filter_map(|line| {
+        let (len, hash) = line
+            .strip_prefix("| ")?
+            .strip_suffix("` |")?
+            .split_once(" | `")?;
+        Some((len.parse().ok()?, u64::from_str_radix(hash, 16).ok()?))
+    });
+    let vectors: Vec<(usize, u64)> = vectors.collect();
+    assert!(vectors.len() > 10);
+    for (len, expected) in vectors {
+        let key: Vec<u8> = (0..len).map(|at| at as u8).collect();
+        assert_eq!(hash(&key), expected, "{len} bytes");
+    }
 }

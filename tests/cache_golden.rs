@@ -6,10 +6,12 @@ use std::path::Path;
 use std::{env, fs};
 
 use steadfast::cache::{Cache, Scope};
-use steadfast::region::FORMAT_VERSION;
-use steadfast_ops::cache::{Spec, region_with_bytes};
+use steadfast::region::{Cold, FORMAT_VERSION, FormatError, Start, inspect};
+use steadfast_testkit::cache::{Spec, region_holding, region_with_bytes};
 
-const GOLDEN: &[u8] = include_bytes!("golden/region-1.bin");
+const GOLDEN: &[u8] = include_bytes!("golden/region-2.bin");
+/// As the version before wrote it.
+const OUTDATED: &[u8] = include_bytes!("golden/region-1.bin");
 const CAPACITY: u32 = 12 << 10;
 
 /// Entries of all pools and sizes, some used again, replaced and dropped, more than fit.
@@ -43,4 +45,14 @@ fn the_format_is_what_it_was() {
     }
     let differs = GOLDEN.iter().zip(&image).position(|(a, b)| a != b);
     assert_eq!((GOLDEN.len(), differs), (image.len(), None));
+}
+
+#[test]
+fn an_image_of_the_version_before_is_refused_with_its_reason() {
+    assert_eq!(
+        inspect(OUTDATED).unwrap_err(),
+        FormatError::Version { found: 1 }
+    );
+    let (region, _) = region_holding(&Spec::fresh(CAPACITY), OUTDATED);
+    assert_eq!(Cache::open(region).start(), Start::Cold(Cold::Version));
 }

@@ -1,7 +1,7 @@
 //! Damaged images: every bit, every length, and many changes by chance and by the format's grammar.
 
 use steadfast::region::Status;
-use steadfast_ops::cache::{Cover, Damage, Fate, Fates, Victim, soak};
+use steadfast_testkit::cache::{Cover, Damage, Fate, Fates, Victim, soak};
 
 const SMALL: u32 = 3_600;
 /// Under Miri, every so many places are tried.

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::Cache;
 use steadfast::region::{HEADER_BYTES, RegionInfo, inspect};
-use steadfast_ops::cache::{Bytes, Spec, region_with_bytes};
+use steadfast_testkit::cache::{Bytes, Spec, region_with_bytes};
 
 /// A region whose index begins with half of its buckets or fewer: entries are expected to be small.
 fn open(spec: Spec) -> (Cache, Bytes) {
@@ -65,18 +65,25 @@ fn every_entry_is_found_while_the_index_grows_to_its_full_size() {
     }
 }
 
-/// With entries of 120 bytes where the plan expects 137, the index is fuller than planned, and still few have to go for want
-/// of a slot.
+/// With entries of 120 bytes where the plan expects 137, the index is fuller than planned, and still few
+/// have to go for want of a slot. For one form of keys it is 300 to 450, whatever the hash.
 #[test]
 #[cfg_attr(miri, ignore = "too long")]
 fn smaller_entries_than_expected_find_a_place() {
-    let (region, _) = region_with_bytes(&Spec::fresh(16 << 20));
-    let mut cache = Cache::new(region);
-    for number in 0..400_000u32 {
-        cache.insert(&number.to_le_bytes(), &[0; 116]).unwrap();
+    let (mut displaced, mut inserts) = (0, 0);
+    for key_len in (4..32).step_by(3) {
+        let (region, _) = region_with_bytes(&Spec::fresh(16 << 20));
+        let mut cache = Cache::new(region);
+        for number in 0..400_000u32 {
+            let mut key = number.to_le_bytes().to_vec();
+            key.resize(key_len, 0);
+            cache.insert(&key, &[0; 120][key_len..]).unwrap();
+        }
+        cache.validate().unwrap();
+        let stats = cache.stats();
+        displaced += stats.displaced;
+        inserts += stats.inserts;
     }
-    cache.validate().unwrap();
-    let stats = cache.stats();
-    println!("{} displaced of {}", stats.displaced, stats.inserts);
-    assert!(stats.displaced * 1_000 <= stats.inserts);
+    println!("{displaced} displaced of {inserts}");
+    assert!(displaced * 1_000 <= inserts);
 }

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, InsertError, Pool, Scope};
 use steadfast::region::{HEADER_BYTES, block_bytes, inspect};
-use steadfast_ops::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
+use steadfast_testkit::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
 
 const SCOPES: [Scope; 4] = [Scope::Main, Scope::View(1), Scope::View(2), Scope::Api];
 

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, InsertError, Lookup, Pool, Scope};
 use steadfast::region::{Start, Status, seal};
-use steadfast_ops::cache::{
+use steadfast_testkit::cache::{
     Checks, Grants, Script, Spec, Told, noise, open_once, region, region_with_bytes, run_told,
 };
 

@@ -6,7 +6,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, CacheFault, Pool, Scope};
-use steadfast_ops::cache::{Bytes, Spec, region_with_bytes};
+use steadfast_testkit::cache::{Bytes, Spec, region_with_bytes};
 
 const CAPACITY: u32 = 6_000;
 

@@ -7,7 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::Cache;
 use steadfast::region::block_bytes;
-use steadfast_ops::cache::{Spec, region};
+use steadfast_testkit::cache::{Spec, region};
 
 /// Keys have four bytes, values so many; then blocks leave no slack.
 const VALUE_BYTES: usize = 80;

@@ -1,4 +1,4 @@
-//! Links between documents lead somewhere, and the files that the architecture names exist.
+//! Links between documents lead somewhere; files and messages that pages name exist.
 #![cfg(not(target_family = "wasm"))]
 
 use std::fs;
@@ -7,6 +7,20 @@ use std::path::{Path, PathBuf};
 /// Where documents are: directories, not those below them.
 const FOLDERS: [&str; 5] = ["", "docs", "docs/decisions", "examples", "host"];
 const ARCHITECTURE: &str = "docs/architecture.md";
+const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
+/// Whose messages that page explains.
+const SOURCES: [&str; 4] = [
+    "src",
+    "host/src",
+    "build.rs",
+    "examples/indexer/src/metashrew.rs",
+];
+/// What the compiler and the linker say.
+const FOREIGN: [&str; 3] = [
+    "cannot define multiple global allocators",
+    "duplicate symbol: malloc",
+    "Linking globals named 'malloc': symbol multiply defined!",
+];
 /// What the paths in the architecture begin at.
 const BASES: [&str; 3] = ["", "src", "host/src"];
 
@@ -50,6 +64,63 @@ fn the_files_that_the_architecture_names_exist() {
             .any(|base| root().join(base).join(file).exists());
         assert!(found, "{ARCHITECTURE} names {file}, which does not exist");
     }
+}
+
+#[test]
+fn the_messages_that_troubleshooting_explains_exist() {
+    let mut sources = String::new();
+    SOURCES
+        .into_iter()
+        .for_each(|path| collect(&root().join(path), &mut sources));
+    let said: String = sources
+        .split("\\\n")
+        .map(str::trim_start)
+        .collect::<String>()
+        .replace("\\\"", "\"");
+    let page = read(&root().join(TROUBLESHOOTING));
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let messages: Vec<_> = rows
+        .filter_map(|row| row[2..].split(" | ").next())
+        .flat_map(spans)
+        .filter(|message| !FOREIGN.contains(message))
+        .collect();
+    assert!(messages.len() > 80, "only {} are explained", messages.len());
+    for message in messages {
+        // Parts in braces vary, and the rest behind `…` is not on the page.
+        let parts = message.split(['{', '}']).step_by(2);
+        let part = parts.map(|part| part.trim_end_matches('…'));
+        let longest = part.max_by_key(|part| part.len()).unwrap_or_default();
+        assert!(
+            said.contains(longest),
+            "{TROUBLESHOOTING} explains {message:?}, and nobody says {longest:?}"
+        );
+    }
+}
+
+/// Code in Markdown: between as many backticks as it begins with.
+fn spans(cell: &str) -> Vec<&str> {
+    let mut spans = Vec::new();
+    let mut rest = cell;
+    while let Some(at) = rest.find('`') {
+        let from = &rest[at..];
+        let (ticks, code) = from.split_at(from.len() - from.trim_start_matches('`').len());
+        let Some((span, after)) = code.split_once(ticks) else {
+            break;
+        };
+        spans.push(span.trim());
+        rest = after;
+    }
+    spans
+}
+
+/// Appends the file, or all files below the folder.
+fn collect(path: &Path, text: &mut String) {
+    if path.is_file() {
+        text.push_str(&read(path));
+        return;
+    }
+    let entries = fs::read_dir(path).expect("a folder of sources");
+    entries.for_each(|entry| collect(&entry.expect("readable").path(), text));
 }
 
 /// The names by which links reach a page's headings.

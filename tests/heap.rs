@@ -3,7 +3,7 @@
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use steadfast_ops::heap::{Op, Ops, Player, Span, seeded};
+use steadfast_testkit::heap::{Op, Ops, Player, Span, seeded};
 
 /// Operations under Miri are slow: it gets a part of each run.
 const fn runs(native: usize, miri: usize) -> usize {

@@ -11,7 +11,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use core::alloc::Layout;
 
-use steadfast_ops::heap::Span;
+use steadfast_testkit::heap::Span;
 
 /// What came of a sequence.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use steadfast::heap::{Heap, HeapFault, MAX_ALIGN};
-use steadfast_ops::heap::{PAGE, Span};
+use steadfast_testkit::heap::{PAGE, Span};
 
 fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 8).expect("small sizes are layouts")

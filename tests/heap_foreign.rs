@@ -4,7 +4,7 @@
 use std::alloc::Layout;
 
 use steadfast::heap::Heap;
-use steadfast_ops::heap::{PAGE, Span};
+use steadfast_testkit::heap::{PAGE, Span};
 
 /// Pages of a span: many steps of what the heap looks ahead.
 const PAGES: usize = if cfg!(miri) { 40 } else { 60 };

@@ -1,7 +1,7 @@
 //! What a host reads of a heap from bytes: bounded whatever they hold.
 
 use steadfast::heap::{HeapMap, MapFault, PartKind};
-use steadfast_ops::heap::{PAGE, Player, Span, gauge_bytes, seeded};
+use steadfast_testkit::heap::{PAGE, Player, Span, gauge_bytes, seeded};
 
 const WORD: usize = size_of::<usize>();
 

@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use core::alloc::Layout;
 
 use steadfast::heap::Heap;
-use steadfast_ops::heap::{PAGE, Player, Span, seeded};
+use steadfast_testkit::heap::{PAGE, Player, Span, seeded};
 
 const fn runs(native: usize, miri: usize) -> usize {
     if cfg!(miri) { miri } else { native }

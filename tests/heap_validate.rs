@@ -4,7 +4,7 @@
 use core::alloc::Layout;
 
 use steadfast::heap::{Gauges, Heap, HeapFault};
-use steadfast_ops::heap::Span;
+use steadfast_testkit::heap::Span;
 
 /// Bytes of a granule, the page level's unit, and granules of a slab.
 const GRANULE: usize = 512;

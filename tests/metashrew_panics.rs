@@ -4,7 +4,17 @@
 use std::panic::catch_unwind;
 
 use steadfast::metashrew::host::stand_in;
-use steadfast::metashrew::log_panics;
+use steadfast::metashrew::{host_interface, log_panics};
+
+#[test]
+fn a_halt_is_told_once() {
+    log_panics();
+    stand_in::with(|host| host.announces = Some(-1));
+    assert!(catch_unwind(|| host_interface::read(b"key")).is_err());
+    let log = stand_in::with(|host| host.log.concat());
+    assert!(log.contains("for the length of a value"), "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
+}
 
 #[test]
 fn a_panic_is_told_in_one_line() {

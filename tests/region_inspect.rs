@@ -3,9 +3,10 @@
 
 use steadfast::cache::{Cache, Scope};
 use steadfast::region::{
-    FormatError, Geometry, HEADER_BYTES, Region, RegionInfo, Status, Survey, empty, inspect,
+    FORMAT_VERSION, FormatError, Geometry, HEADER_BYTES, Region, RegionInfo, Status, Survey, empty,
+    inspect,
 };
-use steadfast_ops::cache::{Bytes, Spec, region_with_bytes};
+use steadfast_testkit::cache::{Bytes, Spec, region_with_bytes};
 
 const CAPACITY: u32 = 20_000;
 
@@ -71,7 +72,7 @@ fn each_field_is_read_from_its_place() {
     assert_eq!(&info.hash, b"a hash of others");
     assert_eq!(info.user_tag, [0xAB; 40]);
     let geometry = Geometry::new(CAPACITY, 137).expect("it is large enough");
-    assert_eq!((info.format, info.header_bytes), (1, 1856));
+    assert_eq!((info.format, info.header_bytes), (FORMAT_VERSION, 1856));
     assert_eq!((info.capacity, info.limit), (CAPACITY, CAPACITY));
     assert_eq!(
         (info.expected_entry, info.arena_start),

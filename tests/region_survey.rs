@@ -3,7 +3,7 @@
 
 use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{Survey, empty};
-use steadfast_ops::cache::{Bytes, Spec, noise, region_with_bytes};
+use steadfast_testkit::cache::{Bytes, Spec, noise, region_with_bytes};
 
 /// Under Miri as little as fills the cache and evicts.
 const CAPACITY: u32 = if cfg!(miri) { 8_000 } else { 200_000 };

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proc_macro2::{TokenStream, TokenTree};
+
 /// A name here stands for the file and for the directory of that name.
 const UNSAFE: [&str; 6] = [
     "exclusive",
@@ -22,11 +24,11 @@ const PAGE: &str = "docs/architecture.md";
 /// The modules' names, each with those that it may import directly: `heap`, or `memory/native` for a part that is told apart.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// A source file without its comments, strings and unit tests.
+/// A source file without its comments and unit tests.
 struct Source {
     /// Its path below `src/`, without the extension: `heap/large`.
     module: String,
-    code: String,
+    tokens: Vec<String>,
 }
 
 #[test]
@@ -75,7 +77,8 @@ fn unsafe_stands_in_few_places() {
         .filter(|source| !stands_in(&source.module, &UNSAFE))
     {
         // `unsafe(` is an attribute, as in `#[unsafe(no_mangle)]`.
-        let found = words(&source.code, "unsafe").any(|rest| !rest.starts_with('('));
+        let mut pairs = source.tokens.windows(2);
+        let found = pairs.any(|pair| pair[0] == "unsafe" && pair[1] != "(");
         assert!(!found, "src/{}.rs has unsafe code", source.module);
     }
 }
@@ -86,38 +89,29 @@ fn target_specific_code_stands_in_few_places() {
         .iter()
         .filter(|source| !stands_in(&source.module, &TARGET_SPECIFIC))
     {
-        for word in [
-            "target_arch",
-            "target_family",
-            "target_os",
-            "core::arch",
-            "std::arch",
-        ] {
-            assert!(
-                words(&source.code, word).next().is_none(),
-                "src/{}.rs has {word}",
-                source.module
-            );
+        let arch = ["core::arch", "std::arch"].map(lex);
+        let is_specific = |at: &[String]| {
+            ["target_arch", "target_family", "target_os"].contains(&at[0].as_str())
+                || arch.iter().any(|path| at.starts_with(path))
+        };
+        let found = (0..source.tokens.len()).find(|at| is_specific(&source.tokens[*at..]));
+        if let Some(at) = found {
+            panic!("src/{}.rs has {}", source.module, source.tokens[at]);
         }
     }
 }
 
 #[test]
 fn what_the_checks_rely_on() {
-    assert_eq!(
-        strip("a /* b /* c */ d */ e // f\n\"g \\\" h\" i r#\"j\"#"),
-        "a  e \n\"\" i \"\""
-    );
-    assert_eq!(strip("'\"' x <'a> '\\'' y"), " x <'a>  y");
-    assert_eq!(
-        without_tests("a #[cfg(test)]\nmod tests { { b } } c"),
-        "a  c"
-    );
+    let text = "a /* crate::b */ #[cfg(test)] mod tests { c } #[cfg(test)] use d; \"e f\" // g\n h";
+    assert_eq!(lex(text), ["a", "\"e f\"", "h"]);
     let source = Source {
         module: "heap/large".into(),
-        code: "crate::{a::b, c}; $crate::d; crate::e!(); super::f; mycrate::g".into(),
+        tokens: lex(
+            "use crate::{a::{b as x, f::<g>}, c}; $crate::d; crate::e!(); super::f; pub(crate) fn g();",
+        ),
     };
-    assert_eq!(imports(&source), ["a/b", "c", "heap/f"]);
+    assert_eq!(imports(&source), ["a/b", "a/f", "c", "heap/f"]);
     let graph = parse_graph("a <- b, c <- d    told apart\na <- e/f");
     assert_eq!(
         reachable(&graph, "d"),
@@ -140,7 +134,7 @@ fn sources() -> Vec<Source> {
         let module = path.strip_prefix(&root).unwrap().with_extension("");
         Source {
             module: module.to_str().unwrap().replace('\\', "/"),
-            code: without_tests(&strip(&text)),
+            tokens: lex(&text),
         }
     };
     files.into_iter().map(source).collect()
@@ -244,162 +238,79 @@ fn stands_in(module: &str, places: &[&str]) -> bool {
 /// The paths that a file imports or names in full, from the crate's root, with slashes.
 fn imports(source: &Source) -> Vec<String> {
     let mut found = Vec::new();
-    for rest in words(&source.code, "crate::") {
-        expand(rest, "", &mut found);
-    }
-    // From a file at the top, `super` is the root; from one below, it is still inside the file's own module.
-    if let Some((parent, _)) = source.module.rsplit_once('/') {
-        for rest in words(&source.code, "super::") {
-            expand(rest, &format!("{parent}/"), &mut found);
+    let tokens = &source.tokens;
+    for at in 0..tokens.len() {
+        let is_path = tokens[at + 1..].starts_with(&[":".into(), ":".into()]);
+        // From a file at the top, `super` is the root; from one below, it is still inside the file's own module.
+        let root = match (tokens[at].as_str(), source.module.rsplit_once('/')) {
+            ("crate", _) if at == 0 || tokens[at - 1] != "$" => String::new(),
+            ("super", Some((parent, _))) => format!("{parent}/"),
+            _ => continue,
+        };
+        if is_path {
+            expand(&tokens[at + 3..], &root, &mut found);
         }
     }
-    found.retain(|path| !path.ends_with('!'));
     found
 }
 
-/// Follows one path, and each branch of it where it has braces, for two steps at most. A macro's name keeps its mark.
-fn expand(text: &str, before: &str, found: &mut Vec<String>) {
-    if let Some(group) = text.strip_prefix('{') {
-        for branch in branches(group) {
-            expand(branch, before, found);
+/// Follows one path, and each branch of it where it has braces, and answers what is behind it. A macro is no module's.
+fn expand<'a>(mut tokens: &'a [String], before: &str, found: &mut Vec<String>) -> &'a [String] {
+    if tokens[0] == "{" {
+        while tokens[0] != "}" {
+            tokens = expand(&tokens[1..], before, found);
+            let end = tokens.iter().position(|token| token == "," || token == "}");
+            tokens = &tokens[end.expect("a group has an end")..];
         }
-        return;
+        return &tokens[1..];
     }
-    let end = text
-        .find(|character: char| !character.is_alphanumeric() && character != '_')
-        .unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
-    let mark = if rest.starts_with('!') { "!" } else { "" };
-    let path = format!("{before}{name}{mark}");
-    match rest.strip_prefix("::") {
-        Some(rest) if !before.contains('/') => expand(rest, &format!("{path}/"), found),
+    let is_name = |token: &String| token.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    let path = format!("{before}{}", tokens[0]);
+    let goes_on = |next: &String| is_name(next) || next == "{";
+    match &tokens[1..] {
+        [a, b, next, ..] if a == ":" && b == ":" && goes_on(next) => {
+            return expand(&tokens[3..], &format!("{path}/"), found);
+        }
+        [mark, ..] if mark == "!" => {}
+        // What ends a group with a comma behind its last branch.
+        _ if !is_name(&tokens[0]) => return tokens,
         _ => found.push(path),
     }
+    &tokens[1..]
 }
 
-/// The parts of a group whose opening brace has been read.
-fn branches(group: &str) -> Vec<&str> {
-    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0);
-    for (at, character) in group.char_indices() {
-        match character {
-            '{' => depth += 1,
-            ',' | '}' if depth == 0 => {
-                parts.push(group[start..at].trim());
-                start = at + 1;
-            }
-            '}' => depth -= 1,
-            _ => {}
-        }
-        if character == '}' && start == at + 1 {
-            break;
-        }
-    }
-    parts.retain(|part| !part.is_empty());
-    parts
+/// The tokens of a text, but for unit tests, which may use what they like.
+fn lex(text: &str) -> Vec<String> {
+    let stream: TokenStream = text.parse().expect("Rust's tokens");
+    let mut tokens = Vec::new();
+    flatten(stream, &mut tokens);
+    tokens
 }
 
-/// What follows each place where the word stands by itself.
-fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
-    let part_of_name =
-        |character: char| character.is_alphanumeric() || character == '_' || character == '$';
-    code.match_indices(word).filter_map(move |(at, _)| {
-        let rest = &code[at + word.len()..];
-        let ends = word.ends_with(':') || !rest.starts_with(part_of_name);
-        (ends && !code[..at].ends_with(part_of_name)).then_some(rest)
-    })
-}
-
-/// Drops comments, characters and what stands in strings.
-fn strip(text: &str) -> String {
-    let mut code = String::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let skipped = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            comment(rest)
-        } else if let Some(length) = string(rest).filter(|_| !code.ends_with(char::is_alphanumeric))
-        {
-            code.push_str("\"\"");
-            length
-        } else if let Some(length) = character(rest) {
-            length
-        } else {
-            code.push(first);
-            first.len_utf8()
+fn flatten(stream: TokenStream, tokens: &mut Vec<String>) {
+    let mut trees = stream.into_iter();
+    while let Some(tree) = trees.next() {
+        let TokenTree::Group(group) = &tree else {
+            tokens.push(tree.to_string());
+            continue;
         };
-        rest = &rest[skipped..];
-    }
-    code
-}
-
-/// The length of the comment that begins here, others inside it counted.
-fn comment(text: &str) -> usize {
-    let (mut depth, mut at) = (0, 0);
-    while at < text.len() {
-        let rest = &text.as_bytes()[at..];
-        if rest.starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if rest.starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                break;
-            }
-        } else {
-            at += 1;
+        if group.to_string().replace(' ', "") == "[cfg(test)]" {
+            tokens.pop();
+            let ends = |tree: &TokenTree| {
+                let text = tree.to_string();
+                text == ";" || text.starts_with('{')
+            };
+            trees.find(ends);
+            continue;
         }
+        let (open, close) = match group.delimiter() {
+            proc_macro2::Delimiter::Parenthesis => ("(", ")"),
+            proc_macro2::Delimiter::Brace => ("{", "}"),
+            proc_macro2::Delimiter::Bracket => ("[", "]"),
+            proc_macro2::Delimiter::None => ("", ""),
+        };
+        tokens.push(open.into());
+        flatten(group.stream(), tokens);
+        tokens.push(close.into());
     }
-    at
-}
-
-/// The length of the string that begins here, raw or not.
-fn string(text: &str) -> Option<usize> {
-    let body = text.trim_start_matches(['b', 'c']);
-    let prefix = text.len() - body.len();
-    if let Some(raw) = body.strip_prefix('r') {
-        let hashes = raw.len() - raw.trim_start_matches('#').len();
-        let close = format!("\"{}", "#".repeat(hashes));
-        let inside = raw[hashes..].strip_prefix('"')?;
-        return Some(prefix + 1 + hashes + 1 + inside.find(&close)? + close.len());
-    }
-    let mut escaped = false;
-    let inside = body.strip_prefix('"')?;
-    let end = inside.find(|character| {
-        let ends = character == '"' && !escaped;
-        escaped = character == '\\' && !escaped;
-        ends
-    });
-    Some(prefix + 1 + end? + 1)
-}
-
-/// The length of the character that begins here, which is no lifetime.
-fn character(text: &str) -> Option<usize> {
-    let inside = text.strip_prefix('\'')?;
-    if inside.starts_with('\\') {
-        return Some(inside[2..].find('\'')? + 4);
-    }
-    let one = inside.chars().next()?.len_utf8();
-    inside[one..].starts_with('\'').then_some(one + 2)
-}
-
-/// Drops unit tests, which may use what they like.
-fn without_tests(code: &str) -> String {
-    let Some((before, rest)) = code.split_once("#[cfg(test)]") else {
-        return code.to_owned();
-    };
-    let mut depth = 0;
-    for (at, character) in rest.char_indices() {
-        match character {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ';' => {}
-            _ => continue,
-        }
-        if depth == 0 {
-            return before.to_owned() + &without_tests(&rest[at + 1..]);
-        }
-    }
-    before.to_owned()
 }

@@ -11,7 +11,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 
 use crate::figures::{Figure, Figures, Value, median};
-use crate::turns;
+use crate::schedule;
 use row::{ROWS, Row};
 use steadfast_host::plot::{self, Labels, Series};
 use subject::{Instance, Stop, Subject};
@@ -166,7 +166,7 @@ fn measure_row(
         }
         for call in 0..=options.warm {
             let round = trial * (options.warm + 1) + call;
-            for turn in turns::of_round(round, running.len()) {
+            for turn in schedule::of_round(round, running.len()) {
                 let (at, instance) = &mut running[turn];
                 match instance.time(expected)? {
                     Ok(ns) => {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use steadfast_host::{MemoryState, state_digest};
 
 use crate::figures::{Figure, Figures, Value, median};
-use crate::{inputs, turns};
+use crate::{inputs, schedule};
 use subject::{Run, Subject, Task};
 
 const SUBJECTS: [&str; 2] = ["steadfast", "std-lru"];
@@ -86,7 +86,7 @@ fn compare(
 ) -> Result<()> {
     let mut all = [Vec::new(), Vec::new()];
     for round in 0..=runs {
-        for at in turns::of_round(round, SUBJECTS.len()) {
+        for at in schedule::of_round(round, SUBJECTS.len()) {
             let run = subjects[at].time(task).with_context(|| row.to_owned())?;
             // The first round warms up.
             if round > 0 {

@@ -8,7 +8,7 @@ use steadfast_host::ceiling::MAX_CEILING;
 use steadfast_host::{
     Input, MemoryState, Output, RedbState, RunConfig, Runner, State, StateHasher, state_digest,
 };
-use steadfast_ops::reference::Indexer;
+use steadfast_testkit::reference::Indexer;
 
 use crate::figures::{Figure, Figures, Value};
 use crate::replay::Replays;

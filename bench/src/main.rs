@@ -1,8 +1,7 @@
 //! Measures steadfast beside its peers, in one run, and prints what it measured.
 
 mod cache;
-mod demo;
-mod figures;
+mod growing;
 mod guests;
 mod heap;
 mod images;
@@ -14,9 +13,10 @@ mod parallel;
 mod pictures;
 mod process;
 mod replay;
+mod schedule;
 mod size;
 mod startup;
-mod turns;
+mod warm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +25,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use figures::Figures;
+use steadfast_testkit::figures;
 
 #[derive(Parser)]
 #[command(about = "Measures steadfast beside its peers")]
@@ -38,12 +39,6 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// The indexers on a real block, under every kind of memory that a host may grant; fails if anybody can tell the difference.
-    Demo {
-        /// Blocks to index in this order: raw, or with the height in front as a little-endian u32; mainnet block 702,861 without any.
-        #[arg(long, num_args = 1.., value_name = "FILE")]
-        input: Vec<PathBuf>,
-    },
     /// The cache against other crates' caches, on std's allocator.
     Cache(cache::Options),
     /// The heap against the allocators that a guest could pick instead, on the same workloads.
@@ -73,6 +68,8 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
+    /// Handing the cache from one block's instance to the next: kept, moved, copied, or not at all.
+    Warm(warm::Options),
     /// Bytes that the crate adds to a small module.
     Size,
     /// Draws the pictures of the documentation that show a run of the indexer.
@@ -101,7 +98,6 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     let mut figures = Figures::default();
     match arguments.bench {
-        Bench::Demo { input } => return demo::run(&input, arguments.json.as_deref()),
         Bench::Cache(options) => cache::measure(&options, &mut figures)?,
         Bench::Heap(options) => {
             heap::measure(&options, &mut figures)?;
@@ -112,6 +108,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Bench::Load(options) => load::measure(&options, &mut figures)?,
         Bench::Metashrew { runs } => metashrew::measure(runs, &mut figures)?,
         Bench::Startup { runs } => startup::measure(runs, &mut figures)?,
+        Bench::Warm(options) => warm::measure(&options, &mut figures)?,
         Bench::Size => size::measure(&mut figures)?,
         Bench::Pictures { directory } => return pictures::draw_all(&directory),
         Bench::Resident { guest } => return startup::print_resident(&guest),

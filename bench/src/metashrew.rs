@@ -7,7 +7,7 @@ use wasmtime::{Caller, Engine, Linker, Module, Store};
 
 use crate::figures::{Figure, Figures, Value, median};
 use crate::guests::{self, engine_error};
-use crate::turns;
+use crate::schedule;
 
 const SUBJECTS: [&str; 2] = ["steadfast", "lru-mem"];
 
@@ -116,7 +116,7 @@ pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
         let mut times = [Vec::new(), Vec::new()];
         let mut sum = None;
         for round in 0..=runs {
-            for at in turns::of_round(round, SUBJECTS.len()) {
+            for at in schedule::of_round(round, SUBJECTS.len()) {
                 let run = timed[at].run(row, lookups)?;
                 let first = *sum.get_or_insert(run.sum);
                 ensure!(

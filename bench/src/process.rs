@@ -11,6 +11,16 @@ pub fn bytes(file: &str, name: &str) -> Result<f64> {
     line.with_context(|| format!("/proc/self/{file} does not tell {name}"))
 }
 
+/// Page faults that the kernel has served this process without reading from a disk.
+pub fn minor_faults() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The tenth field; the second one, in parentheses, may have blanks.
+    let rest = stat.rsplit_once(')').map(|(_, rest)| rest);
+    let field = rest.and_then(|rest| rest.split_whitespace().nth(7));
+    let field = field.context("/proc/self/stat does not tell the faults")?;
+    Ok(field.parse()?)
+}
+
 /// Bytes that all mappings of a file whose name contains `part` tell under a name, and how many mappings there are.
 pub fn bytes_of_mappings(part: &str, name: &str) -> Result<(f64, usize)> {
     let text = fs::read_to_string("/proc/self/smaps")?;

@@ -140,7 +140,7 @@ impl Visitor for Reader {
 mod tests {
     use std::collections::BTreeSet;
 
-    use steadfast_ops::reference::{Block, Indexer};
+    use steadfast_testkit::reference::{Block, Indexer};
 
     use super::Replays;
     use crate::inputs::mainnet_702861;

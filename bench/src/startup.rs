@@ -9,7 +9,7 @@ use wasmtime::{Engine, Linker, Module, Store};
 
 use crate::figures::{Figure, Figures, Value, median};
 use crate::guests::{self, engine_error};
-use crate::{process, turns};
+use crate::{process, schedule};
 
 const BENCH: &str = "startup";
 
@@ -60,7 +60,7 @@ pub fn measure(runs: usize, figures: &mut Figures) -> Result<()> {
     }
     let mut times = vec![Vec::new(); SUBJECTS.len()];
     for round in 0..=runs {
-        for at in turns::of_round(round, SUBJECTS.len()) {
+        for at in schedule::of_round(round, SUBJECTS.len()) {
             let (ns, _, _) = run(&plain, &modules[at], false)?;
             // The first round warms up.
             if round > 0 {

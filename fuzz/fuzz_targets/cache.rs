@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use steadfast_ops::cache::{Checks, Script, Spec, run_once};
+use steadfast_testkit::cache::{Checks, Script, Spec, run_once};
 
 /// The largest capacity, in bytes: small, so that entries have to go.
 const MOST: u32 = 24 << 10;

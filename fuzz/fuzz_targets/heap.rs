@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use steadfast_ops::heap::{Ops, Player, Span};
+use steadfast_testkit::heap::{Ops, Player, Span};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&first, rest)) = data.split_first() else {

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use steadfast_ops::cache::{Cover, Fate, Victim};
+use steadfast_testkit::cache::{Cover, Fate, Victim};
 
 static VICTIM: LazyLock<Victim> = LazyLock::new(|| Victim::new(4_500));
 

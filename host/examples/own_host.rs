@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use steadfast_host::metashrew::{Exchange, add_to_linker, byte_string};
 use steadfast_host::{
-    BlockTag, GuestRecord, Input, MemoryState, Observed, Pair, RegionImage, State, module_digest,
-    state_digest,
+    AsOf, BlockTag, GuestRecord, Input, MemoryState, Observed, Pair, RegionImage, State,
+    module_digest, state_digest,
 };
 use wasmtime::error::Context as _;
 use wasmtime::{

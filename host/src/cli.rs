@@ -1,11 +1,13 @@
 //! The subcommands.
 
+pub mod check;
 pub mod exec;
 pub mod map;
 mod memory_file;
 pub mod run;
 pub mod size;
 pub mod stats;
+#[cfg(feature = "verify")]
 pub mod verify;
 pub mod view;
 mod warm;

@@ -8,9 +8,9 @@ pub enum Compiler {
     /// Wasmtime's optimising compiler.
     #[default]
     Cranelift,
-    /// Wasmtime's single-pass compiler.
+    /// Wasmtime's single-pass compiler; with the feature `verify`.
     Winch,
-    /// Wasmtime's portable interpreter.
+    /// Wasmtime's portable interpreter; with the feature `verify`.
     Pulley,
 }
 

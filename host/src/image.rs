@@ -1,9 +1,10 @@
 //! Images of regions: a guest's cache, copied out of one instance and into the next.
 //!
 //! ```text
-//! buffer, tag <- file, chain, exchange
+//! buffer, tag <- as_of <- file, chain, exchange
 //! ```
 
+mod as_of;
 mod buffer;
 mod chain;
 mod exchange;
@@ -17,7 +18,9 @@ use steadfast::format::{
     Cold, FormatError, HEADER_BYTES, RegionInfo, Start, Status, inspect, seal, set_user_tag,
 };
 
-pub(crate) use self::buffer::Buffer;
+pub use self::as_of::AsOf;
+pub(crate) use self::as_of::cut;
+pub(crate) use self::buffer::{Buffer, with_cache};
 pub use self::chain::Chain;
 pub use self::exchange::ImageExchange;
 pub use self::file::Compression;
@@ -85,6 +88,12 @@ pub enum ImageError {
         /// Bytes that there are.
         have: u64,
     },
+    /// The instance offered no region.
+    #[error("the instance offered no region to be moved")]
+    NotOffered,
+    /// The system does not move the region's pages.
+    #[error("the system does not move the pages of the region: {0}")]
+    Move(std::io::Error),
     /// The file does not hold an image, or a damaged one.
     #[error("{path}: not a usable image ({reason}); the next run that ends well replaces it")]
     File {
@@ -177,9 +186,12 @@ impl RegionImage {
         work: fn(&mut steadfast::Cache, u32),
         number: u32,
     ) -> Result<(), ImageError> {
-        if let Start::Cold(reason) =
-            Arc::make_mut(&mut self.buffer).with_cache(&self.info, work, number)
-        {
+        if let Start::Cold(reason) = with_cache(
+            Arc::make_mut(&mut self.buffer).bytes_mut(),
+            &self.info,
+            work,
+            number,
+        ) {
             return Err(ImageError::Refused(reason));
         }
         self.info = inspect(self.buffer.bytes())?;
@@ -236,10 +248,7 @@ impl RegionImage {
     ///
     /// When it belongs to another one.
     pub fn check_module(&self, expected: Digest) -> Result<(), ImageError> {
-        match self.module {
-            found if found == expected => Ok(()),
-            found => Err(ImageError::Module { expected, found }),
-        }
+        check_module(self.module, expected)
     }
 
     /// What its header tells.
@@ -253,73 +262,26 @@ impl RegionImage {
     pub fn bytes(&self) -> &[u8] {
         &self.buffer.bytes()[..self.info.frontier as usize]
     }
+}
 
-    /// The block that it is as of, where a host has [said so](Self::set_tag).
-    #[must_use]
-    pub fn tag(&self) -> Option<BlockTag> {
+impl AsOf for RegionImage {
+    fn tag(&self) -> Option<BlockTag> {
         BlockTag::from_bytes(&self.info.user_tag)
     }
 
-    /// Says which block the image is as of: the last one that has been written to the state. It is kept in the image's header, in
-    /// files too. Constant cost, unless other clones have the same bytes.
-    pub fn set_tag(&mut self, tag: BlockTag) {
+    /// It is kept in files too. Constant cost, unless other clones have the same bytes.
+    fn set_tag(&mut self, tag: BlockTag) {
         let bytes = Arc::make_mut(&mut self.buffer).bytes_mut();
         self.info = set_user_tag(bytes, &tag.to_bytes())
             .and_then(|()| inspect(bytes))
             .expect("an image begins with a header");
     }
 
-    /// Brings the image to the block on which the next one builds: leaves it as it is where it is as of that block, and
-    /// [cuts it back](Self::cut_back) after a reorganisation, where that block is an ancestor of the one that the image is as of.
-    /// Only the host knows: `is_ancestor` is asked whether `at` is one of the block that it is given.
-    ///
-    /// What an image holds above the block that both chains have in common is what the other chain wrote. An image that cannot be
-    /// brought to `at` is not to be used; the next instance then begins cold.
-    ///
-    /// # Errors
-    ///
-    /// When the image has no tag, when it was taken after a block of another chain or one that `at` is not an ancestor of, and as
-    /// [`cut_back`](Self::cut_back) has it. The image is then as it was.
-    pub fn bring_to(
-        &mut self,
-        at: BlockTag,
-        is_ancestor: impl FnOnce(&BlockTag) -> bool,
-    ) -> Result<(), ImageError> {
-        let image = self.tag().ok_or(ImageError::NoTag)?;
-        if image == at {
-            return Ok(());
+    fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {
+        match cut(&self.info, taken_at, height)? {
+            Some(cut) => self.work(cut, height),
+            None => Ok(()),
         }
-        let is_later = image.chain == at.chain && image.height > at.height;
-        if !is_later || !is_ancestor(&image) {
-            return Err(ImageError::NotAncestor { image, at });
-        }
-        self.cut_back(image.height, at.height)?;
-        self.set_tag(at);
-        Ok(())
-    }
-
-    /// After a reorganisation: drops what was written above a height, from an image that was taken after the block at
-    /// `taken_at`. Takes time in proportion to the entries.
-    ///
-    /// # Errors
-    ///
-    /// When the module does not tell the cache the heights of its blocks: then nobody knows what to drop.
-    pub fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {
-        if height >= taken_at {
-            return Ok(());
-        }
-        let kept = self.info.height;
-        if kept != taken_at {
-            return Err(ImageError::NoHeights {
-                image: taken_at,
-                kept,
-            });
-        }
-        let cut = |cache: &mut steadfast::Cache, height| {
-            cache.invalidate_above(height);
-            cache.set_height(height);
-        };
-        self.work(cut, height)
     }
 }
 
@@ -330,6 +292,13 @@ impl std::fmt::Debug for RegionImage {
             .field("module", &self.module)
             .field("info", &self.info)
             .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn check_module(found: Digest, expected: Digest) -> Result<(), ImageError> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(ImageError::Module { expected, found }),
     }
 }
 

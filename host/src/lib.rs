@@ -9,26 +9,29 @@
 //! ```text
 //! ceiling, digest, engine, input, limits, output, plot, state <- trace
 //!   <- image <- metashrew <- wasi <- context, guest, guest_record, proposal
-//!   <- observe, report, share, trap <- run, exec, prometheus <- table <- map, size
+//!   <- held, observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size
 //! ```
 //!
 //! # Features
 //!
-//! `cli`, on by default, is the command `steadfast` and has all others with it. An embedder turns
-//! the default features off: what is left compiles modules with wasmtime, runs those with
-//! metashrew's imports, and keeps and shares images.
+//! `cli` and `verify` are on by default. An embedder turns the default features off: what is left
+//! compiles modules with wasmtime's Cranelift, runs those with metashrew's imports, and keeps and
+//! shares images.
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `wasi` | modules that import WASI preview 1, and plain commands: `exec` |
 //! | `redb` | a state in a file: `RedbState` |
 //! | `pictures` | `plot`, `size::draw`, and the map as SVG and HTML |
-//! | `verify` | `verify`, with the engines beside wasmtime |
-//! | `cli` | the command, with all of them |
+//! | `check` | `check`: what can be told of a module without running it |
+//! | `verify` | `verify`, with the engines beside Cranelift; and `wasi` |
+//! | `cli` | the command `steadfast`, with all of them but `verify` |
 
 #![deny(unsafe_code)]
 
 pub mod ceiling;
+#[cfg(feature = "check")]
+pub mod check;
 pub mod config;
 mod context;
 mod digest;
@@ -37,6 +40,7 @@ pub mod engine;
 pub mod exec;
 pub mod guest;
 mod guest_record;
+pub mod held;
 pub mod image;
 pub mod input;
 pub mod limits;
@@ -67,8 +71,10 @@ pub use engine::{Compiler, engine};
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use guest_record::GuestRecord;
+pub use held::{HeldRegion, OwnPages};
 pub use image::{
-    BlockTag, Chain, Compression, ImageError, ImageExchange, RegionImage, module_digest, module_tag,
+    AsOf, BlockTag, Chain, Compression, ImageError, ImageExchange, RegionImage, module_digest,
+    module_tag,
 };
 pub use input::{Input, InputError};
 pub use limits::{GrowRefused, Grows, OnRefusal};

@@ -18,7 +18,15 @@ struct Arguments {
 enum Command {
     Run(cli::run::Arguments),
     View(cli::view::Arguments),
+    #[cfg(feature = "verify")]
     Verify(cli::verify::Arguments),
+    /// Left out of this build: build steadfast-host with its feature `verify`
+    #[cfg(not(feature = "verify"))]
+    Verify {
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    Check(cli::check::Arguments),
     Map(cli::map::Arguments),
     Stats(cli::stats::Arguments),
     Size(cli::size::Arguments),
@@ -29,7 +37,13 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => cli::run::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::View(arguments) => cli::view::view(&arguments).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "verify")]
         Command::Verify(arguments) => return cli::verify::verify(&arguments),
+        #[cfg(not(feature = "verify"))]
+        Command::Verify { .. } => Err(anyhow::anyhow!(
+            "this build is without `verify`: build steadfast-host with its feature `verify`"
+        )),
+        Command::Check(arguments) => cli::check::check(&arguments),
         Command::Map(arguments) => cli::map::map(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Stats(arguments) => cli::stats::stats(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Size(arguments) => cli::size::size(&arguments).map(|()| ExitCode::SUCCESS),

@@ -244,7 +244,7 @@ impl Exchange {
     }
 
     fn load_image(&mut self, memory: &mut [u8], pointer: u32, capacity: u32) -> i32 {
-        let images = self.images.as_ref();
+        let images = self.images.as_mut();
         images.map_or(0, |images| images.load(memory, pointer, capacity))
     }
 
@@ -330,10 +330,12 @@ impl Import {
     /// Those that the module imports.
     pub(crate) fn imported_by(module: &Module) -> impl Iterator<Item = Import> {
         let imports = module.imports().filter(|import| import.module() == MODULE);
-        imports.filter_map(|found| {
-            let mut all = Import::ALL.into_iter();
-            all.find(|import| import.name() == found.name())
-        })
+        imports.filter_map(|found| Import::named(found.name()))
+    }
+
+    /// The one that has a name in [`MODULE`].
+    pub(crate) fn named(name: &str) -> Option<Import> {
+        Import::ALL.into_iter().find(|import| import.name() == name)
     }
 
     /// The function's name in [`MODULE`].

@@ -3,7 +3,7 @@
 //! The bytes stand once in memory, in an anonymous file that nobody can change any more. Mapping it into an instance costs
 //! the same whatever its length; a page that the instance reads is the shared one, a page that it writes becomes its own.
 //!
-//! This and `image/buffer.rs` are the only files of the crate with `unsafe` code.
+//! The `unsafe` code of the crate is here, in `image/buffer.rs` and in `held.rs`.
 #![allow(unsafe_code)]
 
 use std::io;

@@ -3,42 +3,51 @@
 
 /// Whether two byte strings are equal.
 ///
-/// From 16 to 64 bytes, as most keys have, it takes neither loop nor call: both ends are compared, which overlap where there is
+/// From 16 to 63 bytes, as most keys have, it takes neither loop nor call: both ends are compared, which overlap where there is
 /// less between them.
 #[inline(always)]
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    if a.len() > 64 {
+    if a.len() >= 64 {
         return long_equal(a, b);
     }
     match (ends::<32>(a), ends::<32>(b)) {
-        (Some(a), Some(b)) => same(a, b),
+        (Some(a), Some(b)) => same_ends(a, b),
         _ => match (ends::<16>(a), ends::<16>(b)) {
-            (Some(a), Some(b)) => same(a, b),
+            (Some(a), Some(b)) => same_ends(a, b),
             _ => short_equal(a, b),
         },
     }
 }
 
-/// The last bytes, where keys differ most, and the first.
+/// The last bytes, where keys differ most, and the first, of what has as many but not twice as many.
+///
+/// The last begin at the remainder of the length. At a difference, wasm's loads could not take their
+/// offsets in.
 #[inline(always)]
-fn ends<const N: usize>(bytes: &[u8]) -> Option<[&[u8; N]; 2]> {
-    Some([bytes.last_chunk()?, bytes.first_chunk()?])
+pub fn ends<const N: usize>(bytes: &[u8]) -> Option<[&[u8; N]; 2]> {
+    if bytes.len() >= 2 * N {
+        return None;
+    }
+    let first = bytes.first_chunk()?;
+    Some([bytes.get(bytes.len() % N..)?.first_chunk()?, first])
 }
 
-/// Whether both ends are equal; they consist of whole words.
 #[inline(always)]
-fn same<const N: usize>(
+fn same_ends<const N: usize>(
     [a_last, a_first]: [&[u8; N]; 2],
     [b_last, b_first]: [&[u8; N]; 2],
 ) -> bool {
-    let equal = |a: &[u8; N], b: &[u8; N]| {
-        let mut words = a.chunks_exact(8).zip(b.chunks_exact(8));
-        words.all(|(a, b)| word(a) == word(b))
-    };
-    equal(a_last, b_last) && equal(a_first, b_first)
+    same(a_last, b_last) && same(a_first, b_first)
+}
+
+/// Whether two strings of whole words are equal.
+#[inline(always)]
+fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
+    let mut words = a.chunks_exact(8).zip(b.chunks_exact(8));
+    words.all(|(a, b)| word(a) == word(b))
 }
 
 #[inline(always)]
@@ -56,14 +65,15 @@ const MOST_COPIED: usize = 512;
 pub fn copy(to: &mut [u8], from: &[u8]) {
     let len = to.len().min(from.len());
     let (to, from) = (&mut to[..len], &from[..len]);
-    if len > 64 {
+    if len >= 64 {
         copy_long(to, from);
     } else if !copy_ends::<32>(to, from) && !copy_ends::<16>(to, from) {
         copy_short(to, from);
     }
 }
 
-/// Copies the first and the last bytes, if there are as many. Says whether there are.
+/// Copies the first and the last bytes, if there are as many but not twice as many. Says whether there
+/// are.
 #[inline(always)]
 fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
     let Some([last, first]) = ends::<N>(from) else {
@@ -72,7 +82,8 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
     if let Some(to) = to.first_chunk_mut() {
         copy_words(to, first);
     }
-    if let Some(to) = to.last_chunk_mut() {
+    let to = to.get_mut(from.len() % N..);
+    if let Some(to) = to.and_then(<[u8]>::first_chunk_mut) {
         copy_words(to, last);
     }
     true
@@ -93,7 +104,9 @@ fn copy_long(to: &mut [u8], from: &[u8]) {
         return;
     }
     for (to, from) in to.chunks_exact_mut(64).zip(from.chunks_exact(64)) {
-        copy_ends::<32>(to, from);
+        if let (Some(to), Some(from)) = (to.first_chunk_mut::<64>(), from.first_chunk()) {
+            copy_words(to, from);
+        }
     }
     if let (Some(to), Some(from)) = (to.last_chunk_mut::<64>(), from.last_chunk()) {
         copy_words(to, from);
@@ -109,15 +122,17 @@ fn copy_short(to: &mut [u8], from: &[u8]) {
 
 #[inline(never)]
 fn long_equal(a: &[u8], b: &[u8]) -> bool {
+    let equal =
+        |a: Option<&[u8; 32]>, b: Option<&[u8; 32]>| a.zip(b).is_some_and(|(a, b)| same(a, b));
     let mut pieces = a.chunks_exact(32).zip(b.chunks_exact(32));
-    pieces.all(|(a, b)| ends::<16>(a).zip(ends(b)).is_some_and(|(a, b)| same(a, b)))
-        && ends::<32>(a).zip(ends(b)).is_some_and(|(a, b)| same(a, b))
+    pieces.all(|(a, b)| equal(a.first_chunk(), b.first_chunk()))
+        && equal(a.last_chunk(), b.last_chunk())
 }
 
 #[inline(never)]
 fn short_equal(a: &[u8], b: &[u8]) -> bool {
     match (ends::<8>(a), ends::<8>(b)) {
-        (Some(a), Some(b)) => same(a, b),
+        (Some(a), Some(b)) => same_ends(a, b),
         _ => a == b,
     }
 }

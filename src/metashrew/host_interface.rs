@@ -35,7 +35,7 @@ use core::fmt;
 use super::frame::{self, Frame, with_frame};
 use super::message::EncodeError;
 use super::unwritten::is_written;
-use super::{host, message};
+use super::{host, logging, message};
 use crate::line::Line;
 
 /// The longest key, in bytes, that is framed on the stack.
@@ -284,5 +284,5 @@ pub fn export_bytes(bytes: Vec<u8>) -> i32 {
 /// Always.
 pub fn halt(message: fmt::Arguments<'_>) -> ! {
     log_line(message);
-    panic!("{message}")
+    logging::panic_told(message)
 }

@@ -54,7 +54,8 @@ pub fn log_facade(level: Level, line: &str) {
 /// Sends the text of each panic to where lines go, in one line, cut at 507 bytes.
 ///
 /// On `wasm32-unknown-unknown` a panic says nothing by itself. Call this first in `_start`. It replaces
-/// the panic hook. A panic whose text has parts that vary takes a heap block for it, in std.
+/// the panic hook. A panic whose text has parts that vary takes a heap block for it, in std. A halt of
+/// this crate logs its own line, and its panic is not told again.
 ///
 /// ```
 /// steadfast::metashrew::log_panics();
@@ -64,7 +65,10 @@ pub fn log_panics() {
     use alloc::boxed::Box;
 
     std::panic::set_hook(Box::new(|panic| {
-        line(Level::Error, format_args!("{panic}"))
+        let is_told = panic.location().is_some_and(|at| at.file() == file!());
+        if !is_told {
+            line(Level::Error, format_args!("{panic}"));
+        }
     }));
 }
 
@@ -76,6 +80,12 @@ pub fn last_words(line: &str) {
 /// Logs one line and panics with the same words.
 pub(super) fn halt(message: fmt::Arguments<'_>) -> ! {
     line(Level::Error, message);
+    panic_told(message)
+}
+
+/// Panics with words that have been logged. No other function of this file panics: the hook knows what
+/// is told by the file.
+pub(super) fn panic_told(message: fmt::Arguments<'_>) -> ! {
     panic!("{message}")
 }
 

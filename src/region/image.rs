@@ -345,7 +345,8 @@ pub fn seal(image: &mut [u8], status: Status) -> Result<(), FormatError> {
     Ok(())
 }
 
-/// Writes the user's tag into the header of an image, and the checksum that then holds over it.
+/// Writes the user's tag into the header of an image, and the checksum that then holds over it, unless the image is open: then
+/// nothing covers it.
 ///
 /// # Errors
 ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use steadfast::metashrew::host::stand_in;
 use steadfast::metashrew::*;
-use steadfast_ops::heap::seeded;
+use steadfast_testkit::heap::seeded;
 
 /// metashrew-core's queue and values, and the host's state.
 #[derive(Default)]

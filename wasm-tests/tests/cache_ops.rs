@@ -1,7 +1,7 @@
 //! The cache beside its oracle in a module: no difference, and the same results as natively.
 
 use steadfast::cache::Cache;
-use steadfast_ops::cache::{Checks, Script, Spec, Told, noise, region, run, run_told};
+use steadfast_testkit::cache::{Checks, Script, Spec, Told, noise, region, run, run_told};
 use wasm_tests::{Guest, Setting, TARGETS};
 
 /// Plays so many operations on a cache that the host limits to so many bytes and makes forget, unless `forget_seed` is 0, and

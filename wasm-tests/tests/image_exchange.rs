@@ -7,8 +7,8 @@ use steadfast::record::Record;
 use steadfast::region::{Cold, Start};
 use steadfast_host::metashrew::decode_flush;
 use steadfast_host::{
-    ImageExchange, Input, MemoryState, Output, RegionImage, RunConfig, Runner, find_record,
-    state_digest,
+    BlockTag, HeldRegion, ImageError, ImageExchange, Input, MemoryState, Output, OwnPages,
+    RegionImage, RunConfig, Runner, find_record, state_digest,
 };
 use wasm_tests::path;
 use wasmparser::{Parser, Payload};
@@ -43,6 +43,8 @@ struct Embedder {
     linker: Linker<Host>,
     module: Module,
     host: Option<Host>,
+    /// Whether regions are moved.
+    moves: bool,
 }
 
 /// How a block went.
@@ -86,7 +88,18 @@ impl Embedder {
             linker,
             module,
             host: Some(host),
+            moves: false,
         }
+    }
+
+    /// As [`new`](Self::new), and regions are moved from one instance to the next.
+    fn moving(name: &str) -> Embedder {
+        let mut embedder = Embedder::new(name);
+        // SAFETY: the memories are those of one engine, which allocates them on demand, as is its default.
+        let pages = unsafe { OwnPages::vouch() };
+        embedder.host().images.move_regions(pages);
+        embedder.moves = true;
+        embedder
     }
 
     fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -167,16 +180,27 @@ impl Embedder {
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start");
         let succeeded = start.unwrap().call(&mut store, ()).is_ok();
         let memory = instance.get_memory(&mut store, "memory").unwrap();
-        let record: Record = find_record(memory.data(&store)).unwrap();
-        let mut host = store.into_data();
-        assert!(host.images.offered().is_some());
+        let (bytes, host) = memory.data_and_store_mut(&mut store);
+        let record: Record = find_record(bytes).unwrap();
+        assert_eq!(host.images.offered().is_some(), !self.moves);
         match succeeded {
             true => {
                 host.state.extend(host.flushed.take().unwrap());
-                host.images.publish(height);
+                let hash = [height as u8; 32];
+                let chain = *b"test";
+                let block = BlockTag {
+                    chain,
+                    height,
+                    hash,
+                };
+                match self.moves {
+                    true => host.images.publish_from(bytes, block).unwrap(),
+                    false => host.images.publish_as_of(block),
+                }
             }
             false => host.images.discard(),
         }
+        let host = store.into_data();
         let reads = host.reads;
         self.host = Some(host);
         Block {
@@ -208,6 +232,51 @@ fn the_second_instance_has_the_keys_of_the_first() {
             let next = embedder.run(height, 0);
             assert_eq!((next.start, next.reads), (Start::Sealed, 0), "{name}");
         }
+    }
+}
+
+#[test]
+fn regions_move_from_one_instance_to_the_next() {
+    for name in GUESTS {
+        let mut embedder = Embedder::moving(name);
+        let first = embedder.run(7, 0);
+        assert_eq!(
+            (first.start.is_warm(), first.reads),
+            (false, KEYS),
+            "{name}"
+        );
+        for height in 8..20 {
+            let next = embedder.run(height, 0);
+            assert_eq!((next.start, next.reads), (Start::Sealed, 0), "{name}");
+        }
+        // A block that fails has the region, and the next one begins without.
+        let failed = embedder.run(20, FAIL);
+        assert_eq!((failed.start, failed.succeeded), (Start::Sealed, false));
+        let again = embedder.run(20, 0);
+        assert_eq!(
+            (again.start.is_warm(), again.reads),
+            (false, KEYS),
+            "{name}"
+        );
+        // Back to the block before: the entry that the last one wrote is asked for again.
+        let tag = |height: u32| BlockTag {
+            chain: *b"test",
+            height,
+            hash: [height as u8; 32],
+        };
+        embedder.run(21, 0);
+        let images = &mut embedder.host().images;
+        images.bring_to(tag(20), |_| true).unwrap();
+        let next = embedder.run(21, 0);
+        assert_eq!((next.start, next.reads), (Start::Sealed, 1), "{name}");
+        // To one that is no ancestor: cold.
+        let images = &mut embedder.host().images;
+        assert!(images.bring_to(tag(20), |_| false).is_err());
+        assert!(!embedder.run(20, 0).start.is_warm());
+        // What an instance did not offer is not taken.
+        let images = &mut embedder.host().images;
+        let taken = images.publish_from(&mut [0; 65_536], tag(20));
+        assert!(matches!(taken, Err(ImageError::NotOffered)));
     }
 }
 
@@ -306,6 +375,31 @@ fn the_runner_exchanges_images_as_well() {
         assert_eq!(state_digest(&warm).unwrap(), state_digest(&cold).unwrap());
         let failed = runner.start_warm(&Input::new(10, &[FAIL]), &warm, image.as_ref());
         assert!(failed.unwrap().image().is_err());
+    }
+}
+
+#[test]
+fn the_runner_moves_regions_as_well() {
+    for name in GUESTS {
+        let config = RunConfig {
+            output: Output::Discard,
+            ..RunConfig::default()
+        };
+        let runner = Runner::new(&module(name), config).unwrap();
+        let (mut warm, mut cold) = (MemoryState::default(), MemoryState::default());
+        let mut held: Option<HeldRegion> = None;
+        for height in 7..12 {
+            let input = Input::new(height, &[0]);
+            let was_held = held.is_some();
+            let finished = runner.start_held(&input, &warm, held.take()).unwrap();
+            let start = Start::from_code(finished.record().unwrap().cache_start).unwrap();
+            assert_eq!(start == Start::Sealed, was_held, "{name}: {start}");
+            let (report, left) = finished.commit_and_hold(&mut warm).unwrap();
+            assert_eq!(report.imports.get_lens == 0, was_held, "{name}");
+            held = Some(left.unwrap());
+            runner.run_block(&input, &mut cold).unwrap();
+        }
+        assert_eq!(state_digest(&warm).unwrap(), state_digest(&cold).unwrap());
     }
 }
 

@@ -6,7 +6,8 @@ use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::record::Record;
 use steadfast::region::{HEADER_BYTES, Start, inspect};
 use steadfast_host::engine::engine;
-use steadfast_ops::cache::{Script, Spec, apply, noise, open_once, region};
+use steadfast_host::{Digest, HeldRegion, OwnPages};
+use steadfast_testkit::cache::{Script, Spec, apply, noise, open_once, region};
 use wasm_tests::{RESULTS, TARGETS, path};
 use wasmtime::{Instance, InstancePre, Linker, Memory, Module, Store};
 
@@ -80,6 +81,15 @@ impl Live {
         start.unwrap().call(&mut self.store, ()).is_ok()
     }
 
+    /// Runs a guest that is to look at what it finds and to do nothing else.
+    fn look(&mut self) {
+        let look = self.results_at + 8 * (RESULTS - 1);
+        self.memory
+            .write(&mut self.store, look, &1u64.to_le_bytes())
+            .unwrap();
+        assert!(self.start(), "an image does not stop an instance");
+    }
+
     fn result(&self, number: usize) -> u64 {
         let bytes = &self.memory.data(&self.store)[self.results_at + 8 * number..];
         u64::from_le_bytes(*bytes.first_chunk().unwrap())
@@ -99,13 +109,26 @@ fn look(instances: &InstancePre<()>, image: &[u8]) -> (Start, u64) {
     let more = pages - live.memory.size(&live.store);
     live.memory.grow(&mut live.store, more).unwrap();
     live.memory.write(&mut live.store, BASE, image).unwrap();
-    let look = live.results_at + 8 * (RESULTS - 1);
-    live.memory
-        .write(&mut live.store, look, &1u64.to_le_bytes())
-        .unwrap();
-    assert!(live.start(), "an image does not stop an instance");
+    live.look();
     let start = Start::from_code(live.result(1) as u32).expect("it opened its cache");
     (start, live.result(3))
+}
+
+/// What a fresh instance makes of the region that moves there from one that was stopped; `None` where it does not.
+fn look_at_moved(instances: &InstancePre<()>, stopped: &mut Live) -> Option<(Start, u64, Entries)> {
+    // SAFETY: the memories are those of one engine, which allocates them on demand.
+    let pages = unsafe { OwnPages::vouch() };
+    let memory = stopped.memory.data_mut(&mut stopped.store);
+    let held = HeldRegion::take(memory, BASE as u32, Digest([0; 32]), pages).ok()?;
+    let mut live = Live::new(instances, u64::MAX);
+    let more = held.memory_wanted() / (1 << 16) - live.memory.size(&live.store);
+    live.memory.grow(&mut live.store, more).unwrap();
+    held.put(live.memory.data_mut(&mut live.store), pages)
+        .unwrap();
+    let found = attach(live.region()).expect("what is moved is sealed");
+    live.look();
+    let start = Start::from_code(live.result(1) as u32).expect("it opened its cache");
+    Some((start, live.result(3), found.into_iter().collect()))
 }
 
 /// What the same code finds natively, if it attaches.
@@ -153,6 +176,10 @@ fn a_guest_that_is_stopped_anywhere_leaves_right_values_or_none() {
             } else {
                 cold += 1;
             }
+            assert!(
+                look_at_moved(&instances, &mut live).is_none(),
+                "fuel {fuel}"
+            );
             continue;
         };
         warm += 1;
@@ -172,6 +199,13 @@ fn a_guest_that_is_stopped_anywhere_leaves_right_values_or_none() {
                 (Start::Walked, found.len() as u64),
                 "fuel {fuel}"
             );
+            let moved = look_at_moved(&instances, &mut live).expect("what attaches is moved");
+            assert_eq!((moved.0, moved.1), (Start::Sealed, found.len() as u64));
+            assert!(
+                moved.2.iter().all(|entry| found.contains(entry)),
+                "fuel {fuel}"
+            );
+            assert_eq!(moved.2.len(), found.len(), "fuel {fuel}");
         }
     }
     println!(

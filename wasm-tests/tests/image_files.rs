@@ -1,7 +1,7 @@
 //! Damaged files of images: refused, or as they were.
 
 use steadfast_host::{Compression, Digest, RegionImage};
-use steadfast_ops::cache::{Damage, Victim, noise};
+use steadfast_testkit::cache::{Damage, Victim, noise};
 
 /// The bytes in front of an image in its file.
 const HEAD: usize = 96;

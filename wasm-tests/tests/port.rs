@@ -1,7 +1,7 @@
 //! The indexer that was written for metashrew, on a real block and under every kind of memory.
 
 use steadfast_host::{Input, MemoryState, RunConfig, Runner, State, state_digest};
-use steadfast_ops::reference::Indexer;
+use steadfast_testkit::reference::Indexer;
 use wasm_tests::indexer;
 
 const MIB: u64 = 1 << 20;

@@ -1,7 +1,7 @@
 //! The views of the metashrew indexer tell what the reference indexer knows.
 
 use steadfast_host::{Input, MemoryState, RunConfig, Runner};
-use steadfast_ops::reference::Indexer;
+use steadfast_testkit::reference::Indexer;
 use wasm_tests::indexer;
 
 /// One in so many of the state's keys is asked for.

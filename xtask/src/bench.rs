@@ -1,6 +1,6 @@
-//! The demo and the benches.
+//! The benches.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -23,17 +23,6 @@ fn program(project: &Project) -> Result<Command> {
     ]))
 }
 
-/// Runs the indexers on a block under many memory ceilings.
-pub fn demo(project: &Project, input: &[PathBuf], json: Option<PathBuf>) -> Result<()> {
-    let mut demo = program(project)?;
-    demo.arg("demo");
-    for file in input {
-        demo.arg("--input").arg(absolute(file)?);
-    }
-    with_json(&mut demo, json)?;
-    shell::run(&mut demo)
-}
-
 /// Draws the pictures that the documentation shows of a run.
 pub fn pictures(project: &Project) -> Result<()> {
     let mut bench = program(project)?;
@@ -45,18 +34,8 @@ pub fn pictures(project: &Project) -> Result<()> {
 pub fn bench(project: &Project, name: &str, json: Option<PathBuf>, rest: &[String]) -> Result<()> {
     let mut bench = program(project)?;
     bench.arg(name).args(rest);
-    with_json(&mut bench, json)?;
-    shell::run(&mut bench)
-}
-
-fn with_json(command: &mut Command, json: Option<PathBuf>) -> Result<()> {
     if let Some(file) = json {
-        command.arg("--json").arg(absolute(&file)?);
+        bench.arg("--json").arg(std::path::absolute(file)?);
     }
-    Ok(())
-}
-
-/// The command runs at the root, wherever the caller is.
-fn absolute(path: &Path) -> Result<PathBuf> {
-    Ok(std::path::absolute(path)?)
+    shell::run(&mut bench)
 }

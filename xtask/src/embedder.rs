@@ -8,18 +8,20 @@ use crate::step::step;
 
 /// What must build, beside all features, which the other steps take. Wasmtime is checked, not
 /// compiled, twice more for it: the features of what it depends on are not the same everywhere.
-const FEATURES: [&str; 5] = ["", "redb", "pictures", "wasi", "verify"];
+const FEATURES: [&str; 7] = ["", "check", "redb", "pictures", "wasi", "verify", "cli"];
 
 /// What none of them but its own feature builds.
-const LEFT_OUT: [&str; 8] = [
+const LEFT_OUT: [&str; 10] = [
     "clap",
     "indicatif",
+    "petgraph",
     "plotters",
     "redb",
     "svg",
     "wasmi",
     "wasmi_wasi",
     "wasmtime-wasi",
+    "winch-codegen",
 ];
 
 /// Checks each combination, and that the library without features leaves the rest of them alone.

@@ -125,6 +125,17 @@ pub fn indexers(project: &Project) -> Result<()> {
     )
 }
 
+/// Builds the modules that the demo runs.
+pub fn demo(project: &Project) -> Result<()> {
+    let wanted = ["indexer-metashrew", "indexer-wasi"];
+    build(
+        project,
+        GUESTS
+            .iter()
+            .filter(|guests| wanted.contains(&guests.package)),
+    )
+}
+
 fn build<'a>(project: &Project, guests: impl IntoIterator<Item = &'a Guests>) -> Result<()> {
     for guests in guests {
         let name = format!(

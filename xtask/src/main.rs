@@ -5,10 +5,10 @@ mod bench;
 mod browser;
 mod clang;
 mod debian;
+mod demo;
 mod embedder;
 mod guests;
 mod licences;
-mod lock;
 mod mutants;
 mod optional;
 mod own_host;
@@ -29,6 +29,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::project::Project;
+use crate::test::Suite;
 use crate::toolchain::Way;
 
 #[derive(Parser)]
@@ -97,9 +98,12 @@ enum Task {
         /// Where the wasm targets come from [default: STEADFAST_TOOLCHAIN, or auto]
         #[arg(long)]
         toolchain: Option<Way>,
-        /// Run rustfmt, clippy and the native tests alone: no doc tests, no Miri, no wasm
-        #[arg(long)]
-        quick: bool,
+        /// Run one suite alone, as while working: `native` (with rustfmt and clippy, without doc tests) or `host`
+        #[arg(long, value_name = "SUITE", num_args = 0..=1, default_missing_value = "native")]
+        quick: Option<Suite>,
+        /// With `--quick`, what the test programs are given: a filter, say
+        #[arg(last = true, requires = "quick")]
+        rest: Vec<String>,
     },
 }
 
@@ -116,8 +120,8 @@ fn run(task: Task) -> Result<()> {
             json,
         } => {
             let project = Project::set_up(toolchain)?;
-            guests::indexers(&project)?;
-            bench::demo(&project, &input, json)
+            guests::demo(&project)?;
+            demo::run(&project, &input, json)
         }
         Task::Port => {
             let project = Project::set_up(None)?;
@@ -148,11 +152,15 @@ fn run(task: Task) -> Result<()> {
         Task::Mutants { shard, rest } => {
             mutants::run(&Project::set_up(None)?, shard.as_deref(), &rest)
         }
-        Task::Test { toolchain, quick } => {
+        Task::Test {
+            toolchain,
+            quick,
+            rest,
+        } => {
             let project = Project::set_up(toolchain)?;
             match quick {
-                true => test::quick(&project),
-                false => test::run(&project),
+                Some(suite) => test::quick(&project, suite, &rest),
+                None => test::run(&project),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The indexer that is written for metashrew, run as its user would run it.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -17,8 +18,7 @@ pub fn run(project: &Project) -> Result<()> {
         fs::remove_dir_all(&directory)?;
     }
     fs::create_dir_all(&directory)?;
-    let block = directory.join("mainnet-702861.block");
-    fs::write(&block, bitcoin_test_data::blocks::mainnet_702861())?;
+    let block = block(project)?;
     let module = project.target()?.join("guests/metashrew_port.wasm");
     let database = directory.join("state.redb");
     let program = project.tools().join("bin/steadfast");
@@ -47,6 +47,13 @@ pub fn run(project: &Project) -> Result<()> {
             .arg(&database),
     )?;
     told(steadfast("map").arg("--input").arg(&block))
+}
+
+/// Writes the block to a file.
+pub fn block(project: &Project) -> Result<PathBuf> {
+    let file = project.target()?.join("guests/mainnet-702861.block");
+    fs::write(&file, bitcoin_test_data::blocks::mainnet_702861())?;
+    Ok(file)
 }
 
 fn told(command: &mut Command) -> Result<()> {

@@ -44,26 +44,40 @@ const GUESTS: [(&str, &str); 2] = [
 ];
 
 /// The packages whose tests run natively.
-const NATIVE: &str =
-    "--package steadfast --package steadfast-ops --package indexer --package xtask --all-features";
+const NATIVE: &str = "--package steadfast --package steadfast-testkit --package indexer --package xtask --all-features";
 
 /// Runs everything, stops at the first step that fails, and ends with the number of tests that ran.
 pub fn run(project: &Project) -> Result<()> {
     counted(|tally| steps(project, tally))
 }
 
-/// Runs what needs neither a wasm target nor an engine, and no doc tests.
-pub fn quick(project: &Project) -> Result<()> {
+/// What is run while working.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Suite {
+    /// What needs neither a wasm target nor an engine.
+    Native,
+    /// The host's own tests, quickly built, on the guests that are there.
+    Host,
+}
+
+/// Runs one suite, and gives the test programs the rest of the arguments.
+pub fn quick(project: &Project, suite: Suite, rest: &[String]) -> Result<()> {
+    let (name, arguments) = match suite {
+        Suite::Native => ("tests: native", format!("test {NATIVE} --tests")),
+        Suite::Host => (
+            "tests: host",
+            format!("test --config .cargo/quick.toml {ENGINES} --lib --bin steadfast --test host"),
+        ),
+    };
     counted(|tally| {
-        rustfmt(project)?;
-        let clippy = format!("clippy {NATIVE} --all-targets -- --deny warnings");
-        check(project, "clippy: packages with native tests", &clippy)?;
-        test(
-            project,
-            tally,
-            "tests: native",
-            &format!("{NATIVE} --tests"),
-        )
+        if suite == Suite::Native && rest.is_empty() {
+            rustfmt(project)?;
+            let clippy = format!("clippy {NATIVE} --all-targets -- --deny warnings");
+            check(project, "clippy: packages with native tests", &clippy)?;
+        }
+        let mut tests = project.cargo(arguments.split(' '));
+        tests.arg("--").args(rest);
+        step(name, || tally.run(&mut tests))
     })
 }
 
@@ -79,13 +93,13 @@ fn counted(steps: impl FnOnce(&mut Tally) -> Result<()>) -> Result<()> {
 fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     rustfmt(project)?;
     licences::check(project)?;
+    test(project, tally, "tests: native", NATIVE)?;
     lint(project)?;
     features(project)?;
     docs(project)?;
     embedder::check(project)?;
     packages(project)?;
     optional::msrv(project)?;
-    test(project, tally, "tests: native", NATIVE)?;
     forgetful_examples(project, tally)?;
     memory_detection(project)?;
     optional::miri(project, tally)?;
@@ -107,8 +121,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
 }
 
 /// The packages whose tests run modules under engines; the same in each command, so that the engine is built once.
-const ENGINES: &str =
-    "--release --package steadfast-host --package wasm-tests --package steadfast-bench";
+const ENGINES: &str = "--release --package steadfast-host --package wasm-tests --package demo --package steadfast-bench";
 
 fn rustfmt(project: &Project) -> Result<()> {
     check(project, "rustfmt", "fmt --all --check")

@@ -1,12 +1,11 @@
 //! What the wasm tests run under, kept in `target/tools/`, which `.cargo/config.toml` names.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::lock;
 use crate::project::Project;
 use crate::shell;
 use crate::step::step;
@@ -31,9 +30,10 @@ fn node() -> Result<()> {
 
 /// Installs `wasm-bindgen-test-runner`, whose version must be the crate's own.
 fn wasm_bindgen(project: &Project) -> Result<()> {
-    let version = lock::version(project.root(), "wasm-bindgen")?;
+    let id = shell::output(&mut project.cargo(["pkgid", "wasm-bindgen"]))?;
+    let (_, version) = id.trim().rsplit_once('@').context("no version")?;
     let runner = project.tools().join("bin").join(RUNNER);
-    if told(Command::new(runner).arg("--version")).as_deref() == Some(&*version) {
+    if told(Command::new(runner).arg("--version")).as_deref() == Some(version) {
         return Ok(());
     }
     step(&format!("{RUNNER} {version} (a few minutes)"), || {
@@ -82,8 +82,22 @@ pub fn steadfast(project: &Project) -> Result<()> {
             "steadfast",
         ]))
     })?;
-    let built = project.target()?.join("release/steadfast");
-    copy(&built, &project.tools().join("bin/steadfast"))
+    publish(project)?;
+    Ok(())
+}
+
+/// Copies the command to where `.cargo/config.toml` looks for it, and answers where that is.
+pub fn publish(project: &Project) -> Result<PathBuf> {
+    let to = project.tools().join("bin/steadfast");
+    copy(&project.target()?.join("release/steadfast"), &to)?;
+    Ok(to)
+}
+
+/// Whether all tools were installed.
+pub fn are_installed(project: &Project) -> bool {
+    ["steadfast", RUNNER]
+        .iter()
+        .all(|name| project.tools().join("bin").join(name).exists())
 }
 
 /// Copies a file in one move, so that a program that runs meanwhile is left alone.

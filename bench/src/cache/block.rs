@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use steadfast_ops::reference::{Block, Transaction};
+use steadfast_testkit::reference::{Block, Transaction};
 use wasmtime::Module;
 
 use super::instance::{Batch, Instance, Op};
 use super::script::{self, ROOM};
-use super::subject::{Subject, bounded};
+use super::subject::Subject;
 use super::{Options, Row, fit};
 use crate::figures::median;
-use crate::{inputs, parallel, turns};
+use crate::{inputs, parallel, schedule};
 
 const REPLAYS: u32 = 20;
 
@@ -173,15 +173,15 @@ pub fn linked(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Re
     let script = Script::of(&blocks(&options.input)?)?;
     let engine = |fuel| steadfast_host::engine::engine(fuel).map_err(|error| anyhow!("{error:?}"));
     let (timed, counted) = (engine(false)?, engine(true)?);
-    let mut runners = parallel::each(bounded(subjects), |subject| {
+    let mut runners = parallel::each(subjects.to_vec(), |subject| {
         Runner::fit(subject, subject.compile(&timed, "-2m")?, &script).context(subject.name)
     })?;
     for round in 0..ROUNDS {
-        for at in turns::of_round(round, runners.len()) {
+        for at in schedule::of_round(round, runners.len()) {
             runners[at].time(&script)?;
         }
     }
-    let peers = runners.iter().filter(|runner| runner.subject.is_peer());
+    let peers = runners.iter().filter(|runner| !runner.subject.is_ours());
     let best = peers
         .min_by(|a, b| middle(&a.ns).total_cmp(&middle(&b.ns)))
         .map(|best| best.ns.clone());

@@ -8,7 +8,7 @@ use super::instance::{Batch, Capacity, Instance, Op};
 use super::model::Model;
 use super::subject::Subject;
 use crate::figures::median;
-use crate::{parallel, turns};
+use crate::{parallel, schedule};
 
 /// The most bytes that a module can have: all that it can address.
 pub const NO_CEILING: u64 = 4 << 30;
@@ -61,7 +61,7 @@ pub fn run<'a>(
         Runner::start(subject, &timed, place, before).context(subject.name)
     })?;
     for (round, work) in rounds.iter().enumerate() {
-        for at in turns::of_round(round, runners.len()) {
+        for at in schedule::of_round(round, runners.len()) {
             let name = runners[at].subject.name;
             runners[at].time(work).with_context(|| name.to_owned())?;
         }
@@ -163,7 +163,7 @@ fn check(runners: &[Runner<'_>], place: &Place<'_>, before: &Work, rounds: &[Wor
 fn report(runners: &[Runner<'_>], rounds: &[Work], row: &mut Row<'_>) {
     let best = runners
         .iter()
-        .filter(|runner| runner.subject.is_peer())
+        .filter(|runner| !runner.subject.is_ours())
         .min_by(|a, b| a.middle().total_cmp(&b.middle()));
     let looks_up = rounds[0].op != Op::Insert;
     let total: usize = rounds.iter().map(|work| work.numbers.len()).sum();

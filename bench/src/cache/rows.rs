@@ -6,7 +6,7 @@ use super::fit;
 use super::instance::{Instance, Op};
 use super::numbers::Numbers;
 use super::race::{self, NO_CEILING, Place, Runner, Work};
-use super::subject::{Bound, Subject, bounded};
+use super::subject::{Bound, Subject};
 use super::{ENTRY_BYTES, Options, Row};
 use crate::figures::Figures;
 use crate::parallel;
@@ -70,7 +70,6 @@ pub fn zipf(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Resu
 
 /// The same where 64 MiB of linear memory are all there is.
 pub fn zipf_real(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Result<()> {
-    let subjects = bounded(subjects);
     let place = Place {
         capacity: &|subject| match subject.bound {
             Bound::Region => subject.capacity(64 * MIB - (320 << 10)),
@@ -79,7 +78,7 @@ pub fn zipf_real(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) ->
         ceiling: 64 * MIB,
         plan: "-64m",
     };
-    let mut runners = zipf_in(options, &subjects, &place, row)?;
+    let mut runners = zipf_in(options, subjects, &place, row)?;
     density(&mut runners, row, |instance| Ok(instance.whole_bytes()))
 }
 
@@ -110,10 +109,8 @@ fn zipf_work(options: &Options) -> (Work, Vec<Work>) {
 pub fn fit(options: &Options, subjects: &[&Subject]) -> Result<()> {
     let engine = steadfast_host::engine::engine(false).map_err(|error| anyhow!("{error:?}"))?;
     let (before, timed) = zipf_work(options);
-    let told = bounded(subjects)
-        .into_iter()
-        .filter(|subject| !subject.is_ours());
-    let fits = parallel::each(told, |subject| {
+    let peers = subjects.iter().filter(|subject| !subject.is_ours());
+    let fits = parallel::each(peers, |subject| {
         let module = subject.compile(&engine, "")?;
         let kib = fit::best(60 << 10, 256, |kib| {
             let capacity = subject.capacity(kib << 10);
@@ -139,7 +136,6 @@ pub fn evict_and_creep(
     subjects: &[&Subject],
     figures: &mut Figures,
 ) -> Result<()> {
-    let subjects = bounded(subjects);
     let place = Place {
         capacity: &|subject| subject.capacity(64 * MIB),
         ceiling: NO_CEILING,
@@ -155,7 +151,7 @@ pub fn evict_and_creep(
         name: "evict",
         figures,
     };
-    let mut runners = race::run(&subjects, &place, &before, &timed, &mut evict)?;
+    let mut runners = race::run(subjects, &place, &before, &timed, &mut evict)?;
     density(&mut runners, &mut evict, Instance::linear_bytes)?;
     if !options.wants("creep") {
         return Ok(());

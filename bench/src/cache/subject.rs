@@ -18,8 +18,6 @@ pub enum Bound {
     Own,
     /// The number of its entries.
     Entries,
-    /// Nothing.
-    None,
 }
 
 /// What is known of a cache before it is measured.
@@ -33,16 +31,14 @@ pub struct Subject {
 }
 
 #[rustfmt::skip]
-const SUBJECTS: [Subject; 9] = [
+const SUBJECTS: [Subject; 7] = [
     subject("steadfast", Bound::Region, 0),
-    subject("lru-mem-metashrew", Bound::Own, 42_752),
     subject("lru-mem", Bound::Own, 46_848),
     subject("lru", Bound::Entries, 39_168),
     subject("schnellru", Bound::Entries, 39_424),
     subject("hashlink", Bound::Entries, 39_424),
     subject("quick_cache", Bound::Payload, 25_856),
     subject("clru", Bound::Payload, 38_912),
-    subject("bound-hashbrown", Bound::None, 0),
 ];
 
 const fn subject(name: &'static str, bound: Bound, fits_64m_kib: u64) -> Subject {
@@ -71,23 +67,10 @@ pub fn named(names: &[String]) -> Result<Vec<&'static Subject>> {
     Ok(SUBJECTS.iter().filter(wanted).collect())
 }
 
-/// Those that evict.
-pub fn bounded<'a>(subjects: &[&'a Subject]) -> Vec<&'a Subject> {
-    let bounded = subjects
-        .iter()
-        .filter(|subject| subject.bound != Bound::None);
-    bounded.copied().collect()
-}
-
 impl Subject {
     /// Whether it is one of ours.
     pub fn is_ours(&self) -> bool {
         self.bound == Bound::Region
-    }
-
-    /// Whether it is another crate's cache.
-    pub fn is_peer(&self) -> bool {
-        matches!(self.bound, Bound::Payload | Bound::Own | Bound::Entries)
     }
 
     /// A cache of so many bytes, in the terms in which this one can be told.

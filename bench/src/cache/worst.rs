@@ -9,10 +9,10 @@ use wasmtime::Engine;
 
 use super::instance::{Instance, Op};
 use super::race::NO_CEILING;
-use super::subject::{Subject, bounded};
+use super::subject::Subject;
 use super::{Options, Row, script};
 use crate::parallel;
-use steadfast_ops::cache::{chosen_key, colliding_keys};
+use steadfast_testkit::cache::{chosen_key, colliding_keys};
 
 pub use by_size::by_size;
 
@@ -85,8 +85,7 @@ fn draw_op(random: &mut ChaCha8Rng) -> Op {
 /// When a guest fails.
 pub fn random(options: &Options, subjects: &[&Subject], row: &mut Row<'_>) -> Result<()> {
     let engine = counting_engine()?;
-    let subjects = bounded(subjects);
-    let worst = parallel::each(&subjects, |subject| {
+    let worst = parallel::each(subjects, |subject| {
         let module = subject.compile(&engine, "")?;
         let mut instance = Instance::open(&module, subject.capacity(BYTES), NO_CEILING)?;
         at_random(&mut instance, options.scaled(OPERATIONS)).context(subject.name)

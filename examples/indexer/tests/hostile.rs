@@ -5,7 +5,7 @@ mod common;
 use bitcoin_test_data::blocks::mainnet_702861;
 use common::{MemoryHost, Tx, block, index_both, input};
 use indexer::{Error, NoCache, index, view};
-use steadfast_ops::reference::Indexer;
+use steadfast_testkit::reference::Indexer;
 
 fn small_block() -> Vec<u8> {
     let spend = |number, segwit, creates| Tx {

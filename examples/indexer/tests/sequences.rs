@@ -5,7 +5,7 @@ mod common;
 use common::{Forgetful, MemoryHost, Tx, block, index_both, input};
 use indexer::{Cache, NoCache};
 use proptest::prelude::*;
-use steadfast_ops::reference::{Block, Indexer};
+use steadfast_testkit::reference::{Block, Indexer};
 
 /// One transaction's choices: which earlier output each input spends, and amount and script of each output.
 #[derive(Clone, Debug)]

@@ -25,9 +25,12 @@ pub struct Arguments {
     /// Keeps the state in this database; without it, it is forgotten at the end
     #[arg(long, value_name = "PATH")]
     db: Option<PathBuf>,
-    /// Keeps the module's cache from one block to the next and, in this file, to the next run with the same database: every block but the first begins warm
+    /// Keeps the module's cache in this file, for the next run with the same database
     #[arg(long, value_name = "FILE")]
     warm: Option<PathBuf>,
+    /// Begins every block with an empty cache; by default a block begins with the cache that the one before it left
+    #[arg(long, conflicts_with = "warm")]
+    cold: bool,
     /// Compresses that file
     #[arg(long, requires = "warm")]
     compress: bool,
@@ -108,11 +111,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         check_path(path, files)?;
     }
     let mut state = super::open_state(arguments.db.as_deref())?;
-    let cache = arguments
-        .warm
-        .as_deref()
-        .map(|path| Warm::open(path, arguments.compress, runner.guest(), &*state));
-    let mut cache = cache.transpose()?;
+    let mut cache = match &arguments.warm {
+        Some(path) => Some(Warm::open(
+            path,
+            arguments.compress,
+            runner.guest(),
+            &*state,
+        )?),
+        None => (!arguments.cold).then(Warm::between_blocks),
+    };
     let indexed = index(&runner, &inputs, &mut *state, &progress, cache.as_mut());
     if let Some(cache) = &cache {
         cache.keep(&*state)?;
@@ -173,21 +180,17 @@ fn run_block(
     progress: &ProgressBar,
     mut cache: Option<&mut Warm>,
 ) -> Result<BlockReport, RunError> {
-    let image = cache.as_mut().and_then(|cache| cache.image_for(input));
-    let finished = runner.start_warm(input, state, image)?;
-    if let Some(reason) = finished.refused_image() {
-        eprintln!("block {}: the cache begins cold: {reason}", input.height());
-    }
+    let finished = match &mut cache {
+        Some(cache) => cache.start(runner, input, state)?,
+        None => runner.start(input, state)?,
+    };
     for line in finished.report().output.lines() {
         progress.println(line);
     }
-    let image = cache.is_some().then(|| finished.image());
-    let report = finished.commit(state)?;
-    if let (Some(cache), Some(image)) = (cache, image) {
-        // Now that the state has what the block wrote, the image is as of it. A block that left none is followed by a cold one.
-        cache.turn_to(image.ok(), input);
+    match cache {
+        Some(cache) => cache.commit(finished, input, state),
+        None => finished.commit(state),
     }
-    Ok(report)
 }
 
 /// Indexes blocks in one instance that is kept, with a state that is forgotten, and looks at it after each; a WASI command, which

@@ -42,11 +42,15 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
     let state = super::open_state(arguments.db.as_deref())?;
     let read = |path: &PathBuf| super::warm::read_image(path, runner.guest(), &*state);
     let image = arguments.warm.as_ref().map(read).transpose()?;
-    let image_height = image.as_ref().map_or(0, |image| image.info().height);
-    let input = Input::new(arguments.height.unwrap_or(image_height), &argument);
+    let image_height = image.as_ref().map(|image| image.info().height);
+    let height = arguments.height.or(image_height);
+    let input = Input::new(height.unwrap_or(0), &argument);
     let shared = image.map(|image| SharedImage::new(&image)).transpose()?;
     let mut view = runner.open_view(&input, &*state, shared.as_ref())?;
     let bytes = view.call(&arguments.view)?;
+    if height.is_none() {
+        eprintln!("no height is known: the view was asked at height 0; give --height");
+    }
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     println!("{hex}");
     Ok(())

@@ -5,19 +5,43 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use steadfast_host::{
-    Chain, Compression, Guest, ImageError, Input, RegionImage, State, state_digest,
+    BlockReport, Chain, Compression, Finished, Guest, HeldRegion, ImageError, Input, RegionImage,
+    RunError, Runner, State, state_digest,
 };
 
-/// The cache between blocks, and its file.
+/// The cache between blocks, and its file where it has one.
 pub struct Warm {
-    image: Option<RegionImage>,
+    left: Left,
     /// The blocks that were indexed. What has other hashes is of another chain.
     chain: Chain,
+    file: Option<CacheFile>,
+    /// The system has refused to move pages: the cache is copied from block to block.
+    copies: bool,
+}
+
+/// What the last block left.
+enum Left {
+    Nothing,
+    Image(RegionImage),
+    Region(HeldRegion),
+}
+
+struct CacheFile {
     path: PathBuf,
     compression: Compression,
 }
 
 impl Warm {
+    /// The cache of one run, which begins cold.
+    pub fn between_blocks() -> Warm {
+        Warm {
+            left: Left::Nothing,
+            chain: Chain::new([0; 4]),
+            file: None,
+            copies: false,
+        }
+    }
+
     /// Reads the file, if there is one that belongs to this module and state. Says why it is not used otherwise: the
     /// first block then begins cold. Fails where the file is no image: it would be replaced.
     pub fn open(
@@ -35,41 +59,103 @@ impl Warm {
                 .ok(),
             false => None,
         };
+        let compression = match compress {
+            true => Compression::Lz4,
+            false => Compression::None,
+        };
         Ok(Warm {
-            image,
-            chain: Chain::new([0; 4]),
-            path,
-            compression: if compress {
-                Compression::Lz4
-            } else {
-                Compression::None
-            },
+            left: image.map_or(Left::Nothing, Left::Image),
+            file: Some(CacheFile { path, compression }),
+            ..Warm::between_blocks()
         })
     }
 
-    /// The image for the next block, if there is one: brought to the block before, or dropped where that is not an ancestor of the
-    /// one that the image is as of.
-    pub fn image_for(&mut self, next: &Input) -> Option<&RegionImage> {
-        if let Err(reason) = self.chain.bring(self.image.as_mut()?, next) {
-            eprintln!("block {}: the cache begins cold: {reason}", next.height());
-            self.image = None;
+    /// Runs a block with what the one before it left, if that can be brought to the block that this one builds on.
+    pub fn start(
+        &mut self,
+        runner: &Runner,
+        input: &Input,
+        state: &dyn State,
+    ) -> Result<Finished, RunError> {
+        let mut left = std::mem::replace(&mut self.left, Left::Nothing);
+        let brought = match &mut left {
+            Left::Nothing => Ok(()),
+            Left::Image(image) => self.chain.bring(image, input),
+            Left::Region(held) => self.chain.bring(held, input),
+        };
+        if let Err(reason) = brought {
+            self.say_cold(input, &reason);
+            left = Left::Nothing;
         }
-        self.image.as_ref()
+        let finished = match left {
+            Left::Image(image) => runner.start_warm(input, state, Some(&image)),
+            Left::Region(held) => runner.start_held(input, state, Some(held)),
+            Left::Nothing if self.copies => runner.start_warm(input, state, None),
+            Left::Nothing => runner.start_held(input, state, None),
+        }?;
+        if let Some(reason) = finished.refused_image() {
+            self.say_cold(input, reason);
+        }
+        Ok(finished)
     }
 
-    /// Goes over to the image that a block left.
-    pub fn turn_to(&mut self, image: Option<RegionImage>, block: &Input) {
-        self.image = image;
-        self.chain.append(block, self.image.as_mut());
+    /// Writes what the block flushed, and goes over to the cache that it left. One that left none is followed by a cold one.
+    pub fn commit(
+        &mut self,
+        finished: Finished,
+        input: &Input,
+        state: &mut dyn State,
+    ) -> Result<BlockReport, RunError> {
+        let report = if self.copies {
+            let image = finished.image();
+            let report = finished.commit(state)?;
+            self.left = image.map_or(Left::Nothing, Left::Image);
+            report
+        } else {
+            let (report, held) = finished.commit_and_hold(state)?;
+            if let Err(ImageError::Move(reason)) = &held {
+                eprintln!(
+                    "the cache is copied from block to block, since the system does not move its pages: {reason}"
+                );
+                self.copies = true;
+            }
+            self.left = held.map_or(Left::Nothing, Left::Region);
+            report
+        };
+        match &mut self.left {
+            Left::Nothing => self.chain.append(input, None::<&mut RegionImage>),
+            Left::Image(image) => self.chain.append(input, Some(image)),
+            Left::Region(held) => self.chain.append(input, Some(held)),
+        }
+        Ok(report)
     }
 
-    /// Writes the file for the state as it is now; removes it where there is no image as of that.
+    /// Writes the file, where there is to be one, for the state as it is now; removes it where there is no cache as of that.
     pub fn keep(&self, state: &dyn State) -> anyhow::Result<()> {
-        match &self.image {
-            Some(image) => image.write(&self.path, state_digest(state)?, self.compression)?,
-            None => RegionImage::remove(&self.path)?,
+        let Some(CacheFile { path, compression }) = &self.file else {
+            return Ok(());
+        };
+        let copy;
+        let image = match &self.left {
+            Left::Nothing => None,
+            Left::Image(image) => Some(image),
+            Left::Region(held) => {
+                copy = held.image()?;
+                Some(&copy)
+            }
+        };
+        match image {
+            Some(image) => image.write(path, state_digest(state)?, *compression)?,
+            None => RegionImage::remove(path)?,
         }
         Ok(())
+    }
+
+    /// Without a file, nobody has asked for more than blocks that follow each other.
+    fn say_cold(&self, input: &Input, reason: &ImageError) {
+        if self.file.is_some() || !matches!(reason, ImageError::NoParent | ImageError::NoTag) {
+            eprintln!("block {}: the cache begins cold: {reason}", input.height());
+        }
     }
 }
 

@@ -42,35 +42,6 @@ impl Buffer {
         &mut self.memory[skip..][..self.len]
     }
 
-    /// Lets a cache attach to the image, runs `work` if it did, and closes the image again.
-    pub fn with_cache(
-        &mut self,
-        info: &RegionInfo,
-        work: fn(&mut Cache, u32),
-        number: u32,
-    ) -> Start {
-        let len = self.len as u32;
-        let parts = RegionParts {
-            start: NonNull::from(self.bytes_mut()).cast(),
-            capacity: len,
-            fresh_from: len,
-            expected_entry: info.expected_entry,
-            plan_fingerprint: info.plan_fingerprint,
-            module_tag: info.module_tag,
-            forget_seed: 0,
-            growth: Growth::Fixed,
-        };
-        // SAFETY: the bytes are initialised, aligned, and borrowed for as long as this function runs; the cache over them
-        // ends with it, since `work` is a function that can only borrow it.
-        let mut cache = Cache::open(unsafe { Region::from_raw(parts) });
-        let start = cache.start();
-        if start.is_warm() {
-            work(&mut cache, number);
-            cache.close();
-        }
-        start
-    }
-
     /// Lets a new cache have so many bytes of memory, as in an instance whose region is so large, and runs `work` on it.
     pub fn with_new_cache<R>(
         capacity: u32,
@@ -105,6 +76,40 @@ impl Buffer {
             len,
         }
     }
+}
+
+/// Attaches a cache to the image in `bytes`, runs `work` if it did, and closes the image again.
+///
+/// # Panics
+///
+/// When `bytes` are not aligned as a region is.
+pub fn with_cache(
+    bytes: &mut [u8],
+    info: &RegionInfo,
+    work: fn(&mut Cache, u32),
+    number: u32,
+) -> Start {
+    assert!(bytes.as_ptr().addr().is_multiple_of(REGION_ALIGN));
+    let len = bytes.len() as u32;
+    let parts = RegionParts {
+        start: NonNull::from(bytes).cast(),
+        capacity: len,
+        fresh_from: len,
+        expected_entry: info.expected_entry,
+        plan_fingerprint: info.plan_fingerprint,
+        module_tag: info.module_tag,
+        forget_seed: 0,
+        growth: Growth::Fixed,
+    };
+    // SAFETY: the bytes are initialised, aligned, and borrowed for as long as this function runs; the cache over them
+    // ends with it, since `work` is a function that can only borrow it.
+    let mut cache = Cache::open(unsafe { Region::from_raw(parts) });
+    let start = cache.start();
+    if start.is_warm() {
+        work(&mut cache, number);
+        cache.close();
+    }
+    start
 }
 
 /// The copy's bytes are aligned where they then stand.

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{BlockTag, ImageError, RegionImage};
+use super::{AsOf, BlockTag, ImageError};
 use crate::input::Input;
 
-/// The blocks that have been indexed, for [`RegionImage::bring_to`]. Takes about 70 bytes for each.
+/// The blocks that have been indexed, for [`AsOf::bring_to`]. Takes about 70 bytes for each.
 ///
 /// ```no_run
 /// use steadfast_host::{Chain, Input, MemoryState, RegionImage, RunConfig, Runner};
@@ -43,7 +43,7 @@ impl Chain {
     }
 
     /// Takes note of a block that has been indexed, and tags the image that it left.
-    pub fn append(&mut self, block: &Input, image: Option<&mut RegionImage>) {
+    pub fn append(&mut self, block: &Input, image: Option<&mut impl AsOf>) {
         let (Some(hash), Some(parent)) = (block.block_hash(), block.parent_hash()) else {
             return;
         };
@@ -53,12 +53,12 @@ impl Chain {
         }
     }
 
-    /// [Brings](RegionImage::bring_to) an image to the block that `next` builds on.
+    /// [Brings](AsOf::bring_to) an image to the block that `next` builds on.
     ///
     /// # Errors
     ///
     /// As there, and when `next` is no block or the first one of its chain.
-    pub fn bring(&self, image: &mut RegionImage, next: &Input) -> Result<(), ImageError> {
+    pub fn bring(&self, image: &mut impl AsOf, next: &Input) -> Result<(), ImageError> {
         let height = next.height().checked_sub(1);
         let parent = height.zip(next.parent_hash());
         let (height, hash) = parent.ok_or(ImageError::NoParent)?;

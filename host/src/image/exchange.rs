@@ -1,7 +1,11 @@
 //! The host's side of a guest that asks for the image of its cache and offers the next one.
 
-use super::{BlockTag, ImageError, RegionImage, module_digest};
+use steadfast::format::inspect;
+
+use super::{AsOf, BlockTag, ImageError, RegionImage, module_digest};
+use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
+use crate::held::{HeldRegion, OwnPages};
 
 /// One module's images, for a host that makes the instances itself: the two functions that a module built with steadfast's feature
 /// `image` imports from `env`, over the bytes of its linear memory. Any engine will do.
@@ -27,12 +31,31 @@ use crate::digest::Digest;
 /// images.discard();
 /// assert!(images.image().is_none());
 /// ```
-#[derive(Clone, Debug)]
+///
+/// A host that vouches for its instances' memory [moves](Self::move_regions) the regions instead of copying them.
+#[derive(Debug)]
 pub struct ImageExchange {
     module: Digest,
     /// With the height of the block that it was taken after.
-    published: Option<(RegionImage, u32)>,
-    offered: Option<RegionImage>,
+    published: Option<(Published, u32)>,
+    offered: Option<Offered>,
+    /// Where regions are moved: the host's word for its memories.
+    moves: Option<OwnPages>,
+}
+
+/// What the next instance begins with.
+#[derive(Debug)]
+enum Published {
+    Image(RegionImage),
+    Held(HeldRegion),
+}
+
+/// What an instance has offered.
+#[derive(Debug)]
+enum Offered {
+    Image(Box<RegionImage>),
+    /// The address of a region that stays where it is until it is published.
+    Region(u32),
 }
 
 impl ImageExchange {
@@ -49,25 +72,54 @@ impl ImageExchange {
             module,
             published: None,
             offered: None,
+            moves: None,
         }
+    }
+
+    /// Has regions moved from one instance to the next, where they were copied and verified:
+    /// [`offer`](Self::offer) notes the region's address, [`publish_from`](Self::publish_from) takes
+    /// it out of the instance, and [`load`](Self::load) puts it into the next. See [`HeldRegion`] for
+    /// what that costs.
+    pub fn move_regions(&mut self, pages: OwnPages) {
+        self.moves = Some(pages);
     }
 
     /// `__load_image`: writes the published image to the address that the guest names, and vouches for it. Answers the image's length
     /// in bytes. Where that exceeds the capacity, nothing is written: the guest may find more room and ask again. 0 if there is no
-    /// image, or none for this address.
-    pub fn load(&self, memory: &mut [u8], ptr: u32, capacity: u32) -> i32 {
-        let Some(image) = self.image().filter(|image| image.address() == ptr) else {
+    /// image, or none for this address. A region that is held is moved there, and is not there for the next instance before
+    /// it is published again.
+    pub fn load(&mut self, memory: &mut [u8], ptr: u32, capacity: u32) -> i32 {
+        let Some((published, height)) = self.published.take() else {
             return 0;
         };
-        let len = image.info().frontier;
-        match i32::try_from(len) {
-            Ok(answer) if len > capacity || image.restore(memory).is_ok() => answer,
-            _ => 0,
+        let (address, len) = match &published {
+            Published::Image(image) => (image.address(), image.info().frontier),
+            Published::Held(held) => (held.address(), held.info().frontier),
+        };
+        let answer = i32::try_from(len).unwrap_or(0);
+        if address != ptr || answer == 0 || len > capacity {
+            self.published = Some((published, height));
+            return if address == ptr { answer } else { 0 };
         }
+        let loaded = match published {
+            Published::Image(image) => {
+                let loaded = image.restore(memory);
+                self.published = Some((Published::Image(image), height));
+                loaded
+            }
+            Published::Held(held) => {
+                let Some(pages) = self.moves else { return 0 };
+                // What stands above the region is not the guest's.
+                let end = (u64::from(ptr) + u64::from(capacity)).next_multiple_of(PAGE_BYTES);
+                let end = memory.len().min(usize::try_from(end).unwrap_or(usize::MAX));
+                held.put(&mut memory[..end], pages)
+            }
+        };
+        if loaded.is_ok() { answer } else { 0 }
     }
 
     /// `__offer_image`: copies the region and verifies it, as [`RegionImage::capture`] does; it is kept until it is published or
-    /// discarded, in place of any offered before.
+    /// discarded, in place of any offered before. Where regions are [moved](Self::move_regions), only their place is noted.
     ///
     /// # Errors
     ///
@@ -77,21 +129,50 @@ impl ImageExchange {
         let end = u64::from(ptr) + u64::from(len);
         let memory = usize::try_from(end).ok().and_then(|end| memory.get(..end));
         let memory = memory.ok_or(ImageError::Short)?;
-        self.offered = Some(RegionImage::capture(memory, ptr, self.module)?);
+        self.offered = Some(if self.moves.is_some() {
+            inspect(&memory[ptr as usize..])?;
+            Offered::Region(ptr)
+        } else {
+            let image = RegionImage::capture(memory, ptr, self.module)?;
+            Offered::Image(Box::new(image))
+        });
         Ok(())
+    }
+
+    /// The block has succeeded, and what it flushed has been written: the region that it offered is
+    /// taken out of its instance's linear memory, given whole, for the next one. The instance must
+    /// not run again. For hosts that have regions [moved](Self::move_regions).
+    ///
+    /// # Errors
+    ///
+    /// When nothing was offered, or the region cannot be taken. The next instance then begins cold.
+    pub fn publish_from(&mut self, memory: &mut [u8], block: BlockTag) -> Result<(), ImageError> {
+        self.published = None;
+        match (self.offered.take(), self.moves) {
+            (Some(Offered::Region(ptr)), Some(pages)) => {
+                let mut held = HeldRegion::take(memory, ptr, self.module, pages)?;
+                held.set_tag(block);
+                self.published = Some((Published::Held(held), block.height));
+                Ok(())
+            }
+            _ => Err(ImageError::NotOffered),
+        }
     }
 
     /// The block at a height has succeeded, and what it flushed has been written: the next instance begins with what was offered. The
     /// image before it is dropped in any case, since it is not as of the state any more.
     pub fn publish(&mut self, height: u32) {
-        self.published = self.offered.take().map(|image| (image, height));
+        self.published = match self.offered.take() {
+            Some(Offered::Image(image)) => Some((Published::Image(*image), height)),
+            _ => None,
+        };
     }
 
     /// As [`publish`](Self::publish), and notes in the image which block it is as of, so that [`bring_to`](Self::bring_to) can tell.
     pub fn publish_as_of(&mut self, block: BlockTag) {
         self.publish(block.height);
-        if let Some((image, _)) = &mut self.published {
-            image.set_tag(block);
+        if let Some((published, _)) = &mut self.published {
+            published.set_tag(block);
         }
     }
 
@@ -100,7 +181,7 @@ impl ImageExchange {
         self.offered = None;
     }
 
-    /// The chain goes back to a height: [cuts](RegionImage::cut_back) the published image back to it, or drops it where that cannot be
+    /// The chain goes back to a height: [cuts](AsOf::cut_back) the published image back to it, or drops it where that cannot be
     /// done. Takes time in proportion to the entries.
     pub fn cut_back(&mut self, height: u32) {
         self.discard();
@@ -112,7 +193,7 @@ impl ImageExchange {
         }
     }
 
-    /// The next block builds on `at`: [brings](RegionImage::bring_to) the published image to it, or drops it where that cannot be done.
+    /// The next block builds on `at`: [brings](AsOf::bring_to) the published image to it, or drops it where that cannot be done.
     ///
     /// # Errors
     ///
@@ -138,19 +219,60 @@ impl ImageExchange {
     /// When it belongs to another module.
     pub fn take_up(&mut self, image: RegionImage, height: u32) -> Result<(), ImageError> {
         image.check_module(self.module)?;
-        self.published = Some((image, height));
+        self.published = Some((Published::Image(image), height));
+        Ok(())
+    }
+
+    /// As [`take_up`](Self::take_up), of a region that is held.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub(crate) fn take_up_held(&mut self, held: HeldRegion) -> Result<(), ImageError> {
+        held.check_module(self.module)?;
+        let height = held.info().height;
+        self.published = Some((Published::Held(held), height));
         Ok(())
     }
 
     /// The published image, for a host that keeps it.
     #[must_use]
     pub fn image(&self) -> Option<&RegionImage> {
-        self.published.as_ref().map(|(image, _)| image)
+        match &self.published {
+            Some((Published::Image(image), _)) => Some(image),
+            _ => None,
+        }
     }
 
     /// What the block at hand offered last.
     #[must_use]
     pub fn offered(&self) -> Option<&RegionImage> {
-        self.offered.as_ref()
+        match &self.offered {
+            Some(Offered::Image(image)) => Some(image),
+            _ => None,
+        }
+    }
+}
+
+impl AsOf for Published {
+    fn tag(&self) -> Option<BlockTag> {
+        match self {
+            Published::Image(image) => image.tag(),
+            Published::Held(held) => held.tag(),
+        }
+    }
+
+    fn set_tag(&mut self, tag: BlockTag) {
+        match self {
+            Published::Image(image) => image.set_tag(tag),
+            Published::Held(held) => held.set_tag(tag),
+        }
+    }
+
+    fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {
+        match self {
+            Published::Image(image) => image.cut_back(taken_at, height),
+            Published::Held(held) => held.cut_back(taken_at, height),
+        }
     }
 }

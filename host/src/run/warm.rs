@@ -1,14 +1,18 @@
 //! Blocks that begin with the cache that an earlier one left.
 
+use steadfast::Plan;
+
 use super::{Finished, Live, Runner};
+use crate::held::{HeldRegion, OwnPages};
 use crate::image::{ImageError, ImageExchange, RegionImage};
 use crate::input::Input;
+use crate::report::BlockReport;
 use crate::state::State;
 use crate::trap::RunError;
 
 impl Runner {
     /// As [`start`](Self::start), with the cache that an earlier block left. The image must be as of `state`; see
-    /// [`RegionImage::bring_to`]. Where it does not fit under the ceiling, or belongs to another module, the cache begins cold, and
+    /// [`AsOf::bring_to`](crate::AsOf::bring_to). Where it does not fit under the ceiling, or belongs to another module, the cache begins cold, and
     /// [`Finished::refused_image`] says why.
     ///
     /// # Errors
@@ -28,6 +32,75 @@ impl Runner {
         };
         live.refused_image = given.err();
         live.start(input)
+    }
+}
+
+impl Runner {
+    /// As [`start`](Self::start), with the region that an earlier block left: its pages move into the new instance, at a cost that
+    /// does not depend on the cache. It must be as of `state`; see [`AsOf::bring_to`](crate::AsOf::bring_to). Where it does not fit
+    /// under the ceiling, or belongs to another module, the cache begins cold, and [`Finished::refused_image`] says why.
+    ///
+    /// ```no_run
+    /// use steadfast_host::{HeldRegion, Input, MemoryState, RunConfig, Runner};
+    ///
+    /// let runner = Runner::new(&std::fs::read("indexer.wasm")?, RunConfig::default())?;
+    /// let mut state = MemoryState::default();
+    /// let mut held: Option<HeldRegion> = None;
+    /// for file in ["1.block", "2.block"] {
+    ///     let finished = runner.start_held(&Input::read(file)?, &state, held.take())?;
+    ///     let (report, region) = finished.commit_and_hold(&mut state)?;
+    ///     println!("{} reads of the state", report.imports.get_lens);
+    ///     held = region.ok();
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the guest could not be started at all.
+    pub fn start_held(
+        &self,
+        input: &Input,
+        state: &dyn State,
+        held: Option<HeldRegion>,
+    ) -> Result<Finished, RunError> {
+        let mut live = self.instantiate(input, state)?;
+        let put = if self.guest.asks_for_image() {
+            live.exchange_region(held)
+        } else {
+            held.map_or(Ok(()), |held| live.put(held, self.guest.plan()))
+        };
+        live.refused_image = put.err();
+        live.start(input)
+    }
+}
+
+impl Live {
+    /// Has the region ready for when the guest asks.
+    fn exchange_region(&mut self, held: Option<HeldRegion>) -> Result<(), ImageError> {
+        let mut images = ImageExchange::of(self.module);
+        images.move_regions(OwnPages::OF_RUNNER);
+        let taken = held.map_or(Ok(()), |held| images.take_up_held(held));
+        self.store.data_mut().exchange.exchange_images(images);
+        taken
+    }
+
+    /// Moves the region to where it stood, if it is the module's and there is room for it.
+    fn put(&mut self, held: HeldRegion, plan: Option<&Plan>) -> Result<(), ImageError> {
+        held.check_module(self.module)?;
+        let had = self.memory.data_size(&self.store);
+        let need = held.memory_needed();
+        if self.grow_to(held.memory_wanted()).is_err() {
+            self.grow_to(need).map_err(|_| ImageError::Memory {
+                need,
+                have: self.ceiling,
+            })?;
+        }
+        if plan.is_some_and(|plan| plan.region_base().get() <= u64::from(held.address())) {
+            // The guest need not look for somebody who has grown these pages. Others have no record.
+            let _ = self.tell(|record, memory| record.vouch_from(memory, had as u32));
+        }
+        held.put(self.memory.data_mut(&mut self.store), OwnPages::OF_RUNNER)
     }
 }
 
@@ -77,5 +150,32 @@ impl Finished {
         let base = record.map_or(0, |record| record.region_start);
         let memory = if record.is_some() { self.memory() } else { &[] };
         RegionImage::capture(memory, base, self.live.module)
+    }
+
+    /// As [`commit`](Self::commit), and takes the region out of the instance, for the next block to
+    /// [start with](Runner::start_held).
+    ///
+    /// # Errors
+    ///
+    /// When the block failed or the state cannot be written. The state is then as it was before. The second error says why there is
+    /// no region: the block left no cache, or the system does not move its pages.
+    pub fn commit_and_hold(
+        self,
+        state: &mut dyn State,
+    ) -> Result<(BlockReport, Result<HeldRegion, ImageError>), RunError> {
+        let Finished {
+            mut live,
+            report,
+            outcome,
+        } = self;
+        let writes = outcome?;
+        let base = live.record().map_or(0, |record| record.region_start);
+        let module = live.module;
+        let memory = live.memory.data_mut(&mut live.store);
+        let held = HeldRegion::take(memory, base, module, OwnPages::OF_RUNNER);
+        // The instance holds a snapshot of the state.
+        drop(live);
+        state.apply(&writes)?;
+        Ok((report, held))
     }
 }

@@ -308,6 +308,11 @@ fn a_view_is_printed_in_hexadecimal() {
     let view = |more: &[&str]| steadfast(&[&["view", &module, "--db", &db], more].concat());
     let output = view(&["--view", "n", "--input-hex", "AaBb", "--height", "258"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "02010000aabb78\n");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let output = view(&["--view", "n"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0000000078\n");
+    let warning = String::from_utf8_lossy(&output.stderr);
+    assert!(warning.contains("asked at height 0"), "{output:?}");
     one_line_with(&view(&["--view", "m"]), &["no function `m`"]);
     one_line_with(
         &view(&["--view", "n", "--input-hex", "abc"]),
@@ -357,8 +362,8 @@ fn stats_reads_a_file_that_holds_a_memory_or_a_region() {
     assert!(text.contains("nothing allocated yet"), "{output:?}");
 }
 
-/// A region of the format's version 1, as it stands in an instance.
-const REGION: &[u8] = include_bytes!("../../../tests/golden/region-1.bin");
+/// A region, as it stands in an instance.
+const REGION: &[u8] = include_bytes!("../../../tests/golden/region-2.bin");
 
 fn json(arguments: &[&str]) -> serde_json::Value {
     let output = steadfast(&[arguments, &["--json"]].concat());

@@ -1,5 +1,6 @@
 //! The host, on small guests written by hand. One program, so that wasmtime is linked once.
 
+mod check;
 mod command;
 mod exec;
 mod guests;
@@ -11,4 +12,5 @@ mod memory;
 mod own_linker;
 mod share;
 mod verify;
+mod warm;
 mod wasi;

@@ -7,12 +7,12 @@ use rand_chacha::ChaCha8Rng;
 use super::super::instance::{Instance, Op};
 use super::super::race::NO_CEILING;
 use super::super::script;
-use super::super::subject::{Subject, bounded};
+use super::super::subject::Subject;
 use super::super::{Options, Row};
 use super::{ATTACKED_BYTES, BYTES, CHOSEN_KEYS, OPERATIONS, Worst, counting_engine, draw_op};
 use crate::figures::Figures;
 use crate::parallel;
-use steadfast_ops::cache::{chosen_key, colliding_keys};
+use steadfast_testkit::cache::{chosen_key, colliding_keys};
 
 /// Values of one size.
 struct Class {
@@ -79,18 +79,18 @@ impl Values {
 /// When a guest fails, or no colliding keys are found.
 pub fn by_size(options: &Options, subjects: &[&Subject], figures: &mut Figures) -> Result<()> {
     let engine = counting_engine()?;
-    let subjects = bounded(subjects);
     let operations = options.scaled(OPERATIONS);
     let values = Values::new();
-    let worst = parallel::each(&subjects, |subject| {
+    let worst = parallel::each(subjects, |subject| {
         let module = subject.compile(&engine, "")?;
         let capacity = subject.capacity_of(BYTES, MEAN_BYTES);
         let mut instance = Instance::open(&module, capacity, NO_CEILING)?;
         at_random(&mut instance, &values, operations).context(subject.name)
     })?;
-    report(figures, &subjects, &worst, |class| class.row);
+    report(figures, subjects, &worst, |class| class.row);
     let ours: Vec<_> = subjects
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|subject| subject.is_ours())
         .collect();
     let worst = parallel::each(&ours, |subject| {

@@ -3,7 +3,7 @@
 
 use indexer::{Cache, Host, Summary, index};
 use std::collections::BTreeMap;
-use steadfast_ops::reference::Indexer;
+use steadfast_testkit::reference::Indexer;
 
 /// A store in memory that counts its readers.
 #[derive(Default)]

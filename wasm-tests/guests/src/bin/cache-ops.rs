@@ -2,7 +2,7 @@
 #![cfg_attr(target_family = "wasm", no_main)]
 
 use steadfast::record::record;
-use steadfast_ops::cache::{Checks, Script, Told, noise, run, run_told};
+use steadfast_testkit::cache::{Checks, Script, Told, noise, run, run_told};
 use wasm_test_guests::{number, report};
 
 steadfast::plan!();

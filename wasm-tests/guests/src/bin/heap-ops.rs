@@ -2,7 +2,7 @@
 //! long run instead of the short ones where the environment says how many operations.
 #![cfg_attr(target_family = "wasm", no_main)]
 
-use steadfast_ops::heap::{Soak, Span, soak};
+use steadfast_testkit::heap::{Soak, Span, soak};
 use wasm_test_guests::{number, report};
 
 steadfast::plan!();

@@ -4,7 +4,7 @@
 
 use steadfast::cache::{Pool, Scope};
 use steadfast::{Bytes, Plan};
-use steadfast_ops::cache::{Script, apply, noise};
+use steadfast_testkit::cache::{Script, apply, noise};
 use wasm_test_guests::{Digest, RESULTS, guest_results, report};
 
 steadfast::plan!(

@@ -1,0 +1,118 @@
+//! The ways in which a block gets the cache that the one before it left.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use steadfast_host::{Finished, HeldRegion, Input, RegionImage, Runner};
+
+use super::layered::Layered;
+use crate::process;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// One instance lives on: nothing is handed over.
+    Kept,
+    /// The region's pages move.
+    Moved,
+    /// The region is copied out, verified, and copied in.
+    Copied,
+    /// Each block begins with an empty cache.
+    Cold,
+}
+
+impl Way {
+    pub const ALL: [Way; 4] = [Way::Kept, Way::Moved, Way::Copied, Way::Cold];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Kept => "kept",
+            Way::Moved => "moved",
+            Way::Copied => "copied",
+            Way::Cold => "cold",
+        }
+    }
+}
+
+/// What the block before left.
+enum Left {
+    Nothing,
+    Instance(Box<Finished>),
+    Region(HeldRegion),
+    Image(RegionImage),
+}
+
+/// A chain of blocks, indexed in one way.
+pub struct Subject {
+    pub way: Way,
+    pub state: Layered,
+    left: Left,
+    pub blocks: Vec<Block>,
+}
+
+/// What one block took.
+#[derive(Clone, Debug)]
+pub struct Block {
+    pub all_ns: f64,
+    pub guest_ns: f64,
+    /// All but the guest and the state: making the instance, its end, and what is handed over.
+    pub hand_over_ns: f64,
+    pub faults: f64,
+    pub reads: f64,
+}
+
+impl Subject {
+    pub fn new(way: Way, state: Layered, image: &RegionImage) -> Subject {
+        Subject {
+            way,
+            state,
+            left: match way {
+                Way::Cold => Left::Nothing,
+                _ => Left::Image(image.clone()),
+            },
+            blocks: Vec::new(),
+        }
+    }
+
+    /// Indexes a block: all of it is timed, from the instance's making to the write and what is kept for the next.
+    pub fn index(&mut self, runner: &Runner, input: &Input) -> Result<()> {
+        let faults = process::minor_faults()?;
+        let began = Instant::now();
+        let state = &mut self.state;
+        let finished = match std::mem::replace(&mut self.left, Left::Nothing) {
+            Left::Nothing => runner.start(input, state)?,
+            Left::Instance(last) => last.next(input, state)?,
+            Left::Region(held) => runner.start_held(input, state, Some(held))?,
+            Left::Image(image) => runner.start_warm(input, state, Some(&image))?,
+        };
+        let finished = finished.succeeded()?;
+        let report = finished.report();
+        let (guest_ns, reads) = (report.guest_ns, report.imports.get_lens);
+        match self.way {
+            Way::Kept => self.left = Left::Instance(Box::new(finished)),
+            Way::Moved => self.left = Left::Region(finished.commit_and_hold(state)?.1?),
+            Way::Copied => {
+                self.left = Left::Image(finished.image()?);
+                finished.commit(state)?;
+            }
+            Way::Cold => drop(finished.commit(state)?),
+        }
+        let all_ns = began.elapsed().as_nanos() as f64;
+        let guest_ns = guest_ns as f64;
+        self.blocks.push(Block {
+            all_ns,
+            guest_ns,
+            hand_over_ns: all_ns - guest_ns - self.state.take_ns(),
+            faults: process::minor_faults()? - faults,
+            reads: reads as f64,
+        });
+        Ok(())
+    }
+
+    /// Writes what a kept instance has not written yet.
+    pub fn end(&mut self) -> Result<()> {
+        if let Left::Instance(last) = std::mem::replace(&mut self.left, Left::Nothing) {
+            last.commit(&mut self.state)?;
+        }
+        Ok(())
+    }
+}

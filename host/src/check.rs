@@ -1,0 +1,114 @@
+//! What in a module could make two nodes differ or stop, found by reading it. Nothing is compiled and nothing runs.
+//!
+//! [`verify`](crate::verify) finds a hazard only if a run meets it. This finds those that no input happened to meet, and
+//! some that no input can: each finding is a reason to look, not a proof.
+//!
+//! ```text
+//! facts <- depth, determinism, memory, size
+//! ```
+
+mod depth;
+mod determinism;
+mod facts;
+mod memory;
+mod size;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use self::facts::CheckError;
+use self::facts::Facts;
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Good to know.
+    Note,
+    /// Two nodes can differ or stop where the input, the host or the engine is unlucky.
+    Warning,
+    /// The module cannot run as it is meant to.
+    Error,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        })
+    }
+}
+
+/// What is looked for.
+#[derive(Debug, Serialize)]
+pub struct Rule {
+    /// Its name, by which findings are allowed.
+    pub id: &'static str,
+    /// How much its findings weigh.
+    pub level: Level,
+    /// What to do about one.
+    pub advice: &'static str,
+}
+
+/// One hazard, with all the places where it stands.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// What was looked for.
+    #[serde(flatten)]
+    pub rule: &'static Rule,
+    /// What was found.
+    pub what: String,
+    /// Functions or imports, demangled.
+    pub places: Vec<String>,
+}
+
+impl Finding {
+    fn new(rule: &'static Rule, what: impl Into<String>) -> Finding {
+        Finding {
+            rule,
+            what: what.into(),
+            places: Vec::new(),
+        }
+    }
+
+    fn at(self, places: impl IntoIterator<Item = String>) -> Finding {
+        Finding {
+            places: places.into_iter().collect(),
+            ..self
+        }
+    }
+}
+
+/// Every rule, in the order in which findings are told.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    [memory::RULES, determinism::RULES, depth::RULES, size::RULES]
+        .into_iter()
+        .flatten()
+        .copied()
+}
+
+/// Looks at a module. Takes time in proportion to its bytes.
+///
+/// ```
+/// use steadfast_host::check::{Level, check};
+///
+/// let found = check(b"\0asm\x01\0\0\0")?;
+/// // Nothing but that it is not built on steadfast.
+/// assert!(found.iter().all(|finding| finding.rule.level <= Level::Warning));
+/// # Ok::<(), steadfast_host::check::CheckError>(())
+/// ```
+///
+/// # Errors
+///
+/// When the bytes are no module.
+pub fn check(module: &[u8]) -> Result<Vec<Finding>, CheckError> {
+    let facts = Facts::read(module)?;
+    let mut found = memory::look(&facts);
+    found.extend(determinism::look(&facts));
+    found.extend(depth::look(&facts));
+    found.extend(size::look(&facts));
+    Ok(found)
+}

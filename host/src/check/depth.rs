@@ -1,0 +1,86 @@
+//! How deep calls can go.
+
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::facts::Facts;
+use super::{Finding, Level, Rule};
+
+/// Functions of a circle that are named.
+const NAMED: usize = 4;
+
+pub const RULES: &[&Rule] = &[&RECURSION];
+
+const RECURSION: Rule = Rule {
+    id: "recursion",
+    level: Level::Note,
+    advice: "how deep it may go differs between engines, and a stack that overflows stops the node: bound the depth by the program's own count",
+};
+
+/// Functions that call themselves, directly or through each other; calls through a table are not followed.
+pub fn look(facts: &Facts) -> Vec<Finding> {
+    let mut graph = DiGraph::<(), ()>::new();
+    let nodes: Vec<NodeIndex> = facts.functions.iter().map(|_| graph.add_node(())).collect();
+    let imported = facts.imports.len();
+    for (caller, function) in facts.functions.iter().enumerate() {
+        for &callee in &function.calls {
+            let callee = (callee as usize).checked_sub(imported);
+            if let Some(&callee) = callee.and_then(|callee| nodes.get(callee)) {
+                graph.update_edge(nodes[caller], callee, ());
+            }
+        }
+    }
+    let circles = kosaraju_scc(&graph).into_iter();
+    let circles =
+        circles.filter(|circle| circle.len() > 1 || graph.contains_edge(circle[0], circle[0]));
+    let mut told: Vec<(u64, String)> = circles
+        .map(|circle| circle.into_iter().map(NodeIndex::index).collect())
+        .filter(|circle: &Vec<usize>| circle.iter().any(|&number| !is_library(facts, number)))
+        .map(|circle| tell(facts, circle))
+        .collect();
+    if told.is_empty() {
+        return Vec::new();
+    }
+    told.sort_by(|one, other| other.cmp(one));
+    let what = format!(
+        "{} circles of functions that call each other, with the bytes of shadow stack that one round takes",
+        told.len()
+    );
+    vec![Finding::new(&RECURSION, what).at(told.into_iter().map(|(_, text)| text))]
+}
+
+/// The functions of a circle, and the bytes of shadow stack that a round takes.
+fn tell(facts: &Facts, mut circle: Vec<usize>) -> (u64, String) {
+    circle.sort_unstable();
+    let frames = circle
+        .iter()
+        .filter_map(|&number| facts.functions[number].frame);
+    let bytes: u64 = frames.map(u64::from).sum();
+    let names: Vec<String> = circle
+        .iter()
+        .take(NAMED)
+        .map(|&number| facts.name(number))
+        .collect();
+    let more = match circle.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (bytes, format!("{bytes} B: {}{more}", names.join(", ")))
+}
+
+/// Whether a function is std's, C's or steadfast's: what calls itself there is bounded, or is on its way to a panic.
+fn is_library(facts: &Facts, number: usize) -> bool {
+    let Some(name) = &facts.functions[number].name else {
+        return false;
+    };
+    let path = name.trim_start_matches(['<', '&']);
+    let own = [
+        "core::",
+        "alloc::",
+        "std::",
+        "steadfast::",
+        "__rustc::",
+        "dlmalloc::",
+    ];
+    !name.contains("::") || own.iter().any(|start| path.starts_with(start))
+}

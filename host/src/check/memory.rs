@@ -1,0 +1,217 @@
+//! Who has memory, and whether it is where the plan says.
+
+use steadfast::Plan;
+
+use super::facts::{Facts, Function};
+use super::{Finding, Level, Rule};
+use crate::ceiling::PAGE_BYTES;
+
+pub const RULES: &[&Rule] = &[
+    &NO_PLAN,
+    &STRIPPED,
+    &TWO_PLANS,
+    &DAMAGED_PLAN,
+    &ANOTHER_ALLOCATOR,
+    &GROWS_MEMORY,
+    &ASKS_MEMORY_SIZE,
+    &UNUSUAL_MEMORY,
+    &MAXIMUM_MEMORY,
+    &DATA_IN_REGION,
+    &STACK_ABOVE_DATA,
+    &STACK,
+];
+
+const NO_PLAN: Rule = Rule {
+    id: "no-plan",
+    level: Level::Warning,
+    advice: "heap addresses and refused allocations depend on the host's memory: write steadfast::plan! once, or see what `steadfast verify` finds",
+};
+const STRIPPED: Rule = Rule {
+    id: "stripped-plan",
+    level: Level::Note,
+    advice: "host tools read the plan from a custom section: strip names alone, for instance with `wasm-opt --strip-debug`",
+};
+const TWO_PLANS: Rule = Rule {
+    id: "two-plans",
+    level: Level::Error,
+    advice: "let one crate alone write steadfast::plan!",
+};
+const DAMAGED_PLAN: Rule = Rule {
+    id: "damaged-plan",
+    level: Level::Error,
+    advice: "build the module anew, and leave its custom sections as they are",
+};
+const ANOTHER_ALLOCATOR: Rule = Rule {
+    id: "another-allocator",
+    level: Level::Warning,
+    advice: "it grows memory beside the plan: let steadfast serve C too (feature `c`, or WASI), and declare no second allocator",
+};
+const GROWS_MEMORY: Rule = Rule {
+    id: "grows-memory",
+    level: Level::Warning,
+    advice: "memory grown beside the plan takes pages that the region would have: allocate from the heap",
+};
+const ASKS_MEMORY_SIZE: Rule = Rule {
+    id: "asks-memory-size",
+    level: Level::Warning,
+    advice: "hosts present different sizes to one module: let nothing that is stored depend on it",
+};
+const UNUSUAL_MEMORY: Rule = Rule {
+    id: "unusual-memory",
+    level: Level::Error,
+    advice: "define one 32-bit memory that is not shared, and export it",
+};
+const MAXIMUM_MEMORY: Rule = Rule {
+    id: "maximum-memory",
+    level: Level::Error,
+    advice: "link without --max-memory, or with one that holds the heap's budget",
+};
+const DATA_IN_REGION: Rule = Rule {
+    id: "data-in-region",
+    level: Level::Error,
+    advice: "raise STEADFAST_REGION_BASE and rebuild, or have less static data",
+};
+const STACK_ABOVE_DATA: Rule = Rule {
+    id: "stack-above-data",
+    level: Level::Warning,
+    advice: "a stack that overflows writes over static data in silence: link with --stack-first, as rustc does",
+};
+const STACK: Rule = Rule {
+    id: "shadow-stack",
+    level: Level::Note,
+    advice: "the linker's `-z stack-size=BYTES` sets it",
+};
+
+/// Allocators by a part of their functions' names, as Rust and C have them.
+const ALLOCATORS: [&str; 6] = [
+    "dlmalloc",
+    "wee_alloc",
+    "lol_alloc",
+    "talc::",
+    "rlsf::",
+    "mimalloc",
+];
+
+pub fn look(facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    match &facts.plans[..] {
+        [] if facts.has_record => found.push(Finding::new(
+            &STRIPPED,
+            "the module is built on steadfast, and has no section with its plan",
+        )),
+        [] => found.push(Finding::new(
+            &NO_PLAN,
+            "the module has an allocator of its own",
+        )),
+        [_] => {}
+        plans => found.push(Finding::new(
+            &TWO_PLANS,
+            format!("{} plans stand in the module", plans.len()),
+        )),
+    }
+    for reason in facts.plans.iter().filter_map(|plan| plan.as_ref().err()) {
+        found.push(Finding::new(&DAMAGED_PLAN, reason.clone()));
+    }
+    if facts.is_steadfast() {
+        let allocators = facts.names(|function| is_named(function, &ALLOCATORS));
+        push(
+            &mut found,
+            &ANOTHER_ALLOCATOR,
+            "another allocator stands beside the plan's",
+            allocators,
+        );
+        let growers = facts.names(|function| function.grows_memory && !is_ours(function));
+        push(
+            &mut found,
+            &GROWS_MEMORY,
+            "memory is grown beside the plan",
+            growers,
+        );
+    }
+    let askers = facts.names(|function| {
+        let is_allocator = is_named(function, &ALLOCATORS) || is_named(function, &["sbrk"]);
+        function.asks_memory_size
+            && !is_ours(function)
+            && !is_allocator
+            && !has_ours(facts, function)
+    });
+    push(
+        &mut found,
+        &ASKS_MEMORY_SIZE,
+        "the size of memory is asked for",
+        askers,
+    );
+    let is_plain = |memory: &wasmparser::MemoryType| {
+        !memory.memory64 && !memory.shared && memory.page_size_log2.is_none_or(|log2| log2 == 16)
+    };
+    if facts.imports_memory || facts.memories.len() > 1 || !facts.memories.iter().all(is_plain) {
+        found.push(Finding::new(
+            &UNUSUAL_MEMORY,
+            "memory is imported, shared, of 64 bits, of other pages, or there are two",
+        ));
+    }
+    if let Some(plan) = facts.plan() {
+        found.extend(against(plan, facts));
+    }
+    found.extend(stack(facts));
+    found
+}
+
+fn against(plan: &Plan, facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let budget_end = plan.region_base().get();
+    let maximum = facts.memories.first().and_then(|memory| memory.maximum);
+    let maximum = maximum.map(|pages| pages.saturating_mul(PAGE_BYTES));
+    if let Some(maximum) = maximum.filter(|maximum| *maximum < budget_end) {
+        let what =
+            format!("memory ends at {maximum} at most, and the heap's budget at {budget_end}");
+        found.push(Finding::new(&MAXIMUM_MEMORY, what));
+    }
+    if let Some((_, end)) = facts.data.filter(|(_, end)| *end > budget_end) {
+        let what = format!("static data ends at {end}, behind the region's begin at {budget_end}");
+        found.push(Finding::new(&DATA_IN_REGION, what));
+    }
+    found
+}
+
+fn stack(facts: &Facts) -> Vec<Finding> {
+    let Some(top) = facts.stack_top else {
+        return Vec::new();
+    };
+    match facts.data {
+        Some((first, end)) if u64::from(top) >= end && first > 0 => vec![Finding::new(
+            &STACK_ABOVE_DATA,
+            format!("static data stands at {first}, below the stack that begins at {top}"),
+        )],
+        _ => vec![Finding::new(
+            &STACK,
+            format!("the shadow stack has {top} bytes"),
+        )],
+    }
+}
+
+/// Whether it is a function of steadfast, or the allocator's entry into which steadfast was inlined.
+fn is_ours(function: &Function) -> bool {
+    is_named(function, &["steadfast::", "__rust_", "__rustc::__rust"])
+}
+
+/// Whether it calls steadfast's own functions, so that what asks may be one of these, inlined.
+fn has_ours(facts: &Facts, function: &Function) -> bool {
+    let imported = facts.imports.len();
+    let callees = function.calls.iter();
+    let callees = callees.filter_map(|&callee| (callee as usize).checked_sub(imported));
+    callees
+        .filter_map(|callee| facts.functions.get(callee))
+        .any(is_ours)
+}
+
+fn is_named(function: &Function, parts: &[&str]) -> bool {
+    let name = function.name.as_deref();
+    name.is_some_and(|name| parts.iter().any(|part| name.contains(part)))
+}
+
+fn push(found: &mut Vec<Finding>, rule: &'static Rule, what: &str, places: Vec<String>) {
+    if !places.is_empty() {
+        found.push(Finding::new(rule, what).at(places));
+    }
+}

@@ -1,0 +1,343 @@
+//! `check`: each rule on a module that it is for, and on one alike that it is not for.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+use steadfast::format::Record;
+use steadfast::{Bytes, Plan};
+use steadfast_host::check::{Finding, Level, check, rules};
+
+use crate::guests::escaped;
+use crate::warm::guest;
+
+/// A module without a plan, with these fields.
+fn plain(fields: &str) -> Vec<u8> {
+    wat::parse_str(format!("(module {fields})")).expect("a well-formed module")
+}
+
+fn plan_section(plan: &Plan) -> String {
+    format!(
+        r#"(@custom "{}" "{}")"#,
+        Plan::SECTION,
+        escaped(&plan.encode())
+    )
+}
+
+/// A module with a plan.
+fn planned(fields: &str) -> Vec<u8> {
+    plain(&format!("{} {fields}", plan_section(&Plan::DEFAULT)))
+}
+
+fn ids(module: &[u8]) -> BTreeSet<&'static str> {
+    let found = check(module).unwrap();
+    found.iter().map(|finding| finding.rule.id).collect()
+}
+
+fn of(module: &[u8], rule: &str) -> Finding {
+    let found = check(module).unwrap();
+    found
+        .into_iter()
+        .find(|finding| finding.rule.id == rule)
+        .unwrap()
+}
+
+/// For each rule: a module that it is for, and one alike that it is not for.
+fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
+    let memory = |fields: &str| format!(r#"(memory (export "memory") 17) {fields}"#);
+    let record = format!(
+        r#"(global (export "{}") i32 (i32.const 8))"#,
+        Record::EXPORT
+    );
+    let wasi = |name: &str| format!(r#"(import "wasi_snapshot_preview1" "{name}" (func))"#);
+    let one = plan_section(&Plan::DEFAULT);
+    let low = Plan::DEFAULT.with_region_base(Bytes::mib(16));
+    let stack = |top: u32, data: u32| {
+        memory(&format!(
+            r#"(global (mut i32) (i32.const {top})) (data (i32.const {data}) "data")"#
+        ))
+    };
+    let function = |name: &str, code: &str| memory(&format!("(func ${name} {code})"));
+    let grows = "(drop (memory.grow (i32.const 1)))";
+    let asks = "(drop (memory.size))";
+    let float = "(f32.store (i32.const 0) (f32.div (f32.const 0) (f32.const 0)))";
+    let calls = |name: &str| format!("(call ${name})");
+    vec![
+        ("no-plan", plain(""), planned("")),
+        ("stripped-plan", plain(&record), planned(&record)),
+        ("two-plans", plain(&format!("{one} {one}")), plain(&one)),
+        (
+            "damaged-plan",
+            plain(&format!(r#"(@custom "{}" "plan")"#, Plan::SECTION)),
+            plain(&one),
+        ),
+        (
+            "another-allocator",
+            planned(&function("dlmalloc::malloc", "")),
+            plain(&function("dlmalloc::malloc", "")),
+        ),
+        (
+            "grows-memory",
+            planned(&function("mine", grows)),
+            planned(&function("steadfast::reserve::decide", grows)),
+        ),
+        (
+            "asks-memory-size",
+            planned(&function("mine", asks)),
+            planned(&format!(
+                "{} (func $steadfast::reserve::stop)",
+                function("mine", &format!("{asks} (call $steadfast::reserve::stop)"))
+            )),
+        ),
+        (
+            "unusual-memory",
+            plain("(memory 1 2 shared)"),
+            plain("(memory 1 2)"),
+        ),
+        (
+            "maximum-memory",
+            plain(&format!("{} (memory 17 255)", plan_section(&low))),
+            plain(&format!("{} (memory 17 256)", plan_section(&low))),
+        ),
+        (
+            "data-in-region",
+            plain(&format!(
+                r#"{} (memory 300) (data (i32.const {}) "data")"#,
+                plan_section(&low),
+                (16 << 20) - 3
+            )),
+            plain(&format!(
+                r#"{} (memory 300) (data (i32.const {}) "data")"#,
+                plan_section(&low),
+                (16 << 20) - 4
+            )),
+        ),
+        (
+            "stack-above-data",
+            plain(&stack(65_536, 1_024)),
+            plain(&stack(65_536, 65_536)),
+        ),
+        (
+            "shadow-stack",
+            plain(&stack(65_536, 65_536)),
+            plain(&memory(r#"(data (i32.const 8) "data")"#)),
+        ),
+        (
+            "clock",
+            plain(&wasi("clock_time_get")),
+            plain(&wasi("fd_write")),
+        ),
+        (
+            "random",
+            plain(&wasi("random_get")),
+            plain(&wasi("fd_read")),
+        ),
+        (
+            "random-map",
+            plain(&function("std::sys::random::hashmap_random_keys", "")),
+            plain(&function("hashbrown::map::HashMap", "")),
+        ),
+        (
+            "environment",
+            plain(&wasi("environ_get")),
+            plain(&wasi("proc_exit")),
+        ),
+        (
+            "foreign-import",
+            plain(r#"(import "env" "__now" (func))"#),
+            plain(r#"(import "env" "__log" (func (param i32)))"#),
+        ),
+        (
+            "relaxed-simd",
+            plain(&function(
+                "f",
+                "(drop (i8x16.relaxed_swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0)))",
+            )),
+            plain(&function(
+                "f",
+                "(drop (i8x16.swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0)))",
+            )),
+        ),
+        (
+            "threads",
+            plain(
+                "(memory 1 1 shared) (func (drop (memory.atomic.notify (i32.const 0) (i32.const 1))))",
+            ),
+            plain("(memory 1 1 shared) (func (drop (i32.atomic.load (i32.const 0))))"),
+        ),
+        (
+            "float-bits",
+            plain(&function("f", float)),
+            plain(&function("f", "(f32.store (i32.const 0) (f32.const 1))")),
+        ),
+        (
+            "recursion",
+            plain(&format!(
+                "(func $a {}) (func $b::b {})",
+                calls("b::b"),
+                calls("a")
+            )),
+            plain(&format!("(func $a {}) (func $b::b)", calls("b::b"))),
+        ),
+        ("code-size", plain("(func $named)"), plain("(func)")),
+    ]
+}
+
+#[test]
+fn each_rule_is_for_one_module_and_not_for_one_alike() {
+    let cases = cases();
+    for (rule, fires, does_not) in &cases {
+        assert!(ids(fires).contains(rule), "{rule} is silent");
+        assert!(!ids(does_not).contains(rule), "{rule} is wrong");
+    }
+    let tried: BTreeSet<&str> = cases.iter().map(|(rule, ..)| *rule).collect();
+    let all: BTreeSet<&str> = rules().map(|rule| rule.id).collect();
+    assert_eq!(tried, all);
+    assert_eq!(rules().count(), all.len(), "each has a name of its own");
+}
+
+#[test]
+fn findings_tell_the_places() {
+    let module = planned(
+        r#"(memory 17) (func $mine (drop (memory.grow (i32.const 1)))) (func (drop (memory.grow (i32.const 1))))"#,
+    );
+    assert_eq!(of(&module, "grows-memory").places, ["mine", "function 1"]);
+    let module = plain(r#"(import "env" "now" (func)) (import "other" "__log" (func))"#);
+    assert_eq!(
+        of(&module, "foreign-import").places,
+        ["env::now", "other::__log"]
+    );
+    // The frame on the shadow stack, also of one that calls itself through another.
+    let module = plain(
+        r#"(global (mut i32) (i32.const 65536))
+        (func $a::a (drop (i32.sub (global.get 0) (i32.const 48))) (call $b::b))
+        (func $b::b (drop (i32.sub (global.get 0) (i32.const 16))) (call $a::a))
+        (func $c::c (call $c::c))"#,
+    );
+    assert_eq!(
+        of(&module, "recursion").places,
+        ["64 B: a::a, b::b", "0 B: c::c"]
+    );
+}
+
+#[test]
+fn what_is_no_module_is_refused_and_damage_does_no_harm() {
+    for bytes in [&b""[..], b"\0asm", b"no module", b"\0asm\x0d\0\x01\0"] {
+        assert!(check(bytes).is_err(), "{bytes:?}");
+    }
+    let whole = planned(r#"(memory 17) (func $mine (drop (memory.grow (i32.const 1))))"#);
+    for end in 0..whole.len() {
+        let _ = check(&whole[..end]);
+        for bit in 0..8 {
+            let mut damaged = whole.clone();
+            damaged[end] ^= 1 << bit;
+            let _ = check(&damaged);
+        }
+    }
+    // A chain of calls as long as a module can have.
+    let functions = 200_000;
+    let chain: String = (0..functions)
+        .map(|number| format!("(func (call {}))", (number + 1) % functions))
+        .collect();
+    let found = of(&plain(&chain), "recursion");
+    assert_eq!(found.places.len(), 1);
+}
+
+#[test]
+fn our_own_indexers_have_nothing_but_notes() {
+    for name in ["indexer_metashrew", "indexer-wasi", "metashrew_port"] {
+        let module = std::fs::read(guest(name)).unwrap();
+        for finding in check(&module).unwrap() {
+            assert_eq!(finding.rule.level, Level::Note, "{name}: {finding:?}");
+        }
+    }
+}
+
+fn run(module: &[u8], more: &[&str]) -> (Option<i32>, String, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("module.wasm");
+    std::fs::write(&path, module).unwrap();
+    std::fs::write(
+        directory.path().join("allow"),
+        "# what is known\nno-plan: it is on trial\n",
+    )
+    .unwrap();
+    std::fs::write(directory.path().join("without"), "no-plan\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_steadfast"))
+        .args(["check", "module.wasm"])
+        .args(more)
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn the_command_fails_by_level_and_leaves_out_what_is_allowed() {
+    let warns = plain("(memory 1)");
+    let (code, text, _) = run(&warns, &[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        text.contains("[no-plan]") && text.contains("1 warnings"),
+        "{text}"
+    );
+    for more in [
+        &["--fail-on", "error"][..],
+        &["--fail-on", "never"],
+        &["--allow", "no-plan"],
+        &["--allow-file", "allow"],
+    ] {
+        assert_eq!(run(&warns, more).0, Some(0), "{more:?}");
+    }
+    assert!(
+        !run(&warns, &["--allow-file", "allow"])
+            .1
+            .contains("no-plan")
+    );
+    let notes = planned("(func $named)");
+    assert_eq!(run(&notes, &[]).0, Some(0));
+    assert_eq!(run(&notes, &["--fail-on", "note"]).0, Some(1));
+    for (more, word) in [
+        (&["--allow", "no-rule"][..], "there is no rule `no-rule`"),
+        (&["--allow-file", "without"], "line 1"),
+        (&["--allow-file", "nowhere"], "nowhere"),
+    ] {
+        let (code, text, said) = run(&warns, more);
+        assert_eq!((code, &*text), (Some(1), ""));
+        assert!(said.contains(word), "{said}");
+    }
+    let (code, _, said) = run(b"no module", &[]);
+    assert!(
+        code == Some(1) && said.contains("not a WebAssembly module"),
+        "{said}"
+    );
+}
+
+#[test]
+fn findings_are_told_to_programs() {
+    let module = plain(r#"(import "env" "__now" (func))"#);
+    let (_, text, _) = run(&module, &["--json"]);
+    let found: Value = serde_json::from_str(&text).unwrap();
+    let foreign = found.as_array().unwrap().iter();
+    let foreign = foreign
+        .clone()
+        .find(|finding| finding["id"] == "foreign-import")
+        .unwrap();
+    assert_eq!(foreign["level"], "warning");
+    assert_eq!(foreign["places"][0], "env::__now");
+    let (_, text, _) = run(&module, &["--sarif"]);
+    let sarif: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let run = &sarif["runs"][0];
+    let known = run["tool"]["driver"]["rules"].as_array().unwrap();
+    for result in run["results"].as_array().unwrap() {
+        assert!(known.iter().any(|rule| rule["id"] == result["ruleId"]));
+        let location = &result["locations"][0]["physicalLocation"];
+        assert_eq!(location["artifactLocation"]["uri"], "module.wasm");
+    }
+}
