@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&kind, bytes)) = bytes.split_first() else {
         return;
     };
-    if kind % 4 == 0 {
+    if kind.is_multiple_of(4) {
         return hostile::module(bytes);
     }
     let config = wasm_smith::Config {

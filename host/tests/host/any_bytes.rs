@@ -23,7 +23,7 @@ impl Noise {
             let at = self.next() as usize % damaged.len();
             damaged[at] = self.next() as u8;
         }
-        if self.next() % 4 == 0 {
+        if self.next().is_multiple_of(4) {
             damaged.truncate(self.next() as usize % damaged.len());
         }
         damaged

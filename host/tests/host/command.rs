@@ -10,7 +10,9 @@ use std::process::{Command, Output};
 use crate::guests::*;
 use steadfast::format::{Record, State};
 use steadfast::{Bytes, Plan};
-use steadfast_host::{Compression, Digest, RedbState, RegionImage, state_digest};
+use steadfast_host::{
+    BlockTag, Compression, Digest, RedbState, RegionImage, module_digest, state_digest,
+};
 use tempfile::TempDir;
 
 fn steadfast(arguments: &[&str]) -> Output {
@@ -596,4 +598,69 @@ fn warm_replaces_an_image_and_what_is_left_of_one() {
     let output = desk.run("counter.wasm", "block", &["--warm", &path]);
     assert!(output.status.success(), "{output:?}");
     assert!(!desk.path("image").exists());
+}
+
+/// An image that is the module's, as of the state, with which the module fails all the same.
+#[test]
+fn an_image_that_made_a_block_fail_is_not_used_again() {
+    const AT: u32 = 1 << 16;
+    let desk = Desk::new();
+    let memory = [&vec![0; AT as usize], REGION].concat();
+    // An image grows the memory that it goes to.
+    let fails_warm = "(if (i32.gt_u (memory.size) (i32.const 1)) (then unreachable))";
+    let module = counter_that(fails_warm);
+    desk.write("fails.wasm", &module);
+    let state = desk.read_digest();
+    let mut image = RegionImage::capture(&memory, AT, module_digest(&module)).unwrap();
+    image.set_tag(BlockTag {
+        chain: [0; 4],
+        height: 702_860,
+        hash: *small_block(2)[4..].first_chunk().unwrap(),
+    });
+    let path = desk.path("image");
+    image.write(&path, state, Compression::None).unwrap();
+    let warm = ["--warm", &text_of(&path)];
+    let output = desk.run("fails.wasm", "block", &warm);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{told}");
+    assert!(told.contains("the next run begins cold"), "{told}");
+    assert_eq!(desk.read_digest(), state);
+    assert!(!path.exists());
+    let output = desk.run("fails.wasm", "block", &warm);
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// One at another address than the module's plan has for the region is not even unpacked.
+#[test]
+fn an_image_for_another_address_is_refused() {
+    const AT: u32 = 1 << 16;
+    let desk = Desk::new();
+    let mut module = counter();
+    let plan = Plan::DEFAULT.encode();
+    let mut section = vec![Plan::SECTION.len() as u8];
+    section.extend(Plan::SECTION.as_bytes());
+    section.extend(plan);
+    module.extend([0, section.len() as u8]);
+    module.extend(section);
+    desk.write("planned.wasm", &module);
+    let memory = [&vec![0; AT as usize], REGION].concat();
+    let image = RegionImage::capture(&memory, AT, module_digest(&module)).unwrap();
+    let path = desk.path("image");
+    image
+        .write(&path, desk.read_digest(), Compression::None)
+        .unwrap();
+    // Cut off behind its head: what it claims is refused before the rest is missed.
+    let head = fs::read(&path).unwrap()[..96].to_vec();
+    fs::write(&path, head).unwrap();
+    let output = desk.run("planned.wasm", "block", &["--warm", &text_of(&path)]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert!(
+        told.contains("the cache begins cold: the image has"),
+        "{told}"
+    );
+    assert!(
+        told.contains("at 0x10000, and the module's region has up to"),
+        "{told}"
+    );
 }

@@ -567,9 +567,7 @@ fn names_of_a_module_are_shown_plain_and_cut() {
         format!(
             r#"(module (import "{escape}{long}" "x" (func)) (memory (export "memory") 1) (func (export "_start")))"#
         ),
-        format!(
-            r#"(module (memory (export "memory") 1) (func $f (export "_start") unreachable) (@custom "name" "\01\09\01\00\06\1b[2J\0a\0d"))"#
-        ),
+        r#"(module (memory (export "memory") 1) (func $f (export "_start") unreachable) (@custom "name" "\01\09\01\00\06\1b[2J\0a\0d"))"#.to_string(),
         format!(
             r#"(module (memory (export "memory") 1) (func (export "{escape}")) (func (export "{escape}")))"#
         ),
