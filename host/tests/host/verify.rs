@@ -311,6 +311,7 @@ fn a_refusal_that_tells_only_in_an_instance_that_is_kept_is_found_by_all_combina
     let full = VerifyConfig {
         extent: Extent::Full,
         ceiling: 64 << 20,
+        ..QUICK
     };
     let report = verify(&module, &[any_input()], &full, |_, _, _, _| ()).unwrap();
     assert_eq!(report.verdict(), Verdict::Different, "{report}");
