@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
-use steadfast_host::{Pair, Snapshot, State, StateError};
+use steadfast_host::{Digest, FullDigest, Pair, Snapshot, State, StateError, Tip};
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -66,7 +66,8 @@ impl State for Layered {
         }))
     }
 
-    fn apply(&mut self, writes: &[Pair]) -> Result<(), StateError> {
+    /// Which block it is as of, nobody asks here.
+    fn write(&mut self, writes: &[Pair], _: Option<Tip>) -> Result<(), StateError> {
         let began = Instant::now();
         let mut own = self.own.write().expect("nobody panics with it");
         own.extend(writes.iter().cloned());
@@ -89,5 +90,17 @@ impl Snapshot for Layered {
         let there = all.iter().filter(|(_, value)| !value.is_empty());
         there.for_each(|(key, value)| visit(key, value));
         Ok(())
+    }
+
+    fn digest(&self) -> Result<Digest, StateError> {
+        Ok(FullDigest::of(self)?.state)
+    }
+
+    fn tip(&self) -> Result<Option<Tip>, StateError> {
+        Ok(None)
+    }
+
+    fn block_at(&self, _: u32) -> Result<Option<[u8; 32]>, StateError> {
+        Ok(None)
     }
 }
