@@ -66,7 +66,8 @@ impl State for Layered {
         }))
     }
 
-    fn write(&mut self, writes: &[Pair], _tip: Option<Tip>) -> Result<(), StateError> {
+    /// Which block it is as of, nobody asks here.
+    fn write(&mut self, writes: &[Pair], _: Option<Tip>) -> Result<(), StateError> {
         let began = Instant::now();
         let mut own = self.own.write().expect("nobody panics with it");
         own.extend(writes.iter().cloned());
@@ -99,7 +100,7 @@ impl Snapshot for Layered {
         Ok(None)
     }
 
-    fn block_at(&self, _height: u32) -> Result<Option<[u8; 32]>, StateError> {
+    fn block_at(&self, _: u32) -> Result<Option<[u8; 32]>, StateError> {
         Ok(None)
     }
 }

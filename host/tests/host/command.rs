@@ -11,7 +11,7 @@ use crate::guests::*;
 use steadfast::format::{Record, State};
 use steadfast::{Bytes, Plan};
 use steadfast_host::{
-    BlockTag, Compression, Digest, RedbState, RegionImage, module_digest, state_digest,
+    AsOf as _, BlockTag, Compression, Digest, RedbState, RegionImage, module_digest, state_digest,
 };
 use tempfile::TempDir;
 
