@@ -177,8 +177,8 @@ mod tests {
         let keys: Vec<[u8; 4]> = (0..4096u32).map(u32::to_le_bytes).collect();
         let change = |number: usize| {
             let key = &keys[number][..];
-            let old = (number % 3 == 0).then(|| vec![1]);
-            let new = (number % 2 == 0).then_some(&[2][..]);
+            let old = (number.is_multiple_of(3)).then(|| vec![1]);
+            let new = (number.is_multiple_of(2)).then_some(&[2][..]);
             Change { key, old, new }
         };
         let changes: Vec<Change<'_>> = (0..keys.len()).map(change).collect();
