@@ -71,8 +71,8 @@ impl HeldRegion {
     ///
     /// # Errors
     ///
-    /// When no region stands there, when the guest was stopped in the middle of an operation, and
-    /// when the system refuses. The region may be lost then; nothing else is.
+    /// When no region stands there, when the guest has not opened the cache that it began with or was
+    /// stopped in the middle of an operation, and when the system refuses. The region may be lost then; nothing else is.
     pub fn take(
         memory: &mut [u8],
         base: u32,
@@ -81,8 +81,10 @@ impl HeldRegion {
     ) -> Result<Self, ImageError> {
         let region = memory.get_mut(base as usize..).unwrap_or_default();
         let info = inspect(region)?;
-        if info.status == Status::Changing {
-            return Err(ImageError::Refused(Cold::Torn));
+        match info.status {
+            Status::Changing => return Err(ImageError::Refused(Cold::Torn)),
+            Status::Sealed | Status::Shared => return Err(ImageError::Unopened),
+            Status::Open | Status::Closed => {}
         }
         let len = u64::from(info.capacity.max(info.frontier));
         let region = region

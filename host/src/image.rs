@@ -100,6 +100,9 @@ pub enum ImageError {
         /// Bytes that there are.
         have: u64,
     },
+    /// The instance has not opened the cache that it began with, so it has told it nothing.
+    #[error("the block did not open the cache, so what stands in the region is not as of it")]
+    Unopened,
     /// The instance offered no region.
     #[error("the instance offered no region to be moved")]
     NotOffered,
@@ -164,7 +167,8 @@ impl RegionImage {
     ///
     /// # Errors
     ///
-    /// When no region stands there, the guest was stopped in the middle of an operation, or anything is damaged.
+    /// When no region stands there, the guest has not opened the cache that it began with or was stopped in the middle of an
+    /// operation, or anything is damaged.
     pub fn capture(memory: &[u8], base: u32, module: Digest) -> Result<Self, ImageError> {
         let region = memory.get(base as usize..).unwrap_or_default();
         Self::of_region(region, base, module)
@@ -174,11 +178,10 @@ impl RegionImage {
     /// anything.
     pub(crate) fn of_region(region: &[u8], base: u32, module: Digest) -> Result<Self, ImageError> {
         let info = inspect(region)?;
-        let mut buffer = Buffer::copy(&info, region).ok_or(ImageError::Short)?;
         if matches!(info.status, Status::Sealed | Status::Shared) {
-            // A guest that has opened no cache leaves the image that it was given. Its memory is not to vouch for anything.
-            seal(buffer.bytes_mut(), Status::Closed)?;
+            return Err(ImageError::Unopened);
         }
+        let buffer = Buffer::copy(&info, region).ok_or(ImageError::Short)?;
         RegionImage {
             buffer: Arc::new(buffer),
             info,

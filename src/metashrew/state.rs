@@ -222,21 +222,29 @@ impl State {
     ///
     /// Not before: a write that no host has got must not be found by a later block. What views have
     /// read does not hold any more. In a view the host may take the writes or drop them, so the cache
-    /// keeps nothing that could differ.
+    /// keeps nothing that could differ. What the block itself knows of them depends on what the program
+    /// has said, never on what the cache held.
     pub fn flushed(&mut self) {
-        if !self.is_indexing() {
-            self.working_set.reset();
-            self.working_set.forget_read();
-            self.opened().clear();
-            return;
-        }
+        let is_indexing = self.is_indexing();
         let mut working_set = core::mem::replace(&mut self.working_set, WorkingSet::new());
         working_set.forget_read();
-        working_set.flushed(|key, value| self.store(Scope::Main, key, value));
+        if self.is_view() {
+            working_set.reset();
+        } else {
+            working_set.flushed(|key, value| {
+                if is_indexing {
+                    self.store(Scope::Main, key, value);
+                }
+            });
+        }
         self.working_set = working_set;
         let cache = self.opened();
-        cache.evict_pool_to(Pool::View, 0, usize::MAX);
-        image::offer(cache);
+        if is_indexing {
+            cache.evict_pool_to(Pool::View, 0, usize::MAX);
+            image::offer(cache);
+        } else {
+            cache.clear();
+        }
     }
 
     /// Whether the program has said that it answers a view rather than index blocks.

@@ -376,3 +376,24 @@ fn what_the_host_still_holds_is_not_taken_for_what_it_holds_next() {
         stores_the_same(name, program, &ANY);
     }
 }
+
+/// What a block knows of its own writes depends on what the program has said, never on what the cache held.
+#[test]
+fn a_flush_before_the_input_leaves_the_same_values_with_any_cache() {
+    let program = || {
+        // Nothing tells the surface which block it is.
+        let input = host_interface::input();
+        let (key, value) = (bytes("/key"), Arc::new(input[..5].to_vec()));
+        let seen = get(key.clone());
+        set(Arc::new([b"/seen", &input[..5]].concat()), seen);
+        set(key.clone(), value.clone());
+        flush_held_back();
+        set_view_for_height(1);
+        clear_view_cache();
+        note_now(&key);
+        set(key, value);
+        flush_held_back();
+    };
+    let with = [Between::Image, Between::Off];
+    stores_the_same("a flush before the input", program, &with);
+}

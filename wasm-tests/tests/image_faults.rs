@@ -6,7 +6,7 @@ use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::record::Record;
 use steadfast::region::{HEADER_BYTES, Start, inspect};
 use steadfast_host::engine::engine;
-use steadfast_host::{Digest, HeldRegion, OwnPages};
+use steadfast_host::{Digest, HeldRegion, ImageError, OwnPages, RegionImage};
 use steadfast_testkit::cache::{Script, Spec, apply, noise, open_once, region};
 use wasm_tests::{RESULTS, TARGETS, path};
 use wasmtime::{Instance, InstancePre, Linker, Memory, Module, Store};
@@ -126,6 +126,12 @@ fn look_at_moved(instances: &InstancePre<()>, stopped: &mut Live) -> Option<(Sta
     held.put(live.memory.data_mut(&mut live.store), pages)
         .unwrap();
     let found = attach(live.region()).expect("what is moved is sealed");
+    // An instance that has not opened its cache has told it nothing.
+    let memory = live.memory.data_mut(&mut live.store);
+    let unopened = HeldRegion::take(memory, BASE as u32, Digest([0; 32]), pages);
+    assert!(matches!(unopened, Err(ImageError::Unopened)));
+    let unopened = RegionImage::capture(memory, BASE as u32, Digest([0; 32]));
+    assert!(matches!(unopened, Err(ImageError::Unopened)));
     live.look();
     let start = Start::from_code(live.result(1) as u32).expect("it opened its cache");
     Some((start, live.result(3), found.into_iter().collect()))

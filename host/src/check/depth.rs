@@ -1,5 +1,7 @@
 //! How deep calls can go.
 
+use std::collections::BTreeSet;
+
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -23,16 +25,21 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
     let nodes: Vec<NodeIndex> = facts.functions.iter().map(|_| graph.add_node(())).collect();
     let imported = facts.imports.len();
     for (caller, function) in facts.functions.iter().enumerate() {
-        for &callee in &function.calls {
+        // Each once.
+        let callees: BTreeSet<u32> = function.calls.iter().copied().collect();
+        for callee in callees {
             let callee = (callee as usize).checked_sub(imported);
             if let Some(&callee) = callee.and_then(|callee| nodes.get(callee)) {
-                graph.update_edge(nodes[caller], callee, ());
+                graph.add_edge(nodes[caller], callee, ());
             }
         }
     }
+    let calls_itself = |number: usize| {
+        let own = (imported + number) as u32;
+        facts.functions[number].calls.contains(&own)
+    };
     let circles = kosaraju_scc(&graph).into_iter();
-    let circles =
-        circles.filter(|circle| circle.len() > 1 || graph.contains_edge(circle[0], circle[0]));
+    let circles = circles.filter(|circle| circle.len() > 1 || calls_itself(circle[0].index()));
     let mut told: Vec<(u64, String)> = circles
         .map(|circle| circle.into_iter().map(NodeIndex::index).collect())
         .filter(|circle: &Vec<usize>| circle.iter().any(|&number| !is_library(facts, number)))

@@ -19,7 +19,8 @@ const SHOWN: usize = 5;
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The module
-    module: PathBuf,
+    #[arg(required_unless_present = "rules")]
+    module: Option<PathBuf>,
     /// Leaves out a rule; any number of them
     #[arg(long, value_name = "RULE")]
     allow: Vec<String>,
@@ -69,18 +70,18 @@ pub fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let allowed = allowed(arguments)?;
-    let path = arguments.module.display().to_string();
-    let bytes = super::read_bounded(&arguments.module, Bound::ModuleBytes, &Bounds::default())?;
+    let module = arguments.module.as_deref().context("a module is wanted")?;
+    let path = module.display().to_string();
+    let bytes = super::read_bounded(module, Bound::ModuleBytes, &Bounds::default())?;
     let mut found = look(&bytes).with_context(|| path.clone())?;
     found.retain(|finding| !allowed.contains_key(finding.rule.id));
-    let text = if arguments.json {
-        format!("{}\n", serde_json::to_string(&found)?)
+    if arguments.json {
+        super::print_json(&found)?;
     } else if arguments.sarif {
-        format!("{}\n", serde_json::to_string_pretty(&sarif(&path, &found))?)
+        super::print_json(&sarif(&path, &found))?;
     } else {
-        table(&found, arguments.all)
-    };
-    super::print(&text)?;
+        super::print(&table(&found, arguments.all))?;
+    }
     let fails = found
         .iter()
         .any(|finding| arguments.fail_on.fails(finding.rule.level));
@@ -109,7 +110,7 @@ fn allowed(arguments: &Arguments) -> anyhow::Result<BTreeMap<String, String>> {
     }
     for rule in allowed.keys() {
         if !rules().any(|known| known.id == rule) {
-            bail!("there is no rule `{rule}`: `steadfast check --rules MODULE` lists them");
+            bail!("there is no rule `{rule}`: `steadfast check --rules` lists them");
         }
     }
     Ok(allowed)

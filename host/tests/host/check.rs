@@ -241,6 +241,16 @@ fn what_is_no_module_is_refused_and_damage_does_no_harm() {
         .collect();
     let found = of(&plain(&chain), "recursion");
     assert_eq!(found.places.len(), 1);
+    // One that calls all others takes no longer.
+    let calls: String = (0..functions)
+        .map(|number| format!("(call {number})"))
+        .collect();
+    let functions = "(func)".repeat(functions - 1);
+    let star = plain(&format!("(func {calls}) {functions}"));
+    assert_eq!(of(&star, "recursion").places.len(), 1);
+    // Names steer no terminal.
+    let module = plain(r#"(import "a\1b[2J" "b\0a" (func))"#);
+    assert_eq!(of(&module, "foreign-import").places, [r"a\u{1b}[2J::b\n"]);
 }
 
 #[test]
