@@ -62,7 +62,8 @@ pub fn exec(
     let engine = engine_with_deadlines(Compiler::default(), false, None).map_err(load)?;
     check(module, &bounds).map_err(|exceeded| refused(exceeded.into()))?;
     let module = compile(&engine, module, &bounds).map_err(refused)?;
-    if let Some(import) = Import::imported_by(&module).next() {
+    let mut imports = module.imports().filter(|import| import.module() == MODULE);
+    if let Some(import) = imports.find_map(|import| Import::named(import.name())) {
         return Err(ExecError::Indexer(import.name()));
     }
     let mut linker = Linker::new(&engine);

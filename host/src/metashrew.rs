@@ -14,7 +14,7 @@ use std::ops::{AddAssign, Range};
 use std::sync::Arc;
 
 use serde::Serialize;
-use wasmtime::{Extern, FuncType, Linker, Module, Val, ValType};
+use wasmtime::{Extern, FuncType, Linker, Val, ValType};
 
 pub use self::flush::{FlushError, decode as decode_flush};
 pub(crate) use self::log::LogLines;
@@ -366,13 +366,8 @@ impl Import {
         Import::OfferImage,
     ];
 
-    /// Those that the module imports.
-    pub(crate) fn imported_by(module: &Module) -> impl Iterator<Item = Import> {
-        let imports = module.imports().filter(|import| import.module() == MODULE);
-        imports.filter_map(|found| Import::named(found.name()))
-    }
-
     /// The one that has a name in [`MODULE`].
+    #[cfg(any(feature = "check", feature = "wasi"))]
     pub(crate) fn named(name: &str) -> Option<Import> {
         Import::ALL.into_iter().find(|import| import.name() == name)
     }

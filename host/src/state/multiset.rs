@@ -123,6 +123,7 @@ impl StateHasher {
         bytes
     }
 
+    #[cfg(any(test, feature = "redb"))]
     pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let mut hasher = StateHasher::default();
         hasher.combine(bytes, u16::wrapping_add);
