@@ -57,6 +57,8 @@ pub struct Limits {
     bounds: Bounds,
     /// Of all tables.
     table_elements: u64,
+    /// Also of memories.
+    instances: usize,
 }
 
 impl Limits {
@@ -72,12 +74,19 @@ impl Limits {
             grows: Grows::default(),
             bounds: Bounds::default(),
             table_elements: 0,
+            instances: 1,
         }
     }
 
     /// The same with other bounds on what the instance has beside its memory.
     pub fn within(mut self, bounds: Bounds) -> Self {
         self.bounds = bounds;
+        self
+    }
+
+    /// The same for a component, which is up to so many instances, and has as many memories.
+    pub fn of_instances(mut self, most: usize) -> Self {
+        self.instances = most;
         self
     }
 
@@ -148,11 +157,11 @@ impl ResourceLimiter for Limits {
     }
 
     fn instances(&self) -> usize {
-        1
+        self.instances
     }
 
     fn memories(&self) -> usize {
-        1
+        self.instances
     }
 
     fn tables(&self) -> usize {

@@ -57,7 +57,7 @@ impl Compiled {
             .allow_blocking_current_thread(true)
             .build();
         let state = State {
-            limits: Limits::new(ceiling, None, OnRefusal::ReturnMinusOne),
+            limits: Limits::new(ceiling, None, OnRefusal::ReturnMinusOne).of_instances(8),
             wasi,
             table: ResourceTable::new(),
         };

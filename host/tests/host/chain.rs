@@ -478,13 +478,13 @@ mod signals {
     use std::io::{BufRead as _, BufReader};
 
     /// A counter that says when a block begins, and takes some time for it.
-    fn slow() -> Vec<u8> {
-        counter_that(
+    fn slow(turns: u32) -> Vec<u8> {
+        counter_that(&format!(
             r#"(i32.store (i32.const 2000) (i32.const 5))
             (call $log (i32.const 2004))
-            (local.set $len (i32.const 60000000))
+            (local.set $len (i32.const {turns}))
             (loop $spin (br_if $spin (local.tee $len (i32.sub (local.get $len) (i32.const 1)))))"#,
-        )
+        ))
     }
 
     fn leftovers(directory: &Path) -> Vec<String> {
@@ -498,8 +498,9 @@ mod signals {
     fn stop(desk: &Desk, signal: &str, after: usize, twice: bool) -> (Option<i32>, String) {
         let temporary = desk.path("tmp");
         fs::create_dir_all(&temporary).unwrap();
+        let module = if twice { "slower.wasm" } else { "slow.wasm" };
         let mut child = desk
-            .command("run slow.wasm --db db --input blocks --json")
+            .command(&format!("run {module} --db db --input blocks --json"))
             .env("TMPDIR", &temporary)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -545,7 +546,9 @@ mod signals {
     #[test]
     fn a_signal_ends_the_run_after_the_block_at_hand_and_the_next_run_goes_on() {
         let desk = Desk::new(24);
-        fs::write(desk.path("slow.wasm"), slow()).unwrap();
+        fs::write(desk.path("slow.wasm"), slow(60_000_000)).unwrap();
+        // Slow enough for two signals within a block.
+        fs::write(desk.path("slower.wasm"), slow(1_000_000_000)).unwrap();
         let mut before = 0;
         for signal in ["-INT", "-TERM"] {
             for after in 1..=3 {

@@ -250,7 +250,10 @@ fn what_is_no_module_is_refused_and_damage_does_no_harm() {
     assert_eq!(of(&star, "recursion").places.len(), 1);
     // Names steer no terminal.
     let module = plain(r#"(import "a\1b[2J" "b\0a" (func))"#);
-    assert_eq!(of(&module, "foreign-import").places, [r"a\u{1b}[2J::b\n"]);
+    assert_eq!(
+        of(&module, "foreign-import").places,
+        [r"a\u{1b}[2J::b\u{a}"]
+    );
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::guests::*;
 use steadfast::format::{Record, State};
 use steadfast::{Bytes, Plan};
 use steadfast_host::{
-    AsOf as _, BlockTag, Compression, Digest, RedbState, RegionImage, module_digest, state_digest,
+    AsOf as _, BlockTag, Compression, Digest, Input, RedbState, RegionImage, module_digest,
+    state_digest,
 };
 use tempfile::TempDir;
 
@@ -612,21 +613,27 @@ fn an_image_that_made_a_block_fail_is_not_used_again() {
     desk.write("fails.wasm", &module);
     let state = desk.read_digest();
     let mut image = RegionImage::capture(&memory, AT, module_digest(&module)).unwrap();
+    // It is as of the block that the state has, and the next one builds on that.
+    let (height, block) = (702_861_u32, small_block(2));
+    let tip = Input::new(height, &block).block_hash().unwrap();
     image.set_tag(BlockTag {
         chain: [0; 4],
-        height: 702_860,
-        hash: *small_block(2)[4..].first_chunk().unwrap(),
+        height,
+        hash: tip,
     });
+    let mut next = [&(height + 1).to_le_bytes()[..], &block].concat();
+    next[8..40].copy_from_slice(&tip);
+    desk.write("next", &next);
     let path = desk.path("image");
     image.write(&path, state, Compression::None).unwrap();
     let warm = ["--warm", &text_of(&path)];
-    let output = desk.run("fails.wasm", "block", &warm);
+    let output = desk.run("fails.wasm", "next", &warm);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{told}");
     assert!(told.contains("the next run begins cold"), "{told}");
     assert_eq!(desk.read_digest(), state);
     assert!(!path.exists());
-    let output = desk.run("fails.wasm", "block", &warm);
+    let output = desk.run("fails.wasm", "next", &warm);
     assert!(output.status.success(), "{output:?}");
 }
 
