@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use steadfast::record::Record;
-use steadfast::region::{Cold, Start};
+use steadfast::region::{Cold, Start, Status, seal};
 use steadfast_host::metashrew::decode_flush;
 use steadfast_host::{
     BlockTag, HeldRegion, ImageError, ImageExchange, Input, MemoryState, Output, OwnPages,
@@ -316,6 +316,8 @@ fn a_damaged_image_starts_cold() {
     let mut memory = vec![0; image.memory_needed() as usize];
     image.restore(&mut memory).unwrap();
     let (base, len) = (image.address(), image.info().frontier);
+    // As a guest that has opened it and closed it again leaves it.
+    seal(&mut memory[base as usize..], Status::Closed).unwrap();
     let images = &mut embedder.host().images;
     images.offer(&memory, base, len).unwrap();
     assert!(images.offer(&memory, base, len - 1).is_err());

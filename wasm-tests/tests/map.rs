@@ -12,7 +12,7 @@ const PARTS: [&str; 8] = [
     "heap held",
     "heap free",
     "region header",
-    "format 1, open, height",
+    "format 2, open, height",
     "buckets in use, load 0.",
     "pool main",
     "pool views",
