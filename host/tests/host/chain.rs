@@ -480,7 +480,8 @@ mod signals {
     /// A counter that says when a block begins, and takes some time for it.
     fn slow(turns: u32) -> Vec<u8> {
         counter_that(&format!(
-            r#"(i32.store (i32.const 2000) (i32.const 5))
+            r#"(i32.store (i32.const 2000) (i32.const 2))
+            (i32.store16 (i32.const 2004) (i32.const 0x0a78))
             (call $log (i32.const 2004))
             (local.set $len (i32.const {turns}))
             (loop $spin (br_if $spin (local.tee $len (i32.sub (local.get $len) (i32.const 1)))))"#,
