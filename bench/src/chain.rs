@@ -5,10 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use steadfast_host::ceiling::MAX_CEILING;
-use steadfast_host::{
-    FullDigest, Input, Output, RedbState, RunConfig, Runner, State, state_digest,
-};
+use steadfast_host::{FullDigest, Input, RedbState, Runner, State, state_digest};
 
 use crate::figures::{Figure, Figures, Value};
 use crate::growing::{Chain, OUTPUTS};
@@ -55,13 +52,7 @@ pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     let path = options.db.clone();
     let path = path.unwrap_or_else(|| directory.path().join("state"));
     ensure!(!path.exists(), "{}: exists already", path.display());
-    let module = guests::read("indexer_metashrew.wasm")?;
-    let config = RunConfig {
-        ceiling: MAX_CEILING,
-        output: Output::Discard,
-        ..RunConfig::default()
-    };
-    let runner = Runner::new(&module, config)?;
+    let runner = guests::runner("indexer_metashrew.wasm")?;
     let net = u64::from(OUTPUTS) - u64::from(options.spends);
     let transactions = options.keys.div_ceil(u64::from(options.blocks) * 2 * net);
     let transactions = u32::try_from(transactions).context("too many keys for so few blocks")?;

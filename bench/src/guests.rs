@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 use anyhow::{Context as _, Result, anyhow};
+use steadfast_host::ceiling::MAX_CEILING;
+use steadfast_host::{Output, RunConfig, Runner};
 use wasmparser::{Parser, Payload};
 
 /// Reads a module that `cargo xtask guests` built, by its path below `target/guests`.
@@ -16,6 +18,19 @@ pub fn read(path: &str) -> Result<Vec<u8>> {
     let path = target.join("guests").join(path);
     fs::read(&path)
         .with_context(|| format!("{} is missing; run `cargo xtask guests`", path.display()))
+}
+
+/// A module, by its path as [`read`] takes it, ready to run with all the memory there is and nothing printed.
+///
+/// # Errors
+/// When it was not built, or cannot be run.
+pub fn runner(path: &str) -> Result<Runner> {
+    let config = RunConfig {
+        ceiling: MAX_CEILING,
+        output: Output::Discard,
+        ..RunConfig::default()
+    };
+    Ok(Runner::new(&read(path)?, config)?)
 }
 
 /// Bytes of a module's code and data sections: what it takes without names and other custom sections.

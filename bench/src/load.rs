@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use indicatif::ProgressBar;
-use steadfast_host::ceiling::MAX_CEILING;
-use steadfast_host::{
-    Input, MemoryState, Output, RedbState, RunConfig, Runner, State, StateHasher, state_digest,
-};
+use steadfast_host::{Input, MemoryState, RedbState, State, StateHasher, state_digest};
 use steadfast_testkit::reference::Indexer;
 
 use crate::figures::{Figure, Figures, Value};
@@ -39,13 +36,7 @@ const LONG: u32 = 1000;
 /// # Errors
 /// When a block fails, the states differ, or memory grows.
 pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
-    let module = guests::read("indexer_metashrew.wasm")?;
-    let config = RunConfig {
-        ceiling: MAX_CEILING,
-        output: Output::Discard,
-        ..RunConfig::default()
-    };
-    let runner = Runner::new(&module, config)?;
+    let runner = guests::runner("indexer_metashrew.wasm")?;
     let mut state: Box<dyn State> = match &options.db {
         Some(path) => Box::new(RedbState::open(path)?),
         None => Box::new(MemoryState::default()),

@@ -5,8 +5,7 @@ mod subject;
 
 use anyhow::{Context as _, Result, ensure};
 use indicatif::ProgressBar;
-use steadfast_host::ceiling::MAX_CEILING;
-use steadfast_host::{HeldRegion, Input, Output, RunConfig, Runner};
+use steadfast_host::{HeldRegion, Input, RunConfig, Runner};
 
 use self::layered::Layered;
 use self::subject::{Block, Subject, Way};
@@ -50,12 +49,7 @@ const FULL: f64 = 0.95;
 /// # Errors
 /// When a block fails, or the subjects do not come to the same state.
 pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
-    let config = RunConfig {
-        ceiling: MAX_CEILING,
-        output: Output::Discard,
-        ..RunConfig::default()
-    };
-    let runner = Runner::new(&guests::read("indexer_metashrew.wasm")?, config)?;
+    let runner = guests::runner("indexer_metashrew.wasm")?;
     for &mebibytes in &options.sizes {
         let config = RunConfig {
             cache: Some(mebibytes << 20),

@@ -2,6 +2,7 @@
 
 use steadfast::format::inspect;
 
+use crate::carried::Carried;
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 use crate::held::{HeldRegion, OwnPages};
@@ -37,17 +38,10 @@ use crate::image::{AsOf, BlockTag, ImageError, RegionImage, module_digest};
 pub struct ImageExchange {
     module: Digest,
     /// With the height of the block that it was taken after.
-    published: Option<(Published, u32)>,
+    published: Option<(Carried, u32)>,
     offered: Option<Offered>,
     /// Where regions are moved: the host's word for its memories.
     moves: Option<OwnPages>,
-}
-
-/// What the next instance begins with.
-#[derive(Debug)]
-enum Published {
-    Image(RegionImage),
-    Held(HeldRegion),
 }
 
 /// What an instance has offered.
@@ -65,7 +59,7 @@ impl ImageExchange {
         ImageExchange::of(module_digest(module))
     }
 
-    /// For a module of which the digest is known.
+    /// For the module with this digest.
     #[must_use]
     pub(crate) fn of(module: Digest) -> Self {
         ImageExchange {
@@ -92,22 +86,23 @@ impl ImageExchange {
         let Some((published, height)) = self.published.take() else {
             return 0;
         };
-        let (address, len) = match &published {
-            Published::Image(image) => (image.address(), image.info().frontier),
-            Published::Held(held) => (held.address(), held.info().frontier),
+        let origin = published.origin();
+        let len = origin.info().frontier;
+        let answer = match i32::try_from(len) {
+            Ok(answer) if origin.address() == ptr => answer,
+            _ => 0,
         };
-        let answer = i32::try_from(len).unwrap_or(0);
-        if address != ptr || answer == 0 || len > capacity {
+        if answer == 0 || len > capacity {
             self.published = Some((published, height));
-            return if address == ptr { answer } else { 0 };
+            return answer;
         }
         let loaded = match published {
-            Published::Image(image) => {
+            Carried::Image(image) => {
                 let loaded = image.restore(memory);
-                self.published = Some((Published::Image(image), height));
+                self.published = Some((Carried::Image(image), height));
                 loaded
             }
-            Published::Held(held) => {
+            Carried::Region(held) => {
                 let Some(pages) = self.moves else { return 0 };
                 // What stands above the region is not the guest's.
                 let end = (u64::from(ptr) + u64::from(capacity)).next_multiple_of(PAGE_BYTES);
@@ -152,7 +147,7 @@ impl ImageExchange {
             (Some(Offered::Region(ptr)), Some(pages)) => {
                 let mut held = HeldRegion::take(memory, ptr, self.module, pages)?;
                 held.set_tag(block);
-                self.published = Some((Published::Held(held), block.height));
+                self.published = Some((Carried::Region(held), block.height));
                 Ok(())
             }
             _ => Err(ImageError::NotOffered),
@@ -163,7 +158,7 @@ impl ImageExchange {
     /// image before it is dropped in any case, since it is not as of the state any more.
     pub fn publish(&mut self, height: u32) {
         self.published = match self.offered.take() {
-            Some(Offered::Image(image)) => Some((Published::Image(*image), height)),
+            Some(Offered::Image(image)) => Some((Carried::Image(*image), height)),
             _ => None,
         };
     }
@@ -219,7 +214,7 @@ impl ImageExchange {
     /// When it belongs to another module.
     pub fn take_up(&mut self, image: RegionImage, height: u32) -> Result<(), ImageError> {
         image.check_module(self.module)?;
-        self.published = Some((Published::Image(image), height));
+        self.published = Some((Carried::Image(image), height));
         Ok(())
     }
 
@@ -231,7 +226,7 @@ impl ImageExchange {
     pub(crate) fn take_up_held(&mut self, held: HeldRegion) -> Result<(), ImageError> {
         held.check_module(self.module)?;
         let height = held.info().height;
-        self.published = Some((Published::Held(held), height));
+        self.published = Some((Carried::Region(held), height));
         Ok(())
     }
 
@@ -239,7 +234,7 @@ impl ImageExchange {
     #[must_use]
     pub fn image(&self) -> Option<&RegionImage> {
         match &self.published {
-            Some((Published::Image(image), _)) => Some(image),
+            Some((Carried::Image(image), _)) => Some(image),
             _ => None,
         }
     }
@@ -250,29 +245,6 @@ impl ImageExchange {
         match &self.offered {
             Some(Offered::Image(image)) => Some(image),
             _ => None,
-        }
-    }
-}
-
-impl AsOf for Published {
-    fn tag(&self) -> Option<BlockTag> {
-        match self {
-            Published::Image(image) => image.tag(),
-            Published::Held(held) => held.tag(),
-        }
-    }
-
-    fn set_tag(&mut self, tag: BlockTag) {
-        match self {
-            Published::Image(image) => image.set_tag(tag),
-            Published::Held(held) => held.set_tag(tag),
-        }
-    }
-
-    fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {
-        match self {
-            Published::Image(image) => image.cut_back(taken_at, height),
-            Published::Held(held) => held.cut_back(taken_at, height),
         }
     }
 }

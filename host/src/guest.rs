@@ -10,7 +10,7 @@ use wasmtime::{Engine, ExternType, Module};
 
 use crate::bounds::{Bound, Bounds, Exceeded};
 use crate::digest::Digest;
-use crate::image::{ImageError, module_digest};
+use crate::image::{ImageError, check_module, module_digest};
 use crate::outline::{self, Outline};
 use crate::{metashrew, proposal, text, wasi};
 
@@ -206,12 +206,7 @@ impl Guest {
     ///
     /// When it is another module's, or its region is not where this module's plan has it.
     pub fn check_image(&self, base: u32, module: Digest) -> Result<(), ImageError> {
-        if module != self.digest {
-            return Err(ImageError::Module {
-                expected: self.digest,
-                found: module,
-            });
-        }
+        check_module(module, self.digest)?;
         match self.plan() {
             Some(plan) => check_place(plan, base, 0),
             None => Ok(()),

@@ -13,13 +13,13 @@
 //! The `unsafe` code of the crate is here, in `image/buffer.rs` and in `share.rs`.
 #![allow(unsafe_code)]
 
-use steadfast::format::{
-    Cold, HEADER_BYTES, RegionInfo, Start, Status, inspect, seal, set_user_tag,
-};
+use std::ops::Deref;
+
+use steadfast::format::{Cold, HEADER_BYTES, Start, Status, inspect, seal, set_user_tag};
 
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
-use crate::image::{AsOf, BlockTag, ImageError, RegionImage, check_module, cut, with_cache};
+use crate::image::{AsOf, BlockTag, ImageError, Origin, RegionImage, cut, with_cache};
 
 /// The word of a host that pages may be moved into and out of its instances' memories.
 ///
@@ -35,7 +35,7 @@ pub struct OwnPages(());
 
 impl OwnPages {
     /// Of the engines of this crate.
-    // `engine_with_stack`, which all of them come from, sets allocation on demand.
+    // `engine::config`, which all of them are made from, sets allocation on demand.
     pub(crate) const OF_RUNNER: Self = OwnPages(());
 
     /// # Safety
@@ -57,10 +57,7 @@ impl OwnPages {
 /// same process, and nowhere else. [`image`](Self::image) makes a verified copy that a file can keep.
 #[derive(Debug)]
 pub struct HeldRegion {
-    /// The region's address.
-    base: u32,
-    module: Digest,
-    info: RegionInfo,
+    origin: Origin,
     pages: Pages,
 }
 
@@ -72,7 +69,8 @@ impl HeldRegion {
     /// # Errors
     ///
     /// When no region stands there, when the guest has not opened the cache that it began with or was
-    /// stopped in the middle of an operation, and when the system refuses. The region may be lost then; nothing else is.
+    /// stopped in the middle of an operation, and when the system refuses. The region may be lost
+    /// then; nothing else is.
     pub fn take(
         memory: &mut [u8],
         base: u32,
@@ -91,9 +89,7 @@ impl HeldRegion {
             .get_mut(..len.next_multiple_of(PAGE_BYTES) as usize)
             .ok_or(ImageError::Short)?;
         Ok(HeldRegion {
-            base,
-            module,
-            info,
+            origin: Origin { base, module, info },
             // SAFETY: whoever made the `OwnPages` vouches for the pages under the memory.
             pages: unsafe { Pages::take(region) }.map_err(ImageError::Move)?,
         })
@@ -106,14 +102,14 @@ impl HeldRegion {
     ///
     /// # Errors
     ///
-    /// When the memory is shorter than [`memory_needed`](Self::memory_needed), and when the system
+    /// When the memory is shorter than [`memory_needed`](Origin::memory_needed), and when the system
     /// refuses: the guest then finds no region and begins cold.
     pub fn put(self, memory: &mut [u8], _: OwnPages) -> Result<(), ImageError> {
         let (need, have) = (self.memory_needed(), memory.len() as u64);
         if have < need {
             return Err(ImageError::Memory { need, have });
         }
-        let room = &mut memory[self.base as usize..];
+        let room = &mut memory[self.origin.base as usize..];
         let len = self.pages.bytes().len().min(room.len());
         let room = &mut room[..len];
         // SAFETY: as in `take`.
@@ -128,43 +124,10 @@ impl HeldRegion {
         }
     }
 
-    /// Bytes of linear memory that an instance must have before the region is put there: whole pages.
-    #[must_use]
-    pub fn memory_needed(&self) -> u64 {
-        (u64::from(self.base) + u64::from(self.info.frontier)).next_multiple_of(PAGE_BYTES)
-    }
-
     /// Bytes of linear memory with which the region is as large as it was.
     #[must_use]
     pub fn memory_wanted(&self) -> u64 {
-        u64::from(self.base) + self.pages.bytes().len() as u64
-    }
-
-    /// The address of the region.
-    #[must_use]
-    pub fn address(&self) -> u32 {
-        self.base
-    }
-
-    /// The module that it belongs to: the SHA-256 digest of its bytes.
-    #[must_use]
-    pub fn module(&self) -> Digest {
-        self.module
-    }
-
-    /// Whether it belongs to a module, of which the digest is known.
-    ///
-    /// # Errors
-    ///
-    /// When it belongs to another one.
-    pub fn check_module(&self, expected: Digest) -> Result<(), ImageError> {
-        check_module(self.module, expected)
-    }
-
-    /// What its header tells.
-    #[must_use]
-    pub fn info(&self) -> &RegionInfo {
-        &self.info
+        u64::from(self.origin.base) + self.pages.bytes().len() as u64
     }
 
     /// A copy that is verified whole: every link, count and sum. Takes time in proportion to the
@@ -174,32 +137,40 @@ impl HeldRegion {
     ///
     /// When anything in it is damaged.
     pub fn image(&self) -> Result<RegionImage, ImageError> {
-        RegionImage::of_region(self.pages.bytes(), self.base, self.module)
+        RegionImage::of_region(self.pages.bytes(), self.origin.base, self.origin.module)
+    }
+}
+
+impl Deref for HeldRegion {
+    type Target = Origin;
+
+    fn deref(&self) -> &Origin {
+        &self.origin
     }
 }
 
 impl AsOf for HeldRegion {
     fn tag(&self) -> Option<BlockTag> {
-        BlockTag::from_bytes(&self.info.user_tag)
+        BlockTag::from_bytes(&self.origin.info.user_tag)
     }
 
     fn set_tag(&mut self, tag: BlockTag) {
         let bytes = self.pages.bytes_mut();
-        self.info = set_user_tag(bytes, &tag.to_bytes())
+        self.origin.info = set_user_tag(bytes, &tag.to_bytes())
             .and_then(|()| inspect(bytes))
             .expect("`take` found a header at the region's start");
     }
 
     fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {
-        let Some(cut) = cut(&self.info, taken_at, height)? else {
+        let Some(cut) = cut(&self.origin.info, taken_at, height)? else {
             return Ok(());
         };
         let bytes = self.pages.bytes_mut();
         seal(bytes, Status::Sealed)?;
-        if let Start::Cold(reason) = with_cache(bytes, &self.info, cut, height) {
+        if let Start::Cold(reason) = with_cache(bytes, &self.origin.info, cut, height) {
             return Err(ImageError::Refused(reason));
         }
-        self.info = inspect(bytes)?;
+        self.origin.info = inspect(bytes)?;
         Ok(())
     }
 }
@@ -214,6 +185,8 @@ mod linux {
 
     use rustix::mm::{MapFlags, MremapFlags, ProtFlags, mmap_anonymous, mremap_fixed, munmap};
     use rustix::param::page_size;
+
+    use crate::mappings::mappings;
 
     /// Where page tables of the second level begin: aligned alike on both sides, pages move by those.
     const ALIGN: usize = 2 << 20;
@@ -332,12 +305,8 @@ mod linux {
     fn mapping_ends(start: usize, len: usize) -> io::Result<Vec<usize>> {
         let maps = std::fs::read_to_string("/proc/self/maps")?;
         let end = start + len;
-        let ends = maps.lines().filter_map(|line| {
-            let (range, _) = line.split_once(' ')?;
-            let (_, to) = range.split_once('-')?;
-            usize::from_str_radix(to, 16).ok()
-        });
-        let mut ends: Vec<usize> = ends
+        let mut ends: Vec<usize> = mappings(&maps)
+            .map(|mapping| mapping.end)
             .filter(|to| (start + 1..end).contains(to))
             .map(|to| to - start)
             .collect();

@@ -1,20 +1,22 @@
 //! Images of regions: a guest's cache, copied out of one instance and into the next.
 //!
 //! ```text
-//! buffer, tag <- as_of <- file, chain
+//! buffer, origin, tag <- as_of <- file, chain
 //! ```
 
 mod as_of;
 mod buffer;
 mod chain;
 mod file;
+mod origin;
 mod tag;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use steadfast::format::{
-    Cold, FormatError, HEADER_BYTES, RegionInfo, Start, Status, inspect, seal, set_user_tag,
+    Cold, FormatError, HEADER_BYTES, Start, Status, inspect, seal, set_user_tag,
 };
 
 pub use self::as_of::AsOf;
@@ -22,8 +24,9 @@ pub(crate) use self::as_of::cut;
 pub(crate) use self::buffer::{Buffer, with_cache};
 pub use self::chain::Chain;
 pub use self::file::{Compression, ImageClaim};
+pub use self::origin::Origin;
+pub(crate) use self::origin::check_module;
 pub use self::tag::BlockTag;
-use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 
 /// Why there is no image, or why it is not used.
@@ -153,10 +156,7 @@ pub enum ImageError {
 pub struct RegionImage {
     /// Shared by clones, until one of them is cut back.
     buffer: Arc<Buffer>,
-    info: RegionInfo,
-    /// The region's address.
-    base: u32,
-    module: Digest,
+    origin: Origin,
 }
 
 impl RegionImage {
@@ -184,9 +184,7 @@ impl RegionImage {
         let buffer = Buffer::copy(&info, region).ok_or(ImageError::Short)?;
         RegionImage {
             buffer: Arc::new(buffer),
-            info,
-            base,
-            module,
+            origin: Origin { base, module, info },
         }
         .verified()
     }
@@ -203,13 +201,13 @@ impl RegionImage {
     ) -> Result<(), ImageError> {
         if let Start::Cold(reason) = with_cache(
             Arc::make_mut(&mut self.buffer).bytes_mut(),
-            &self.info,
+            &self.origin.info,
             work,
             number,
         ) {
             return Err(ImageError::Refused(reason));
         }
-        self.info = inspect(self.buffer.bytes())?;
+        self.origin.info = inspect(self.buffer.bytes())?;
         Ok(())
     }
 
@@ -218,7 +216,7 @@ impl RegionImage {
     ///
     /// # Errors
     ///
-    /// When the memory has less than [`memory_needed`](Self::memory_needed).
+    /// When the memory has less than [`memory_needed`](Origin::memory_needed).
     pub fn restore(&self, memory: &mut [u8]) -> Result<(), ImageError> {
         let (need, have) = (self.memory_needed(), memory.len() as u64);
         if have < need {
@@ -227,93 +225,59 @@ impl RegionImage {
         for (address, bytes) in self.parts() {
             memory[address as usize..][..bytes.len()].copy_from_slice(bytes);
         }
-        let header = &mut memory[self.base as usize..][..HEADER_BYTES as usize];
+        let header = &mut memory[self.origin.base as usize..][..HEADER_BYTES as usize];
         Ok(seal(header, Status::Sealed)?)
     }
 
     /// The parts of the image, closed, each behind its address in linear memory.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (u32, &[u8])> {
-        self.info.image_parts().into_iter().map(|part| {
+        self.origin.info.image_parts().into_iter().map(|part| {
             let bytes = &self.buffer.bytes()[part.start as usize..part.end as usize];
-            (self.base + part.start, bytes)
+            (self.origin.base + part.start, bytes)
         })
-    }
-
-    /// Bytes of linear memory that an instance must have before the image is restored: whole pages.
-    #[must_use]
-    pub fn memory_needed(&self) -> u64 {
-        (u64::from(self.base) + u64::from(self.info.frontier)).next_multiple_of(PAGE_BYTES)
-    }
-
-    /// The address of the region.
-    #[must_use]
-    pub fn address(&self) -> u32 {
-        self.base
-    }
-
-    /// The module that it belongs to: the SHA-256 digest of its bytes.
-    #[must_use]
-    pub fn module(&self) -> Digest {
-        self.module
-    }
-
-    /// Whether it belongs to a module, of which the digest is known.
-    ///
-    /// # Errors
-    ///
-    /// When it belongs to another one.
-    pub fn check_module(&self, expected: Digest) -> Result<(), ImageError> {
-        check_module(self.module, expected)
-    }
-
-    /// What its header tells.
-    #[must_use]
-    pub fn info(&self) -> &RegionInfo {
-        &self.info
     }
 
     /// The image itself: the region's bytes up to its frontier, closed, with zeros where no part of it stands.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.buffer.bytes()[..self.info.frontier as usize]
+        &self.buffer.bytes()[..self.origin.info.frontier as usize]
     }
 }
 
 impl AsOf for RegionImage {
     fn tag(&self) -> Option<BlockTag> {
-        BlockTag::from_bytes(&self.info.user_tag)
+        BlockTag::from_bytes(&self.origin.info.user_tag)
     }
 
     /// It is kept in files too. Constant cost, unless other clones have the same bytes.
     fn set_tag(&mut self, tag: BlockTag) {
         let bytes = Arc::make_mut(&mut self.buffer).bytes_mut();
-        self.info = set_user_tag(bytes, &tag.to_bytes())
+        self.origin.info = set_user_tag(bytes, &tag.to_bytes())
             .and_then(|()| inspect(bytes))
             .expect("an image begins with a header");
     }
 
     fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {
-        match cut(&self.info, taken_at, height)? {
+        match cut(&self.origin.info, taken_at, height)? {
             Some(cut) => self.work(cut, height),
             None => Ok(()),
         }
     }
 }
 
-impl std::fmt::Debug for RegionImage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RegionImage")
-            .field("base", &self.base)
-            .field("module", &self.module)
-            .field("info", &self.info)
-            .finish_non_exhaustive()
+impl Deref for RegionImage {
+    type Target = Origin;
+
+    fn deref(&self) -> &Origin {
+        &self.origin
     }
 }
 
-pub(crate) fn check_module(found: Digest, expected: Digest) -> Result<(), ImageError> {
-    match found == expected {
-        true => Ok(()),
-        false => Err(ImageError::Module { expected, found }),
+impl std::fmt::Debug for RegionImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegionImage")
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,9 +7,9 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! bounds, ceiling, deadline, digest, host_memory, output, plot, text, thread_stack, scratch
+//! bounds, ceiling, deadline, digest, host_memory, mappings, output, plot, scratch, text <- thread_stack
 //!   <- engine, file, limits <- input <- state <- trace
-//!   <- image <- held <- exchange <- metashrew <- wasi <- context, guest, guest_record, proposal
+//!   <- image <- held <- carried <- exchange <- metashrew <- wasi <- context, guest, guest_record, proposal
 //!   <- observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size
 //! ```
 //!
@@ -31,6 +31,7 @@
 #![deny(unsafe_code)]
 
 pub mod bounds;
+pub mod carried;
 pub mod ceiling;
 #[cfg(feature = "check")]
 pub mod check;
@@ -51,6 +52,7 @@ pub mod image;
 pub mod input;
 pub mod limits;
 pub mod map;
+mod mappings;
 pub mod metashrew;
 pub mod observe;
 pub mod outline;
@@ -75,6 +77,7 @@ pub mod verify;
 pub mod wasi;
 
 pub use bounds::{Bound, Bounds, Exceeded};
+pub use carried::Carried;
 pub use config::RunConfig;
 pub use digest::{Digest, display_hash};
 pub use engine::{Compiler, engine};
@@ -86,7 +89,7 @@ pub use guest_record::GuestRecord;
 pub use held::{HeldRegion, OwnPages};
 pub use host_memory::HostMemory;
 pub use image::{
-    AsOf, BlockTag, Chain, Compression, ImageClaim, ImageError, RegionImage, module_digest,
+    AsOf, BlockTag, Chain, Compression, ImageClaim, ImageError, Origin, RegionImage, module_digest,
     module_tag,
 };
 pub use input::{Input, InputError, Inputs, Mark};

@@ -40,12 +40,21 @@ impl Outline {
 
     /// As [`read`](Self::read), of bytes that have been checked.
     pub(crate) fn of(bytes: &[u8]) -> Result<Self, LoadError> {
-        let mut plan = None;
-        let mut names_producers = false;
         let mut memories = Vec::new();
         let mut is_imported = false;
         let mut exported = None;
-        let mut outline = Found::default();
+        let mut outline = Outline {
+            memory: DeclaredMemory {
+                initial: 0,
+                maximum: None,
+            },
+            plan: None,
+            names_producers: false,
+            has_record: false,
+            uses_wasi: false,
+            serves_c: false,
+            asks_for_image: false,
+        };
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(|error| invalid(bytes, &error))? {
                 Payload::ImportSection(section) => {
@@ -76,9 +85,12 @@ impl Outline {
                     }
                 }
                 Payload::CustomSection(section) => {
-                    names_producers |= section.name() == "producers";
+                    outline.names_producers |= section.name() == "producers";
                     if section.name() == Plan::SECTION
-                        && plan.replace(Plan::decode(section.data())?).is_some()
+                        && outline
+                            .plan
+                            .replace(Plan::decode(section.data())?)
+                            .is_some()
                     {
                         return Err(LoadError::TwoPlans);
                     }
@@ -91,18 +103,11 @@ impl Outline {
         if !is_plain(memory) || is_imported || memories.len() != 1 {
             return Err(proposal::needed(bytes).unwrap_or(LoadError::ImportedMemory));
         }
-        Ok(Outline {
-            memory: DeclaredMemory {
-                initial: memory.initial.saturating_mul(PAGE_BYTES),
-                maximum: memory.maximum.map(|pages| pages.saturating_mul(PAGE_BYTES)),
-            },
-            plan,
-            names_producers,
-            has_record: outline.has_record,
-            uses_wasi: outline.uses_wasi,
-            serves_c: outline.serves_c,
-            asks_for_image: outline.asks_for_image,
-        })
+        outline.memory = DeclaredMemory {
+            initial: memory.initial.saturating_mul(PAGE_BYTES),
+            maximum: memory.maximum.map(|pages| pages.saturating_mul(PAGE_BYTES)),
+        };
+        Ok(outline)
     }
 
     /// The plan in the module's custom section, for a module that is built on steadfast.
@@ -152,16 +157,8 @@ impl Outline {
     }
 }
 
-/// What imports and exports tell.
-#[derive(Default)]
-struct Found {
-    has_record: bool,
-    uses_wasi: bool,
-    serves_c: bool,
-    asks_for_image: bool,
-}
-
-fn is_plain(memory: &MemoryType) -> bool {
+/// Whether a host can run a module with this memory: of 32 bits, not shared, of ordinary pages.
+pub(crate) fn is_plain(memory: &MemoryType) -> bool {
     !memory.memory64 && !memory.shared && memory.page_size_log2.is_none_or(|log| log == 16)
 }
 

@@ -21,7 +21,7 @@ use crate::digest::Digest;
 use crate::engine::{STACK_BYTES, engine_with_deadlines};
 use crate::guest::{DeclaredMemory, Guest, LoadError, check_place, one_line};
 use crate::guest_record::GuestRecord;
-use crate::image::ImageError;
+use crate::image::{ImageError, check_module};
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::metashrew::{self, Call, Exchange};
@@ -376,6 +376,15 @@ impl Live {
         let _ = self.tell(|record, memory| record.name_module(memory, &module));
     }
 
+    /// Tells a guest whose region is above its heap that it need not look for somebody else in the
+    /// pages that the host has grown from here on.
+    fn vouch_from(&mut self, had: usize) {
+        if self.plan.is_some() {
+            // Others have no record.
+            let _ = self.tell(|record, memory| record.vouch_from(memory, had as u32));
+        }
+    }
+
     /// Tells the guest something in its record, if it has one.
     fn tell(&mut self, tell: impl FnOnce(GuestRecord, &mut [u8]) -> Option<()>) -> Option<()> {
         tell(self.guest_record?, self.memory.data_mut(&mut self.store))
@@ -407,9 +416,8 @@ impl Live {
 
     /// Checks that an image is for this module, and for its region.
     fn check_image(&self, base: u32, bytes: u64, module: Option<Digest>) -> Result<(), ImageError> {
-        let expected = self.module;
-        if let Some(found) = module.filter(|found| *found != expected) {
-            return Err(ImageError::Module { expected, found });
+        if let Some(found) = module {
+            check_module(found, self.module)?;
         }
         match &self.plan {
             Some(plan) => check_place(plan, base, bytes),

@@ -23,7 +23,7 @@ pub fn name(text: &str) -> String {
     cut(text, NAME_CHARS)
 }
 
-/// Plain text of at most so many characters; the rest is left out.
+/// Plain text of up to `most` characters. The rest is cut off.
 #[must_use]
 pub(crate) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -35,18 +35,11 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
 /// JSON in which nothing steers a terminal that shows it. It tells the same.
 #[must_use]
 pub fn plain_json(json: &str) -> Cow<'_, str> {
-    if !json.contains(steers) {
-        return Cow::Borrowed(json);
-    }
-    let mut plain = String::with_capacity(json.len() + 8);
-    for c in json.chars() {
-        // Between strings stand no such characters, and all of them have four digits.
-        match steers(c) && c != '\n' && c != '\t' {
-            true => plain.push_str(&format!("\\u{:04x}", u32::from(c))),
-            false => plain.push(c),
-        }
-    }
-    Cow::Owned(plain)
+    // Between strings stand no such characters, and all of them have four digits.
+    let spell = |plain: &mut String, c: char| {
+        plain.push_str(&format!("\\u{:04x}", u32::from(c)));
+    };
+    respell(json, |c| steers(c) && c != '\n' && c != '\t', spell)
 }
 
 fn steers(c: char) -> bool {
@@ -55,14 +48,23 @@ fn steers(c: char) -> bool {
 }
 
 fn escape(text: &str, stays: fn(char) -> bool) -> Cow<'_, str> {
-    let is_spelt = |c: char| steers(c) && !stays(c);
-    if !text.contains(is_spelt) {
+    let spell = |plain: &mut String, c: char| plain.extend(c.escape_unicode());
+    respell(text, |c| steers(c) && !stays(c), spell)
+}
+
+/// The text with the characters of one kind spelt in another way.
+fn respell(
+    text: &str,
+    is_spelt: impl Fn(char) -> bool,
+    spell: impl Fn(&mut String, char),
+) -> Cow<'_, str> {
+    if !text.contains(&is_spelt) {
         return Cow::Borrowed(text);
     }
     let mut plain = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         match is_spelt(c) {
-            true => plain.extend(c.escape_unicode()),
+            true => spell(&mut plain, c),
             false => plain.push(c),
         }
     }

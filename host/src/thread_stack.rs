@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::fs;
 
+use crate::mappings::mappings;
+
 /// What the host itself may need behind the guest's calls: for imports, and for what they call.
 pub(crate) const HOST_BYTES: usize = 256 << 10;
 
@@ -25,10 +27,9 @@ pub(crate) fn left() -> Option<usize> {
 /// The lowest address of the stack that `here` is in.
 fn end(here: usize) -> Option<usize> {
     let maps = fs::read_to_string("/proc/thread-self/maps").ok()?;
-    let mut spans = maps.lines().filter_map(span);
-    let (start, end, is_main) = spans.find(|(start, end, _)| (*start..*end).contains(&here))?;
-    if !is_main {
-        return Some(start);
+    let own = mappings(&maps).find(|mapping| (mapping.start..mapping.end).contains(&here))?;
+    if !own.is_stack {
+        return Some(own.start);
     }
     // The first thread's grows as it is used, up to a limit.
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
@@ -36,14 +37,7 @@ fn end(here: usize) -> Option<usize> {
         .lines()
         .find_map(|line| line.strip_prefix("Max stack size"))?;
     let limit: usize = line.split_whitespace().next()?.parse().ok()?;
-    end.checked_sub(limit)
-}
-
-fn span(line: &str) -> Option<(usize, usize, bool)> {
-    let (range, _) = line.split_once(' ')?;
-    let (start, end) = range.split_once('-')?;
-    let address = |text| usize::from_str_radix(text, 16).ok();
-    Some((address(start)?, address(end)?, line.ends_with("[stack]")))
+    own.end.checked_sub(limit)
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -51,6 +51,12 @@ fn start_of(finished: &Finished) -> Start {
     Start::from_code(record.cache_start).expect("it opened its cache")
 }
 
+/// Indexes the first block, and takes the region that it leaves.
+fn first_block(runner: &Runner, state: &mut MemoryState) -> Result<HeldRegion, ImageError> {
+    let finished = runner.start_held(&blocks()[0], state, None).unwrap();
+    finished.commit_and_hold(state).unwrap().1
+}
+
 /// What can be told of a run from outside.
 #[derive(Debug, PartialEq)]
 struct Run {
@@ -204,12 +210,7 @@ fn regions_move_between_hosts_of_other_sizes() {
                 .zip(ceilings.into_iter().cycle());
             let fits: Vec<bool> = fits.map(|(needed, ceiling)| needed <= ceiling).collect();
             let warm = moved.starts[1..].iter().map(|start| start.is_warm());
-            assert_eq!(warm.collect::<Vec<_>>()[..fits.len()], fits, "{context}");
-            assert_eq!(
-                fits.len() as u32 == BLOCKS - 1,
-                from > 0 && into > 0,
-                "{context}"
-            );
+            assert_eq!(warm.collect::<Vec<_>>(), fits, "{context}");
         }
     }
 }
@@ -219,8 +220,7 @@ fn a_block_that_fails_leaves_no_region() {
     let runner = runner(MODULES[0]);
     let blocks = blocks();
     let mut state = MemoryState::default();
-    let finished = runner.start_held(&blocks[0], &state, None).unwrap();
-    let (_, held) = finished.commit_and_hold(&mut state).unwrap();
+    let held = first_block(&runner, &mut state);
     let before = state_digest(&state).unwrap();
     let half = &blocks[1].bytes()[4..blocks[1].bytes().len() / 2];
     let broken = Input::new(FIRST + 1, half);
@@ -235,8 +235,7 @@ fn another_module_refuses_the_region() {
     let [one, other] = [runner(MODULES[0]), runner(MODULES[2])];
     let blocks = blocks();
     let mut state = MemoryState::default();
-    let finished = one.start_held(&blocks[0], &state, None).unwrap();
-    let (_, held) = finished.commit_and_hold(&mut state).unwrap();
+    let held = first_block(&one, &mut state);
     let finished = other.start_held(&blocks[1], &state, held.ok()).unwrap();
     assert!(matches!(
         finished.refused_image(),
@@ -249,8 +248,7 @@ fn another_module_refuses_the_region() {
 fn a_module_without_a_cache_leaves_no_region() {
     let runner = runner("bare/control-kept");
     let mut state = MemoryState::default();
-    let finished = runner.start_held(&blocks()[0], &state, None).unwrap();
-    let (_, held) = finished.commit_and_hold(&mut state).unwrap();
+    let held = first_block(&runner, &mut state);
     assert!(matches!(held, Err(ImageError::Region(_))), "{held:?}");
 }
 
@@ -309,8 +307,7 @@ fn a_region_begins_as_a_file_and_ends_as_one() {
     let runner = runner(MODULES[0]);
     let blocks = blocks();
     let mut state = MemoryState::default();
-    let finished = runner.start_held(&blocks[0], &state, None).unwrap();
-    let (_, held) = finished.commit_and_hold(&mut state).unwrap();
+    let held = first_block(&runner, &mut state);
     let image: RegionImage = held.unwrap().image().unwrap();
     let finished = runner.start_warm(&blocks[1], &state, Some(&image)).unwrap();
     assert_eq!(start_of(&finished), Start::Sealed);

@@ -4,10 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use indicatif::ProgressBar;
-use steadfast_host::ceiling::MAX_CEILING;
-use steadfast_host::{
-    Input, MemoryState, Output, RedbState, RegionImage, RunConfig, Runner, State, state_digest,
-};
+use steadfast_host::{Input, MemoryState, RedbState, RegionImage, Runner, State, state_digest};
 
 use super::Options;
 use super::view::Push;
@@ -82,12 +79,7 @@ pub fn measure(options: &Options, push: &mut Push<'_>) -> Result<()> {
     if !options.wants("blocks") {
         return Ok(());
     }
-    let config = RunConfig {
-        ceiling: MAX_CEILING,
-        output: Output::Discard,
-        ..RunConfig::default()
-    };
-    let runner = Runner::new(&guests::read("indexer_metashrew.wasm")?, config)?;
+    let runner = guests::runner("indexer_metashrew.wasm")?;
     let blocks = inputs::read(&options.input)?;
     let replays = blocks
         .iter()

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
-use steadfast_host::ceiling::MAX_CEILING;
-use steadfast_host::{Input, MemoryState, Output, RunConfig, Runner, SharedImage};
+use steadfast_host::{Input, MemoryState, SharedImage};
 
 use super::Options;
 use super::view::Push;
@@ -35,12 +34,7 @@ pub fn measure(options: &Options, push: &mut Push<'_>) -> Result<()> {
     if !options.wants(ROW) {
         return Ok(());
     }
-    let config = RunConfig {
-        ceiling: MAX_CEILING,
-        output: Output::Discard,
-        ..RunConfig::default()
-    };
-    let runner = Runner::new(&guests::read("bench/metashrew-view.wasm")?, config)?;
+    let runner = guests::runner("bench/metashrew-view.wasm")?;
     let mut state = MemoryState::default();
     let finished = runner.start(&Input::new(TIP, &ENTRIES.to_le_bytes()), &state)?;
     let image = SharedImage::new(&finished.image()?)?;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use steadfast::region::{Status, seal};
-use steadfast_host::ceiling::{MAX_CEILING, PAGE_BYTES};
-use steadfast_host::{Input, MemoryState, Output, RunConfig, Runner, SharedImage, View};
+use steadfast_host::ceiling::PAGE_BYTES;
+use steadfast_host::{Input, MemoryState, RunConfig, Runner, SharedImage, View};
 
 use crate::guests;
 
@@ -45,14 +45,8 @@ impl Bench {
     /// # Errors
     /// When it is missing.
     pub fn new(runs: usize) -> Result<Bench> {
-        let module = guests::read("bench/metashrew-image.wasm")?;
-        let config = RunConfig {
-            ceiling: MAX_CEILING,
-            output: Output::Discard,
-            ..RunConfig::default()
-        };
         Ok(Bench {
-            runner: Runner::new(&module, config)?,
+            runner: guests::runner("bench/metashrew-image.wasm")?,
             state: MemoryState::default(),
             runs: runs.max(1),
         })

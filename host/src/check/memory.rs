@@ -5,6 +5,7 @@ use steadfast::Plan;
 use super::facts::{Facts, Function};
 use super::{Finding, Level, Rule};
 use crate::ceiling::PAGE_BYTES;
+use crate::outline::is_plain;
 
 pub const RULES: &[&Rule] = &[
     &NO_PLAN,
@@ -141,9 +142,6 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
         "the size of memory is asked for",
         askers,
     );
-    let is_plain = |memory: &wasmparser::MemoryType| {
-        !memory.memory64 && !memory.shared && memory.page_size_log2.is_none_or(|log2| log2 == 16)
-    };
     if facts.imports_memory || facts.memories.len() > 1 || !facts.memories.iter().all(is_plain) {
         found.push(Finding::new(
             &UNUSUAL_MEMORY,

@@ -48,11 +48,10 @@ impl Found {
 
     /// Prints it; a failure if the digest that is kept is wrong.
     pub fn print(&self, json: bool) -> anyhow::Result<ExitCode> {
-        let text = match json {
-            true => format!("{}\n", serde_json::to_string(self)?),
-            false => self.table(),
-        };
-        super::print(&text)?;
+        match json {
+            true => super::print_json(self)?,
+            false => super::print(&self.table())?,
+        }
         match self.kept_digest {
             Some(kept) if kept != self.state_digest => {
                 super::warn(&format!(

@@ -85,9 +85,8 @@ impl Indexing<'_> {
             }
             None => finished.commit(state)?,
         };
-        let digest = state_digest(state)?;
         self.progress
-            .block(&report, Tip::of(input), digest, begun.elapsed())?;
+            .block(&report, Tip::of(input), state, begun.elapsed())?;
         Ok(report)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use steadfast_host::{BlockReport, Digest, HostMemory, Tip, display_hash};
+use steadfast_host::{BlockReport, Digest, HostMemory, State, Tip, display_hash, state_digest};
 
 /// The form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -62,7 +62,7 @@ impl Progress {
         &self,
         report: &BlockReport,
         tip: Tip,
-        state_digest: Digest,
+        state: &dyn State,
         total: Duration,
     ) -> anyhow::Result<()> {
         self.bar.set_message(format!("height {}", tip.height));
@@ -78,13 +78,10 @@ impl Progress {
             fuel: report.fuel,
             written_pairs: report.written_pairs,
             memory_bytes: report.memory_bytes,
-            state_digest,
+            state_digest: state_digest(state)?,
             host: HostMemory::now(),
         };
-        Ok(super::print(&format!(
-            "{}\n",
-            serde_json::to_string(&line)?
-        ))?)
+        super::print_json(&line)
     }
 
     pub fn finish(&self) {

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use steadfast_host::{
-    AsOf as _, BlockReport, Chain, Compression, Finished, Guest, HeldRegion, ImageError, Input,
+    AsOf as _, BlockReport, Carried, Chain, Compression, Finished, Guest, ImageError, Input,
     Position, RegionImage, RunError, Runner, State, StateError, state_digest,
 };
 
 /// The cache between blocks, and its file where it has one.
 pub struct Warm {
-    left: Left,
+    /// What the last block left.
+    left: Option<Carried>,
     /// The blocks that were indexed. What has other hashes is of another chain.
     chain: Chain,
     file: Option<CacheFile>,
@@ -21,13 +22,6 @@ pub struct Warm {
     copies: bool,
     /// Whether the block at hand began with a cache.
     began_warm: bool,
-}
-
-/// What the last block left.
-enum Left {
-    Nothing,
-    Image(RegionImage),
-    Region(HeldRegion),
 }
 
 struct CacheFile {
@@ -46,7 +40,7 @@ impl Warm {
     /// The cache of one run, which begins cold.
     pub fn between_blocks() -> Warm {
         Warm {
-            left: Left::Nothing,
+            left: None,
             chain: Chain::new([0; 4]),
             file: None,
             copies: false,
@@ -77,7 +71,7 @@ impl Warm {
             false => Compression::None,
         };
         Ok(Warm {
-            left: image.map_or(Left::Nothing, Left::Image),
+            left: image.map(Carried::Image),
             file: Some(CacheFile {
                 path,
                 compression,
@@ -89,8 +83,8 @@ impl Warm {
         })
     }
 
-    /// Runs a block with what the one before it left. Where the block does not follow that, if what is left can be brought to the block
-    /// that this one builds on.
+    /// Runs a block with what the one before it left. Where the block does not follow that one, the
+    /// cache is first brought to the block that this one builds on, or dropped.
     pub fn start(
         &mut self,
         runner: &Runner,
@@ -98,23 +92,20 @@ impl Warm {
         position: Position,
         state: &dyn State,
     ) -> Result<Finished, RunError> {
-        let mut left = std::mem::replace(&mut self.left, Left::Nothing);
-        let brought = match &mut left {
-            Left::Nothing => Ok(()),
-            _ if position == Position::Next => Ok(()),
-            Left::Image(image) => self.chain.bring(image, input),
-            Left::Region(held) => self.chain.bring(held, input),
-        };
-        if let Err(reason) = brought {
+        let mut left = self.left.take();
+        if position != Position::Next
+            && let Some(carried) = &mut left
+            && let Err(reason) = self.chain.bring(carried, input)
+        {
             self.say_cold(input, &reason);
-            left = Left::Nothing;
+            left = None;
         }
-        self.began_warm = !matches!(left, Left::Nothing);
+        self.began_warm = left.is_some();
         let finished = match left {
-            Left::Image(image) => runner.start_warm(input, state, Some(&image)),
-            Left::Region(held) => runner.start_held(input, state, Some(held)),
-            Left::Nothing if self.copies => runner.start_warm(input, state, None),
-            Left::Nothing => runner.start_held(input, state, None),
+            Some(Carried::Image(image)) => runner.start_warm(input, state, Some(&image)),
+            Some(Carried::Region(held)) => runner.start_held(input, state, Some(held)),
+            None if self.copies => runner.start_warm(input, state, None),
+            None => runner.start_held(input, state, None),
         }?;
         if let Some(reason) = finished.refused_image() {
             self.say_cold(input, reason);
@@ -131,12 +122,12 @@ impl Warm {
     ) -> Result<BlockReport, RunError> {
         if finished.outcome().is_err() && self.began_warm && self.file.is_some() {
             // It failed perhaps because of the cache.
-            eprintln!("the cache that the block began with is dropped: the next run begins cold");
+            super::warn("the cache that the block began with is dropped: the next run begins cold");
         }
         let report = if self.copies {
             let image = finished.image();
             let report = finished.commit(state)?;
-            self.left = image.map_or(Left::Nothing, Left::Image);
+            self.left = image.ok().map(Carried::Image);
             report
         } else {
             let (report, held) = finished.commit_and_hold(state)?;
@@ -146,14 +137,10 @@ impl Warm {
                 ));
                 self.copies = true;
             }
-            self.left = held.map_or(Left::Nothing, Left::Region);
+            self.left = held.ok().map(Carried::Region);
             report
         };
-        match &mut self.left {
-            Left::Nothing => self.chain.append(input, None::<&mut RegionImage>),
-            Left::Image(image) => self.chain.append(input, Some(image)),
-            Left::Region(held) => self.chain.append(input, Some(held)),
-        }
+        self.chain.append(input, self.left.as_mut());
         Ok(report)
     }
 
@@ -176,15 +163,15 @@ impl Warm {
     /// Writes the file, where there is to be one, for the state as it is now; removes it where there is no cache as of that. What is
     /// in the way of that costs the next run its warm cache, and this one nothing.
     pub fn keep(&mut self, state: &dyn State) -> Result<(), StateError> {
-        let digest = state_digest(state)?;
         let Some(file) = &mut self.file else {
             return Ok(());
         };
+        let digest = state_digest(state)?;
         let write = |image: &RegionImage| image.write(&file.path, digest, file.compression);
         let kept = match &self.left {
-            Left::Nothing => RegionImage::remove(&file.path),
-            Left::Image(image) => write(image),
-            Left::Region(held) => held.image().and_then(|image| write(&image)),
+            None => RegionImage::remove(&file.path),
+            Some(Carried::Image(image)) => write(image),
+            Some(Carried::Region(held)) => held.image().and_then(|image| write(&image)),
         };
         if let Err(reason) = kept {
             super::warn(&format!("the cache is not kept for the next run: {reason}"));

@@ -23,7 +23,7 @@ use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use steadfast::format::{HEADER_BYTES, inspect};
 use xxhash_rust::xxh64::xxh64;
 
-use super::{Buffer, ImageError, RegionImage};
+use super::{Buffer, ImageError, Origin, RegionImage};
 use crate::bounds::Bound;
 use crate::digest::Digest;
 
@@ -122,9 +122,9 @@ impl RegionImage {
         head[..8].copy_from_slice(MAGIC);
         head[8..12].copy_from_slice(&VERSION.to_le_bytes());
         head[12..16].copy_from_slice(&(compression as u32).to_le_bytes());
-        head[16..48].copy_from_slice(&self.module.0);
+        head[16..48].copy_from_slice(&self.origin.module.0);
         head[48..80].copy_from_slice(&state.0);
-        head[80..84].copy_from_slice(&self.base.to_le_bytes());
+        head[80..84].copy_from_slice(&self.origin.base.to_le_bytes());
         let checksum = xxh64(&head[..88], 0);
         head[88..].copy_from_slice(&checksum.to_le_bytes());
         target.write_all(&head)?;
@@ -139,7 +139,7 @@ impl RegionImage {
     }
 
     fn write_parts(&self, target: &mut dyn Write) -> io::Result<()> {
-        let mut parts = self.info.image_parts().into_iter();
+        let mut parts = self.origin.info.image_parts().into_iter();
         parts.try_for_each(|part| {
             let part = part.start as usize..part.end as usize;
             target.write_all(&self.buffer.bytes()[part])
@@ -305,9 +305,7 @@ fn read_parts(source: &mut dyn Read, claim: &ImageClaim, most: u64) -> Result<Re
     }
     let image = RegionImage {
         buffer: Arc::new(buffer),
-        info,
-        base,
-        module,
+        origin: Origin { base, module, info },
     };
     if image.info.status != steadfast::format::Status::Closed {
         return Err("nothing covers its bytes".into());

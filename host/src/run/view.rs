@@ -61,25 +61,21 @@ impl Runner {
         let mut live = self.instantiate(input, state)?;
         if let Some(image) = image {
             live.check_image(image.address(), image.len() as u64, image.module())?;
-            let is_above_heap = live.plan.is_some();
-            live.map(image, is_above_heap)?;
+            live.map(image)?;
         }
         Ok(View(live))
     }
 }
 
 impl Live {
-    fn map(&mut self, image: &SharedImage, is_above_heap: bool) -> Result<(), RunError> {
+    fn map(&mut self, image: &SharedImage) -> Result<(), RunError> {
         let need = image.memory_needed();
         let had = self.memory.data_size(&self.store);
         self.grow_to(need).map_err(|_| RunError::ImageTooLarge {
             need,
             ceiling: self.ceiling,
         })?;
-        if is_above_heap {
-            // The guest need not look for somebody who has grown these pages. Others have no record.
-            let _ = self.tell(|record, memory| record.vouch_from(memory, had as u32));
-        }
+        self.vouch_from(had);
         image
             .map_into(&mut self.store, self.memory)
             .map_err(RunError::Map)

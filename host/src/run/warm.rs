@@ -1,11 +1,9 @@
 //! Blocks that begin with the cache that an earlier one left.
 
-use steadfast::Plan;
-
 use super::{Finished, Live, Runner};
 use crate::exchange::ImageExchange;
 use crate::held::{HeldRegion, OwnPages};
-use crate::image::{ImageError, RegionImage};
+use crate::image::{ImageError, Origin, RegionImage};
 use crate::input::Input;
 use crate::report::BlockReport;
 use crate::state::State;
@@ -69,7 +67,7 @@ impl Runner {
         let put = if self.guest.asks_for_image() {
             live.exchange_region(held)
         } else {
-            held.map_or(Ok(()), |held| live.put(held, self.guest.plan()))
+            held.map_or(Ok(()), |held| live.put(held))
         };
         live.refused_image = put.err();
         live.start(input)
@@ -87,25 +85,16 @@ impl Live {
     }
 
     /// Moves the region to where it stood, if it is the module's and there is room for it.
-    fn put(&mut self, held: HeldRegion, plan: Option<&Plan>) -> Result<(), ImageError> {
-        held.check_module(self.module)?;
+    fn put(&mut self, held: HeldRegion) -> Result<(), ImageError> {
+        self.check(&held)?;
         let had = self.memory.data_size(&self.store);
-        let need = held.memory_needed();
         if self.grow_to(held.memory_wanted()).is_err() {
-            self.grow_to(need).map_err(|_| ImageError::Memory {
-                need,
-                have: self.ceiling,
-            })?;
+            self.make_room(&held)?;
         }
-        if plan.is_some_and(|plan| plan.region_base().get() <= u64::from(held.address())) {
-            // The guest need not look for somebody who has grown these pages. Others have no record.
-            let _ = self.tell(|record, memory| record.vouch_from(memory, had as u32));
-        }
+        self.vouch_from(had);
         held.put(self.memory.data_mut(&mut self.store), OwnPages::OF_RUNNER)
     }
-}
 
-impl Live {
     /// Has the image ready for when the guest asks, and takes the one that it offers.
     fn exchange_images(&mut self, image: Option<&RegionImage>) -> Result<(), ImageError> {
         let mut images = ImageExchange::of(self.module);
@@ -117,19 +106,24 @@ impl Live {
         taken
     }
 
-    fn check(&self, image: &RegionImage) -> Result<(), ImageError> {
-        let bytes = image.info().frontier.into();
-        self.check_image(image.address(), bytes, Some(image.module()))
+    fn check(&self, origin: &Origin) -> Result<(), ImageError> {
+        let bytes = origin.info().frontier.into();
+        self.check_image(origin.address(), bytes, Some(origin.module()))
+    }
+
+    /// Grows memory to what a region needs.
+    fn make_room(&mut self, origin: &Origin) -> Result<(), ImageError> {
+        let need = origin.memory_needed();
+        self.grow_to(need).map_err(|_| ImageError::Memory {
+            need,
+            have: self.ceiling,
+        })
     }
 
     /// Puts an image where its region begins, if it is the module's and there is room for it.
     fn restore(&mut self, image: &RegionImage) -> Result<(), ImageError> {
         self.check(image)?;
-        let need = image.memory_needed();
-        self.grow_to(need).map_err(|_| ImageError::Memory {
-            need,
-            have: self.ceiling,
-        })?;
+        self.make_room(image)?;
         image.restore(self.memory.data_mut(&mut self.store))
     }
 }

@@ -10,8 +10,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Builder, ConcurrencyMode, Database, Durability, ReadOnlyDatabase, ReadTransaction,
-    ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
+    Builder, ConcurrencyMode, Database, Durability, Key, ReadOnlyDatabase, ReadOnlyTable,
+    ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, Value,
+    WriteTransaction,
 };
 
 use self::error::explain;
@@ -173,11 +174,7 @@ impl State for RedbState {
 /// Makes the tables of a new database, and the digest of one that has none yet.
 fn prepare(database: &Database) -> Result<(), redb::Error> {
     let reading = database.begin_read()?;
-    let pairs = match reading.open_table(PAIRS) {
-        Ok(pairs) => Some(pairs),
-        Err(TableError::TableDoesNotExist(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
+    let pairs = table(&reading, PAIRS)?;
     if pairs.is_some() && kept(&reading, DIGEST)?.is_some() {
         return Ok(());
     }
@@ -237,13 +234,24 @@ fn write(database: &Database, writes: &[Pair], tip: Option<Tip>) -> Result<(), r
     Ok(transaction.commit()?)
 }
 
-/// What is kept under a name; a database of an earlier version keeps nothing.
-fn kept(transaction: &ReadTransaction, name: &str) -> Result<Option<Vec<u8>>, redb::Error> {
-    match transaction.open_table(KEPT) {
-        Ok(table) => Ok(table.get(name)?.map(|found| found.value().to_vec())),
+/// A table, where a writer has made it.
+fn table<K: Key + 'static, V: Value + 'static>(
+    transaction: &ReadTransaction,
+    table: TableDefinition<K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, redb::Error> {
+    match transaction.open_table(table) {
+        Ok(table) => Ok(Some(table)),
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is kept under a name; a database of an earlier version keeps nothing.
+fn kept(transaction: &ReadTransaction, name: &str) -> Result<Option<Vec<u8>>, redb::Error> {
+    let Some(kept) = table(transaction, KEPT)? else {
+        return Ok(None);
+    };
+    Ok(kept.get(name)?.map(|found| found.value().to_vec()))
 }
 
 fn stored_digest(bytes: Option<Vec<u8>>) -> Result<Option<StateHasher>, redb::Error> {
@@ -255,6 +263,7 @@ fn stored_digest(bytes: Option<Vec<u8>>) -> Result<Option<StateHasher>, redb::Er
     };
     bytes.map(read).transpose()
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use super::scenario::Scenario;
 use crate::image::RegionImage;
 use crate::input::Input;
 use crate::state::MemoryState;
+use crate::trap::{RunError, Stack};
 
 /// Why an engine could not run a block at all; nothing that the module did.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +16,8 @@ pub struct EngineError(pub String);
 
 /// Why nothing is known of a block that was stopped in the middle.
 pub fn took_too_long(limit: Duration) -> String {
-    let seconds = limit.as_secs_f64();
-    format!("the guest was stopped after {seconds} s: it may take no longer")
+    let stack = Stack::default();
+    RunError::TimedOut { limit, stack }.to_string()
 }
 
 /// Something that runs blocks, each in a fresh instance.

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
-use super::{BLOCKS, DIGEST, PAIRS, TIP, explain, kept, stored_digest};
+use super::{BLOCKS, DIGEST, PAIRS, TIP, explain, kept, stored_digest, table};
 use crate::state::{Digest, FullDigest, Snapshot, StateError, Tip};
 
 pub(super) struct RedbSnapshot {
@@ -16,13 +16,8 @@ pub(super) struct RedbSnapshot {
 
 impl RedbSnapshot {
     pub(super) fn new(transaction: ReadTransaction, path: PathBuf) -> Result<Self, redb::Error> {
-        let pairs = match transaction.open_table(PAIRS) {
-            Ok(pairs) => Some(pairs),
-            Err(TableError::TableDoesNotExist(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
         Ok(RedbSnapshot {
-            pairs,
+            pairs: table(&transaction, PAIRS)?,
             transaction,
             path,
         })
@@ -83,12 +78,12 @@ impl Snapshot for RedbSnapshot {
     }
 
     fn block_at(&self, height: u32) -> Result<Option<[u8; 32]>, StateError> {
-        let explain = |error: redb::Error| explain(&self.path, error);
-        let hash = match self.transaction.open_table(BLOCKS) {
-            Ok(blocks) => blocks.get(height).map_err(|error| explain(error.into()))?,
-            Err(TableError::TableDoesNotExist(_)) => None,
-            Err(error) => return Err(explain(error.into())),
+        let hash = || -> Result<Option<[u8; 32]>, redb::Error> {
+            let Some(blocks) = table(&self.transaction, BLOCKS)? else {
+                return Ok(None);
+            };
+            Ok(blocks.get(height)?.map(|hash| hash.value()))
         };
-        Ok(hash.map(|hash| hash.value()))
+        hash().map_err(|error| explain(&self.path, error))
     }
 }
