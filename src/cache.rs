@@ -11,11 +11,11 @@ mod care;
 mod contents;
 mod error;
 mod evict;
-mod fault;
 mod forget;
 mod free_list;
 mod hash;
 mod index;
+mod invalid;
 mod invalidate;
 mod iter;
 mod open;
@@ -30,9 +30,9 @@ mod validate;
 #[cfg(feature = "metashrew")]
 pub(crate) use bytes::equal;
 pub use error::InsertError;
-pub use fault::CacheFault;
 #[doc(hidden)]
 pub use hash::hash;
+pub use invalid::CacheError;
 pub use invalidate::Invalidated;
 pub use iter::{Entries, Iter};
 pub use open::{open_cache, open_cache_with};
@@ -40,7 +40,9 @@ pub use scope::{Pool, Scope};
 pub use scoped::{Lookup, Scoped};
 
 use crate::region::USER_TAG_BYTES;
-pub use crate::region::{Cold, Figure, Kind, PoolInfo, Region, RegionTaken, Start, Stats};
+pub use crate::region::{
+    AttachError, Figure, Kind, PoolInfo, Region, RegionTakenError, Start, Stats,
+};
 use contents::Contents;
 use store::Store;
 
@@ -78,7 +80,7 @@ impl Cache {
     pub fn new(region: Region) -> Cache {
         Cache {
             store: attach::cold(region),
-            start: Start::Cold(Cold::NotAsked),
+            start: Start::Cold(AttachError::NotAsked),
         }
     }
 
@@ -92,10 +94,10 @@ impl Cache {
     /// The cache goes on with the image's geometry, pools, quotas, height and tag; it counts anew.
     ///
     /// ```
-    /// use steadfast::{cache::Cache, region::{Cold, Region, Start}};
+    /// use steadfast::{cache::Cache, region::{AttachError, Region, Start}};
     ///
     /// let cache = Cache::open(Region::none());
-    /// assert_eq!(cache.start(), Start::Cold(Cold::Disabled));
+    /// assert_eq!(cache.start(), Start::Cold(AttachError::Disabled));
     /// ```
     #[must_use]
     pub fn open(region: Region) -> Cache {
@@ -235,7 +237,7 @@ impl Cache {
     /// An insert makes room within its pool first. It takes other pools' entries only where the arena itself is short,
     /// because quotas promise more than there is, or too fragmented for a large value.
     ///
-    /// A cache that [is frozen](Self::is_read_only) keeps the quotas that it has.
+    /// A cache that [is read-only](Self::is_read_only) keeps the quotas that it has.
     pub fn set_quota(&mut self, pool: Pool, bytes: u32) -> usize {
         match &mut self.store {
             Some(store) if !store.is_read_only() => {
@@ -250,8 +252,8 @@ impl Cache {
         self.evict_pool_to(pool, bytes as usize, usize::MAX)
     }
 
-    /// The height that entries of [`Pool::Main`] and [`Pool::Api`] are written at from now on; 0 at first. Entries of
-    /// [`Pool::View`] are written at their own.
+    /// The height that entries of [`Pool::Main`] and [`Pool::Application`] are written at from now on; 0 at first. Entries of
+    /// [`Pool::Views`] are written at their own.
     pub fn set_height(&mut self, height: u32) {
         if let Some(store) = &mut self.store {
             store.region_mut().header_mut().height = height;
@@ -371,8 +373,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// See [`CacheFault`].
-    pub fn validate(&self) -> Result<(), CacheFault> {
+    /// See [`CacheError`].
+    pub fn validate(&self) -> Result<(), CacheError> {
         self.contents().map_or(Ok(()), validate::validate)
     }
 

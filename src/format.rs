@@ -5,17 +5,19 @@
 //! takes bytes from strangers: it checks them, and costs time in proportion to their number.
 //!
 //! ```
-//! use steadfast::format::{FormatError, inspect};
+//! use steadfast::format::{FormatError};
 //!
 //! // An image that was cut off.
-//! assert!(matches!(inspect(&[0; 16]), Err(FormatError::Truncated { .. })));
+//! assert!(matches!(RegionInfo::read(&[0; 16]), Err(FormatError::Truncated { .. })));
 //! ```
 
-pub use crate::heap::{ClassCounters, Counters, Gauges, HeapMap, MapFault, Part, PartKind};
-pub use crate::record::{Exhaustion, Record, RecordError, Shortage, State};
+pub use crate::heap::{ClassStats, Gauges, HeapMap, HeapStats, MapError, Part, PartKind};
+pub use crate::instance_info::{
+    Exhaustion, InstanceInfo, InstanceInfoError, Reservation, Shortage,
+};
 pub use crate::region::{
-    BUCKET_BYTES, Block, Cold, ENTRY_HEADER_BYTES, Entry, FORMAT_VERSION, Figure, FormatError,
-    Geometry, HEADER_BYTES, Header, Kind, MAX_KEY_BYTES, MAX_VALUE_BYTES, PoolHeader, PoolInfo,
-    RegionInfo, SLOTS, Start, Stats, Status, Survey, USER_TAG_BYTES, block_bytes, empty, inspect,
-    seal, set_user_tag,
+    AttachError, BUCKET_BYTES, BlockInfo, ENTRY_HEADER_BYTES, EntryInfo, FORMAT_VERSION, Figure,
+    FormatError, Geometry, HEADER_BYTES, Header, Kind, MAX_KEY_BYTES, MAX_VALUE_BYTES, PoolHeader,
+    PoolInfo, RegionInfo, RegionReader, SLOTS, Start, Stats, Status, USER_TAG_BYTES, block_bytes,
+    clear, seal, set_user_tag,
 };

@@ -9,10 +9,10 @@ use core::ptr;
 
 use crate::exclusive::Exclusive;
 use crate::heap::{Heap, MAX_ALIGN};
+use crate::instance_info::{Exhaustion, InstanceInfo, with_record};
 use crate::memory::platform;
 use crate::plan::{EncodedPlan, Plan};
-use crate::probe::{Grant, Span};
-use crate::record::{Exhaustion, Record, with_record};
+use crate::probe::{AddressRange, Grant};
 use crate::reserve::{Voice, by_allocator, granted, say, stop_before_foreign_pages};
 use crate::units::PAGE_BYTES;
 
@@ -20,7 +20,7 @@ use crate::units::PAGE_BYTES;
 ///
 /// Serves requests from the heap's budget, which it reserves at the first of them. Whether a request succeeds depends on the
 /// program's own requests alone. A request that does not fit is answered with a null pointer and noted in the
-/// [record](crate::record::Record).
+/// [record](crate::instance_info::InstanceInfo).
 ///
 /// Every value of this type serves from the one heap of the module.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ enum Part {
 
 impl Part {
     #[inline]
-    fn span(self, grant: &Grant) -> Span {
+    fn span(self, grant: &Grant) -> AddressRange {
         match self {
             Part::Rust => grant.heap,
             Part::C => grant.c_heap,
@@ -50,7 +50,7 @@ impl Part {
     }
 
     #[inline]
-    fn gauges(self, record: &mut Record) -> &mut u32 {
+    fn gauges(self, record: &mut InstanceInfo) -> &mut u32 {
         match self {
             Part::Rust => &mut record.heap_gauges,
             Part::C => &mut record.c_heap_gauges,
@@ -174,7 +174,7 @@ impl Global {
     }
 }
 
-fn adopt(heap: &mut Heap, grant: &Grant, span: Span) {
+fn adopt(heap: &mut Heap, grant: &Grant, span: AddressRange) {
     // In a native process another thread may have been first.
     if heap.is_adopted() {
         return;
@@ -182,11 +182,11 @@ fn adopt(heap: &mut Heap, grant: &Grant, span: Span) {
     let mut undeclared = grant.undeclared(span, platform::static_end());
     if !undeclared.is_empty() {
         // The host may have grown these itself, and vouch for them.
-        let vouched_from = match with_record(|record| record.vouched_from) {
+        let host_pages_from = match with_record(|record| record.host_pages_from) {
             0 => undeclared.end,
             from => from.saturating_sub(span.start).max(undeclared.start),
         };
-        undeclared.end = undeclared.end.min(vouched_from);
+        undeclared.end = undeclared.end.min(host_pages_from);
     }
     // SAFETY: the span was reserved for this heap alone, is made of whole pages, and exists.
     unsafe {
@@ -270,7 +270,7 @@ fn trace(block: *mut u8, layout: Layout) -> *mut u8 {
 /// of two.
 const ALL_TOLD: u32 = 16;
 
-impl Record {
+impl InstanceInfo {
     /// One step of the digest: a multiply and a rotation for each of address, size and alignment.
     fn trace(&mut self, address: u64, layout: Layout) {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;

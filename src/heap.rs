@@ -10,7 +10,6 @@
 
 mod bins;
 mod class;
-mod counters;
 mod doubt;
 mod gauges;
 mod large;
@@ -18,6 +17,7 @@ mod map;
 mod runs;
 mod slab;
 mod small;
+mod stats;
 mod table;
 mod validate;
 
@@ -30,10 +30,10 @@ use runs::Runs;
 use slab::Slab;
 use table::GRANULE;
 
-pub use counters::{ClassCounters, Counters};
 pub use gauges::Gauges;
-pub use map::{HeapMap, MapFault, Part, PartKind};
-pub use validate::HeapFault;
+pub use map::{HeapMap, MapError, Part, PartKind};
+pub use stats::{ClassStats, HeapStats};
+pub use validate::HeapError;
 
 /// Greatest alignment served, in bytes.
 pub const MAX_ALIGN: usize = 64 * 1024;

@@ -48,6 +48,8 @@ pub mod format;
 pub mod global;
 #[doc(hidden)]
 pub mod heap;
+#[doc(hidden)]
+pub mod instance_info;
 mod line;
 #[doc(hidden)]
 pub mod memory;
@@ -57,8 +59,6 @@ pub mod metashrew;
 pub mod plan;
 #[doc(hidden)]
 pub mod probe;
-#[doc(hidden)]
-pub mod record;
 #[doc(hidden)]
 pub mod region;
 #[doc(hidden)]
@@ -77,7 +77,7 @@ pub use memory::last_words as __voice;
 #[doc(hidden)]
 pub use metashrew::last_words as __voice;
 pub use plan::{EncodedPlan, Plan, PlanError, Policy};
-pub use probe::{Grant, Refusal, RegionOutcome};
+pub use probe::{Grant, RegionOutcome, ReserveError};
 pub use reserve::{granted, on_refusal, reserve, reserve_heap, reserve_with};
 pub use units::{Bytes, Pages};
 

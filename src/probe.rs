@@ -17,14 +17,14 @@ pub enum Ownership {
 
 /// A range of absolute addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct AddressRange {
     /// The first address.
     pub start: u32,
     /// Bytes.
     pub len: u32,
 }
 
-impl Span {
+impl AddressRange {
     /// The pages `first..end`.
     fn between(first: Pages, end: Pages) -> Self {
         Self {
@@ -71,11 +71,11 @@ impl RegionOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The heap's budget. Empty where another allocator may own its pages.
-    pub heap: Span,
+    pub heap: AddressRange,
     /// The part that serves C.
-    pub c_heap: Span,
+    pub c_heap: AddressRange,
     /// The region: always at the plan's base, `len` as granted.
-    pub region: Span,
+    pub region: AddressRange,
     /// Bytes to which the region may still grow on demand; its granted length under the other policies. Less where the
     /// host limits the cache.
     pub region_limit: u32,
@@ -92,14 +92,14 @@ pub struct Grant {
 impl Grant {
     /// The offset from the start of `span`, one of the grant's, from which on bytes are zero and untouched: pages that we
     /// grew. It may lie past the span's end.
-    pub fn fresh_offset(&self, span: Span) -> u32 {
+    pub fn fresh_offset(&self, span: AddressRange) -> u32 {
         let fresh_from = self.heap.start.saturating_add(self.adopted.address());
         fresh_from.saturating_sub(span.start)
     }
 
     /// The offsets from the start of `span`, one of the grant's, of pages that existed beforehand
     /// without the module having declared them. Who grew them may use them.
-    pub(crate) fn undeclared(&self, span: Span, static_end: StaticEnd) -> Range<u32> {
+    pub(crate) fn undeclared(&self, span: AddressRange, static_end: StaticEnd) -> Range<u32> {
         let declared = static_end.initial_memory.saturating_sub(span.start);
         let existing = self.fresh_offset(span).min(span.len);
         declared.min(existing)..existing
@@ -108,7 +108,7 @@ impl Grant {
 
 /// Why the heap's budget could not be reserved, or not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ReserveError {
     /// The host refused the growth.
     #[error(
         "the host refused the heap's budget: memory has {have} pages of 64 KiB, the plan needs {need}; \
@@ -261,7 +261,7 @@ pub fn obtain<M: Memory>(
     static_end: StaticEnd,
     ownership: Ownership,
     c_family: bool,
-) -> Result<Grant, Refusal> {
+) -> Result<Grant, ReserveError> {
     let whole = ownership == Ownership::Whole;
     let (base, max) = (plan.region_base().pages(), plan.region_max().pages());
     let c_first = if c_family && whole {
@@ -275,7 +275,7 @@ pub fn obtain<M: Memory>(
     });
     // A heap of our own has at least one page, or the module cannot run.
     if heap_first.0 + u32::from(whole) > c_first.0 {
-        return Err(Refusal::StaticData {
+        return Err(ReserveError::StaticData {
             contents: static_end.contents,
             region_base: base.address(),
         });
@@ -289,11 +289,11 @@ pub fn obtain<M: Memory>(
         refused: 0,
     };
     growing.reach(base).map_err(|short| match short {
-        Short::Refused => Refusal::Budget {
+        Short::Refused => ReserveError::Budget {
             have: before.0,
             need: base.0,
         },
-        Short::Elsewhere(found) => Refusal::Foreign {
+        Short::Elsewhere(found) => ReserveError::Foreign {
             expected: before.0,
             found: found.0,
         },
@@ -314,10 +314,10 @@ pub fn obtain<M: Memory>(
     } else {
         (base, Pages::ZERO)
     };
-    let region = Span::between(base, region_end);
+    let region = AddressRange::between(base, region_end);
     Ok(Grant {
-        heap: Span::between(heap_first, heap_end),
-        c_heap: Span::between(c_first, base),
+        heap: AddressRange::between(heap_first, heap_end),
+        c_heap: AddressRange::between(c_first, base),
         region,
         region_limit: match outcome {
             RegionOutcome::OnDemand => max.address(),

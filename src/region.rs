@@ -28,10 +28,10 @@ pub use geometry::{
     BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, SLOTS, block_bytes,
 };
 pub use header::{FORMAT_VERSION, HEADER_BYTES, Header, PoolHeader, USER_TAG_BYTES};
-pub use image::{Cold, Start, Status, seal, set_user_tag};
-pub use info::{FormatError, RegionInfo, inspect};
-pub use reader::{Block, Entry, Survey, empty};
-pub use reserved::RegionTaken;
+pub use image::{AttachError, Start, Status, seal, set_user_tag};
+pub use info::{FormatError, RegionInfo};
+pub use reader::{BlockInfo, EntryInfo, RegionReader, clear};
+pub use reserved::RegionTakenError;
 pub use stats::{Figure, Kind, PoolInfo, Stats};
 
 // Offsets, lengths and counters are stored as the machine has them; the format is little-endian.
@@ -212,14 +212,14 @@ impl Region {
     /// length that does not fit, or unwinds: the cache starts cold then.
     ///
     /// ```
-    /// use steadfast::{Cache, region::{Cold, Region, Start}};
+    /// use steadfast::{Cache, region::{AttachError, Region, Start}};
     ///
     /// let mut region = Region::none();
     /// region.load(|memory| {
     ///     assert!(memory.is_empty());
     ///     4096
     /// });
-    /// assert_eq!(Cache::open(region).start(), Start::Cold(Cold::Disabled));
+    /// assert_eq!(Cache::open(region).start(), Start::Cold(AttachError::Disabled));
     /// ```
     pub fn load(&mut self, mut load: impl FnMut(&mut [u8]) -> u32) {
         let fresh_from = self.parts.fresh_from;

@@ -15,12 +15,12 @@ use core::fmt;
 use core::hint::black_box;
 
 use crate::exclusive::CopyCell;
+use crate::instance_info::{self, InstanceInfo, Reservation, with_exported, with_record};
 use crate::line::Line;
 use crate::memory::platform::{self, per_instance};
 use crate::memory::{Memory, StaticEnd};
 use crate::plan::{EncodedPlan, Plan};
-use crate::probe::{self, Grant, Ownership, Refusal, RegionOutcome};
-use crate::record::{self, Record, State, with_exported, with_record};
+use crate::probe::{self, Grant, Ownership, RegionOutcome, ReserveError};
 use crate::units::{Bytes, Pages};
 
 static DEFAULT: EncodedPlan = Plan::DEFAULT.encode();
@@ -36,7 +36,7 @@ per_instance! {
     static REGION_LATER: CopyCell<bool> = CopyCell::new(false);
     static VOICE: CopyCell<Voice> = CopyCell::new(platform::last_words);
     static SILENT: CopyCell<bool> = CopyCell::new(false);
-    static REFUSAL_SINK: CopyCell<Option<fn(&Refusal)>> = CopyCell::new(None);
+    static REFUSAL_SINK: CopyCell<Option<fn(&ReserveError)>> = CopyCell::new(None);
 }
 
 /// Reserves memory now, unless it is reserved already, and tells what was granted.
@@ -47,7 +47,7 @@ per_instance! {
 /// Costs at most 14 calls of `memory.grow` the first time, whatever the sizes.
 ///
 /// # Aborts
-/// When the host refuses the heap's budget (see [`Refusal`]); a sink set by [`on_refusal`] is called before.
+/// When the host refuses the heap's budget (see [`ReserveError`]); a sink set by [`on_refusal`] is called before.
 ///
 /// ```
 /// let grant = steadfast::reserve();
@@ -108,7 +108,7 @@ fn reserve_once(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ow
         if let Some(grant) = record.grant() {
             return Ok(grant);
         }
-        if record.state != State::Undecided as u32 {
+        if record.state != Reservation::Undecided as u32 {
             // The sink that was told why there is no heap asks for some.
             platform::abort();
         }
@@ -199,7 +199,7 @@ fn reserve_region_left() {
 /// The module says the reason itself before that, in one line: on standard error in a WASI program, in
 /// the host's log with the feature `metashrew`. The sink runs without a heap. If it allocates, the
 /// module stops there.
-pub fn on_refusal(sink: fn(&Refusal)) {
+pub fn on_refusal(sink: fn(&ReserveError)) {
     REFUSAL_SINK.set(Some(sink));
 }
 
@@ -209,18 +209,18 @@ pub fn granted() -> Option<Grant> {
 }
 
 /// What was granted, the record of it within the host's limit, and the plan. Reserves first if that is still to be done.
-pub(crate) fn in_force() -> (Grant, Record, &'static EncodedPlan) {
+pub(crate) fn in_force() -> (Grant, InstanceInfo, &'static EncodedPlan) {
     let grant = reserve();
-    let (record, plan) = record::limited();
+    let (record, plan) = instance_info::limited();
     (grant, record, plan.unwrap_or(&DEFAULT))
 }
 
 /// Stops the module since pages of its budget hold something at this address.
 #[cold]
 pub(crate) fn stop_before_foreign_pages(at: u32) -> ! {
-    let refusal = Refusal::Occupied { at };
+    let refusal = ReserveError::Occupied { at };
     with_record(|record| {
-        if record.state == State::ForeignPages as u32 {
+        if record.state == Reservation::ForeignPages as u32 {
             // The sink that is told of it asks for more.
             platform::abort();
         }
@@ -231,12 +231,12 @@ pub(crate) fn stop_before_foreign_pages(at: u32) -> ! {
 
 #[cold]
 #[inline(never)]
-fn stop(why: &Refusal) -> ! {
+fn stop(why: &ReserveError) -> ! {
     match why {
-        Refusal::Budget { .. } => the_host_refused_the_heap_budget(why),
-        Refusal::StaticData { .. } => static_data_reach_past_the_heap(why),
-        Refusal::Foreign { .. } => memory_grew_during_the_reservation(why),
-        Refusal::Occupied { .. } => memory_grew_before_and_somebody_uses_it(why),
+        ReserveError::Budget { .. } => the_host_refused_the_heap_budget(why),
+        ReserveError::StaticData { .. } => static_data_reach_past_the_heap(why),
+        ReserveError::Foreign { .. } => memory_grew_during_the_reservation(why),
+        ReserveError::Occupied { .. } => memory_grew_before_and_somebody_uses_it(why),
     }
 }
 
@@ -245,39 +245,39 @@ fn stop(why: &Refusal) -> ! {
 
 #[cold]
 #[inline(never)]
-fn the_host_refused_the_heap_budget(refusal: &Refusal) -> ! {
+fn the_host_refused_the_heap_budget(refusal: &ReserveError) -> ! {
     tell(refusal);
-    black_box(State::BudgetRefused);
+    black_box(Reservation::BudgetRefused);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
-fn static_data_reach_past_the_heap(refusal: &Refusal) -> ! {
+fn static_data_reach_past_the_heap(refusal: &ReserveError) -> ! {
     tell(refusal);
-    black_box(State::StaticDataTooLarge);
+    black_box(Reservation::StaticDataTooLarge);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
-fn memory_grew_during_the_reservation(refusal: &Refusal) -> ! {
+fn memory_grew_during_the_reservation(refusal: &ReserveError) -> ! {
     tell(refusal);
-    black_box(State::ForeignGrowth);
+    black_box(Reservation::ForeignGrowth);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
-fn memory_grew_before_and_somebody_uses_it(refusal: &Refusal) -> ! {
+fn memory_grew_before_and_somebody_uses_it(refusal: &ReserveError) -> ! {
     tell(refusal);
-    black_box(State::ForeignPages);
+    black_box(Reservation::ForeignPages);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
-fn tell(refusal: &Refusal) {
+fn tell(refusal: &ReserveError) {
     say(format_args!("{refusal}"));
     if let Some(sink) = REFUSAL_SINK.get() {
         sink(refusal);

@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, Pool, Scope, hash};
-use steadfast::region::{FormatError, HEADER_BYTES, RegionInfo, block_bytes, inspect};
+use steadfast::region::{FormatError, HEADER_BYTES, RegionInfo, block_bytes};
 use steadfast_testkit::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
 
 #[test]
@@ -21,7 +21,7 @@ fn a_host_reads_the_header_without_calling_the_guest() {
         Checks::SPARSE,
     )
     .unwrap();
-    let info: RegionInfo = inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
+    let info: RegionInfo = RegionInfo::read(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
     let stats = summary.stats;
     assert_eq!(
         (info.stats.hits, info.stats.misses, info.inserts),
@@ -48,19 +48,22 @@ fn a_host_reads_the_header_without_calling_the_guest() {
 
 #[test]
 fn what_is_no_header_is_refused() {
-    assert_eq!(inspect(&[]), Err(FormatError::Truncated { given: 0 }));
     assert_eq!(
-        inspect(&[0; HEADER_BYTES as usize]),
+        RegionInfo::read(&[]),
+        Err(FormatError::Truncated { given: 0 })
+    );
+    assert_eq!(
+        RegionInfo::read(&[0; HEADER_BYTES as usize]),
         Err(FormatError::NotARegion)
     );
     let (region, bytes) = region_with_bytes(&Spec::fresh(300_000));
     let _cache = Cache::new(region);
     let sound = bytes.read(0, HEADER_BYTES as usize);
-    assert!(inspect(&sound).is_ok());
+    assert!(RegionInfo::read(&sound).is_ok());
     let with = |at: usize, value: u8| {
         let mut bytes = sound.clone();
         bytes[at] ^= value;
-        inspect(&bytes)
+        RegionInfo::read(&bytes)
     };
     assert_eq!(with(8, 3), Err(FormatError::Version { found: 1 }));
     // The header's size, and the geometry behind magic, version, size, fingerprint, hash and capacity.
@@ -134,7 +137,7 @@ fn damage_never_panics() {
                 0 => drop(cache.evict_to(0)),
                 1..3 => drop(cache.invalidate_above(1)),
                 3..9 => drop(cache.invalidate_above_in_steps(1, 3)),
-                9 => drop(cache.set_quota(Pool::View, 200)),
+                9 => drop(cache.set_quota(Pool::Views, 200)),
                 _ => {}
             }
             assert!(cache.iter().count() <= 1 << 16);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use steadfast::cache::{Cache, Scope};
-use steadfast::region::{Cold, FORMAT_VERSION, FormatError, Start, inspect};
+use steadfast::region::{AttachError, FORMAT_VERSION, FormatError, RegionInfo, Start};
 use steadfast_testkit::cache::{Spec, region_holding, region_with_bytes};
 
 const GOLDEN: &[u8] = include_bytes!("golden/region-2.bin");
@@ -21,7 +21,7 @@ fn image() -> Vec<u8> {
     cache.set_user_tag(&[0xAB; 40]);
     for number in 0..300u32 {
         cache.set_height(number / 10);
-        let scope = [Scope::Main, Scope::View(7), Scope::Api][number as usize % 7 % 3];
+        let scope = [Scope::Main, Scope::View(7), Scope::Application][number as usize % 7 % 3];
         let key = number.wrapping_mul(0x9e37_79b1).to_le_bytes();
         let key = key.repeat(1 + number as usize % 20);
         let value = vec![number as u8; number as usize * 37 % 300];
@@ -50,9 +50,12 @@ fn the_format_is_what_it_was() {
 #[test]
 fn an_image_of_the_version_before_is_refused_with_its_reason() {
     assert_eq!(
-        inspect(OUTDATED).unwrap_err(),
+        RegionInfo::read(OUTDATED).unwrap_err(),
         FormatError::Version { found: 1 }
     );
     let (region, _) = region_holding(&Spec::fresh(CAPACITY), OUTDATED);
-    assert_eq!(Cache::open(region).start(), Start::Cold(Cold::Version));
+    assert_eq!(
+        Cache::open(region).start(),
+        Start::Cold(AttachError::Version)
+    );
 }

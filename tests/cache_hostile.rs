@@ -32,7 +32,7 @@ fn damage_to_a_value_is_seen_by_the_checksum_where_the_walk_does_not() {
     for (at, mask) in bits.iter().copied().step_by(STEP) {
         let mut covered = victim.image().to_vec();
         covered[at] ^= mask;
-        seen += u64::from(victim.fate(&covered) == Fate::Cold);
+        seen += u64::from(victim.fate(&covered) == Fate::AttachError);
         let mut walked = open.clone();
         walked[at] ^= mask;
         passed += u64::from(victim.fate(&walked) == Fate::Wrong);
@@ -50,7 +50,11 @@ fn an_image_that_is_cut_off_is_refused() {
         let image = victim.with(status);
         assert_eq!(victim.fate(&image), Fate::Warm);
         for len in (0..image.len()).step_by(STEP) {
-            assert_eq!(victim.fate(&image[..len]), Fate::Cold, "{status:?}, {len}");
+            assert_eq!(
+                victim.fate(&image[..len]),
+                Fate::AttachError,
+                "{status:?}, {len}"
+            );
         }
     }
 }

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{
-    Cold, HEADER_BYTES, Region, RegionInfo, Start, Status, inspect, seal, set_user_tag,
+    AttachError, HEADER_BYTES, Region, RegionInfo, Start, Status, seal, set_user_tag,
 };
 use steadfast_testkit::cache::{
     Bytes, Checks, Grants, Oracle, Script, Spec, noise, region_holding, region_with_bytes, run_on,
@@ -136,7 +136,7 @@ fn restarts_follow_each_other() {
         if round == 2 {
             // In between, a host that has lost the image.
             (cache, bytes) = opened(&spec, &[]);
-            assert_eq!(cache.start(), Start::Cold(Cold::Fresh));
+            assert_eq!(cache.start(), Start::Cold(AttachError::Fresh));
             oracle = Oracle::default();
             go_on(&mut cache, &mut oracle, round);
         }
@@ -191,9 +191,9 @@ fn a_larger_region_keeps_the_images_geometry_and_a_smaller_one_starts_cold() {
     for capacity in [used - 1, used / 2, HEADER_BYTES] {
         let (smaller, _) = opened(&Spec::fresh(capacity), &image);
         let reason = if smaller.is_enabled() {
-            Cold::TooSmall
+            AttachError::TooSmall
         } else {
-            Cold::Disabled
+            AttachError::Disabled
         };
         assert_eq!(smaller.start(), Start::Cold(reason));
         assert!(smaller.is_empty());
@@ -232,37 +232,41 @@ fn what_belongs_to_another_is_refused_and_says_why() {
         assert!(cache.is_empty());
         cache.validate().unwrap();
     };
-    cold(&spec, &[], Cold::Fresh);
-    cold(&Spec::dirty(spec.capacity), &[], Cold::NoImage);
+    cold(&spec, &[], AttachError::Fresh);
+    cold(&Spec::dirty(spec.capacity), &[], AttachError::NoImage);
     let other = |plan_fingerprint, module_tag| Spec {
         plan_fingerprint,
         module_tag,
         ..spec.clone()
     };
-    cold(&other(1, 0), &image, Cold::Plan);
-    cold(&other(spec.plan_fingerprint, 1), &image, Cold::Module);
+    cold(&other(1, 0), &image, AttachError::Plan);
+    cold(
+        &other(spec.plan_fingerprint, 1),
+        &image,
+        AttachError::Module,
+    );
     let expecting = Spec {
         expected_entry: 60,
         ..spec.clone()
     };
-    cold(&expecting, &image, Cold::Plan);
+    cold(&expecting, &image, AttachError::Plan);
     let with = |at: usize, value: u8| {
         let mut image = image.clone();
         image[at] = value;
         image
     };
-    cold(&spec, &with(0, b'x'), Cold::NoImage);
+    cold(&spec, &with(0, b'x'), AttachError::NoImage);
     for version in [0, 1, 9] {
-        cold(&spec, &with(8, version), Cold::Version);
+        cold(&spec, &with(8, version), AttachError::Version);
     }
     // The header's length, the hash's name, the byte order.
     for at in [12, 24, 224] {
-        cold(&spec, &with(at, 9), Cold::Format);
+        cold(&spec, &with(at, 9), AttachError::Format);
     }
-    cold(&spec, &with(72, Status::Changing as u8), Cold::Torn);
-    cold(&spec, &with(72, 0), Cold::Damaged);
+    cold(&spec, &with(72, Status::Changing as u8), AttachError::Torn);
+    cold(&spec, &with(72, 0), AttachError::Damaged);
     let none = Cache::open(Region::none());
-    assert_eq!(none.start(), Start::Cold(Cold::Disabled));
+    assert_eq!(none.start(), Start::Cold(AttachError::Disabled));
     assert!(!Cache::new(Region::none()).start().is_warm());
 }
 
@@ -290,7 +294,7 @@ fn damage_to_any_field_of_the_header_is_noticed() {
 fn a_closed_image_is_verified_whole() {
     let spec = Spec::fresh(8_000);
     let image = closed(&spec, 8);
-    let info = inspect(&image).unwrap();
+    let info = RegionInfo::read(&image).unwrap();
     assert_eq!(info.status, Status::Closed);
     for part in info.image_parts() {
         for at in part.step_by(if cfg!(miri) { 997 } else { 3 }) {
@@ -335,7 +339,7 @@ fn a_shared_image_is_read_without_a_write() {
     shared.insert(b"own", b"value").unwrap();
     assert_eq!(shared.get(b"own"), Some(&b"value"[..]));
     shared.validate().unwrap();
-    let info: RegionInfo = inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
+    let info: RegionInfo = RegionInfo::read(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
     assert_eq!((info.stats.hits, info.status), (0, Status::Open));
 }
 
@@ -346,7 +350,7 @@ fn a_shared_image_that_is_written_to_tells_the_region_that_it_is_in() {
     let image = vouched(&spec, 2, Status::Shared);
     let (mut shared, bytes) = opened(&spec, &image);
     let capacity = |bytes: &Bytes| {
-        let info: RegionInfo = inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
+        let info: RegionInfo = RegionInfo::read(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
         info.capacity
     };
     assert_eq!(capacity(&bytes), 6_000);
@@ -371,7 +375,7 @@ fn an_image_keeps_the_tag_and_the_identity() {
     let tag = core::array::from_fn(|at| at as u8);
     cache.set_user_tag(&tag);
     cache.set_height(849_236);
-    let info = inspect(&bytes.image()).unwrap();
+    let info = RegionInfo::read(&bytes.image()).unwrap();
     assert_eq!(
         (info.user_tag, info.module_tag, info.height),
         (tag, 0xABCD, 849_236)
@@ -408,8 +412,8 @@ fn an_operation_that_is_stopped_leaves_a_torn_image() {
         .get_or_load(b"being loaded", 8, |_| seen = Some(bytes.image()))
         .unwrap();
     let torn = seen.expect("it was not there");
-    assert_eq!(inspect(&torn).unwrap().status, Status::Changing);
-    assert_eq!(start_of(&spec, &torn), Start::Cold(Cold::Torn));
+    assert_eq!(RegionInfo::read(&torn).unwrap().status, Status::Changing);
+    assert_eq!(start_of(&spec, &torn), Start::Cold(AttachError::Torn));
     assert_eq!(start_of(&spec, &bytes.image()), Start::Walked);
 }
 
@@ -418,7 +422,7 @@ fn new_memory_is_not_touched() {
     // Under Miri, and by the host's page counters in the engines' tests: here, that nothing but the header is written.
     let (region, bytes) = region_with_bytes(&Spec::fresh(300_000));
     let cache = Cache::open(region);
-    assert_eq!(cache.start(), Start::Cold(Cold::Fresh));
+    assert_eq!(cache.start(), Start::Cold(AttachError::Fresh));
     let written = bytes.read(HEADER_BYTES as usize, 200_000);
     assert!(written.iter().all(|byte| *byte == 0));
 }
@@ -452,15 +456,21 @@ fn an_image_that_is_loaded_counts_as_memory_that_was_there() {
         let mut damaged = closed(spec, number as u64);
         damaged[HEADER_BYTES as usize + 1] ^= 0x40;
         let (mut cold, _) = loaded(spec, &damaged);
-        assert_eq!(cold.start(), Start::Cold(Cold::Damaged), "{spec:?}");
+        assert_eq!(cold.start(), Start::Cold(AttachError::Damaged), "{spec:?}");
         cold.validate().unwrap();
         go_on(&mut cold, &mut Oracle::default(), 91);
     }
     let large = image(&specs()[0], 1);
     let small = Spec::fresh(large.len() as u32 - 1);
     let (cache, asked) = loaded(&small, &large);
-    assert_eq!((cache.start(), asked), (Start::Cold(Cold::TooSmall), 1));
-    assert_eq!(loaded(&specs()[0], &[]).0.start(), Start::Cold(Cold::Fresh));
+    assert_eq!(
+        (cache.start(), asked),
+        (Start::Cold(AttachError::TooSmall), 1)
+    );
+    assert_eq!(
+        loaded(&specs()[0], &[]).0.start(),
+        Start::Cold(AttachError::Fresh)
+    );
 }
 
 #[test]
@@ -468,7 +478,10 @@ fn less_than_a_header_is_no_image() {
     let spec = Spec::fresh(20_000);
     let image = closed(&spec, 5);
     for len in [1, 8, 100, HEADER_BYTES as usize - 1] {
-        assert_eq!(start_of(&spec, &image[..len]), Start::Cold(Cold::Fresh));
+        assert_eq!(
+            start_of(&spec, &image[..len]),
+            Start::Cold(AttachError::Fresh)
+        );
     }
 }
 

@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::Cache;
-use steadfast::region::{HEADER_BYTES, RegionInfo, inspect};
+use steadfast::region::{HEADER_BYTES, RegionInfo};
 use steadfast_testkit::cache::{Bytes, Spec, region_with_bytes};
 
 /// A region whose index begins with half of its buckets or fewer: entries are expected to be small.
@@ -17,7 +17,7 @@ fn open(spec: Spec) -> (Cache, Bytes) {
 }
 
 fn info(bytes: &Bytes) -> RegionInfo {
-    inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap()
+    RegionInfo::read(&bytes.read(0, HEADER_BYTES as usize)).unwrap()
 }
 
 /// Some keys are long enough for their hash to be kept with them.

@@ -4,10 +4,15 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, InsertError, Pool, Scope};
-use steadfast::region::{HEADER_BYTES, block_bytes, inspect};
+use steadfast::region::{HEADER_BYTES, RegionInfo, block_bytes};
 use steadfast_testkit::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
 
-const SCOPES: [Scope; 4] = [Scope::Main, Scope::View(1), Scope::View(2), Scope::Api];
+const SCOPES: [Scope; 4] = [
+    Scope::Main,
+    Scope::View(1),
+    Scope::View(2),
+    Scope::Application,
+];
 
 fn open(capacity: u32) -> Cache {
     Cache::new(region(&Spec::fresh(capacity)))
@@ -62,38 +67,38 @@ fn the_same_key_in_two_scopes_is_two_entries() {
 fn a_pool_keeps_to_its_quota_and_leaves_the_others_alone() {
     let mut cache = open(200_000);
     let quota = 10_001;
-    cache.set_quota(Pool::Api, quota);
+    cache.set_quota(Pool::Application, quota);
     for number in 0..200u32 {
         cache.insert(&number.to_le_bytes(), &[1; 100]).unwrap();
     }
     for number in 0..2_000u32 {
         let value = vec![2; number as usize % 301];
-        let mut api = cache.scope(Scope::Api);
+        let mut api = cache.scope(Scope::Application);
         if number % 7 == 0 {
             api.get_or_load(&number.to_le_bytes(), value.len(), |_| {})
                 .unwrap();
         } else {
             api.insert(&number.to_le_bytes(), &value).unwrap();
         }
-        api = cache.scope(Scope::Api);
+        api = cache.scope(Scope::Application);
         assert!(api.peek(&number.to_le_bytes()).is_some());
-        assert!(cache.pool_info(Pool::Api).used_bytes <= quota);
+        assert!(cache.pool_info(Pool::Application).used_bytes <= quota);
         cache.validate().unwrap();
     }
     assert_eq!(held(&cache, Pool::Main), 200);
-    let api = cache.pool_info(Pool::Api);
+    let api = cache.pool_info(Pool::Application);
     assert!(api.used_bytes > quota - 500 && api.evictions > 1_000);
     assert_eq!(cache.pool_info(Pool::Main).evictions, 0);
     // Less quota evicts at once; the oldest go.
-    let evicted = cache.set_quota(Pool::Api, 2_000);
+    let evicted = cache.set_quota(Pool::Application, 2_000);
     assert_eq!(
-        cache.pool_info(Pool::Api).evictions,
+        cache.pool_info(Pool::Application).evictions,
         api.evictions + evicted as u64
     );
-    assert!(cache.pool_info(Pool::Api).used_bytes <= 2_000);
+    assert!(cache.pool_info(Pool::Application).used_bytes <= 2_000);
     assert!(
         cache
-            .scope(Scope::Api)
+            .scope(Scope::Application)
             .peek(&1_999u32.to_le_bytes())
             .is_some()
     );
@@ -103,7 +108,7 @@ fn a_pool_keeps_to_its_quota_and_leaves_the_others_alone() {
 #[test]
 fn what_exceeds_the_quota_is_refused_and_changes_nothing() {
     let mut cache = open(50_000);
-    cache.set_quota(Pool::View, 1_000);
+    cache.set_quota(Pool::Views, 1_000);
     cache
         .scope(Scope::View(7))
         .insert(b"kept", &[1; 500])
@@ -128,8 +133,8 @@ fn what_exceeds_the_quota_is_refused_and_changes_nothing() {
         .insert(b"big", &vec![0; largest])
         .unwrap();
     assert!(cache.scope(Scope::View(7)).peek(b"kept").is_none());
-    cache.set_quota(Pool::View, 0);
-    assert_eq!(held(&cache, Pool::View), 0);
+    cache.set_quota(Pool::Views, 0);
+    assert_eq!(held(&cache, Pool::Views), 0);
     assert!(cache.scope(Scope::View(7)).insert(b"", b"").is_err());
     cache.insert(b"main", &[0; 40_000]).unwrap();
     cache.validate().unwrap();
@@ -143,18 +148,24 @@ fn a_pool_without_entries_takes_from_the_fullest() {
         cache.insert(&number.to_le_bytes(), &[1; 130]).unwrap();
     }
     let before = held(&cache, Pool::Main);
-    cache.scope(Scope::Api).insert(b"one", &[2; 130]).unwrap();
+    cache
+        .scope(Scope::Application)
+        .insert(b"one", &[2; 130])
+        .unwrap();
     assert_eq!(
-        (held(&cache, Pool::Main), held(&cache, Pool::Api)),
+        (held(&cache, Pool::Main), held(&cache, Pool::Application)),
         (before - 1, 1)
     );
     // From now on the pool replaces its own.
-    cache.scope(Scope::Api).insert(b"two", &[2; 130]).unwrap();
+    cache
+        .scope(Scope::Application)
+        .insert(b"two", &[2; 130])
+        .unwrap();
     assert_eq!(
-        (held(&cache, Pool::Main), held(&cache, Pool::Api)),
+        (held(&cache, Pool::Main), held(&cache, Pool::Application)),
         (before - 1, 1)
     );
-    assert!(cache.scope(Scope::Api).peek(b"one").is_none());
+    assert!(cache.scope(Scope::Application).peek(b"one").is_none());
     cache.validate().unwrap();
 }
 
@@ -162,7 +173,7 @@ fn a_pool_without_entries_takes_from_the_fullest() {
 fn counters_are_kept_for_each_pool_and_a_host_reads_them() {
     let (region, bytes) = region_with_bytes(&Spec::dirty(60_000));
     let mut cache = Cache::new(region);
-    cache.set_quota(Pool::View, 5_000);
+    cache.set_quota(Pool::Views, 5_000);
     let mut script = Script::new(noise(4), 500).all_pools();
     run(
         &mut cache,
@@ -172,7 +183,7 @@ fn counters_are_kept_for_each_pool_and_a_host_reads_them() {
     )
     .unwrap();
     assert_eq!(cache.scope(Scope::View(9)).get(b"not there"), None);
-    let info = inspect(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
+    let info = RegionInfo::read(&bytes.read(0, HEADER_BYTES as usize)).unwrap();
     assert_eq!(
         info.stats.pools,
         Pool::ALL.map(|pool| cache.pool_info(pool))
@@ -198,7 +209,7 @@ fn at_ten_heights() -> Cache {
     let mut cache = open(100_000);
     for height in 0..10u32 {
         cache.set_height(height);
-        for scope in [Scope::Main, Scope::Api, Scope::View(height)] {
+        for scope in [Scope::Main, Scope::Application, Scope::View(height)] {
             for number in 0..5 {
                 let key = [height as u8, number];
                 cache.scope(scope).insert(&key, &[height as u8]).unwrap();
@@ -216,7 +227,11 @@ fn invalidation_drops_what_was_written_above_a_height() {
     cache.insert(&[1, 1], &[99; 50]).unwrap();
     assert_eq!(cache.invalidate_above(6), 3 * 3 * 5 + 2);
     for height in 0..10u8 {
-        let scopes = [Scope::Main, Scope::Api, Scope::View(u32::from(height))];
+        let scopes = [
+            Scope::Main,
+            Scope::Application,
+            Scope::View(u32::from(height)),
+        ];
         for (scope, number) in scopes
             .iter()
             .flat_map(|scope| (0..5).map(move |n| (*scope, n)))
@@ -250,8 +265,11 @@ fn invalidation_in_steps_bears_other_operations_in_between() {
             }
             rounds += 1;
             let key = [random() % 10, random() % 5];
-            let scope = [Scope::Main, Scope::Api, Scope::View(u32::from(key[0]))]
-                [usize::from(random() % 3)];
+            let scope = [
+                Scope::Main,
+                Scope::Application,
+                Scope::View(u32::from(key[0])),
+            ][usize::from(random() % 3)];
             let stays = key[0] <= 4;
             match random() % 4 {
                 0 => assert_eq!(cache.scope(scope).get(&key).is_some(), stays),
@@ -287,7 +305,7 @@ fn invalidation_in_steps_bears_other_operations_in_between() {
 fn an_invalidation_under_way_costs_no_more_than_it_must() {
     let mut cache = open(100_000);
     cache.set_height(1);
-    cache.scope(Scope::Api).insert(b"y", b"").unwrap();
+    cache.scope(Scope::Application).insert(b"y", b"").unwrap();
     for key in [b"a", b"b"] {
         cache.insert(key, b"").unwrap();
     }
@@ -333,11 +351,11 @@ fn an_invalidation_begun_goes_on_at_the_lower_height() {
 #[test]
 fn eviction_in_steps_goes_on_where_it_stopped() {
     let mut cache = at_ten_heights();
-    let used = cache.pool_info(Pool::Api).used_bytes as usize;
-    assert_eq!(cache.evict_pool_to(Pool::Api, used / 2, 10), 10);
-    assert_eq!(cache.evict_pool_to(Pool::Api, used / 2, 100), 15);
-    assert_eq!(cache.evict_pool_to(Pool::Api, used / 2, 100), 0);
-    assert!(cache.scope(Scope::Api).peek(&[9, 4]).is_some());
-    assert!(cache.scope(Scope::Api).peek(&[0, 0]).is_none());
+    let used = cache.pool_info(Pool::Application).used_bytes as usize;
+    assert_eq!(cache.evict_pool_to(Pool::Application, used / 2, 10), 10);
+    assert_eq!(cache.evict_pool_to(Pool::Application, used / 2, 100), 15);
+    assert_eq!(cache.evict_pool_to(Pool::Application, used / 2, 100), 0);
+    assert!(cache.scope(Scope::Application).peek(&[9, 4]).is_some());
+    assert!(cache.scope(Scope::Application).peek(&[0, 0]).is_none());
     assert_eq!(held(&cache, Pool::Main), 50);
 }

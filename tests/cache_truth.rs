@@ -19,7 +19,7 @@ const CHECKS: Checks = if cfg!(miri) {
         compare_every: 7,
     }
 };
-const SCOPES: [Scope; 3] = [Scope::Main, Scope::View(3), Scope::Api];
+const SCOPES: [Scope; 3] = [Scope::Main, Scope::View(3), Scope::Application];
 
 /// A script in which values of more than the region come too.
 fn script(seed: u64, capacity: u32) -> Script<impl Iterator<Item = u8>> {
@@ -161,7 +161,10 @@ fn swept_above_5(steps: usize) -> Cache {
     let mut cache = Cache::new(region(&Spec::fresh(20_000)));
     cache.set_height(10);
     cache.insert(b"main", b"10").unwrap();
-    cache.scope(Scope::Api).insert(b"api", b"10").unwrap();
+    cache
+        .scope(Scope::Application)
+        .insert(b"api", b"10")
+        .unwrap();
     assert!(!cache.invalidate_above_in_steps(5, steps).done);
     cache.set_height(7);
     cache.insert(b"key", b"7").unwrap();
@@ -190,7 +193,10 @@ fn two_invalidations_under_way_are_both_done_when_they_say_so() {
 fn what_is_written_over_behind_the_walk_is_looked_at_again() {
     let mut cache = Cache::new(region(&Spec::fresh(20_000)));
     cache.insert(b"low", b"0").unwrap();
-    cache.scope(Scope::Api).insert(b"api", b"0").unwrap();
+    cache
+        .scope(Scope::Application)
+        .insert(b"api", b"0")
+        .unwrap();
     assert!(!cache.invalidate_above_in_steps(5, 1).done);
     cache.set_height(7);
     // Of the same size, and of another.

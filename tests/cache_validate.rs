@@ -5,7 +5,7 @@
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use steadfast::cache::{Cache, CacheFault, Pool, Scope};
+use steadfast::cache::{Cache, CacheError, Pool, Scope};
 use steadfast_testkit::cache::{Bytes, Spec, region_with_bytes};
 
 const CAPACITY: u32 = 6_000;
@@ -56,7 +56,7 @@ impl Fixture {
             cache.insert(&[key], &[key; 99]).expect("it fits");
         }
         cache
-            .scope(Scope::Api)
+            .scope(Scope::Application)
             .insert(b"k", b"own")
             .expect("it fits");
         for key in [b"c", b"e", b"g"] {
@@ -100,27 +100,27 @@ impl Fixture {
 /// The block of an entry of the main pool.
 const BLOCK: u32 = 20 + 1 + 99;
 
-fn found_in(spec: &Spec, damage: impl FnOnce(&Fixture)) -> Result<(), CacheFault> {
+fn found_in(spec: &Spec, damage: impl FnOnce(&Fixture)) -> Result<(), CacheError> {
     let fixture = Fixture::new(spec);
     damage(&fixture);
     fixture.cache.validate()
 }
 
-fn found(damage: impl FnOnce(&Fixture)) -> Result<(), CacheFault> {
+fn found(damage: impl FnOnce(&Fixture)) -> Result<(), CacheError> {
     found_in(&Spec::fresh(CAPACITY), damage)
 }
 
 /// Checks that `damage` is found as the fault that it returns.
-fn check(damage: impl FnOnce(&Fixture) -> CacheFault) {
+fn check(damage: impl FnOnce(&Fixture) -> CacheError) {
     let mut fault = None;
     let found = found(|cache| fault = Some(damage(cache)));
     assert_eq!(found.err(), fault);
 }
 
 /// The name of what a sum counts.
-fn sum_of(found: Result<(), CacheFault>) -> &'static str {
+fn sum_of(found: Result<(), CacheError>) -> &'static str {
     match found {
-        Err(CacheFault::Sum { what, .. }) => what,
+        Err(CacheError::Sum { what, .. }) => what,
         other => panic!("{other:?}"),
     }
 }
@@ -129,20 +129,20 @@ fn sum_of(found: Result<(), CacheFault>) -> &'static str {
 fn the_header_describes_the_region() {
     // Magic, version, limit, group buckets, levels, first level, arena's start, stamp shift.
     for at in [0, 4, FORMAT, 44, 52, 56, 60, ARENA_START, 68] {
-        assert_eq!(found(|of| of.add(at, 1)), Err(CacheFault::Header), "{at}");
+        assert_eq!(found(|of| of.add(at, 1)), Err(CacheError::Header), "{at}");
     }
     for at in [BUCKETS, WHOLE_BUCKETS, GROUP_MASK] {
         for more in [-1, 1] {
             assert_eq!(
                 found(|of| of.add(at, more)),
-                Err(CacheFault::Header),
+                Err(CacheError::Header),
                 "{at}"
             );
         }
     }
     // The index has two pages.
     let pages = found(|of| of.set(STALE_PAGES, 2_000));
-    assert_eq!(pages, Err(CacheFault::Header));
+    assert_eq!(pages, Err(CacheError::Header));
 }
 
 #[test]
@@ -150,12 +150,12 @@ fn the_frontier_lies_in_the_arena() {
     check(|of| {
         let at = of.word(ARENA_START) - 2;
         of.set(FRONTIER, at);
-        CacheFault::Frontier { at }
+        CacheError::Frontier { at }
     });
     check(|of| {
         let at = CAPACITY + 2;
         of.set(FRONTIER, at);
-        CacheFault::Frontier { at }
+        CacheError::Frontier { at }
     });
 }
 
@@ -165,22 +165,22 @@ fn the_list_links_both_ways() {
         check(|of| {
             let at = of.entry(key);
             of.add(at + link, 2);
-            CacheFault::Link { at }
+            CacheError::Link { at }
         });
     }
     check(|of| {
         let at = of.entry(b'b');
         of.set(of.entry(b'd') + OLDER, at + 1);
-        CacheFault::Link { at: at + 1 }
+        CacheError::Link { at: at + 1 }
     });
     check(|of| {
         of.set(of.pool(NEWEST), 3);
-        CacheFault::EntryBounds { at: 3 }
+        CacheError::EntryBounds { at: 3 }
     });
     check(|of| {
         let at = of.entry(b'd');
         of.add(at + VALUE, 100_000);
-        CacheFault::EntryBounds { at }
+        CacheError::EntryBounds { at }
     });
 }
 
@@ -190,12 +190,12 @@ fn the_list_has_the_entries_that_are_counted() {
         check(|of| {
             of.add(of.pool(ENTRIES), more);
             let counted = of.word(of.pool(ENTRIES));
-            CacheFault::List { walked, counted }
+            CacheError::List { walked, counted }
         });
     }
     check(|of| {
         of.set(of.pool(OLDEST), of.entry(b'b'));
-        CacheFault::List {
+        CacheError::List {
             walked: 7,
             counted: 7,
         }
@@ -203,7 +203,7 @@ fn the_list_has_the_entries_that_are_counted() {
     // It ends before the oldest.
     check(|of| {
         of.set(of.entry(b'b') + OLDER, 0);
-        CacheFault::List {
+        CacheError::List {
             walked: 6,
             counted: 7,
         }
@@ -222,7 +222,7 @@ fn listed_entries_have_no_more_bytes_than_the_arena() {
     assert_eq!(at, start, "the newest entry is the arena's first block");
     let arena = of.word(FRONTIER) - start;
     of.set(at + VALUE, arena - 21);
-    let fault = CacheFault::Sum {
+    let fault = CacheError::Sum {
         what: "bytes of listed entries",
         counted: arena.into(),
         walked: (arena + BLOCK).into(),
@@ -235,11 +235,11 @@ fn an_entry_is_in_its_pools_list_within_the_quota() {
     check(|of| {
         let at = of.entry(b'd');
         of.add(at + KEY, 1 << 30);
-        CacheFault::Pool { at }
+        CacheError::Pool { at }
     });
     check(|of| {
         of.set(of.pool(QUOTA), 7 * BLOCK - 1);
-        CacheFault::Quota {
+        CacheError::Quota {
             pool: Pool::Main,
             bytes: 7 * BLOCK,
         }
@@ -252,7 +252,7 @@ fn the_index_leads_to_each_entry() {
     check(|of| {
         let at = of.entry(b'd');
         of.bytes.write(at as usize + 20, b'D');
-        CacheFault::NotIndexed { at }
+        CacheError::NotIndexed { at }
     });
     // In the arena alone: an entry that is in no list and in no slot.
     let lost = found(|of| {
@@ -267,7 +267,7 @@ fn the_index_leads_to_each_entry() {
         of.bytes.write(slot.0 as usize, 0);
     });
     assert!(
-        matches!(lost, Err(CacheFault::NotIndexed { .. })),
+        matches!(lost, Err(CacheError::NotIndexed { .. })),
         "{lost:?}"
     );
     // In arena and index, and in no list.
@@ -306,11 +306,11 @@ fn a_slot_has_a_tag_and_an_offset_or_neither() {
     };
     check(|of| {
         of.bytes.write(other(of).0 as usize, 77);
-        CacheFault::Bucket { bucket: bucket(of) }
+        CacheError::Bucket { bucket: bucket(of) }
     });
     check(|of| {
         of.set(other(of).1, of.entry(b'b'));
-        CacheFault::Bucket { bucket: bucket(of) }
+        CacheError::Bucket { bucket: bucket(of) }
     });
     // Both, and one too many.
     let more = found(|of| {
@@ -328,7 +328,7 @@ fn blocks_meet_at_the_frontier() {
         let end = of.word(FRONTIER);
         assert_eq!(end, last(of) + 24);
         of.set(FRONTIER, end - 2);
-        CacheFault::Tiling { at: end }
+        CacheError::Tiling { at: end }
     });
     let beyond = found(|of| of.add(FRONTIER, 30));
     assert!(beyond.is_err());
@@ -340,14 +340,14 @@ fn a_free_block_says_its_size_at_both_ends() {
         check(|of| {
             let at = of.free_behind(b'b');
             of.add(at + place, more);
-            CacheFault::FreeBlock { at }
+            CacheError::FreeBlock { at }
         });
     }
     // Too short: its two sizes are one word.
     check(|of| {
         let at = of.free_behind(b'b');
         of.set(at, 4 | 1);
-        CacheFault::FreeBlock { at }
+        CacheError::FreeBlock { at }
     });
     // Two that touch.
     check(|of| {
@@ -357,13 +357,13 @@ fn a_free_block_says_its_size_at_both_ends() {
             of.set(part, half | 1);
             of.set(part + half - 4, half | 1);
         }
-        CacheFault::FreeBlock { at: at + half }
+        CacheError::FreeBlock { at: at + half }
     });
     // One that ends at the frontier.
     check(|of| {
         let at = of.free_behind(b'f');
         of.set(FRONTIER, at + BLOCK);
-        CacheFault::FreeBlock { at }
+        CacheError::FreeBlock { at }
     });
 }
 
@@ -373,7 +373,7 @@ fn an_entry_knows_whether_the_block_before_it_is_free() {
         check(|of| {
             let at = of.entry(key);
             of.set(at + VALUE, of.word(at + VALUE) ^ PREVIOUS_FREE);
-            CacheFault::PreviousFree { at }
+            CacheError::PreviousFree { at }
         });
     }
 }
@@ -397,12 +397,12 @@ fn the_bins_hold_the_free_blocks() {
             let at = first(of);
             of.set(at + word, of.entry(b'a'));
             let at = if word == 8 { at } else { of.entry(b'a') };
-            CacheFault::Bin { bin, at }
+            CacheError::Bin { bin, at }
         });
     }
     check(|of| {
         of.set(BINS + 4 * BIN, 0);
-        CacheFault::Bin { bin, at: 0 }
+        CacheError::Bin { bin, at: 0 }
     });
     check(|of| {
         let at = of.word(FRONTIER) + 8;
@@ -410,14 +410,14 @@ fn the_bins_hold_the_free_blocks() {
         of.set(at + 4, 0);
         of.set(at + 8, 0);
         of.set(BINS + 4 * BIN, at);
-        CacheFault::Bin { bin, at }
+        CacheError::Bin { bin, at }
     });
     // In the bin of longer blocks.
     check(|of| {
         let at = first(of);
         of.set(BINS + 4 * (BIN + 1), at);
         of.set(BIN_WORD, of.word(BIN_WORD) << 1);
-        CacheFault::Bin { bin: bin + 1, at }
+        CacheError::Bin { bin: bin + 1, at }
     });
     let fewer = found(|of| of.set(first(of) + 4, 0));
     assert_eq!(sum_of(fewer), "free blocks in bins");
@@ -434,7 +434,7 @@ fn the_summary_marks_the_words_of_the_map() {
     for marks in [0, 1 << word | 1 << (word + 1)] {
         let found = found(|of| of.set(BIN_SUMMARY, marks));
         let bin = 32 * if marks == 0 { word } else { word + 1 };
-        assert_eq!(found, Err(CacheFault::Bin { bin, at: 0 }));
+        assert_eq!(found, Err(CacheError::Bin { bin, at: 0 }));
     }
 }
 

@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use steadfast::heap::{Heap, HeapFault, MAX_ALIGN};
+use steadfast::heap::{Heap, HeapError, MAX_ALIGN};
 use steadfast_testkit::heap::{PAGE, Span};
 
 fn layout(size: usize) -> Layout {
@@ -161,7 +161,7 @@ fn writing_to_a_freed_block_is_found() {
         let blocks = [heap.alloc(layout(64)), heap.alloc(layout(64))];
         heap.dealloc(blocks[0], layout(64));
         blocks[0].cast::<usize>().write(12_345);
-        assert!(matches!(heap.validate(), Err(HeapFault::SlabFreeList(_))));
+        assert!(matches!(heap.validate(), Err(HeapError::SlabFreeList(_))));
     }
 }
 
@@ -176,7 +176,7 @@ fn writing_over_the_links_of_a_freed_run_is_found() {
         // The run's links stand in the table, where its first granule's word is.
         let granule = (blocks[0].addr() - span.start().addr().get()) / 512;
         span.start().cast::<usize>().add(granule + 2).write(12_345);
-        assert!(matches!(heap.validate(), Err(HeapFault::FreeRunLinks(_))));
+        assert!(matches!(heap.validate(), Err(HeapError::FreeRunLinks(_))));
     }
 }
 
@@ -193,7 +193,7 @@ fn giving_a_small_block_back_twice_is_found() {
         ];
         heap.dealloc(blocks[0], layout(64));
         heap.dealloc(blocks[0], layout(64));
-        assert!(matches!(heap.validate(), Err(HeapFault::SlabFreeList(_))));
+        assert!(matches!(heap.validate(), Err(HeapError::SlabFreeList(_))));
     }
 }
 

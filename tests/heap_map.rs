@@ -1,6 +1,6 @@
 //! What a host reads of a heap from bytes: bounded whatever they hold.
 
-use steadfast::heap::{HeapMap, MapFault, PartKind};
+use steadfast::heap::{HeapMap, MapError, PartKind};
 use steadfast_testkit::heap::{PAGE, Player, Span, gauge_bytes, seeded};
 
 const WORD: usize = size_of::<usize>();
@@ -99,9 +99,9 @@ fn random_bytes_never_panic() {
 fn what_cannot_be_a_heap_is_named() {
     let span = vec![0; PAGE];
     let read = |gauges: &[u8], word| HeapMap::read(&span, gauges, word).map(|_| ());
-    assert_eq!(read(&[0; 20], 3), Err(MapFault::WordBytes(3)));
-    assert_eq!(read(&[0; 19], 4), Err(MapFault::Gauges(20)));
-    assert_eq!(read(&[0; 20], 4), Err(MapFault::Used(0)));
+    assert_eq!(read(&[0; 20], 3), Err(MapError::WordBytes(3)));
+    assert_eq!(read(&[0; 19], 4), Err(MapError::Gauges(20)));
+    assert_eq!(read(&[0; 20], 4), Err(MapError::Used(0)));
     let used = |used: u8| {
         let mut gauges = [0; 20];
         (gauges[8], gauges[12]) = (used, used);
@@ -115,6 +115,6 @@ fn what_cannot_be_a_heap_is_named() {
         .map(|part| part.kind)
         .collect();
     assert_eq!(kinds, [PartKind::Table, PartKind::Unused]);
-    assert_eq!(read(&used(20), 4), Err(MapFault::Slab(512)));
-    assert_eq!(read(&used(200), 4), Err(MapFault::Used(200 * 512)));
+    assert_eq!(read(&used(20), 4), Err(MapError::Slab(512)));
+    assert_eq!(read(&used(200), 4), Err(MapError::Used(200 * 512)));
 }

@@ -3,7 +3,7 @@
 
 use core::alloc::Layout;
 
-use steadfast::heap::{Gauges, Heap, HeapFault};
+use steadfast::heap::{Gauges, Heap, HeapError};
 use steadfast_testkit::heap::Span;
 
 /// Bytes of a granule, the page level's unit, and granules of a slab.
@@ -144,14 +144,14 @@ impl Fixture {
 }
 
 /// What is found after `damage`.
-fn found(damage: impl FnOnce(&mut Fixture)) -> Result<(), HeapFault> {
+fn found(damage: impl FnOnce(&mut Fixture)) -> Result<(), HeapError> {
     let mut fixture = Fixture::new();
     damage(&mut fixture);
     fixture.heap.validate()
 }
 
 /// Checks that `damage` is found as the fault of the run that it names.
-fn check(fault: fn(usize) -> HeapFault, damage: impl Fn(&mut Fixture) -> usize) {
+fn check(fault: fn(usize) -> HeapError, damage: impl Fn(&mut Fixture) -> usize) {
     let mut at = 0;
     let found = found(|heap| at = damage(heap));
     assert_eq!(found, Err(fault(at * GRANULE)));
@@ -186,19 +186,19 @@ fn the_fixture_is_as_it_says() {
 
 #[test]
 fn the_end_of_a_run_tells_its_kind() {
-    check(HeapFault::RunEnd, |heap| {
+    check(HeapError::RunEnd, |heap| {
         heap.set(heap.first + 9, FREE);
         heap.first
     });
-    check(HeapFault::RunEnd, |heap| {
+    check(HeapError::RunEnd, |heap| {
         heap.set(heap.near + 9, 0);
         heap.near
     });
-    check(HeapFault::RunEnd, |heap| {
+    check(HeapError::RunEnd, |heap| {
         heap.set(heap.near + 9, 9 << 2 | FREE);
         heap.near
     });
-    check(HeapFault::RunEnd, |heap| {
+    check(HeapError::RunEnd, |heap| {
         heap.set(heap.light[0] + UNIT - 1, FREE);
         heap.light[0]
     });
@@ -209,17 +209,17 @@ fn the_end_of_a_run_tells_its_kind() {
 #[test]
 fn runs_add_up_to_the_part_in_use() {
     for word in [LARGE, FREE] {
-        check(HeapFault::RunLength, |heap| {
+        check(HeapError::RunLength, |heap| {
             heap.set(heap.first, word);
             heap.first
         });
     }
-    check(HeapFault::RunLength, |heap| {
+    check(HeapError::RunLength, |heap| {
         heap.set(heap.last, 7 << 2 | LARGE);
         heap.last
     });
     // One granule short: its last one begins a run that has no room.
-    check(HeapFault::RunLength, |heap| {
+    check(HeapError::RunLength, |heap| {
         heap.set(heap.last, 5 << 2 | LARGE);
         heap.set(heap.last + 4, 0);
         heap.last + 5
@@ -229,11 +229,11 @@ fn runs_add_up_to_the_part_in_use() {
 #[test]
 fn free_runs_touch_neither_each_other_nor_the_unused_rest() {
     // The hole behind is the second of the two that touch.
-    check(HeapFault::NotJoined, |heap| {
+    check(HeapError::NotJoined, |heap| {
         heap.mark_free(heap.second, 10);
         heap.near
     });
-    check(HeapFault::NotJoined, |heap| {
+    check(HeapError::NotJoined, |heap| {
         heap.mark_free(heap.last, 6);
         heap.last + 6
     });
@@ -242,7 +242,7 @@ fn free_runs_touch_neither_each_other_nor_the_unused_rest() {
 #[test]
 fn the_gauges_agree_with_the_runs() {
     let held = Fixture::new().heap.gauges().held_bytes;
-    let fault = Err(HeapFault::Held(held));
+    let fault = Err(HeapError::Held(held));
     assert_eq!(found(|heap| heap.mark_free(heap.first, 10)), fault);
     assert_eq!(
         found(|heap| heap.edit_gauges(|of| of.peak_bytes = held - 1)),
@@ -274,54 +274,54 @@ fn the_gauges_agree_with_the_runs() {
             of.peak_bytes += GRANULE;
         })
     });
-    assert_eq!(other, Err(HeapFault::Held(held + GRANULE)));
+    assert_eq!(other, Err(HeapError::Held(held + GRANULE)));
 }
 
 #[test]
 fn free_runs_are_linked_both_ways() {
-    check(HeapFault::FreeRunLinks, |heap| {
+    check(HeapError::FreeRunLinks, |heap| {
         heap.add(heap.far + 2, 1);
         heap.far
     });
-    check(HeapFault::FreeRunLinks, |heap| {
+    check(HeapError::FreeRunLinks, |heap| {
         heap.add(heap.near + 2, 1);
         heap.near
     });
     for next in [1, 255, 256] {
-        check(HeapFault::FreeRunLinks, |heap| {
+        check(HeapError::FreeRunLinks, |heap| {
             heap.set(heap.far + 1, next);
             next
         });
     }
-    check(HeapFault::FreeRunLinks, |heap| {
+    check(HeapError::FreeRunLinks, |heap| {
         let next = heap.last + 6;
         heap.set(heap.far + 1, next);
         next
     });
-    check(HeapFault::FreeRunLinks, |heap| {
+    check(HeapError::FreeRunLinks, |heap| {
         heap.set(heap.far + 1, heap.first);
         heap.first
     });
     // A block in use, where the links would be right.
-    check(HeapFault::FreeRunLinks, |heap| {
+    check(HeapError::FreeRunLinks, |heap| {
         heap.set(heap.first + 1, 0);
         heap.set(heap.first + 2, heap.far);
         heap.set(heap.far + 1, heap.first);
         heap.first
     });
     // In a circle.
-    check(HeapFault::FreeRunLinks, |heap| {
+    check(HeapError::FreeRunLinks, |heap| {
         heap.set(heap.near + 1, heap.far);
         heap.far
     });
     let far_off = found(|heap| heap.set(heap.far + 1, usize::MAX));
-    assert_eq!(far_off, Err(HeapFault::FreeRunLinks(usize::MAX)));
+    assert_eq!(far_off, Err(HeapError::FreeRunLinks(usize::MAX)));
 }
 
 #[test]
 fn a_list_holds_the_free_runs_of_its_length_and_no_others() {
     // Words that look like a free run, within one.
-    check(HeapFault::FreeRunLinks, |heap| {
+    check(HeapError::FreeRunLinks, |heap| {
         let inner = heap.near + 4;
         heap.set(inner, 10 << 2 | FREE);
         heap.set(inner + 1, 0);
@@ -331,7 +331,7 @@ fn a_list_holds_the_free_runs_of_its_length_and_no_others() {
     });
     // The same, shorter than a run that has links, or longer than what is in use.
     for (inner, len) in [(4, 3), (4, 1 << 20)] {
-        check(HeapFault::FreeRunLinks, |heap| {
+        check(HeapError::FreeRunLinks, |heap| {
             let inner = heap.near + inner;
             heap.set(inner, len << 2 | FREE);
             heap.set(heap.near + 1, inner);
@@ -339,7 +339,7 @@ fn a_list_holds_the_free_runs_of_its_length_and_no_others() {
         });
     }
     // As long as the list's runs, and longer than what is left of the part in use.
-    check(HeapFault::FreeRunLinks, |heap| {
+    check(HeapError::FreeRunLinks, |heap| {
         let inner = heap.last + 2;
         heap.set(inner, 10 << 2 | FREE);
         heap.set(inner + 1, 0);
@@ -348,7 +348,7 @@ fn a_list_holds_the_free_runs_of_its_length_and_no_others() {
         inner
     });
     // A run that was cut short stays in the list of its old length.
-    check(HeapFault::FreeRunLinks, |heap| {
+    check(HeapError::FreeRunLinks, |heap| {
         heap.mark_free(heap.near, 9);
         heap.set(heap.near + 9, 1 << 2 | LARGE);
         heap.edit_gauges(|of| {
@@ -358,7 +358,7 @@ fn a_list_holds_the_free_runs_of_its_length_and_no_others() {
         heap.near
     });
     let cut = found(|heap| heap.set(heap.far + 1, 0));
-    assert!(matches!(cut, Err(HeapFault::FreeRunList(_))), "{cut:?}");
+    assert!(matches!(cut, Err(HeapError::FreeRunList(_))), "{cut:?}");
 }
 
 #[test]
@@ -375,13 +375,13 @@ fn the_words_of_a_slab_are_its_classes() {
         (FRESH, -128),
         (FRESH, 128 * 64),
     ] {
-        check(HeapFault::Slab, |heap| {
+        check(HeapError::Slab, |heap| {
             heap.add(heap.light[1] + word, more);
             heap.light[1]
         });
     }
     // A sound slab but for its place.
-    check(HeapFault::Slab, |heap| {
+    check(HeapError::Slab, |heap| {
         let at = heap.unaligned;
         for word in 0..UNIT {
             heap.set(at + word, heap.word(heap.light[1] + word));
@@ -400,20 +400,20 @@ fn the_words_of_a_slab_are_its_classes() {
 fn the_free_blocks_of_a_slab_are_its_own() {
     // The front slab's second block is the first that was never in use.
     for place in [8, 63, 64, 128, 8192, 1 << 20, usize::MAX - 63] {
-        check(HeapFault::SlabFreeList, |heap| {
+        check(HeapError::SlabFreeList, |heap| {
             let at = heap.light[1];
             heap.set(at + FREE_LIST, heap.address(at).wrapping_add(place));
             at
         });
     }
     for more in [LIVE as isize, -(LIVE as isize)] {
-        check(HeapFault::SlabFreeList, |heap| {
+        check(HeapError::SlabFreeList, |heap| {
             heap.add(heap.light[0] + USED, more);
             heap.light[0]
         });
     }
     // A block that links itself.
-    check(HeapFault::SlabFreeList, |heap| {
+    check(HeapError::SlabFreeList, |heap| {
         let block = heap.light_blocks[7];
         // SAFETY: the block is free, and the heap is only checked afterwards.
         unsafe { block.cast::<*mut u8>().write(block) };
@@ -421,7 +421,7 @@ fn the_free_blocks_of_a_slab_are_its_own() {
     });
     // A slab in no list has no free block to offer.
     for free in [0, 2 * LIVE] {
-        check(HeapFault::SlabFreeList, |heap| {
+        check(HeapError::SlabFreeList, |heap| {
             heap.set(heap.heavy[0] + FREE_LIST, free);
             heap.heavy[0]
         });
@@ -433,12 +433,12 @@ fn slabs_are_linked_both_ways() {
     for word in [NEXT, PREV] {
         // Not where a slab's words begin, in the table's own part, behind the last run, another class's slab.
         for place in [1, 0x100, 240] {
-            check(HeapFault::SlabLinks, |heap| {
+            check(HeapError::SlabLinks, |heap| {
                 heap.set(heap.light[0] + word, heap.slab(place));
                 heap.light[0]
             });
         }
-        check(HeapFault::SlabLinks, |heap| {
+        check(HeapError::SlabLinks, |heap| {
             heap.set(heap.light[0] + word, heap.slab(heap.heavy[1]));
             heap.light[0]
         });
@@ -447,7 +447,7 @@ fn slabs_are_linked_both_ways() {
 
 #[test]
 fn no_slab_stands_behind_the_last_run() {
-    check(HeapFault::SlabLinks, |heap| {
+    check(HeapError::SlabLinks, |heap| {
         // The part in use ends where a slab could stand.
         let short = UNIT - heap.heap.gauges().used_granules % UNIT;
         heap.heap.alloc(layout((short + UNIT) * GRANULE));
@@ -462,7 +462,7 @@ fn no_slab_stands_behind_the_last_run() {
 #[test]
 fn a_slab_is_listed_while_it_has_a_free_block() {
     // Full, and listed behind another.
-    check(HeapFault::SlabLinks, |heap| {
+    check(HeapError::SlabLinks, |heap| {
         heap.set(heap.light[0] + FREE_LIST, 0);
         heap.set(heap.light[0] + USED, 128 * LIVE);
         heap.light[0]
@@ -475,7 +475,7 @@ fn a_slab_is_listed_while_it_has_a_free_block() {
     });
     assert_eq!(front, Ok(()));
     // Not full, and not listed.
-    check(HeapFault::SlabLinks, |heap| {
+    check(HeapError::SlabLinks, |heap| {
         heap.set(heap.heavy[0] + USED, 3 * LIVE);
         heap.add(heap.heavy[0] + FRESH, -2048);
         heap.heavy[0]
@@ -488,7 +488,7 @@ fn a_class_lists_its_slabs_and_no_others() {
         heap.link(&[heap.light[0]]);
         heap.link(&[heap.light[1]]);
     });
-    assert_eq!(apart, Err(HeapFault::SlabList(64)));
+    assert_eq!(apart, Err(HeapError::SlabList(64)));
     let together = found(|heap| heap.link(&[heap.light[0], heap.light[1], heap.heavy[1]]));
-    assert_eq!(together, Err(HeapFault::SlabList(64)));
+    assert_eq!(together, Err(HeapError::SlabList(64)));
 }

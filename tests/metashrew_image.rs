@@ -8,7 +8,7 @@ use std::thread;
 use steadfast::metashrew::host::stand_in;
 use steadfast::metashrew::lru_cache::{CacheAllocationMode, set_cache_allocation_mode};
 use steadfast::metashrew::{clear_view_cache, flush, get, input, set, set_view_for_height};
-use steadfast::region::{Status, inspect};
+use steadfast::region::{RegionInfo, Status};
 
 fn bytes(text: &str) -> Arc<Vec<u8>> {
     Arc::new(text.as_bytes().to_vec())
@@ -32,7 +32,7 @@ fn an_image_is_asked_for_once_and_offered_after_each_flush() {
     assert_eq!(offers(), 0);
     flush();
     stand_in::with(|host| {
-        let info = inspect(&host.offers[0]).unwrap();
+        let info = RegionInfo::read(&host.offers[0]).unwrap();
         assert_eq!((info.stats.entries, info.height), (2, 7));
         assert_eq!(info.status, Status::Open);
         assert_eq!(info.frontier as usize, host.offers[0].len());

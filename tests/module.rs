@@ -4,7 +4,7 @@
 #[cfg(target_os = "unknown")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use steadfast::record::{State, record};
+use steadfast::instance_info::{self, Reservation};
 use steadfast::{Bytes, Plan};
 
 const PLAN: Plan = Plan::DEFAULT
@@ -15,7 +15,7 @@ steadfast::plan!(PLAN);
 
 /// Static, shadow stack and heap lie below the region.
 fn is_in_heap<T: ?Sized>(of: &T) -> bool {
-    let record = record();
+    let record = instance_info::current();
     let address = (&raw const *of).cast::<u8>().addr() as u32;
     (record.heap_start..record.heap_start + record.heap_len).contains(&address)
 }
@@ -25,7 +25,7 @@ fn what_rust_allocates_stands_in_the_heap() {
     assert!(is_in_heap(&*Box::new(1_u8)));
     assert!(is_in_heap(&vec![0_u8; 1 << 20][..]));
     assert!(is_in_heap(&*String::from("text")));
-    assert_eq!(record().state, State::Reserved as u32);
+    assert_eq!(instance_info::current().state, Reservation::Reserved as u32);
 }
 
 #[test]
@@ -44,10 +44,10 @@ fn the_plan_of_the_module_is_the_one_that_counts() {
 
 #[test]
 fn a_request_beyond_the_budget_is_null_and_recorded() {
-    let before = record().exhausted_count;
+    let before = instance_info::current().exhausted_count;
     let mut vec: Vec<u8> = Vec::new();
     assert!(vec.try_reserve_exact(100 << 20).is_err());
-    let after = record();
+    let after = instance_info::current();
     assert_eq!(after.exhausted_count, before + 1);
     assert_eq!(after.exhausted_budget, after.heap_len);
     assert!(vec.try_reserve_exact(1 << 20).is_ok(), "less still fits");

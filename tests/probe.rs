@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::memory::StaticEnd;
 use steadfast::memory::host::{HostMemory, Script};
-use steadfast::probe::{Ownership, Refusal, obtain};
+use steadfast::probe::{Ownership, ReserveError, obtain};
 use steadfast::{Bytes, Grant, Pages, Plan, Policy, RegionOutcome};
 
 const PLAN: Plan = Plan::DEFAULT
@@ -43,7 +43,7 @@ fn try_reserve(
     policy: Policy,
     script: Script,
     ownership: Ownership,
-) -> (Result<Grant, Refusal>, HostMemory) {
+) -> (Result<Grant, ReserveError>, HostMemory) {
     let mut memory = HostMemory::new(script);
     let grant = obtain(
         &mut memory,
@@ -56,7 +56,7 @@ fn try_reserve(
 }
 
 /// What holds whatever the host does.
-fn check(policy: Policy, script: Script, ownership: Ownership) -> Result<Grant, Refusal> {
+fn check(policy: Policy, script: Script, ownership: Ownership) -> Result<Grant, ReserveError> {
     use steadfast::memory::Memory;
 
     let (result, memory) = try_reserve(policy, script, ownership);
@@ -65,7 +65,7 @@ fn check(policy: Policy, script: Script, ownership: Ownership) -> Result<Grant, 
     let grant = match result {
         Ok(grant) => grant,
         Err(refusal) => {
-            let Refusal::Budget { .. } = refusal else {
+            let ReserveError::Budget { .. } = refusal else {
                 assert!(memory.foreign_at().is_some(), "{context}");
                 return Err(refusal);
             };
@@ -129,7 +129,7 @@ fn the_probe_takes_all_that_a_ceiling_leaves_in_whole_mib() {
         if ceiling < BASE {
             assert_eq!(
                 grant,
-                Err(Refusal::Budget {
+                Err(ReserveError::Budget {
                     have: 17,
                     need: BASE
                 })
@@ -282,7 +282,7 @@ fn static_data_that_leave_no_heap_are_named() {
         assert_eq!(result.is_ok(), fits, "{contents:#x} {result:?}");
         if !fits {
             assert_eq!(memory.calls(), 0);
-            assert!(matches!(result, Err(Refusal::StaticData { .. })));
+            assert!(matches!(result, Err(ReserveError::StaticData { .. })));
         }
     }
 }

@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::panic::catch_unwind;
 use std::sync::Mutex;
 
-use steadfast::probe::Refusal;
-use steadfast::record::{State, record};
+use steadfast::instance_info::{self, Reservation};
+use steadfast::probe::ReserveError;
 use steadfast::{Bytes, Plan, Policy, RegionOutcome};
 
 const STEP: u32 = 1 << 20;
@@ -61,23 +61,29 @@ fn the_other_allocator_takes_its_memory_first() {
     assert_eq!(ASKED.get(), 1);
 }
 
-static TOLD: Mutex<Option<Refusal>> = Mutex::new(None);
+static TOLD: Mutex<Option<ReserveError>> = Mutex::new(None);
 
 #[test]
 fn a_refusal_is_told_once_and_stays() {
-    let refusal = Refusal::Budget {
+    let refusal = ReserveError::Budget {
         have: 1,
         need: 25_600,
     };
     steadfast::on_refusal(|refusal| *TOLD.lock().unwrap() = Some(*refusal));
     assert!(catch_unwind(|| steadfast::reserve_with(&TOO_LARGE)).is_err());
     assert_eq!(*TOLD.lock().unwrap(), Some(refusal));
-    assert_eq!(record().state, State::BudgetRefused as u32);
+    assert_eq!(
+        instance_info::current().state,
+        Reservation::BudgetRefused as u32
+    );
     assert_eq!(steadfast::granted(), None);
 
     // What the sink or anybody else asks for later does not begin anew.
     assert!(catch_unwind(|| steadfast::reserve_with(&PLAN)).is_err());
-    assert_eq!(record().state, State::BudgetRefused as u32);
+    assert_eq!(
+        instance_info::current().state,
+        Reservation::BudgetRefused as u32
+    );
 }
 
 #[test]
@@ -110,7 +116,7 @@ fn what_is_reserved_stays_and_the_region_grows_on_demand() {
     for number in 0..20_000_u32 {
         let inserted = cache.insert(&number.to_le_bytes(), &[7; 300]);
         inserted.expect("it fits");
-        let record = record();
+        let record = instance_info::current();
         assert_eq!(record.region_len, record.region_granted);
         assert_eq!(cache.capacity(), record.region_granted as usize);
         assert_eq!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use steadfast_host::metashrew::{Exchange, add_to_linker, byte_string};
 use steadfast_host::{
-    AsOf, BlockTag, GuestRecord, Input, MemoryState, Observed, Pair, RegionImage, State,
+    AsOf, BlockTag, GuestInfo, Input, InstanceStats, MemoryState, Pair, RegionImage, State,
     module_digest, state_digest,
 };
 use wasmtime::error::Context as _;
@@ -31,7 +31,7 @@ struct Running {
     store: Store<MyState>,
     instance: Instance,
     memory: Memory,
-    record: Option<GuestRecord>,
+    record: Option<GuestInfo>,
 }
 
 /// Makes an instance, and tells it which module it is: it then refuses the image of another one.
@@ -56,7 +56,7 @@ fn instantiate(
     let memory = instance
         .get_memory(&mut store, "memory")
         .context("the module exports no memory")?;
-    let record = GuestRecord::of(&instance, &mut store);
+    let record = GuestInfo::of(&instance, &mut store);
     if let Some(record) = record {
         record.name_module(memory.data_mut(&mut store), &module_digest(bytes));
     }
@@ -97,7 +97,9 @@ impl Running {
         let memory = self.memory.data(&self.store);
         let record = self.record.and_then(|record| record.read(memory));
         let record = record.context("the module is not built on steadfast")?;
-        let seen = Observed::read(memory, &record).cache.unwrap_or_default();
+        let seen = InstanceStats::read(memory, &record)
+            .cache
+            .unwrap_or_default();
         println!(
             "  {} lookups hit the cache, {} did not; the database was asked for {} lengths",
             seen.hits,

@@ -1,6 +1,6 @@
 //! The host's side of a guest that asks for the image of its cache and offers the next one.
 
-use steadfast::format::inspect;
+use steadfast::format::RegionInfo;
 
 use crate::carried::Carried;
 use crate::ceiling::PAGE_BYTES;
@@ -125,7 +125,7 @@ impl ImageExchange {
         let memory = usize::try_from(end).ok().and_then(|end| memory.get(..end));
         let memory = memory.ok_or(ImageError::Short)?;
         self.offered = Some(if self.moves.is_some() {
-            inspect(&memory[ptr as usize..])?;
+            RegionInfo::read(&memory[ptr as usize..])?;
             Offered::Region(ptr)
         } else {
             let image = RegionImage::capture(memory, ptr, self.module)?;

@@ -11,7 +11,7 @@ use crate::config::RunConfig;
 use crate::deadline::epochs;
 use crate::engine::{Compiler, engine_with_deadlines};
 use crate::guest::{LoadError, compile, one_line};
-use crate::guest_record::GuestRecord;
+use crate::guest_info::GuestInfo;
 use crate::limits::{Limits, OnRefusal};
 use crate::metashrew::{Import, MODULE};
 use crate::outline::check;
@@ -99,7 +99,7 @@ pub fn exec(
 
 /// Tells the command's cache what to lose entries by, if it has a record to tell it in.
 fn forget_by(store: &mut Store<Command>, instance: &Instance, seed: NonZeroU32) -> Option<()> {
-    let record = GuestRecord::of(instance, &mut *store)?;
+    let record = GuestInfo::of(instance, &mut *store)?;
     let memory = instance.get_memory(&mut *store, "memory")?;
     record.forget_by(memory.data_mut(store), seed)
 }

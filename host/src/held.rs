@@ -15,7 +15,7 @@
 
 use std::ops::Deref;
 
-use steadfast::format::{Cold, HEADER_BYTES, Start, Status, inspect, seal, set_user_tag};
+use steadfast::format::{AttachError, HEADER_BYTES, RegionInfo, Start, Status, seal, set_user_tag};
 
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
@@ -28,7 +28,7 @@ use crate::image::{AsOf, BlockTag, ImageError, Origin, RegionImage, cut, with_ca
 ///
 /// // SAFETY: this host gives it along with memories of one wasmtime engine alone, which allocates
 /// // them on demand.
-/// let pages = unsafe { OwnPages::vouch() };
+/// let pages = unsafe { OwnPages::new() };
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct OwnPages(());
@@ -45,7 +45,7 @@ impl OwnPages {
     /// nothing but the instance refers to them. So it is in wasmtime where memories are allocated on
     /// demand, which is its default, and a 32-bit memory is reserved whole, which is its default too.
     #[must_use]
-    pub unsafe fn vouch() -> Self {
+    pub unsafe fn new() -> Self {
         OwnPages(())
     }
 }
@@ -78,9 +78,9 @@ impl HeldRegion {
         _: OwnPages,
     ) -> Result<Self, ImageError> {
         let region = memory.get_mut(base as usize..).unwrap_or_default();
-        let info = inspect(region)?;
+        let info = RegionInfo::read(region)?;
         match info.status {
-            Status::Changing => return Err(ImageError::Refused(Cold::Torn)),
+            Status::Changing => return Err(ImageError::Refused(AttachError::Torn)),
             Status::Sealed | Status::Shared => return Err(ImageError::Unopened),
             Status::Open | Status::Closed => {}
         }
@@ -157,7 +157,7 @@ impl AsOf for HeldRegion {
     fn set_tag(&mut self, tag: BlockTag) {
         let bytes = self.pages.bytes_mut();
         self.origin.info = set_user_tag(bytes, &tag.to_bytes())
-            .and_then(|()| inspect(bytes))
+            .and_then(|()| RegionInfo::read(bytes))
             .expect("`take` found a header at the region's start");
     }
 
@@ -170,7 +170,7 @@ impl AsOf for HeldRegion {
         if let Start::Cold(reason) = with_cache(bytes, &self.origin.info, cut, height) {
             return Err(ImageError::Refused(reason));
         }
-        self.origin.info = inspect(bytes)?;
+        self.origin.info = RegionInfo::read(bytes)?;
         Ok(())
     }
 }

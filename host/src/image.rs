@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use steadfast::format::{
-    Cold, FormatError, HEADER_BYTES, Start, Status, inspect, seal, set_user_tag,
+    AttachError, FormatError, HEADER_BYTES, RegionInfo, Start, Status, seal, set_user_tag,
 };
 
 pub use self::as_of::AsOf;
@@ -37,7 +37,7 @@ pub enum ImageError {
     Region(#[from] FormatError),
     /// The image is torn, damaged, or of another format.
     #[error("the image cannot be used: {0}")]
-    Refused(Cold),
+    Refused(AttachError),
     /// The memory ends before the region does.
     #[error("memory ends before the region's frontier")]
     Short,
@@ -177,7 +177,7 @@ impl RegionImage {
     /// As [`capture`](Self::capture), from the bytes of the region alone; of these, what stands between the parts of an image may be
     /// anything.
     pub(crate) fn of_region(region: &[u8], base: u32, module: Digest) -> Result<Self, ImageError> {
-        let info = inspect(region)?;
+        let info = RegionInfo::read(region)?;
         if matches!(info.status, Status::Sealed | Status::Shared) {
             return Err(ImageError::Unopened);
         }
@@ -207,7 +207,7 @@ impl RegionImage {
         ) {
             return Err(ImageError::Refused(reason));
         }
-        self.origin.info = inspect(self.buffer.bytes())?;
+        self.origin.info = RegionInfo::read(self.buffer.bytes())?;
         Ok(())
     }
 
@@ -253,7 +253,7 @@ impl AsOf for RegionImage {
     fn set_tag(&mut self, tag: BlockTag) {
         let bytes = Arc::make_mut(&mut self.buffer).bytes_mut();
         self.origin.info = set_user_tag(bytes, &tag.to_bytes())
-            .and_then(|()| inspect(bytes))
+            .and_then(|()| RegionInfo::read(bytes))
             .expect("an image begins with a header");
     }
 
@@ -287,7 +287,7 @@ pub fn module_digest(module: &[u8]) -> Digest {
     Digest(Sha256::digest(module).into())
 }
 
-/// What a module's record is told of the module, as [`GuestRecord::name_module`](crate::GuestRecord::name_module) does: the first
+/// What a module's record is told of the module, as [`GuestInfo::name_module`](crate::GuestInfo::name_module) does: the first
 /// eight bytes of its digest.
 #[must_use]
 pub fn module_tag(module: &Digest) -> u64 {

@@ -7,9 +7,9 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! bounds, ceiling, deadline, digest, host_memory, mappings, output, plot, scratch, text <- thread_stack
+//! bounds, ceiling, deadline, digest, process_memory, mappings, output, plot, scratch, text <- thread_stack
 //!   <- engine, file, limits <- input <- state <- trace
-//!   <- image <- held <- carried <- exchange <- metashrew <- wasi <- context, guest, guest_record, proposal
+//!   <- image <- held <- carried <- exchange <- metashrew <- wasi <- context, guest, guest_info, proposal
 //!   <- observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size
 //! ```
 //!
@@ -45,20 +45,20 @@ pub mod exchange;
 pub mod exec;
 pub mod file;
 pub mod guest;
-mod guest_record;
+mod guest_info;
 pub mod held;
-mod host_memory;
 pub mod image;
 pub mod input;
+pub mod instance_stats;
 pub mod limits;
 pub mod map;
 mod mappings;
 pub mod metashrew;
-pub mod observe;
 pub mod outline;
 pub mod output;
 #[cfg(feature = "pictures")]
 pub mod plot;
+mod process_memory;
 pub mod prometheus;
 mod proposal;
 pub mod report;
@@ -85,17 +85,17 @@ pub use exchange::ImageExchange;
 #[cfg(feature = "wasi")]
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
-pub use guest_record::GuestRecord;
+pub use guest_info::GuestInfo;
 pub use held::{HeldRegion, OwnPages};
-pub use host_memory::HostMemory;
 pub use image::{
     AsOf, BlockTag, Chain, Compression, ImageClaim, ImageError, Origin, RegionImage, module_digest,
     module_tag,
 };
 pub use input::{Input, InputError, Inputs, Mark};
+pub use instance_stats::{AddressRange, HeapTrace, HeapUse, InstanceStats, figures, find_record};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use map::MemoryMap;
-pub use observe::{HeapTrace, HeapUse, Observed, Span, figures, find_record};
+pub use process_memory::ProcessMemory;
 /// The figures of a cache.
 #[deprecated(since = "0.3.0", note = "named `Stats`, in the crate `steadfast`")]
 pub type CacheUse = steadfast::format::Stats;

@@ -1,7 +1,7 @@
 //! What a module's bytes tell without compiling it.
 
 use steadfast::Plan;
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 use wasmparser::{
     BlockType, ExternalKind, FunctionBody, MemoryType, Operator, Parser, Payload, TypeRef,
 };
@@ -77,7 +77,7 @@ impl Outline {
                 Payload::ExportSection(section) => {
                     for export in section {
                         let export = export.map_err(|error| invalid(bytes, &error))?;
-                        outline.has_record |= export.name == Record::EXPORT;
+                        outline.has_record |= export.name == InstanceInfo::EXPORT;
                         outline.serves_c |= export.name == "malloc";
                         if export.name == "memory" && export.kind == ExternalKind::Memory {
                             exported = Some(export.index);

@@ -7,10 +7,10 @@ use steadfast::format::Stats;
 
 use crate::digest::Digest;
 use crate::guest::Guest;
-use crate::host_memory::HostMemory;
+use crate::instance_stats::{HeapTrace, InstanceStats};
 use crate::limits::Grows;
 use crate::metashrew::ImportCounts;
-use crate::observe::{HeapTrace, Observed};
+use crate::process_memory::ProcessMemory;
 
 /// The figures of one block.
 #[derive(Clone, Debug, Serialize)]
@@ -26,7 +26,7 @@ pub struct BlockReport {
     /// The guest's calls of `memory.grow`, as the host saw them.
     pub grows: Grows,
     /// What the guest's record tells, for a module that is built on steadfast.
-    pub observed: Option<Observed>,
+    pub observed: Option<InstanceStats>,
     /// Calls of the metashrew imports.
     pub imports: ImportCounts,
     /// Pairs that the block wrote, deletions included.
@@ -88,7 +88,7 @@ pub struct Report {
     /// The most of the heap that was in use in any block, in bytes.
     pub heap_peak_bytes: Option<u32>,
     /// The cache's figures: counts over all blocks, sizes of the last.
-    #[serde(serialize_with = "crate::observe::optional_figures")]
+    #[serde(serialize_with = "crate::instance_stats::optional_figures")]
     pub cache: Option<Stats>,
     /// Calls of the metashrew imports over all blocks.
     pub imports: ImportCounts,
@@ -99,7 +99,7 @@ pub struct Report {
     /// The digest of the state at the end.
     pub state_digest: Option<Digest>,
     /// What memory this process takes, at the end.
-    pub host: Option<HostMemory>,
+    pub host: Option<ProcessMemory>,
     /// The last block.
     pub last: Option<BlockReport>,
     #[serde(skip)]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use steadfast::Plan;
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 use wasmtime::{Instance, InstancePre, Linker, Memory, Store};
 
 use crate::bounds::Bounds;
@@ -20,12 +20,12 @@ use crate::deadline;
 use crate::digest::Digest;
 use crate::engine::{STACK_BYTES, engine_with_deadlines};
 use crate::guest::{DeclaredMemory, Guest, LoadError, check_place, one_line};
-use crate::guest_record::GuestRecord;
+use crate::guest_info::GuestInfo;
 use crate::image::{ImageError, check_module};
 use crate::input::Input;
+use crate::instance_stats::InstanceStats;
 use crate::limits::Limits;
 use crate::metashrew::{self, Call, Exchange};
-use crate::observe::Observed;
 use crate::output::{Output, Printed};
 use crate::report::BlockReport;
 use crate::state::{Pair, State, Tip};
@@ -160,9 +160,9 @@ impl Runner {
         trace: Trace,
     ) -> Result<Finished, RunError> {
         let mut live = self.instantiate(input, state)?;
-        let guest_record = live.guest_record.ok_or(RunError::NoRecord)?;
+        let guest_info = live.guest_info.ok_or(RunError::NoRecord)?;
         let exchange = &mut live.store.data_mut().exchange;
-        exchange.record(Recorder::new(guest_record.address(), trace));
+        exchange.record(Recorder::new(guest_info.address(), trace));
         live.start(input)
     }
 
@@ -198,12 +198,12 @@ impl Runner {
             .map_err(|error| explain(error, None, &Known::at_start(config)))?;
         let memory = instance.get_memory(&mut store, "memory");
         let memory = memory.expect("Guest::load checked that a memory is exported");
-        let guest_record = GuestRecord::of(&instance, &mut store);
+        let guest_info = GuestInfo::of(&instance, &mut store);
         let mut live = Live {
             store,
             instance,
             memory,
-            guest_record,
+            guest_info,
             ceiling: config.ceiling,
             timeout: config.timeout,
             fuel: config.fuel_limit.unwrap_or(u64::MAX),
@@ -304,7 +304,7 @@ struct Live {
     store: Store<Context>,
     instance: Instance,
     memory: Memory,
-    guest_record: Option<GuestRecord>,
+    guest_info: Option<GuestInfo>,
     ceiling: u64,
     timeout: Option<Duration>,
     /// The fuel that it has been given, where it is counted.
@@ -378,20 +378,20 @@ impl Live {
 
     /// Tells a guest whose region is above its heap that it need not look for somebody else in the
     /// pages that the host has grown from here on.
-    fn vouch_from(&mut self, had: usize) {
+    fn note_host_pages(&mut self, had: usize) {
         if self.plan.is_some() {
             // Others have no record.
-            let _ = self.tell(|record, memory| record.vouch_from(memory, had as u32));
+            let _ = self.tell(|record, memory| record.note_host_pages(memory, had as u32));
         }
     }
 
     /// Tells the guest something in its record, if it has one.
-    fn tell(&mut self, tell: impl FnOnce(GuestRecord, &mut [u8]) -> Option<()>) -> Option<()> {
-        tell(self.guest_record?, self.memory.data_mut(&mut self.store))
+    fn tell(&mut self, tell: impl FnOnce(GuestInfo, &mut [u8]) -> Option<()>) -> Option<()> {
+        tell(self.guest_info?, self.memory.data_mut(&mut self.store))
     }
 
-    fn record(&self) -> Option<Record> {
-        self.guest_record?.read(self.memory.data(&self.store))
+    fn record(&self) -> Option<InstanceInfo> {
+        self.guest_info?.read(self.memory.data(&self.store))
     }
 
     fn explain(&self, error: wasmtime::Error) -> RunError {
@@ -407,9 +407,9 @@ impl Live {
 
     /// The plan stands behind the record, also where the module has no section for it.
     fn plan_in_memory(&self) -> Option<Plan> {
-        let record = self.guest_record?;
+        let record = self.guest_info?;
         record.read(self.memory.data(&self.store))?;
-        let at = record.address() as usize + Record::LEN;
+        let at = record.address() as usize + InstanceInfo::LEN;
         let bytes = self.memory.data(&self.store).get(at..)?;
         Plan::decode(bytes.get(..Plan::ENCODED_LEN)?).ok()
     }
@@ -464,7 +464,9 @@ impl Live {
             fuel: self.store.get_fuel().ok().map(|left| self.fuel - left),
             memory_bytes: self.memory.size(&self.store) * PAGE_BYTES,
             grows: context.limits.grows(),
-            observed: self.record().map(|record| Observed::read(memory, &record)),
+            observed: self
+                .record()
+                .map(|record| InstanceStats::read(memory, &record)),
             imports: context.exchange.counts(),
             written_pairs: outcome.as_ref().map_or(0, |writes| writes.len() as u64),
             output: self.output(),
@@ -493,7 +495,7 @@ impl Finished {
     }
 
     /// The record in the guest's memory, for a module that is built on steadfast.
-    pub fn record(&self) -> Option<Record> {
+    pub fn record(&self) -> Option<InstanceInfo> {
         self.live.record()
     }
 

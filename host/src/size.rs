@@ -19,7 +19,7 @@ pub use heap::HeapNeed;
 pub use picture::draw;
 pub use prediction::{Prediction, Replay};
 
-use steadfast::format::inspect;
+use steadfast::format::RegionInfo;
 
 use crate::config::RunConfig;
 use crate::guest::LoadError;
@@ -114,7 +114,7 @@ pub fn measure(runner: &Runner, inputs: &[Input], capacity: u64) -> Result<Measu
     let region = last
         .record()
         .and_then(|record| last.memory().get(record.region_start as usize..))
-        .and_then(|region| inspect(region).ok())
+        .and_then(|region| RegionInfo::read(region).ok())
         .ok_or(SizeError::NoCache)?;
     let [main, ..] = region.pools;
     let point = Point {

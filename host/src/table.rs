@@ -5,7 +5,7 @@ use std::fmt;
 
 use steadfast::format::{Kind, Stats};
 
-use crate::observe::Observed;
+use crate::instance_stats::InstanceStats;
 use crate::report::Report;
 
 /// Shows a report as lines of a name and a figure, in two columns.
@@ -30,7 +30,7 @@ pub fn write_rows(rows: &[Row]) -> String {
 }
 
 /// What the record and the region of one instance tell: heap, region, and each of the cache's counters.
-pub fn observed_rows(seen: &Observed) -> Vec<Row> {
+pub fn observed_rows(seen: &InstanceStats) -> Vec<Row> {
     let mut rows = map_rows(seen);
     if let Some(heap) = seen.heap_use {
         rows.push(("heap held".into(), bytes(heap.held_bytes.into())));
@@ -166,7 +166,7 @@ fn memory_rows(report: &Report) -> Vec<Row> {
 }
 
 /// Heap and region, by address.
-fn map_rows(seen: &Observed) -> Vec<Row> {
+fn map_rows(seen: &InstanceStats) -> Vec<Row> {
     let mut rows = vec![("heap".into(), span(seen.heap.start, seen.heap.bytes))];
     if seen.c_heap.bytes > 0 {
         rows.push((

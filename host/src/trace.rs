@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 
-use steadfast::format::Record;
-use steadfast::format::{RegionInfo, Survey, block_bytes, empty};
+use steadfast::format::InstanceInfo;
+use steadfast::format::{RegionInfo, RegionReader, block_bytes, clear};
 
 use crate::state::Pair;
 
@@ -237,15 +237,15 @@ impl Recorder {
         let Some(region) = region(memory, self.record_at) else {
             return Since::default();
         };
-        let Ok(survey) = Survey::of(region) else {
+        let Ok(reader) = RegionReader::of(region) else {
             return Since::default();
         };
-        let now = Counted::of(survey.info());
+        let now = Counted::of(reader.info());
         let before = std::mem::replace(&mut self.counted, now);
         self.trace
-            .opened(survey.info().expected_entry, survey.info().limit);
+            .opened(reader.info().expected_entry, reader.info().limit);
         self.trace.lost += now.evicted.saturating_sub(before.evicted);
-        let entries = survey.recent(MAIN).filter_map(|block| block.entry);
+        let entries = reader.recent(MAIN).filter_map(|block| block.entry);
         let mut found: Vec<Found> = entries
             .map(|entry| Found {
                 key: entry.key.to_vec(),
@@ -257,7 +257,7 @@ impl Recorder {
             self.fill(asked, &found);
         }
         // The header was just read, so this succeeds.
-        let _ = empty(region);
+        let _ = clear(region);
         Since {
             missed: now.misses.saturating_sub(before.misses),
             hit: now.hits.saturating_sub(before.hits),
@@ -295,7 +295,7 @@ impl Recorder {
 
 /// The region that the record at an address names.
 fn region(memory: &mut [u8], record_at: u32) -> Option<&mut [u8]> {
-    let record = Record::decode(memory.get(record_at as usize..)?).ok()?;
+    let record = InstanceInfo::decode(memory.get(record_at as usize..)?).ok()?;
     let start = record.region_start as usize;
     let end = start.checked_add(record.region_len as usize)?;
     memory.get_mut(start..end)

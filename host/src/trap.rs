@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use steadfast::format::{Exhaustion, Record, State};
-use steadfast::probe::Refusal;
+use steadfast::format::{Exhaustion, InstanceInfo, Reservation};
+use steadfast::probe::ReserveError;
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 use crate::bounds::Exceeded;
@@ -55,7 +55,7 @@ pub enum RunError {
     },
     /// Pages that memory had before the guest's first allocation are in use by somebody else.
     #[error(transparent)]
-    ForeignPages(Refusal),
+    ForeignPages(ReserveError),
     /// The heap could not serve a request that the guest cannot do without.
     #[error("{exhaustion}{stack}")]
     HeapExhausted {
@@ -152,7 +152,7 @@ pub enum RunError {
     #[error("cannot map the image: {0}")]
     Map(std::io::Error),
     /// The cache was to be limited or to lose entries, and the module has no record to write that in.
-    #[error("the module exports no `{export}`, so its cache cannot be told anything: build it on steadfast", export = Record::EXPORT)]
+    #[error("the module exports no `{export}`, so its cache cannot be told anything: build it on steadfast", export = InstanceInfo::EXPORT)]
     NoRecord,
     /// The module has no such view.
     #[error("the module exports no function `{0}` without parameters that returns a pointer")]
@@ -213,7 +213,11 @@ impl Known {
 }
 
 /// Tells why a call of the guest failed. `record` is what stands in the guest's memory afterwards.
-pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, known: &Known) -> RunError {
+pub(crate) fn explain(
+    error: wasmtime::Error,
+    record: Option<&InstanceInfo>,
+    known: &Known,
+) -> RunError {
     let error = match error.downcast::<ImportError>() {
         Ok(import) => return RunError::Import(import),
         Err(error) => error,
@@ -243,7 +247,7 @@ pub(crate) fn explain(error: wasmtime::Error, record: Option<&Record>, known: &K
         Some(Ok(failure)) => return failure,
         Some(Err(Lie)) => lie = "; what its record says of the host is not so",
         None if trap == Some(&Trap::UnreachableCodeReached) => {
-            if let Some(exhaustion) = record.and_then(Record::exhaustion) {
+            if let Some(exhaustion) = record.and_then(InstanceInfo::exhaustion) {
                 if is_other_panic(&frames) {
                     let reason = format!("a panic; before it, {exhaustion}");
                     return RunError::Trap { reason, stack };
@@ -274,15 +278,15 @@ struct Lie;
 
 /// A guest that has not got its budget does nothing but stop. What its record says of the host is
 /// believed only where the host knows it too.
-fn reservation_failure(record: &Record, known: &Known) -> Option<Result<RunError, Lie>> {
+fn reservation_failure(record: &InstanceInfo, known: &Known) -> Option<Result<RunError, Lie>> {
     let bytes = |pages: u32| u64::from(pages) * PAGE_BYTES;
     let have = bytes(record.refused_have_pages);
     let need = bytes(record.refused_need);
     let believed =
         |is_so: bool, failure: RunError| Some(if is_so { Ok(failure) } else { Err(Lie) });
-    match State::from_code(record.state)? {
-        State::Undecided | State::Reserved => None,
-        State::BudgetRefused => believed(
+    match Reservation::from_code(record.state)? {
+        Reservation::Undecided | Reservation::Reserved => None,
+        Reservation::BudgetRefused => believed(
             known.refused > 0 && have <= known.memory && need > known.memory,
             RunError::BudgetRefused {
                 need,
@@ -290,22 +294,22 @@ fn reservation_failure(record: &Record, known: &Known) -> Option<Result<RunError
                 ceiling: known.ceiling,
             },
         ),
-        State::StaticDataTooLarge => believed(
+        Reservation::StaticDataTooLarge => believed(
             u64::from(record.refused_need) <= known.memory,
             RunError::StaticDataTooLarge {
                 end: record.refused_need,
             },
         ),
-        State::ForeignGrowth => believed(
+        Reservation::ForeignGrowth => believed(
             need <= known.memory && need != have,
             RunError::ForeignGrowth {
                 expected: have,
                 found: need,
             },
         ),
-        State::ForeignPages => believed(
+        Reservation::ForeignPages => believed(
             u64::from(record.refused_need) < known.memory,
-            RunError::ForeignPages(Refusal::Occupied {
+            RunError::ForeignPages(ReserveError::Occupied {
                 at: record.refused_need,
             }),
         ),

@@ -3,7 +3,7 @@
 use super::hash;
 use super::store::Store;
 use super::validate::validate;
-use crate::region::{Cold, Region, Start};
+use crate::region::{AttachError, Region, Start};
 
 /// A store over a region, and how it began; no store where the region cannot hold an entry.
 pub fn attach(region: Region) -> (Option<Store>, Start) {
@@ -18,13 +18,13 @@ pub fn attach(region: Region) -> (Option<Store>, Start) {
                 store.forget_by(forget_seed);
                 return (Some(store), start);
             }
-            (claim.refuse(store.into_region()), Cold::Damaged)
+            (claim.refuse(store.into_region()), AttachError::Damaged)
         }
         Err(refused) => refused,
     };
     match cold(region) {
         Some(store) => (Some(store), Start::Cold(reason)),
-        None => (None, Start::Cold(Cold::Disabled)),
+        None => (None, Start::Cold(AttachError::Disabled)),
     }
 }
 

@@ -6,7 +6,7 @@
 use core::num::NonZeroU32;
 
 use super::care::Reading;
-use super::free_list::{Block, FreeList};
+use super::free_list::{ArenaBlock, FreeList};
 use super::index::{Index, Placed};
 use super::recency::Recency;
 use super::sweep::Sweep;
@@ -14,7 +14,7 @@ use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, Stats};
 
 /// A part of the arena, which may not lie in it.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+pub struct ArenaRange {
     pub at: u32,
     pub len: u32,
 }
@@ -22,7 +22,7 @@ pub struct Span {
 /// A block whose entry is in neither index nor list any more.
 #[derive(Clone, Copy, Debug)]
 pub struct Detached {
-    pub block: Block,
+    pub block: ArenaBlock,
     /// Whether the block before it is free.
     pub follows_free: bool,
 }
@@ -61,16 +61,16 @@ impl Contents {
 
     /// Where an entry's value stands.
     #[inline]
-    pub fn value_span(&self, at: u32) -> Span {
+    pub fn value_span(&self, at: u32) -> ArenaRange {
         let entry = self.region.entry(at);
-        entry.map_or(Span { at: 0, len: 0 }, |entry| Span {
+        entry.map_or(ArenaRange { at: 0, len: 0 }, |entry| ArenaRange {
             at: at.wrapping_add(ENTRY_HEADER_BYTES + entry.key_len()),
             len: entry.value_len(),
         })
     }
 
     #[inline]
-    pub fn bytes(&self, span: Span) -> Option<&[u8]> {
+    pub fn bytes(&self, span: ArenaRange) -> Option<&[u8]> {
         self.region.bytes(span.at, span.len)
     }
 
@@ -114,8 +114,8 @@ impl Contents {
     /// Takes a written entry into index, list and account, as the newest of its pool. `held` is how many
     /// entries there were before room was made for it: where none had to go, there is time left to let
     /// the index grow. `None` if damage was found; the cache has started over then.
-    pub fn attach(&mut self, block: Block, pool: usize, hash: u64, held: u32) -> Option<()> {
-        let Block { at, bytes } = block;
+    pub fn attach(&mut self, block: ArenaBlock, pool: usize, hash: u64, held: u32) -> Option<()> {
+        let ArenaBlock { at, bytes } = block;
         self.keep_hash(at, hash);
         while let Placed::Full { victim } = self.index_mut().place(at, hash) {
             self.displace(victim)?;
@@ -193,7 +193,7 @@ impl Contents {
         pool.entries = pool.entries.wrapping_sub(1);
         pool.used_bytes = pool.used_bytes.wrapping_sub(bytes);
         Some(Detached {
-            block: Block { at, bytes },
+            block: ArenaBlock { at, bytes },
             follows_free: entry.previous_free(),
         })
     }

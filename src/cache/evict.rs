@@ -6,7 +6,7 @@
 //! insert lowers it a little. Entries that lie in the order in which they go need none.
 
 use super::contents::{Contents, Detached};
-use super::free_list::{Block, SLACK_BYTES};
+use super::free_list::{ArenaBlock, SLACK_BYTES};
 use super::scope::Pool;
 
 /// How many of the oldest entries are considered as the start of a window...
@@ -34,7 +34,12 @@ impl Evictor {
     /// Where free space is below the reserve, or has no block that is large enough, the pool's oldest
     /// entry is evicted, or the fullest pool's where it has none itself. Where that gives no such block,
     /// as many neighbours of one of the oldest as do.
-    pub fn make_room(&mut self, contents: &mut Contents, bytes: u32, pool: usize) -> Option<Block> {
+    pub fn make_room(
+        &mut self,
+        contents: &mut Contents,
+        bytes: u32,
+        pool: usize,
+    ) -> Option<ArenaBlock> {
         keep_to_quota(contents, bytes, pool)?;
         self.reserved_bytes -= self.reserved_bytes.div_ceil(1 << RESERVE_SHIFT);
         let is_short = contents.region.header().free_bytes < self.reserved_bytes;
@@ -72,7 +77,7 @@ impl Evictor {
     /// fits better. While free space is below the reserve it does not, or large blocks would be cut up for
     /// small entries; unless nothing is left over, or the next entry to go stands behind it, whose block
     /// will be joined with the rest.
-    fn is_to_be_cut(&self, contents: &Contents, free: Block, bytes: u32, pool: usize) -> bool {
+    fn is_to_be_cut(&self, contents: &Contents, free: ArenaBlock, bytes: u32, pool: usize) -> bool {
         let header = contents.region.header();
         let free_bytes = header.free_bytes.saturating_add(free.bytes);
         free.bytes >= bytes
@@ -83,7 +88,12 @@ impl Evictor {
 
     /// Evicts the oldest entry of the pool that gives, and neighbours, until so many contiguous bytes are
     /// free; takes them. `None` if damage was found; the cache has started over then.
-    fn clear_window(&mut self, contents: &mut Contents, bytes: u32, pool: usize) -> Option<Block> {
+    fn clear_window(
+        &mut self,
+        contents: &mut Contents,
+        bytes: u32,
+        pool: usize,
+    ) -> Option<ArenaBlock> {
         let pool = giving_pool(contents, pool);
         let start = window_start(contents, bytes, pool);
         let mut end = start;
@@ -96,7 +106,7 @@ impl Evictor {
                 let block = contents.free_list_mut().take_frontier(bytes);
                 return block.or_else(|| contents.give_up());
             }
-            let cleared = Block {
+            let cleared = ArenaBlock {
                 at: start,
                 bytes: end.wrapping_sub(start),
             };
@@ -151,7 +161,7 @@ pub fn evict_to(contents: &mut Contents, pool: usize, bytes: usize, steps: usize
 }
 
 /// Takes a block from the frontier, once the region has grown for it.
-fn take_growth(contents: &mut Contents, bytes: u32) -> Option<Block> {
+fn take_growth(contents: &mut Contents, bytes: u32) -> Option<ArenaBlock> {
     let frontier = contents.region.header().frontier;
     let tail = contents.region.capacity().saturating_sub(frontier);
     if contents.region.grow(bytes.saturating_sub(tail)) {

@@ -7,17 +7,17 @@
 //! less than an entry's header are in no bin: they wait for a neighbour to become free. Each other free
 //! block is in the bin of its size. The header counts the bytes of all free blocks.
 
-use super::fault::CacheFault;
+use super::invalid::CacheError;
 use crate::region::{BINS, ENTRY_HEADER_BYTES, FreeHeader, LINEAR_BIN_BYTES, RegionView};
 
 /// A block of the arena. One that was taken has what was asked for, or up to `SLACK_BYTES` more.
 #[derive(Clone, Copy, Debug)]
-pub struct Block {
+pub struct ArenaBlock {
     pub at: u32,
     pub bytes: u32,
 }
 
-impl Block {
+impl ArenaBlock {
     #[inline]
     pub fn end(self) -> u32 {
         self.at.wrapping_add(self.bytes)
@@ -75,7 +75,7 @@ impl FreeList<&RegionView> {
 
     /// The size of the free block at an offset that follows a block in use, if it is well formed;
     /// `None` where an entry stands.
-    pub fn check_block(self, at: u32) -> Option<Result<u32, CacheFault>> {
+    pub fn check_block(self, at: u32) -> Option<Result<u32, CacheError>> {
         let bytes = self.0.free(at)?.bytes();
         let end = at.wrapping_add(bytes);
         let is_sound =
@@ -83,19 +83,19 @@ impl FreeList<&RegionView> {
         Some(
             is_sound
                 .then_some(bytes)
-                .ok_or(CacheFault::FreeBlock { at }),
+                .ok_or(CacheError::FreeBlock { at }),
         )
     }
 
     /// Walks every bin. Together they hold the arena's free blocks that are large enough, which a walk
     /// over the arena has found to have these sizes.
-    pub fn validate(self, sizes: &FreeSizes) -> Result<(), CacheFault> {
+    pub fn validate(self, sizes: &FreeSizes) -> Result<(), CacheError> {
         let header = self.0.header();
         let mut walked = 0;
         for bin in 0..BINS {
             let (mut at, mut previous) = (self.first_of(bin).unwrap_or(0), 0);
             if self.first_of(bin) == Some(0) {
-                return Err(CacheFault::Bin { bin, at });
+                return Err(CacheError::Bin { bin, at });
             }
             while at != 0 && walked <= sizes.binned {
                 let free = self.0.free(at);
@@ -104,7 +104,7 @@ impl FreeList<&RegionView> {
                     let is_linked = at < header.frontier && free.previous == previous;
                     is_linked && is_binned(bytes) && bin_of(bytes) == bin
                 });
-                let free = sound.ok_or(CacheFault::Bin { bin, at })?;
+                let free = sound.ok_or(CacheError::Bin { bin, at })?;
                 walked += 1;
                 (previous, at) = (at, free.next);
             }
@@ -112,11 +112,11 @@ impl FreeList<&RegionView> {
         for (number, word) in header.bin_map.iter().enumerate() {
             if (*word != 0) != (header.bin_summary & (1 << number) != 0) {
                 let bin = number * 32;
-                return Err(CacheFault::Bin { bin, at: 0 });
+                return Err(CacheError::Bin { bin, at: 0 });
             }
         }
-        CacheFault::unless_equal("free blocks in bins", sizes.binned, walked)?;
-        CacheFault::unless_equal("free bytes", header.free_bytes, sizes.bytes)
+        CacheError::unless_equal("free blocks in bins", sizes.binned, walked)?;
+        CacheError::unless_equal("free bytes", header.free_bytes, sizes.bytes)
     }
 }
 
@@ -150,7 +150,7 @@ impl FreeList<&mut RegionView> {
 
     /// Takes a block from the free ones or from the frontier.
     #[inline]
-    pub fn take(mut self, bytes: u32) -> Option<Block> {
+    pub fn take(mut self, bytes: u32) -> Option<ArenaBlock> {
         if self.0.header().free_bytes >= bytes {
             if let Some(block) = self.again().take_free(bytes) {
                 return Some(block);
@@ -161,7 +161,7 @@ impl FreeList<&mut RegionView> {
 
     /// Takes a block from the frontier.
     #[inline]
-    pub fn take_frontier(self, bytes: u32) -> Option<Block> {
+    pub fn take_frontier(self, bytes: u32) -> Option<ArenaBlock> {
         let capacity = self.0.capacity();
         let header = self.0.header_mut();
         let at = header.frontier;
@@ -169,12 +169,12 @@ impl FreeList<&mut RegionView> {
             return None;
         }
         header.frontier += bytes;
-        Some(Block { at, bytes })
+        Some(ArenaBlock { at, bytes })
     }
 
     /// Takes a free block: the first of its own bin if that is large enough, else the first of the next
     /// bin that is not empty, which is.
-    fn take_free(mut self, bytes: u32) -> Option<Block> {
+    fn take_free(mut self, bytes: u32) -> Option<ArenaBlock> {
         let own = bin_of(bytes);
         let list = self.read();
         let fitting = |at| {
@@ -191,22 +191,22 @@ impl FreeList<&mut RegionView> {
 
     /// Cuts what is asked for off a free block that is in no bin. The rest becomes a free block if it can
     /// be one.
-    pub fn split(mut self, block: Block, bytes: u32) -> Block {
+    pub fn split(mut self, block: ArenaBlock, bytes: u32) -> ArenaBlock {
         let rest = block.bytes.wrapping_sub(bytes);
         self.again()
             .set_previous_free(block.end(), rest > SLACK_BYTES);
         if rest <= SLACK_BYTES {
             return block;
         }
-        self.again().push_marked(Block {
+        self.again().push_marked(ArenaBlock {
             at: block.at.wrapping_add(bytes),
             bytes: rest,
         });
-        Block { bytes, ..block }
+        ArenaBlock { bytes, ..block }
     }
 
     /// Gives a block back. `follows_free` says whether the block before it is free.
-    pub fn release(mut self, block: Block, follows_free: bool) {
+    pub fn release(mut self, block: ArenaBlock, follows_free: bool) {
         if let Some(free) = self.again().coalesce(block, follows_free) {
             self.again().push(free);
         }
@@ -215,7 +215,7 @@ impl FreeList<&mut RegionView> {
     /// Joins a block that is to be free with its free neighbours. The result is in no bin; `None` where it
     /// has become part of what is behind the frontier.
     #[inline]
-    pub fn coalesce(mut self, block: Block, follows_free: bool) -> Option<Block> {
+    pub fn coalesce(mut self, block: ArenaBlock, follows_free: bool) -> Option<ArenaBlock> {
         let (mut at, mut end) = (block.at, block.end());
         if follows_free {
             at = at.wrapping_sub(self.read().size_before(at));
@@ -233,7 +233,7 @@ impl FreeList<&mut RegionView> {
             self.0.header_mut().frontier = at;
             return None;
         }
-        Some(Block {
+        Some(ArenaBlock {
             at,
             bytes: end.wrapping_sub(at),
         })
@@ -248,14 +248,14 @@ impl FreeList<&mut RegionView> {
     }
 
     /// Marks a block free and puts it into its bin.
-    pub fn push(mut self, block: Block) {
+    pub fn push(mut self, block: ArenaBlock) {
         self.again().set_previous_free(block.end(), true);
         self.again().push_marked(block);
     }
 
     /// As [`push`](Self::push), where the block behind knows.
-    fn push_marked(self, block: Block) {
-        let Block { at, bytes } = block;
+    fn push_marked(self, block: ArenaBlock) {
+        let ArenaBlock { at, bytes } = block;
         self.0
             .set_word(block.end().wrapping_sub(4), FreeHeader::tag(bytes));
         let header = self.0.header_mut();
@@ -274,7 +274,7 @@ impl FreeList<&mut RegionView> {
     }
 
     /// Takes a free block with this header out of its bin.
-    pub fn unlink(self, at: u32, free: FreeHeader) -> Block {
+    pub fn unlink(self, at: u32, free: FreeHeader) -> ArenaBlock {
         let bytes = free.bytes();
         let header = self.0.header_mut();
         header.free_bytes = header.free_bytes.wrapping_sub(bytes);
@@ -288,7 +288,7 @@ impl FreeList<&mut RegionView> {
                 behind.previous = previous;
             }
         }
-        Block { at, bytes }
+        ArenaBlock { at, bytes }
     }
 }
 
@@ -296,7 +296,7 @@ impl FreeList<&mut RegionView> {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{Block, FreeList, FreeSizes, bin_of};
+    use super::{ArenaBlock, FreeList, FreeSizes, bin_of};
     use crate::cache::test_numbers::Numbers;
     use crate::region::{BINS, EntryHeader, RegionView, block_bytes};
 
@@ -317,7 +317,7 @@ mod tests {
     }
 
     /// Taken and free blocks tile the arena up to the frontier, and the bins hold the free ones.
-    fn check(region: &RegionView, taken: &[Block]) {
+    fn check(region: &RegionView, taken: &[ArenaBlock]) {
         let list = FreeList(region);
         let mut sizes = FreeSizes::default();
         let mut at = region.geometry().arena_start;
@@ -344,7 +344,7 @@ mod tests {
         for seed in 1..9 {
             let mut region = RegionView::bare(20_000);
             let mut numbers = Numbers(seed);
-            let mut taken: Vec<Block> = Vec::new();
+            let mut taken: Vec<ArenaBlock> = Vec::new();
             for _ in 0..if cfg!(miri) { 40 } else { 400 } {
                 let len = [3, 40, 200, 1000][numbers.below(4)];
                 let len = numbers.below(len);

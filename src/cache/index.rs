@@ -16,7 +16,7 @@
 use core::num::NonZeroU32;
 
 use super::bytes::equal;
-use super::fault::CacheFault;
+use super::invalid::CacheError;
 use super::scope::Scope;
 use super::tag_match::{among_first, among_last};
 use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, Occupant, RegionView, SLOTS, STAMP_MASK};
@@ -219,22 +219,22 @@ impl Index<&RegionView> {
     }
 
     /// Whether the index leads to the entry at an offset with this scope and key, and knows its hash.
-    pub fn check_entry(self, at: u32, scope: Scope, key: &[u8]) -> Result<(), CacheFault> {
+    pub fn check_entry(self, at: u32, scope: Scope, key: &[u8]) -> Result<(), CacheError> {
         let hash = scope.hash(key);
         match self.find(scope, key, hash) {
             Some(found) if found.get() == at && self.hash_of(at) == Some(hash) => Ok(()),
-            _ => Err(CacheFault::NotIndexed { at }),
+            _ => Err(CacheError::NotIndexed { at }),
         }
     }
 
     /// Checks every bucket in use, and returns the number of occupied slots.
-    pub fn validate(self) -> Result<u32, CacheFault> {
+    pub fn validate(self) -> Result<u32, CacheError> {
         let mut occupied = 0;
         for number in 0..self.0.header().buckets {
             let bucket = self.0.bucket(number);
             for held in (0..SLOTS).map(|slot| bucket.occupant(slot)) {
                 if (held.tag == 0) != (held.offset == 0) {
-                    return Err(CacheFault::Bucket { bucket: number });
+                    return Err(CacheError::Bucket { bucket: number });
                 }
                 occupied += u32::from(held.tag != 0);
             }

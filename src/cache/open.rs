@@ -1,8 +1,8 @@
 //! The module's one cache.
 
 use super::Cache;
-use crate::record;
-use crate::region::{Region, RegionTaken};
+use crate::instance_info;
+use crate::region::{Region, RegionTakenError};
 
 /// Opens the cache over the module's region, reserving memory first if that is still to be done.
 ///
@@ -21,7 +21,7 @@ use crate::region::{Region, RegionTaken};
 /// assert!(cache.get(b"key").is_none_or(|value| value == b"value"));
 /// assert!(steadfast::open_cache().is_err());
 /// ```
-pub fn open_cache() -> Result<Cache, RegionTaken> {
+pub fn open_cache() -> Result<Cache, RegionTakenError> {
     Ok(opened(Region::reserved()?))
 }
 
@@ -38,7 +38,7 @@ pub fn open_cache() -> Result<Cache, RegionTaken> {
 /// let cache = open_cache_with(|_memory| 0).expect("opened once");
 /// assert!(!cache.start().is_warm());
 /// ```
-pub fn open_cache_with(load: impl FnMut(&mut [u8]) -> u32) -> Result<Cache, RegionTaken> {
+pub fn open_cache_with(load: impl FnMut(&mut [u8]) -> u32) -> Result<Cache, RegionTakenError> {
     let mut region = Region::reserved()?;
     region.load(load);
     Ok(opened(region))
@@ -46,6 +46,6 @@ pub fn open_cache_with(load: impl FnMut(&mut [u8]) -> u32) -> Result<Cache, Regi
 
 fn opened(region: Region) -> Cache {
     let cache = Cache::open(region);
-    record::note_cache_start(cache.start().code());
+    instance_info::note_cache_start(cache.start().code());
     cache
 }

@@ -4,7 +4,7 @@
 //! of a list stand in the pool's account; an entry's stamp is not younger than its newer neighbour's
 //! but where the clock has wrapped.
 
-use super::fault::CacheFault;
+use super::invalid::CacheError;
 use super::scope::Pool;
 use crate::region::{EntryHeader, RegionView};
 
@@ -18,24 +18,24 @@ impl Recency<&RegionView> {
     pub fn validate(
         self,
         of: Pool,
-        mut show: impl FnMut(u32, &EntryHeader) -> Result<(), CacheFault>,
-    ) -> Result<(), CacheFault> {
+        mut show: impl FnMut(u32, &EntryHeader) -> Result<(), CacheError>,
+    ) -> Result<(), CacheError> {
         let pool = self.0.header().pool(of.number());
         let (mut at, mut newer, mut walked) = (pool.newest, 0, 0_u32);
         while at != 0 && walked < pool.entries {
-            let entry = self.0.entry(at).ok_or(CacheFault::EntryBounds { at })?;
+            let entry = self.0.entry(at).ok_or(CacheError::EntryBounds { at })?;
             if at % 2 != 0 || entry.newer != newer {
-                return Err(CacheFault::Link { at });
+                return Err(CacheError::Link { at });
             }
             if entry.pool() != of.number() {
-                return Err(CacheFault::Pool { at });
+                return Err(CacheError::Pool { at });
             }
             show(at, entry)?;
             walked += 1;
             (newer, at) = (at, entry.older);
         }
         if at != 0 || walked != pool.entries || pool.oldest != newer {
-            return Err(CacheFault::List {
+            return Err(CacheError::List {
                 walked,
                 counted: pool.entries,
             });
@@ -112,13 +112,13 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::Recency;
-    use crate::cache::fault::CacheFault;
+    use crate::cache::invalid::CacheError;
     use crate::cache::scope::Pool;
     use crate::cache::test_numbers::Numbers;
     use crate::region::{EntryHeader, RegionView};
 
     /// The list from its newest entry on.
-    fn listed(region: &RegionView, pool: Pool) -> Result<Vec<u32>, CacheFault> {
+    fn listed(region: &RegionView, pool: Pool) -> Result<Vec<u32>, CacheError> {
         let mut all = Vec::new();
         Recency(region).validate(pool, |at, _| {
             all.push(at);
@@ -131,7 +131,7 @@ mod tests {
     fn each_pool_has_its_entries_in_the_order_of_their_use() {
         let mut region = RegionView::bare(20_000);
         let mut numbers = Numbers(5);
-        let pools = [Pool::Main, Pool::View];
+        let pools = [Pool::Main, Pool::Views];
         let mut model: [Vec<u32>; 2] = Default::default();
         let start = region.geometry().arena_start;
         let mut vacant: Vec<u32> = (0..24).map(|number| start + 40 * number).collect();

@@ -9,14 +9,14 @@ pub enum Pool {
     /// The indexer's entries.
     Main,
     /// The entries of views, told apart by their height.
-    View,
+    Views,
     /// The entries of the application itself.
-    Api,
+    Application,
 }
 
 impl Pool {
     /// Every pool, in the order of their accounts in the region's header.
-    pub const ALL: [Pool; 3] = [Pool::Main, Pool::View, Pool::Api];
+    pub const ALL: [Pool; 3] = [Pool::Main, Pool::Views, Pool::Application];
 
     /// The place of its account in the region's header.
     pub(super) const fn number(self) -> usize {
@@ -31,10 +31,10 @@ pub enum Scope {
     /// The indexer's entries, in [`Pool::Main`].
     #[default]
     Main,
-    /// The entries of views at this height, in [`Pool::View`].
+    /// The entries of views at this height, in [`Pool::Views`].
     View(u32),
-    /// The application's entries, in [`Pool::Api`].
-    Api,
+    /// The application's entries, in [`Pool::Application`].
+    Application,
 }
 
 impl Scope {
@@ -43,8 +43,8 @@ impl Scope {
     pub const fn pool(self) -> Pool {
         match self {
             Scope::Main => Pool::Main,
-            Scope::View(_) => Pool::View,
-            Scope::Api => Pool::Api,
+            Scope::View(_) => Pool::Views,
+            Scope::Application => Pool::Application,
         }
     }
 
@@ -66,7 +66,7 @@ impl Scope {
         const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
         let differs = match self {
             Scope::Main => return hash,
-            Scope::Api => 1,
+            Scope::Application => 1,
             Scope::View(height) => 2 + u64::from(height),
         };
         hash ^ ODD.wrapping_mul(differs)
@@ -77,7 +77,7 @@ impl Scope {
     pub(super) fn holds(self, entry: &EntryHeader) -> bool {
         match self {
             Scope::View(height) => entry.height == height,
-            Scope::Main | Scope::Api => true,
+            Scope::Main | Scope::Application => true,
         }
     }
 
@@ -85,8 +85,8 @@ impl Scope {
     pub(super) fn of(entry: &EntryHeader) -> Option<Scope> {
         Some(match Pool::ALL.get(entry.pool())? {
             Pool::Main => Scope::Main,
-            Pool::View => Scope::View(entry.height),
-            Pool::Api => Scope::Api,
+            Pool::Views => Scope::View(entry.height),
+            Pool::Application => Scope::Application,
         })
     }
 }

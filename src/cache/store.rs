@@ -4,11 +4,11 @@ use core::num::NonZeroU32;
 
 use super::bytes::copy;
 use super::care::{Care, Reading};
-use super::contents::{Contents, Span};
+use super::contents::{ArenaRange, Contents};
 use super::error::InsertError;
 use super::evict::{self, Evictor};
 use super::forget::Forgetting;
-use super::free_list::{Block, SLACK_BYTES};
+use super::free_list::{ArenaBlock, SLACK_BYTES};
 use super::invalidate::{self, Invalidated};
 use super::scope::{Pool, Scope};
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, Start, block_bytes};
@@ -45,7 +45,7 @@ impl Store {
     }
 
     /// Loses entries from now on, as a seed says. A seed of 0 changes nothing, and neither does any in a
-    /// frozen cache.
+    /// read-only cache.
     pub fn forget_by(&mut self, seed: u32) {
         if let Some(forgetting) = Forgetting::seeded(seed) {
             if !self.is_read_only() {
@@ -91,7 +91,7 @@ impl Store {
     }
 
     #[inline]
-    pub fn bytes(&self, span: Span) -> Option<&[u8]> {
+    pub fn bytes(&self, span: ArenaRange) -> Option<&[u8]> {
         self.contents.bytes(span)
     }
 
@@ -102,7 +102,7 @@ impl Store {
 
     /// Finds a key, promotes and counts. Where the value stands.
     #[inline]
-    pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<Span> {
+    pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<ArenaRange> {
         let mut found = self.find(scope, key, hash);
         if !self.contents.reading.is_plain() {
             found = self.unless_gone(found);
@@ -224,7 +224,7 @@ impl Store {
         len: usize,
         hash: u64,
         load: impl FnOnce(&mut [u8]),
-    ) -> Result<Span, InsertError> {
+    ) -> Result<ArenaRange, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
         let held = self.region().header().indexed;
         let block = self.write(scope, key, len, size)?;
@@ -279,7 +279,7 @@ impl Store {
     fn height_in(&self, scope: Scope) -> u32 {
         match scope {
             Scope::View(height) => height,
-            Scope::Main | Scope::Api => self.region().header().height,
+            Scope::Main | Scope::Application => self.region().header().height,
         }
     }
 
@@ -335,7 +335,7 @@ impl Store {
         key: &[u8],
         value_len: usize,
         size: u32,
-    ) -> Result<Block, InsertError> {
+    ) -> Result<ArenaBlock, InsertError> {
         let pool = scope.number();
         let height = self.height_in(scope);
         let block = self.evictor.make_room(&mut self.contents, size, pool);
@@ -354,7 +354,7 @@ impl Store {
 
     fn attach(
         &mut self,
-        block: Block,
+        block: ArenaBlock,
         scope: Scope,
         hash: u64,
         held: u32,
@@ -401,7 +401,7 @@ impl Store {
 /// An entry that is being loaded. Its block is given back if the loader unwinds.
 struct Loading<'a> {
     contents: &'a mut Contents,
-    block: Block,
+    block: ArenaBlock,
     done: bool,
 }
 

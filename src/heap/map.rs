@@ -5,9 +5,9 @@ use core::mem::offset_of;
 use thiserror::Error;
 
 use super::class::is_size;
-use super::counters::{CLASS_COUNT, ClassCounters, Counters};
 use super::gauges::Gauges;
 use super::slab::{LIVE, Slab};
+use super::stats::{CLASS_COUNT, ClassStats, HeapStats};
 use super::table::{FREE, GRANULE, KIND_BITS, LARGE, SLAB_BYTES, UNIT, WORD};
 
 /// Which of a slab's words counts its blocks in use.
@@ -16,7 +16,7 @@ const USED_WORD: usize = offset_of!(Slab, used) / WORD;
 /// Why bytes are not those of a heap. Offsets are in bytes from the span's start.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum MapFault {
+pub enum MapError {
     /// Words of another width than 4 or 8 bytes.
     #[error("a heap has words of 4 or 8 bytes, not of {0}")]
     WordBytes(usize),
@@ -70,9 +70,9 @@ pub struct Part {
 ///
 /// ```no_run
 /// use steadfast::heap::HeapMap;
-/// use steadfast::record::Record;
+/// use steadfast::instance_info::InstanceInfo;
 ///
-/// # fn map(memory: &[u8], record: &Record) -> Option<()> {
+/// # fn map(memory: &[u8], record: &InstanceInfo) -> Option<()> {
 /// let (start, len) = (record.heap_start as usize, record.heap_len as usize);
 /// let span = memory.get(start..start + len)?;
 /// let gauges = memory.get(record.heap_gauges as usize..)?;
@@ -100,11 +100,11 @@ impl<'a> HeapMap<'a> {
     ///
     /// # Errors
     /// When the bytes are not those of a heap.
-    pub fn read(span: &'a [u8], gauges: &[u8], word_bytes: usize) -> Result<Self, MapFault> {
+    pub fn read(span: &'a [u8], gauges: &[u8], word_bytes: usize) -> Result<Self, MapError> {
         if word_bytes != 4 && word_bytes != 8 {
-            return Err(MapFault::WordBytes(word_bytes));
+            return Err(MapError::WordBytes(word_bytes));
         }
-        let gauges = Gauges::read(gauges, word_bytes).ok_or(MapFault::Gauges(5 * word_bytes))?;
+        let gauges = Gauges::read(gauges, word_bytes).ok_or(MapError::Gauges(5 * word_bytes))?;
         let map = Self {
             span,
             word_bytes,
@@ -115,7 +115,7 @@ impl<'a> HeapMap<'a> {
             || used > gauges.highest_granules
             || gauges.highest_granules > map.end()
         {
-            return Err(MapFault::Used(used.saturating_mul(GRANULE)));
+            return Err(MapError::Used(used.saturating_mul(GRANULE)));
         }
         let mut at = map.first();
         while at < used {
@@ -153,8 +153,8 @@ impl<'a> HeapMap<'a> {
     }
 
     /// What [`Heap::counters`](super::Heap::counters) counts, in the module.
-    pub fn counters(&self) -> Counters {
-        let mut counters = Counters::before_parts(&self.gauges, self.end());
+    pub fn counters(&self) -> HeapStats {
+        let mut counters = HeapStats::before_parts(&self.gauges, self.end());
         for part in self.parts() {
             counters.count(part.len, part.kind);
         }
@@ -162,21 +162,21 @@ impl<'a> HeapMap<'a> {
     }
 
     /// What [`Heap::class_counters`](super::Heap::class_counters) counts, in the module.
-    pub fn class_counters(&self) -> [ClassCounters; CLASS_COUNT] {
-        let mut classes = ClassCounters::none();
+    pub fn class_counters(&self) -> [ClassStats; CLASS_COUNT] {
+        let mut classes = ClassStats::none();
         for part in self.parts() {
-            ClassCounters::count(&mut classes, part.kind);
+            ClassStats::count(&mut classes, part.kind);
         }
         classes
     }
 
     /// The run at granule `at`.
-    fn part(&self, at: usize) -> Result<Part, MapFault> {
+    fn part(&self, at: usize) -> Result<Part, MapError> {
         let offset = at.saturating_mul(GRANULE);
-        let bad = MapFault::RunLength(offset);
+        let bad = MapError::RunLength(offset);
         let word = self.word(at).ok_or(bad)?;
         let (len, kind) = match word & (FREE | LARGE) {
-            0 => (UNIT, self.slab(at, word).ok_or(MapFault::Slab(offset))?),
+            0 => (UNIT, self.slab(at, word).ok_or(MapError::Slab(offset))?),
             FREE => (word >> KIND_BITS, PartKind::Free),
             _ => (word >> KIND_BITS, PartKind::Large),
         };

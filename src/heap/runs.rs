@@ -18,7 +18,7 @@
 //! No two free runs touch each other, nor does one touch `top`. The shortest ones are in no list: they only wait for a
 //! neighbour to join.
 
-mod inspect;
+mod reader;
 
 use core::ops::Range;
 use core::ptr::{NonNull, null_mut};

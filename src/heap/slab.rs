@@ -7,15 +7,15 @@ use super::table::{SLAB_BYTES, UNIT};
 
 /// A free block's first word.
 #[repr(C)]
-pub(super) struct Block {
-    pub(super) next: *mut Block,
+pub(super) struct FreeBlock {
+    pub(super) next: *mut FreeBlock,
 }
 
 /// What one live block adds to [`Slab::used`]: every word of a slab leaves the page level's two kind bits clear.
 pub(super) const LIVE: usize = 4;
 
 /// Where the free list of a slab ends that is in no list, since all its blocks are in use. No block stands there.
-pub(super) const FULL: *mut Block = without_provenance_mut(LIVE);
+pub(super) const FULL: *mut FreeBlock = without_provenance_mut(LIVE);
 
 /// The words of a slab in the page level's table.
 #[repr(C)]
@@ -23,7 +23,7 @@ pub(super) struct Slab {
     /// Bytes of a block.
     pub(super) size: usize,
     /// The block that was given back last; each links the one before.
-    pub(super) free: *mut Block,
+    pub(super) free: *mut FreeBlock,
     /// Blocks in use, times [`LIVE`].
     pub(super) used: usize,
     /// Blocks from here to `end` were never in use.

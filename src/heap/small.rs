@@ -5,7 +5,7 @@ use core::ptr::{self, null_mut};
 
 use super::Heap;
 use super::class::{Class, STEP};
-use super::slab::{Block, FULL, LIVE, Slab};
+use super::slab::{FULL, FreeBlock, LIVE, Slab};
 use super::table::{NOWHERE, UNIT};
 
 /// As [`copy_nonoverlapping`](ptr::copy_nonoverlapping), which engines turn into a call out of the module that takes
@@ -101,7 +101,7 @@ impl Heap {
     #[inline]
     pub(super) unsafe fn free_small(&mut self, ptr: *mut u8) {
         let slab = self.runs.slab_of(ptr);
-        let block = ptr.cast::<Block>();
+        let block = ptr.cast::<FreeBlock>();
         // SAFETY: the block is in a slab, whose words are found by its address; it has room for a link.
         unsafe {
             let next = (*slab).free;

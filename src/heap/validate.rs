@@ -15,7 +15,7 @@ use super::table::{GRANULE, LEAST, NOWHERE, SLAB_BYTES};
 /// given back with a layout that it was not allocated with. Offsets are in bytes from the span's start.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum HeapFault {
+pub enum HeapError {
     /// The runs do not add up to the part of the span in use.
     #[error("the run before offset {0} has no length, or one that leaves the heap")]
     RunLength(usize),
@@ -53,23 +53,23 @@ impl Heap {
     ///
     /// # Errors
     /// The fault found. The heap is then not to be used any more.
-    pub fn validate(&self) -> Result<(), HeapFault> {
+    pub fn validate(&self) -> Result<(), HeapError> {
         let free_runs = self.check_runs()?;
         self.check_bins(free_runs)?;
         self.check_slabs()
     }
 
-    fn check_runs(&self) -> Result<usize, HeapFault> {
+    fn check_runs(&self) -> Result<usize, HeapError> {
         let runs = &self.runs;
         let (mut reached, mut free_runs, mut held, mut after_free) = (runs.first(), 0, 0, false);
         for run in runs.walk() {
             let offset = run.at * GRANULE;
             if !runs.end_agrees(run) {
-                return Err(HeapFault::RunEnd(offset));
+                return Err(HeapError::RunEnd(offset));
             }
             let is_free = run.kind() == RunKind::Free;
             if is_free && after_free {
-                return Err(HeapFault::NotJoined(offset));
+                return Err(HeapError::NotJoined(offset));
             }
             if is_free {
                 free_runs += usize::from(run.len() >= LEAST);
@@ -80,10 +80,10 @@ impl Heap {
             reached = run.at + run.len();
         }
         if reached != runs.top() {
-            return Err(HeapFault::RunLength(reached * GRANULE));
+            return Err(HeapError::RunLength(reached * GRANULE));
         }
         if after_free {
-            return Err(HeapFault::NotJoined(reached * GRANULE));
+            return Err(HeapError::NotJoined(reached * GRANULE));
         }
         let gauges = runs.gauges();
         if held * GRANULE != gauges.held_bytes
@@ -91,18 +91,18 @@ impl Heap {
             || runs.top() > runs.highest()
             || runs.highest() > runs.end()
         {
-            return Err(HeapFault::Held(gauges.held_bytes));
+            return Err(HeapError::Held(gauges.held_bytes));
         }
         Ok(free_runs)
     }
 
-    fn check_bins(&self, free_runs: usize) -> Result<(), HeapFault> {
+    fn check_bins(&self, free_runs: usize) -> Result<(), HeapError> {
         let bins = self.runs.bins();
         let mut linked = 0;
         for bin in Bin::all() {
             let head = bins.head(bin);
             if bins.is_marked(bin) == (head == NOWHERE) {
-                return Err(HeapFault::FreeRunList(bin.number()));
+                return Err(HeapError::FreeRunList(bin.number()));
             }
             let (mut at, mut before) = (head, bin.before_first());
             while at != NOWHERE {
@@ -115,18 +115,18 @@ impl Heap {
                     {
                         (before, at) = (at, next);
                     }
-                    _ => return Err(HeapFault::FreeRunLinks(at.saturating_mul(GRANULE))),
+                    _ => return Err(HeapError::FreeRunLinks(at.saturating_mul(GRANULE))),
                 }
             }
         }
         if linked == free_runs {
             Ok(())
         } else {
-            Err(HeapFault::FreeRunList(BINS))
+            Err(HeapError::FreeRunList(BINS))
         }
     }
 
-    fn check_slabs(&self) -> Result<(), HeapFault> {
+    fn check_slabs(&self) -> Result<(), HeapError> {
         let mut listed = [0_usize; CLASSES];
         for run in self.runs.walk() {
             if run.kind() == RunKind::Slab {
@@ -143,7 +143,7 @@ impl Heap {
             while !slab.is_null() && found <= expected {
                 found += 1;
                 if self.runs.place_of_slab(slab).is_none() {
-                    return Err(HeapFault::SlabList(class.block_bytes()));
+                    return Err(HeapError::SlabList(class.block_bytes()));
                 }
                 // SAFETY: only read where a slab can stand.
                 slab = unsafe { (*slab).next };
@@ -152,13 +152,13 @@ impl Heap {
                 }
             }
             if found != expected {
-                return Err(HeapFault::SlabList(class.block_bytes()));
+                return Err(HeapError::SlabList(class.block_bytes()));
             }
         }
         Ok(())
     }
 
-    fn check_slab(&self, at: usize) -> Result<Class, HeapFault> {
+    fn check_slab(&self, at: usize) -> Result<Class, HeapError> {
         let offset = at * GRANULE;
         let here = self.runs.slab_at(at);
         // SAFETY: a slab stands there.
@@ -168,14 +168,14 @@ impl Heap {
             .checked_class()
             .filter(|class| is_size(size) && Class::of(size) == Some(class.with_its_blocks()))
             .filter(|_| self.runs.place_of_slab(here).is_some())
-            .ok_or(HeapFault::Slab(offset))?;
+            .ok_or(HeapError::Slab(offset))?;
         let start = self.runs.address(at).addr();
         let room = slab.fresh.addr().wrapping_sub(start);
         if slab.end.addr() != start + SLAB_BYTES / size * size
             || room > SLAB_BYTES
             || room % size != 0
         {
-            return Err(HeapFault::Slab(offset));
+            return Err(HeapError::Slab(offset));
         }
         let used_ever = room / size;
 
@@ -183,19 +183,19 @@ impl Heap {
         let mut block = match slab.free {
             block if slab.is_listed() => block,
             FULL => null_mut(),
-            _ => return Err(HeapFault::SlabFreeList(offset)),
+            _ => return Err(HeapError::SlabFreeList(offset)),
         };
         while !block.is_null() {
             let place = block.addr().wrapping_sub(start);
             free += 1;
             if place >= room || place % size != 0 || free > used_ever {
-                return Err(HeapFault::SlabFreeList(offset));
+                return Err(HeapError::SlabFreeList(offset));
             }
             // SAFETY: the place is that of a block.
             block = unsafe { (*block).next };
         }
         if slab.used != (used_ever - free) * LIVE {
-            return Err(HeapFault::SlabFreeList(offset));
+            return Err(HeapError::SlabFreeList(offset));
         }
 
         let is_full = free == 0 && slab.fresh == slab.end;
@@ -206,7 +206,7 @@ impl Heap {
         if linked && in_place {
             Ok(class)
         } else {
-            Err(HeapFault::SlabLinks(offset))
+            Err(HeapError::SlabLinks(offset))
         }
     }
 

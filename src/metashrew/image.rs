@@ -9,10 +9,10 @@ pub use plain::{offer, open};
 mod asked {
     use crate::cache::{Cache, open_cache_with};
     use crate::metashrew::host;
-    use crate::region::RegionTaken;
+    use crate::region::RegionTakenError;
 
     /// Opens the module's cache over the image that the host has.
-    pub fn open() -> Result<Cache, RegionTaken> {
+    pub fn open() -> Result<Cache, RegionTakenError> {
         open_cache_with(host::load_image)
     }
 

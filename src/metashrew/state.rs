@@ -136,8 +136,8 @@ impl State {
             CacheAllocationMode::View => (TOKEN_QUOTA_BYTES, half),
         };
         cache.set_quota(Pool::Main, main);
-        cache.set_quota(Pool::View, others);
-        cache.set_quota(Pool::Api, others);
+        cache.set_quota(Pool::Views, others);
+        cache.set_quota(Pool::Application, others);
     }
 
     /// Empties the cache and sets its statistics to zero.
@@ -240,7 +240,7 @@ impl State {
         self.working_set = working_set;
         let cache = self.opened();
         if is_indexing {
-            cache.evict_pool_to(Pool::View, 0, usize::MAX);
+            cache.evict_pool_to(Pool::Views, 0, usize::MAX);
             image::offer(cache);
         } else {
             cache.clear();

@@ -8,7 +8,7 @@ use xxhash_rust::xxh64::xxh64;
 use super::RegionParts;
 use super::block::STAMP_MASK;
 use super::geometry::{Geometry, MAX_FIRST_PAGES};
-use super::image::{Cold, Status};
+use super::image::{AttachError, Status};
 use super::info::FormatError;
 
 /// The version of the region's format that this crate writes and reads.
@@ -247,7 +247,7 @@ impl Header {
     }
 
     /// Forgets all entries. The first `stale_pages` pages of the index are cleared when they are next written.
-    pub(crate) fn empty(&mut self, geometry: &Geometry, stale_pages: u32) {
+    pub(crate) fn clear(&mut self, geometry: &Geometry, stale_pages: u32) {
         for pool in &mut self.pools {
             (pool.newest, pool.oldest, pool.entries, pool.used_bytes) = (0, 0, 0, 0);
         }
@@ -319,28 +319,33 @@ impl Header {
     }
 
     /// The geometry of the image that this header leads, where it is one that a region like this can take over.
-    pub(crate) fn acceptable(&self, parts: &RegionParts, hash: [u8; 16]) -> Result<Geometry, Cold> {
+    pub(crate) fn acceptable(
+        &self,
+        parts: &RegionParts,
+        hash: [u8; 16],
+    ) -> Result<Geometry, AttachError> {
         if self.magic != MAGIC {
-            return Err(Cold::NoImage);
+            return Err(AttachError::NoImage);
         }
         if (self.format, self.byte_order, self.header_bytes, self.hash)
             != (FORMAT_VERSION, BYTE_ORDER, HEADER_BYTES, hash)
         {
-            return Err(Cold::Format);
+            return Err(AttachError::Format);
         }
         if (self.plan_fingerprint, self.expected_entry)
             != (parts.plan_fingerprint, parts.expected_entry)
         {
-            return Err(Cold::Plan);
+            return Err(AttachError::Plan);
         }
         if self.module_tag != parts.module_tag {
-            return Err(Cold::Module);
+            return Err(AttachError::Module);
         }
-        let geometry = Geometry::new(self.limit, self.expected_entry).ok_or(Cold::Damaged)?;
+        let geometry =
+            Geometry::new(self.limit, self.expected_entry).ok_or(AttachError::Damaged)?;
         if self.is_sound(&geometry) {
             Ok(geometry)
         } else {
-            Err(Cold::Damaged)
+            Err(AttachError::Damaged)
         }
     }
 

@@ -10,7 +10,7 @@ use xxhash_rust::xxh64::xxh64;
 use super::doubt::Doubt;
 use super::geometry::{BUCKET_BYTES, Geometry};
 use super::header::{FORMAT_VERSION, HEADER_BYTES, Header, MAGIC, USER_TAG_BYTES};
-use super::info::{FormatError, inspect};
+use super::info::{FormatError, RegionInfo};
 use super::view::RegionView;
 use super::{Region, RegionParts};
 
@@ -49,7 +49,7 @@ impl Status {
 /// Why a cache began without entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[repr(u32)]
-pub enum Cold {
+pub enum AttachError {
     /// There is no region, or it cannot hold an entry.
     #[error("there is no region that can hold an entry")]
     Disabled = 1,
@@ -85,19 +85,19 @@ pub enum Cold {
     Version = 11,
 }
 
-impl Cold {
-    const ALL: [Cold; 11] = [
-        Cold::Disabled,
-        Cold::Fresh,
-        Cold::NoImage,
-        Cold::Format,
-        Cold::Plan,
-        Cold::Module,
-        Cold::Torn,
-        Cold::Damaged,
-        Cold::TooSmall,
-        Cold::NotAsked,
-        Cold::Version,
+impl AttachError {
+    const ALL: [AttachError; 11] = [
+        AttachError::Disabled,
+        AttachError::Fresh,
+        AttachError::NoImage,
+        AttachError::Format,
+        AttachError::Plan,
+        AttachError::Module,
+        AttachError::Torn,
+        AttachError::Damaged,
+        AttachError::TooSmall,
+        AttachError::NotAsked,
+        AttachError::Version,
     ];
 }
 
@@ -105,7 +105,7 @@ impl Cold {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// Without entries.
-    Cold(Cold),
+    Cold(AttachError),
     /// With the entries of an image that was walked whole.
     Walked,
     /// With the entries of an image that the host had sealed.
@@ -121,7 +121,7 @@ impl Start {
         !matches!(self, Start::Cold(_))
     }
 
-    /// The number that stands for it in the [record](crate::record::Record); never 0.
+    /// The number that stands for it in the [record](crate::instance_info::InstanceInfo); never 0.
     #[must_use]
     pub fn code(self) -> u32 {
         match self {
@@ -135,7 +135,7 @@ impl Start {
     /// Reads what [`code`](Self::code) gave.
     #[must_use]
     pub fn from_code(code: u32) -> Option<Start> {
-        let cold = Cold::ALL.map(Start::Cold).into_iter();
+        let cold = AttachError::ALL.map(Start::Cold).into_iter();
         let mut all = cold.chain([Start::Walked, Start::Sealed, Start::Shared]);
         all.find(|start| start.code() == code)
     }
@@ -163,14 +163,17 @@ pub(crate) struct Claim {
 impl Region {
     /// Takes over the image that stands in the region, if there is one and its header is acceptable; gives the region back
     /// otherwise, and says why. Constant cost, unless the image has checksums that nobody has verified yet.
-    pub(crate) fn attach(mut self, hash: [u8; 16]) -> Result<(RegionView, Claim), (Region, Cold)> {
+    pub(crate) fn attach(
+        mut self,
+        hash: [u8; 16],
+    ) -> Result<(RegionView, Claim), (Region, AttachError)> {
         match self.examine(hash) {
             Ok((geometry, start)) => {
                 let (parts, doubt) = (self.parts, self.doubt);
                 // SAFETY: the capacity is the region's, and `beside` vouches for the rest.
                 let over = unsafe { doubt.over(parts.start, &geometry, parts.capacity) };
                 let Some(over) = over else {
-                    return Err((self, Cold::TooSmall));
+                    return Err((self, AttachError::TooSmall));
                 };
                 // SAFETY: `examine` has checked that the geometry leaves room for an entry within the capacity, and `from_raw`
                 // vouches for the rest.
@@ -183,17 +186,17 @@ impl Region {
                 if region.checksums_hold() {
                     Ok((region, claim))
                 } else {
-                    Err((claim.refuse(region), Cold::Damaged))
+                    Err((claim.refuse(region), AttachError::Damaged))
                 }
             }
             Err(reason) => Err((self, reason)),
         }
     }
 
-    fn examine(&mut self, hash: [u8; 16]) -> Result<(Geometry, Start), Cold> {
+    fn examine(&mut self, hash: [u8; 16]) -> Result<(Geometry, Start), AttachError> {
         let nothing = match self.is_too_small {
-            true => Cold::TooSmall,
-            false => Cold::Fresh,
+            true => AttachError::TooSmall,
+            false => AttachError::Fresh,
         };
         // A smaller span cannot hold header and index.
         if self.is_declined || self.parts.capacity < HEADER_BYTES {
@@ -209,15 +212,15 @@ impl Region {
             self.parts.fresh_from = self.parts.capacity;
         }
         if header.magic == MAGIC && header.format != FORMAT_VERSION {
-            return Err(Cold::Version);
+            return Err(AttachError::Version);
         }
         let geometry = header.acceptable(&self.parts, hash)?;
         let start = match header.status() {
             Some(Status::Sealed) => Start::Sealed,
             Some(Status::Shared) => Start::Shared,
             Some(Status::Open | Status::Closed) => Start::Walked,
-            Some(Status::Changing) => return Err(Cold::Torn),
-            None => return Err(Cold::Damaged),
+            Some(Status::Changing) => return Err(AttachError::Torn),
+            None => return Err(AttachError::Damaged),
         };
         let frontier = header.frontier;
         let is_cut_off = frontier > self.parts.fresh_from;
@@ -225,11 +228,11 @@ impl Region {
         // A smaller image keeps its geometry, and with it the capacity that its index is for.
         self.reach(least, geometry.limit);
         if self.parts.capacity < least {
-            return Err(Cold::TooSmall);
+            return Err(AttachError::TooSmall);
         }
         if is_cut_off {
             // What stands behind its end was never written.
-            return Err(Cold::Damaged);
+            return Err(AttachError::Damaged);
         }
         Ok((geometry, start))
     }
@@ -352,7 +355,7 @@ pub fn seal(image: &mut [u8], status: Status) -> Result<(), FormatError> {
 ///
 /// The bytes do not begin with a header of this version.
 pub fn set_user_tag(image: &mut [u8], tag: &[u8; USER_TAG_BYTES]) -> Result<(), FormatError> {
-    let info = inspect(image)?;
+    let info = RegionInfo::read(image)?;
     let mut header = *info;
     header.user_tag = *tag;
     header.seal(info.status);
@@ -362,7 +365,7 @@ pub fn set_user_tag(image: &mut [u8], tag: &[u8; USER_TAG_BYTES]) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use super::{Cold, Start, Status};
+    use super::{AttachError, Start, Status};
 
     #[test]
     fn codes_are_told_apart_and_read_back() {
@@ -371,7 +374,7 @@ mod tests {
             assert!(Status::from_code(code).is_none_or(|status| status as u32 == code));
         }
         let starts = (0..100).filter_map(Start::from_code).count();
-        assert_eq!(starts, Cold::ALL.len() + 3);
+        assert_eq!(starts, AttachError::ALL.len() + 3);
         assert_eq!(Start::from_code(0), None);
     }
 }

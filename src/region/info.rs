@@ -52,6 +52,35 @@ impl Deref for RegionInfo {
 }
 
 impl RegionInfo {
+    /// Reads a region's header from a copy of the region's first bytes, [`HEADER_BYTES`] or more of them.
+    ///
+    /// Constant cost. Nothing is trusted: what cannot be a header is an error.
+    ///
+    /// # Errors
+    ///
+    /// See [`FormatError`].
+    pub fn read(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
+        let header = Header::read(region_prefix)?;
+        if header.magic != MAGIC {
+            return Err(FormatError::NotARegion);
+        }
+        if header.format != FORMAT_VERSION {
+            return Err(FormatError::Version {
+                found: header.format,
+            });
+        }
+        let geometry = Geometry::new(header.limit, header.expected_entry);
+        let geometry = geometry.filter(|geometry| header.is_sound(geometry));
+        let (Some(geometry), Some(status)) = (geometry, header.status()) else {
+            return Err(FormatError::Damaged);
+        };
+        Ok(RegionInfo {
+            header,
+            status,
+            stats: Stats::of(&header, &geometry, header.capacity),
+        })
+    }
+
     /// Where the parts of an image stand, as offsets from the region's start: the header with the buckets in use, and the
     /// entries. What is between them has no meaning.
     #[must_use]
@@ -59,33 +88,4 @@ impl RegionInfo {
         let [index, arena] = contents(self.buckets, self.arena_start, self.frontier);
         [0..index.end, arena]
     }
-}
-
-/// Reads a region's header from a copy of the region's first bytes, [`HEADER_BYTES`] or more of them.
-///
-/// Constant cost. Nothing is trusted: what cannot be a header is an error.
-///
-/// # Errors
-///
-/// See [`FormatError`].
-pub fn inspect(region_prefix: &[u8]) -> Result<RegionInfo, FormatError> {
-    let header = Header::read(region_prefix)?;
-    if header.magic != MAGIC {
-        return Err(FormatError::NotARegion);
-    }
-    if header.format != FORMAT_VERSION {
-        return Err(FormatError::Version {
-            found: header.format,
-        });
-    }
-    let geometry = Geometry::new(header.limit, header.expected_entry);
-    let geometry = geometry.filter(|geometry| header.is_sound(geometry));
-    let (Some(geometry), Some(status)) = (geometry, header.status()) else {
-        return Err(FormatError::Damaged);
-    };
-    Ok(RegionInfo {
-        header,
-        status,
-        stats: Stats::of(&header, &geometry, header.capacity),
-    })
 }

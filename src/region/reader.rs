@@ -7,7 +7,7 @@ use core::mem::offset_of;
 use super::block::{Bucket, EntryHeader, FreeHeader, STAMP_MASK};
 use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_FIRST_PAGES, SLOTS};
 use super::header::{HEADER_BYTES, NAMED_POOLS};
-use super::info::{FormatError, RegionInfo, inspect};
+use super::info::{FormatError, RegionInfo};
 
 /// A block smaller than this cannot be.
 const LEAST_BLOCK_BYTES: u32 = 8;
@@ -15,12 +15,12 @@ const LEAST_BLOCK_BYTES: u32 = 8;
 /// A region as its bytes have it. Offsets and sizes in bytes, offsets from the region's start.
 ///
 /// ```
-/// use steadfast::region::{FormatError, Survey};
+/// use steadfast::region::{FormatError, RegionReader};
 ///
-/// assert_eq!(Survey::of(&[0; 4096]).err(), Some(FormatError::NotARegion));
+/// assert_eq!(RegionReader::of(&[0; 4096]).err(), Some(FormatError::NotARegion));
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Survey<'a> {
+pub struct RegionReader<'a> {
     bytes: &'a [u8],
     info: RegionInfo,
     geometry: Geometry,
@@ -28,18 +28,18 @@ pub struct Survey<'a> {
 
 /// A block of the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block<'a> {
+pub struct BlockInfo<'a> {
     /// Where it begins.
     pub offset: u32,
     /// Its length, header and rounding included.
     pub bytes: u32,
     /// What is in it; `None` for a free block.
-    pub entry: Option<Entry<'a>>,
+    pub entry: Option<EntryInfo<'a>>,
 }
 
 /// An entry of the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct EntryInfo<'a> {
     /// The pool's place in [`Stats::pools`](super::Stats::pools); 3 is none of them.
     pub pool: usize,
     /// The height that wrote it; in the pool of views, the view's.
@@ -48,22 +48,22 @@ pub struct Entry<'a> {
     pub key: &'a [u8],
     /// Bytes of the value.
     pub value_bytes: u32,
-    /// How many promotions and inserts ago it was last used, to a multiple of [`Survey::age_step`]. Entries that have not been
+    /// How many promotions and inserts ago it was last used, to a multiple of [`RegionReader::age_step`]. Entries that have not been
     /// used for 16,384 steps look younger than they are.
     pub age: u32,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> RegionReader<'a> {
     /// Reads the header of a region. Constant cost.
     ///
     /// # Errors
     ///
-    /// As [`inspect`].
+    /// As [`RegionInfo::read`].
     pub fn of(region: &'a [u8]) -> Result<Self, FormatError> {
-        let info = inspect(region)?;
+        let info = RegionInfo::read(region)?;
         let geometry = Geometry::new(info.limit, info.expected_entry);
         let geometry = geometry.ok_or(FormatError::Damaged)?;
-        Ok(Survey {
+        Ok(RegionReader {
             bytes: region,
             info,
             geometry,
@@ -129,11 +129,11 @@ impl<'a> Survey<'a> {
 
     /// The arena's blocks in the order of addresses, up to the frontier. Ends early at a block that cannot be one, or where the
     /// bytes that were given end.
-    pub fn blocks(&self) -> impl Iterator<Item = Block<'a>> + use<'a> {
-        let survey = *self;
-        let mut at = survey.info.arena_start;
+    pub fn blocks(&self) -> impl Iterator<Item = BlockInfo<'a>> + use<'a> {
+        let reader = *self;
+        let mut at = reader.info.arena_start;
         core::iter::from_fn(move || {
-            let block = survey.block(at)?;
+            let block = reader.block(at)?;
             at = at.checked_add(block.bytes)?;
             Some(block)
         })
@@ -141,19 +141,19 @@ impl<'a> Survey<'a> {
 
     /// A pool's entries, the one used last first. Ends early where links leave the arena or run in a
     /// circle: all together have no more bytes than the arena.
-    pub fn recent(&self, pool: usize) -> impl Iterator<Item = Block<'a>> + use<'a> {
-        let survey = *self;
-        let account = survey.info.pools.get(pool);
+    pub fn recent(&self, pool: usize) -> impl Iterator<Item = BlockInfo<'a>> + use<'a> {
+        let reader = *self;
+        let account = reader.info.pools.get(pool);
         let account = account.filter(|_| pool < NAMED_POOLS);
         let counted = account.map_or(0, |account| account.entries);
-        let mut left = counted.min(survey.info.capacity / ENTRY_HEADER_BYTES);
+        let mut left = counted.min(reader.info.capacity / ENTRY_HEADER_BYTES);
         let mut at = account.map_or(0, |account| account.newest);
-        let mut bytes_left = survey.info.frontier - survey.info.arena_start;
+        let mut bytes_left = reader.info.frontier - reader.info.arena_start;
         core::iter::from_fn(move || {
             left = left.checked_sub(1)?;
-            let block = survey.block(at)?;
+            let block = reader.block(at)?;
             bytes_left = bytes_left.checked_sub(block.bytes)?;
-            at = survey.header(at)?.older;
+            at = reader.header(at)?.older;
             block
                 .entry
                 .is_some_and(|entry| entry.pool == pool)
@@ -166,7 +166,7 @@ impl<'a> Survey<'a> {
         EntryHeader::read(self.bytes.get(offset as usize..)?)
     }
 
-    fn block(&self, offset: u32) -> Option<Block<'a>> {
+    fn block(&self, offset: u32) -> Option<BlockInfo<'a>> {
         let frontier = self.info.frontier;
         if !(self.info.arena_start..frontier).contains(&offset) {
             return None;
@@ -180,18 +180,18 @@ impl<'a> Survey<'a> {
             (header.block_bytes(), Some(self.entry(offset, &header)?))
         };
         let fits = bytes >= LEAST_BLOCK_BYTES && bytes <= frontier - offset;
-        fits.then_some(Block {
+        fits.then_some(BlockInfo {
             offset,
             bytes,
             entry,
         })
     }
 
-    fn entry(&self, offset: u32, header: &EntryHeader) -> Option<Entry<'a>> {
+    fn entry(&self, offset: u32, header: &EntryHeader) -> Option<EntryInfo<'a>> {
         let key_at = (offset as usize).checked_add(ENTRY_HEADER_BYTES as usize)?;
         let now = self.info.stamp(self.geometry.stamp_shift);
         let steps = now.wrapping_sub(header.stamp()) & STAMP_MASK;
-        Some(Entry {
+        Some(EntryInfo {
             pool: header.pool(),
             height: header.height,
             key: self
@@ -208,12 +208,12 @@ impl<'a> Survey<'a> {
 ///
 /// # Errors
 ///
-/// As [`inspect`]. Nothing is written then.
-pub fn empty(region: &mut [u8]) -> Result<(), FormatError> {
-    let mut header = *inspect(region)?;
+/// As [`RegionInfo::read`]. Nothing is written then.
+pub fn clear(region: &mut [u8]) -> Result<(), FormatError> {
+    let mut header = *RegionInfo::read(region)?;
     let geometry = Geometry::new(header.limit, header.expected_entry);
     let geometry = geometry.ok_or(FormatError::Damaged)?;
-    header.empty(&geometry, geometry.first_pages());
+    header.clear(&geometry, geometry.first_pages());
     header.write(region);
     Ok(())
 }

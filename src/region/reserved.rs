@@ -15,19 +15,19 @@ per_instance! {
 #[error(
     "the module's one region is taken already; keep the cache that was opened first, and share it"
 )]
-pub struct RegionTaken;
+pub struct RegionTakenError;
 
 impl Region {
     /// Takes the module's region, reserving memory first if that is still to be done.
     ///
-    /// As large as the host granted, less where the host wrote a limit into the [record](crate::record::Record).
+    /// As large as the host granted, less where the host wrote a limit into the [record](crate::instance_info::InstanceInfo).
     ///
     /// # Errors
     ///
     /// The region was taken before.
-    pub fn reserved() -> Result<Region, RegionTaken> {
+    pub fn reserved() -> Result<Region, RegionTakenError> {
         if TAKEN.get() {
-            return Err(RegionTaken);
+            return Err(RegionTakenError);
         }
         TAKEN.set(true);
         let (grant, record, encoded) = reserve::in_force();

@@ -246,7 +246,7 @@ impl RegionView {
     /// Forgets all entries. Constant cost: the index begins anew, and is cleared page by page when it is next written.
     pub fn clear(&mut self) {
         let (geometry, pages) = (self.geometry, self.geometry.first_pages());
-        self.header_mut().empty(&geometry, pages);
+        self.header_mut().clear(&geometry, pages);
     }
 
     /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got any.

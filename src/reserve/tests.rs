@@ -13,7 +13,7 @@ use crate::plan::Policy;
 
 thread_local! {
     static SAID: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-    static TOLD: RefCell<Vec<Refusal>> = const { RefCell::new(Vec::new()) };
+    static TOLD: RefCell<Vec<ReserveError>> = const { RefCell::new(Vec::new()) };
 }
 
 fn hear(line: &str) {
@@ -68,7 +68,7 @@ fn the_region_that_was_left_comes_with_the_next_question() {
 #[test]
 fn a_refusal_is_said_in_one_line() {
     assert!(catch_unwind(|| by_allocator(&TOO_LARGE, hear)).is_err());
-    let refusal = Refusal::Budget {
+    let refusal = ReserveError::Budget {
         have: 1,
         need: 25_600,
     };
@@ -89,11 +89,11 @@ fn foreign_pages_are_told_once_whatever_the_sink_does() {
     });
     let at = 0x1_0008;
     assert!(catch_unwind(|| stop_before_foreign_pages(at)).is_err());
-    let refusal = Refusal::Occupied { at };
+    let refusal = ReserveError::Occupied { at };
     assert_eq!(TOLD.take(), [refusal]);
     assert_eq!(SAID.take(), [refusal.to_string()]);
-    let record = record::record();
-    assert_eq!(record.state, State::ForeignPages as u32);
+    let record = instance_info::current();
+    assert_eq!(record.state, Reservation::ForeignPages as u32);
     assert_eq!(record.refused_need, at);
 }
 
@@ -110,7 +110,7 @@ fn a_region_that_is_cut_stays_cut() {
     by_allocator(&PLAN, hear);
     for cut in [1 << 20, 2 << 20] {
         cut_region(cut);
-        let record = record::record();
+        let record = instance_info::current();
         assert_eq!((record.region_len, record.region_limit), (1 << 20, 1 << 20));
         assert_eq!(record.region_outcome, RegionOutcome::Occupied as u32);
         assert_eq!(record.region_granted, MAX);
@@ -119,9 +119,9 @@ fn a_region_that_is_cut_stays_cut() {
 
 /// Extends the region by `bytes`, and answers what it got, and how often the host was asked and refused.
 fn extend(bytes: u32) -> (u32, u32, u32) {
-    let before = record::record();
+    let before = instance_info::current();
     let got = extend_region(bytes);
-    let after = record::record();
+    let after = instance_info::current();
     assert_eq!(after.region_granted, before.region_granted + got);
     assert_eq!(after.region_len, after.region_granted);
     (
@@ -155,5 +155,5 @@ fn a_refused_extension_is_counted() {
     assert_eq!(extend(step), (step, 1, 0));
     assert_eq!(extend(step), (0, 1, 1));
     assert_eq!(extend(16 << 20), (16 << 20, 1, 0));
-    assert_eq!(record::record().grows_refused, 1);
+    assert_eq!(instance_info::current().grows_refused, 1);
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
 
-use steadfast::record::Record;
+use steadfast::instance_info::InstanceInfo;
 use steadfast_host::engine::{Compiler, engine_with};
 use steadfast_host::limits::{Grows, Limits, OnRefusal};
 use wasmtime::error::Context as _;
@@ -39,7 +39,7 @@ pub struct Setting {
     /// The limit on the region that the host writes into the record.
     pub cache_limit: Option<u32>,
     /// From where on the host says that it has grown memory itself; 0 if it does not.
-    pub vouched_from: u32,
+    pub host_pages_from: u32,
     /// What the cache loses entries by, as the host writes it into the record; 0 for none.
     pub forget_seed: u32,
     /// Environment variables.
@@ -57,7 +57,7 @@ impl Default for Setting {
             pregrow_pages: 0,
             foreign: Vec::new(),
             cache_limit: None,
-            vouched_from: 0,
+            host_pages_from: 0,
             forget_seed: 0,
             env: Vec::new(),
             first: 0,
@@ -74,7 +74,7 @@ pub struct Outcome {
     /// What it reported.
     pub results: [u64; RESULTS],
     /// The record, where the module has one.
-    pub record: Option<Record>,
+    pub record: Option<InstanceInfo>,
     /// Why it stopped early, with the names of the functions it was in.
     pub trap: Option<String>,
     /// What it asked of memory.
@@ -97,7 +97,7 @@ impl Outcome {
 
     /// The record of a guest that has one.
     #[track_caller]
-    pub fn record(&self) -> &Record {
+    pub fn record(&self) -> &InstanceInfo {
         self.record.as_ref().expect("the guest exports a record")
     }
 }
@@ -228,19 +228,23 @@ impl Guest {
                 _ => None,
             };
         let results_at = address_of("guest_results").context("the guest exports no results")?;
-        let record_at = address_of(Record::EXPORT);
+        let record_at = address_of(InstanceInfo::EXPORT);
         if let (Some(limit), Some(at)) = (setting.cache_limit, record_at) {
             memory.write(
                 &mut store,
-                at + Record::CACHE_LIMIT_OFFSET,
+                at + InstanceInfo::CACHE_LIMIT_OFFSET,
                 &limit.to_le_bytes(),
             )?;
         }
         if let Some(at) = record_at {
             let seed = setting.forget_seed.to_le_bytes();
-            memory.write(&mut store, at + Record::FORGET_SEED_OFFSET, &seed)?;
-            let vouched = setting.vouched_from.to_le_bytes();
-            memory.write(&mut store, at + Record::VOUCHED_FROM_OFFSET, &vouched)?;
+            memory.write(&mut store, at + InstanceInfo::FORGET_SEED_OFFSET, &seed)?;
+            let vouched = setting.host_pages_from.to_le_bytes();
+            memory.write(
+                &mut store,
+                at + InstanceInfo::HOST_PAGES_FROM_OFFSET,
+                &vouched,
+            )?;
         }
         memory.write(&mut store, results_at, &setting.first.to_le_bytes())?;
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
@@ -260,7 +264,7 @@ impl Guest {
             overwritten: foreign.filter(|byte| **byte != FOREIGN).count(),
             said,
             results,
-            record: record_at.and_then(|at| Record::decode(&bytes[at..]).ok()),
+            record: record_at.and_then(|at| InstanceInfo::decode(&bytes[at..]).ok()),
             trap,
             grows: store.data().limits.grows(),
             pages: memory.size(&store),

@@ -1,6 +1,6 @@
 //! Every ceiling and every refused growth: the same results, or the one defined abort.
 
-use steadfast::record::State;
+use steadfast::instance_info::Reservation;
 use wasm_tests::{Guest, Outcome, Setting, TARGETS};
 
 const PAGE: u64 = 65536;
@@ -36,7 +36,7 @@ fn is_defined_abort(outcome: &Outcome) -> bool {
         .trap
         .as_ref()
         .is_some_and(|trap| trap.contains("the_host_refused_the_heap_budget"))
-        && outcome.record().state == State::BudgetRefused as u32
+        && outcome.record().state == Reservation::BudgetRefused as u32
 }
 
 #[test]

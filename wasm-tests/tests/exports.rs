@@ -7,7 +7,7 @@ use std::process::Command;
 use std::{fs, str};
 
 use steadfast::Plan;
-use steadfast::record::Record;
+use steadfast::instance_info::InstanceInfo;
 use wasm_tests::{TARGETS, debug_build, path};
 use wasmparser::{ExternalKind, KnownCustom, Linking, Parser, Payload, SymbolFlags, SymbolInfo};
 
@@ -44,7 +44,7 @@ fn the_plan_and_the_record_are_found_in_every_build() {
             }
             assert_eq!(plans, [Plan::DEFAULT], "{}", module.display());
             assert!(
-                exports.contains(&(Record::EXPORT.to_owned(), ExternalKind::Global)),
+                exports.contains(&(InstanceInfo::EXPORT.to_owned(), ExternalKind::Global)),
                 "{}",
                 module.display()
             );

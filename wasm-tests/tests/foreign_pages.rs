@@ -1,7 +1,7 @@
 //! Pages that somebody grew before the first allocation, and uses: never handed out, and told.
 
 use steadfast::RegionOutcome;
-use steadfast::record::State;
+use steadfast::instance_info::Reservation;
 use wasm_tests::{Guest, Outcome, Setting, TARGETS};
 
 const PAGE: u64 = 65536;
@@ -30,7 +30,7 @@ fn assert_stopped(outcome: &Outcome, at: u64, context: &str) {
     assert!(trap.contains(SYMBOL), "{context}: {trap}");
     assert_eq!(
         outcome.record().state,
-        State::ForeignPages as u32,
+        Reservation::ForeignPages as u32,
         "{context}"
     );
     assert_eq!(
@@ -59,7 +59,7 @@ fn pages_that_the_host_vouches_for_are_not_looked_at() {
         for (page, is_found) in [(first, true), (first + 1, false)] {
             let at = page * PAGE;
             let setting = Setting {
-                vouched_from: ((first + 1) * PAGE) as u32,
+                host_pages_from: ((first + 1) * PAGE) as u32,
                 ..beside(first + 2, &[one(at)])
             };
             let outcome = guest.run(&setting).unwrap();

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use steadfast::format::{Cold, Start, Status};
+use steadfast::format::{AttachError, Start, Status};
 use steadfast_host::{
     AsOf, BlockReport, BlockTag, Chain, Digest, Finished, HeldRegion, ImageError, Input,
     MemoryState, Output, RegionImage, RunConfig, Runner, state_digest,
@@ -241,7 +241,7 @@ fn another_module_refuses_the_region() {
         finished.refused_image(),
         Some(ImageError::Module { .. })
     ));
-    assert_eq!(start_of(&finished), Start::Cold(Cold::Fresh));
+    assert_eq!(start_of(&finished), Start::Cold(AttachError::Fresh));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use steadfast::record::Record;
-use steadfast::region::{Cold, Start, Status, seal};
+use steadfast::instance_info::InstanceInfo;
+use steadfast::region::{AttachError, Start, Status, seal};
 use steadfast_host::metashrew::decode_flush;
 use steadfast_host::{
     BlockTag, HeldRegion, ImageError, ImageExchange, Input, MemoryState, Output, OwnPages,
@@ -96,7 +96,7 @@ impl Embedder {
     fn moving(name: &str) -> Embedder {
         let mut embedder = Embedder::new(name);
         // SAFETY: the memories are those of one engine, which allocates them on demand, as is its default.
-        let pages = unsafe { OwnPages::vouch() };
+        let pages = unsafe { OwnPages::new() };
         embedder.host().images.move_regions(pages);
         embedder.moves = true;
         embedder
@@ -181,7 +181,7 @@ impl Embedder {
         let succeeded = start.unwrap().call(&mut store, ()).is_ok();
         let memory = instance.get_memory(&mut store, "memory").unwrap();
         let (bytes, host) = memory.data_and_store_mut(&mut store);
-        let record: Record = find_record(bytes).unwrap();
+        let record: InstanceInfo = find_record(bytes).unwrap();
         assert_eq!(host.images.offered().is_some(), !self.moves);
         match succeeded {
             true => {
@@ -304,7 +304,7 @@ fn a_damaged_image_starts_cold() {
         let damaged = embedder.run(8, FAIL);
         let start = damaged.start;
         assert!(
-            !start.is_warm() && start != Start::Cold(Cold::Fresh),
+            !start.is_warm() && start != Start::Cold(AttachError::Fresh),
             "{start:?}"
         );
         assert_eq!(damaged.reads, KEYS, "byte {byte}");

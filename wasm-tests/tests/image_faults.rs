@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use steadfast::cache::{Cache, Pool, Scope};
-use steadfast::record::Record;
-use steadfast::region::{HEADER_BYTES, Start, inspect};
+use steadfast::instance_info::InstanceInfo;
+use steadfast::region::{HEADER_BYTES, RegionInfo, Start};
 use steadfast_host::engine::engine;
 use steadfast_host::{Digest, HeldRegion, ImageError, OwnPages, RegionImage};
 use steadfast_testkit::cache::{Script, Spec, apply, noise, open_once, region};
@@ -64,7 +64,11 @@ impl Live {
         let memory = instance.get_memory(&mut store, "memory").unwrap();
         let results = instance.get_global(&mut store, "guest_results").unwrap();
         let results_at = results.get(&mut store).unwrap_i32() as usize;
-        assert!(instance.get_global(&mut store, Record::EXPORT).is_some());
+        assert!(
+            instance
+                .get_global(&mut store, InstanceInfo::EXPORT)
+                .is_some()
+        );
         Live {
             store,
             instance,
@@ -117,7 +121,7 @@ fn look(instances: &InstancePre<()>, image: &[u8]) -> (Start, u64) {
 /// What a fresh instance makes of the region that moves there from one that was stopped; `None` where it does not.
 fn look_at_moved(instances: &InstancePre<()>, stopped: &mut Live) -> Option<(Start, u64, Entries)> {
     // SAFETY: the memories are those of one engine, which allocates them on demand.
-    let pages = unsafe { OwnPages::vouch() };
+    let pages = unsafe { OwnPages::new() };
     let memory = stopped.memory.data_mut(&mut stopped.store);
     let held = HeldRegion::take(memory, BASE as u32, Digest([0; 32]), pages).ok()?;
     let mut live = Live::new(instances, u64::MAX);
@@ -139,7 +143,7 @@ fn look_at_moved(instances: &InstancePre<()>, stopped: &mut Live) -> Option<(Sta
 
 /// What the same code finds natively, if it attaches.
 fn attach(bytes: &[u8]) -> Option<HashSet<Entry>> {
-    let info = inspect(bytes).ok()?;
+    let info = RegionInfo::read(bytes).ok()?;
     let spec = Spec {
         expected_entry: info.expected_entry,
         plan_fingerprint: info.plan_fingerprint,

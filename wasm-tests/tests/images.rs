@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use steadfast::record::Record;
-use steadfast::region::{Cold, FORMAT_VERSION, Start, Status, inspect};
+use steadfast::instance_info::InstanceInfo;
+use steadfast::region::{AttachError, FORMAT_VERSION, RegionInfo, Start, Status};
 use steadfast_host::{
     AsOf, BlockReport, Chain, Compression, Digest, Finished, ImageError, Input, MemoryState,
     Output, RegionImage, RunConfig, Runner, state_digest,
@@ -35,7 +35,7 @@ fn inputs() -> impl Iterator<Item = Input> {
 }
 
 fn start_of(finished: &Finished) -> Start {
-    let record: Record = finished.record().expect("it has a record");
+    let record: InstanceInfo = finished.record().expect("it has a record");
     Start::from_code(record.cache_start).expect("it opened its cache")
 }
 
@@ -144,7 +144,7 @@ fn what_does_not_belong_is_refused_and_the_block_runs_cold() {
     // Another module of the same plan.
     let other = runner("metashrew_port", RunConfig::default());
     let finished = other.start_warm(&input, &state, Some(image)).unwrap();
-    assert_eq!(start_of(&finished), Start::Cold(Cold::Fresh));
+    assert_eq!(start_of(&finished), Start::Cold(AttachError::Fresh));
     let refused = finished.refused_image().expect("it is not used");
     assert!(matches!(refused, ImageError::Module { .. }), "{refused}");
     // A ceiling that leaves the region no room for it: the block runs all the same.
@@ -166,7 +166,7 @@ fn what_does_not_belong_is_refused_and_the_block_runs_cold() {
     };
     let limited = one.with_config(config).unwrap();
     let finished = limited.start_warm(&input, &state, Some(image)).unwrap();
-    assert_eq!(start_of(&finished), Start::Cold(Cold::TooSmall));
+    assert_eq!(start_of(&finished), Start::Cold(AttachError::TooSmall));
     // With the cache off, there is nothing to make an image of.
     let config = RunConfig {
         cache: Some(0),
@@ -174,7 +174,7 @@ fn what_does_not_belong_is_refused_and_the_block_runs_cold() {
     };
     let off = one.with_config(config).unwrap();
     let finished = off.start_warm(&input, &state, Some(image)).unwrap();
-    assert_eq!(start_of(&finished), Start::Cold(Cold::Disabled));
+    assert_eq!(start_of(&finished), Start::Cold(AttachError::Disabled));
     assert!(matches!(
         RegionImage::capture(&[], 0, image.module()),
         Err(ImageError::Region(_))
@@ -255,7 +255,7 @@ fn an_image_moves_between_hosts_of_other_sizes() {
             let expected = if fits {
                 Start::Sealed
             } else {
-                Start::Cold(Cold::Fresh)
+                Start::Cold(AttachError::Fresh)
             };
             let context = format!("from {from} MiB into {into} MiB, {used} used");
             assert_eq!(start_of(&finished), expected, "{context}");
@@ -447,12 +447,12 @@ fn an_image_taken_from_memory_as_it_is_is_walked() {
     let finished = runner.start(&inputs().next().unwrap(), &state).unwrap();
     let base = finished.record().unwrap().region_start;
     let region = &finished.memory()[base as usize..];
-    assert_eq!(inspect(region).unwrap().status, Status::Open);
+    assert_eq!(RegionInfo::read(region).unwrap().status, Status::Open);
     let image = RegionImage::capture(finished.memory(), base, runner.guest().digest()).unwrap();
     let mut memory = vec![0; image.memory_needed() as usize];
     image.restore(&mut memory).unwrap();
     assert_eq!(
-        inspect(&memory[base as usize..]).unwrap().status,
+        RegionInfo::read(&memory[base as usize..]).unwrap().status,
         Status::Sealed
     );
     assert!(image.restore(&mut memory[1..]).is_err());

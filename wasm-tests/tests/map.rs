@@ -3,7 +3,7 @@
 use steadfast_host::map::{Cell, CellKind};
 use steadfast_host::prometheus::Prometheus;
 use steadfast_host::{
-    Input, MemoryMap, MemoryState, Observed, Output, RunConfig, Runner, find_record,
+    Input, InstanceStats, MemoryMap, MemoryState, Output, RunConfig, Runner, find_record,
 };
 use wasm_tests::indexer;
 
@@ -53,7 +53,7 @@ fn the_map_covers_all_memory_and_agrees_with_the_counters() {
         }
         assert_eq!(end, memory.len() as u64);
         let record = find_record(&memory).unwrap();
-        let cache = Observed::read(&memory, &record).cache.unwrap();
+        let cache = InstanceStats::read(&memory, &record).cache.unwrap();
         let entries: u64 = map.ages.iter().map(|age| age.entries).sum();
         let bytes: u64 = map.ages.iter().map(|age| age.bytes).sum();
         assert!(entries > 8_000, "the block's outputs are held: {entries}");
@@ -123,7 +123,7 @@ fn any_memory_has_a_map() {
 #[test]
 fn metrics_are_in_the_text_format() {
     let (memory, _) = memory_and_map(129 << 20);
-    let seen = Observed::read(&memory, &find_record(&memory).unwrap());
+    let seen = InstanceStats::read(&memory, &find_record(&memory).unwrap());
     let text = Prometheus(&seen).to_string();
     let mut described = String::new();
     for line in text.lines() {

@@ -1,7 +1,7 @@
 //! Other allocators in the module, C's among them, and static data in the way.
 
 use steadfast::RegionOutcome;
-use steadfast::record::State;
+use steadfast::instance_info::Reservation;
 use wasm_tests::{Guest, Setting, TARGETS};
 
 const REGION_BASE: u64 = 128 << 20;
@@ -126,7 +126,10 @@ fn static_data_that_reach_past_the_region_are_a_clear_error() {
         let outcome = guest.run(&Setting::default()).unwrap();
         let trap = outcome.trap.as_deref().unwrap_or_default();
         assert!(trap.contains("static_data_reach_past_the_heap"), "{trap}");
-        assert_eq!(outcome.record().state, State::StaticDataTooLarge as u32);
+        assert_eq!(
+            outcome.record().state,
+            Reservation::StaticDataTooLarge as u32
+        );
         assert!(outcome.record().refused_need > 5 << 20);
         assert_eq!(outcome.grows.asked, 0);
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use steadfast::record::State;
+use steadfast::instance_info::Reservation;
 use steadfast_host::engine::Compiler;
 use steadfast_host::limits::OnRefusal;
 use steadfast_host::{LoadError, RunConfig, Runner};
@@ -237,7 +237,7 @@ fn a_sink_that_allocates_stops_at_once() {
             "no overflow of the stack: {trap}"
         );
         assert_eq!((outcome.grows.asked, outcome.results[0]), (1, 1));
-        assert_eq!(outcome.record().state, State::BudgetRefused as u32);
+        assert_eq!(outcome.record().state, Reservation::BudgetRefused as u32);
         assert_eq!(outcome.said.lines().count(), 1, "{}", outcome.said);
     }
 }

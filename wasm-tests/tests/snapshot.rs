@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fs;
 
 use steadfast::RegionOutcome;
-use steadfast::region::{Cold, Start};
+use steadfast::region::{AttachError, Start};
 use steadfast_host::{
     Digest, Finished, HeapTrace, Input, LoadError, MemoryState, Output, RegionImage, RunConfig,
     Runner, state_digest,
@@ -197,7 +197,7 @@ fn a_snapshot_computes_what_the_module_does() {
             assert_eq!(found.state, expected.state, "{prepare}, warm: {warm}");
             let attached = starts[1..].iter().all(|start| *start == Start::Sealed);
             assert_eq!(attached, warm, "{prepare}: {starts:?}");
-            assert_eq!(starts[0], Start::Cold(Cold::Fresh), "{prepare}");
+            assert_eq!(starts[0], Start::Cold(AttachError::Fresh), "{prepare}");
             if prepare == REGION {
                 assert_eq!(found, expected);
             }
@@ -268,7 +268,7 @@ fn the_snapshot_and_the_module_have_images_of_their_own() {
     let image = from.start(&input, &state).unwrap().image().unwrap();
     let finished = into.start_warm(&input, &state, Some(&image)).unwrap();
     assert!(finished.refused_image().is_some());
-    assert_eq!(start_of(&finished), Start::Cold(Cold::Fresh));
+    assert_eq!(start_of(&finished), Start::Cold(AttachError::Fresh));
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn an_image_that_is_refused_leaves_nothing_behind_in_memory_that_was_taken_for_n
     let limited = runner.with_config(config).unwrap();
     let next = Input::new(2, &[9]);
     let refused = limited.start_warm(&next, &state, Some(&image)).unwrap();
-    assert_eq!(start_of(&refused), Start::Cold(Cold::TooSmall));
+    assert_eq!(start_of(&refused), Start::Cold(AttachError::TooSmall));
     let cold = limited.start(&next, &state).unwrap();
     assert_eq!(
         refused.outcome().as_ref().ok(),

@@ -27,7 +27,7 @@ const UNDER_MIRI: [&str; 13] = [
     "--test",
     "cache_format",
     "--test",
-    "region_survey",
+    "region_reader",
     "--test",
     "safe_code",
 ];

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use steadfast::record::Record;
-use steadfast::region::{HEADER_BYTES, RegionInfo, inspect};
+use steadfast::instance_info::InstanceInfo;
+use steadfast::region::{HEADER_BYTES, RegionInfo};
 use steadfast_host::limits::{Limits, OnRefusal};
 use wasmtime::{Linker, Memory, Module, Store, TypedFunc, Val};
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -112,11 +112,11 @@ impl Instance {
         let Some(work_at) = address_of("bench_work") else {
             return Ok(Err(anyhow!("the guest takes no work")));
         };
-        let record_at = capacity.region.and(address_of(Record::EXPORT));
+        let record_at = capacity.region.and(address_of(InstanceInfo::EXPORT));
         if let (Some(region), Some(at)) = (capacity.region, record_at) {
             memory.write(
                 &mut store,
-                at + Record::CACHE_LIMIT_OFFSET,
+                at + InstanceInfo::CACHE_LIMIT_OFFSET,
                 &region.to_le_bytes(),
             )?;
         }
@@ -129,7 +129,7 @@ impl Instance {
             .call(&mut store, (capacity.bytes, capacity.entries))?;
         let region_at = match (capacity.region, record_at) {
             (Some(region), Some(at)) => {
-                let record = Record::decode(&memory.data(&store)[at..])?;
+                let record = InstanceInfo::decode(&memory.data(&store)[at..])?;
                 if record.region_len != region {
                     let len = record.region_len;
                     return Ok(Err(anyhow!(
@@ -276,6 +276,6 @@ impl Instance {
         let header = bytes
             .get(..HEADER_BYTES as usize)
             .context("the region has no room for a header")?;
-        Ok(Some(inspect(header)?))
+        Ok(Some(RegionInfo::read(header)?))
     }
 }

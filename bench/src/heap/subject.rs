@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use steadfast::record::Record;
+use steadfast::instance_info::InstanceInfo;
 use wasmtime::{
     Engine, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, TypedFunc,
 };
@@ -149,7 +149,7 @@ impl<'a> Instance<'a> {
             .call(&mut store, input.len() as u32)
             .map_err(engine_error)?;
         memory.write(&mut store, place as usize, input)?;
-        let record = guest.get_global(&mut store, Record::EXPORT);
+        let record = guest.get_global(&mut store, InstanceInfo::EXPORT);
         let heap = match record.and_then(|record| record.get(&mut store).i32()) {
             Some(at) => Some(heap_span(memory.data(&store), at as u32 as usize)?),
             None => None,
@@ -226,7 +226,7 @@ impl<'a> Instance<'a> {
 
 fn heap_span(memory: &[u8], record: usize) -> Result<(usize, usize)> {
     let bytes = memory.get(record..).context("the record's address")?;
-    let record = Record::decode(bytes)?;
+    let record = InstanceInfo::decode(bytes)?;
     let start = record.heap_start as usize;
     let end = start + record.heap_len as usize;
     ensure!(start > 0 && end <= memory.len(), "the heap is not reserved");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use steadfast::Plan;
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 use wasmparser::{
     BinaryReaderError, ConstExpr, DataKind, FunctionBody, KnownCustom, MemoryType, Name, Operator,
     Parser, Payload, TypeRef,
@@ -103,7 +103,7 @@ impl Facts {
                 }
                 Payload::ExportSection(section) => {
                     for export in section {
-                        facts.has_record |= export?.name == Record::EXPORT;
+                        facts.has_record |= export?.name == InstanceInfo::EXPORT;
                     }
                 }
                 Payload::DataSection(section) => {

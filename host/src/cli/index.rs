@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use steadfast_host::{
-    BlockReport, HostMemory, Input, Inputs, Position, Report, Runner, State, Tip, state_digest,
+    BlockReport, Input, Inputs, Position, ProcessMemory, Report, Runner, State, Tip, state_digest,
 };
 
 use super::blocks::{Blocks, Step};
@@ -58,7 +58,7 @@ impl Indexing<'_> {
         skipped.tell();
         self.progress.finish();
         report.state_digest = Some(state_digest(state)?);
-        report.host = HostMemory::now();
+        report.host = ProcessMemory::now();
         Ok(report)
     }
 

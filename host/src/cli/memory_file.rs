@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::Context;
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 use steadfast_host::{Bound, Bounds, Digest, RegionImage, find_record};
 
 /// What an instance left.
 pub enum Left {
     /// All of its memory, and the record in it.
-    Memory(Vec<u8>, Box<Record>),
+    Memory(Vec<u8>, Box<InstanceInfo>),
     /// The bytes of its region, which do not tell its address.
     Region(Vec<u8>),
     /// What `run --warm` keeps: the image, and the state that it belongs to.
@@ -27,7 +27,7 @@ pub fn read(path: &Path, bounds: &Bounds) -> anyhow::Result<Left> {
     if let Some(record) = find_record(&bytes) {
         return Ok(Left::Memory(bytes, Box::new(record)));
     }
-    steadfast::format::inspect(&bytes).with_context(|| {
+    steadfast::format::RegionInfo::read(&bytes).with_context(|| {
         format!(
             "{}: neither a memory with steadfast's record in it, nor a region, nor an image of one",
             path.display()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use steadfast_host::{BlockReport, Digest, HostMemory, State, Tip, display_hash, state_digest};
+use steadfast_host::{BlockReport, Digest, ProcessMemory, State, Tip, display_hash, state_digest};
 
 /// The form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -33,7 +33,7 @@ struct Line {
     written_pairs: u64,
     memory_bytes: u64,
     state_digest: Digest,
-    host: Option<HostMemory>,
+    host: Option<ProcessMemory>,
 }
 
 impl Progress {
@@ -79,7 +79,7 @@ impl Progress {
             written_pairs: report.written_pairs,
             memory_bytes: report.memory_bytes,
             state_digest: state_digest(state)?,
-            host: HostMemory::now(),
+            host: ProcessMemory::now(),
         };
         super::print_json(&line)
     }

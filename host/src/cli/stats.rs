@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use steadfast::format::{Stats, inspect};
+use steadfast::format::{RegionInfo, Stats};
 use steadfast_host::prometheus::{OfCache, Prometheus};
 use steadfast_host::table::{Row, cache_use_rows, observed_rows, write_rows};
-use steadfast_host::{Digest, Observed, Runner};
+use steadfast_host::{Digest, InstanceStats, Runner};
 
 use super::memory_file::{self, Left};
 use super::run::Memory;
@@ -74,8 +74,10 @@ pub fn stats(arguments: &Arguments) -> anyhow::Result<()> {
 /// Of a memory everything is known; of a region or an image, the cache alone.
 fn of_file(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
     let (cache, image) = match memory_file::read(path, &arguments.memory.limits.bounds())? {
-        Left::Memory(bytes, record) => return print(arguments, &Observed::read(&bytes, &record)),
-        Left::Region(bytes) => (inspect(&bytes)?.stats, None),
+        Left::Memory(bytes, record) => {
+            return print(arguments, &InstanceStats::read(&bytes, &record));
+        }
+        Left::Region(bytes) => (RegionInfo::read(&bytes)?.stats, None),
         Left::Image(image, state_digest) => {
             let belongs = Belongs {
                 module: image.module(),
@@ -110,7 +112,7 @@ struct Belongs {
     state_digest: Digest,
 }
 
-fn print(arguments: &Arguments, seen: &Observed) -> anyhow::Result<()> {
+fn print(arguments: &Arguments, seen: &InstanceStats) -> anyhow::Result<()> {
     print_as(arguments, seen, &Prometheus(seen), &observed_rows(seen))
 }
 

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
-use steadfast::format::{HEADER_BYTES, inspect};
+use steadfast::format::{HEADER_BYTES, RegionInfo};
 use xxhash_rust::xxh64::xxh64;
 
 use super::{Buffer, ImageError, Origin, RegionImage};
@@ -283,7 +283,7 @@ fn read_parts(source: &mut dyn Read, claim: &ImageClaim, most: u64) -> Result<Re
     let ImageClaim { base, module, .. } = *claim;
     let mut header = vec![0; HEADER_BYTES as usize];
     source.read_exact(&mut header).map_err(|_| "cut off")?;
-    let info = inspect(&header).map_err(|error| error.to_string())?;
+    let info = RegionInfo::read(&header).map_err(|error| error.to_string())?;
     if u64::from(base) + u64::from(info.frontier) > 1 << 32 {
         return Err("it does not fit in 4 GiB".into());
     }

@@ -1,7 +1,7 @@
 //! A span of memory in equal cells, each of the kind that takes most of it.
 
 use serde::Serialize;
-use steadfast::format::{HEADER_BYTES, Survey};
+use steadfast::format::{HEADER_BYTES, RegionReader};
 use steadfast::format::{HeapMap, PartKind};
 
 use crate::table::bytes as shown;
@@ -130,9 +130,9 @@ pub fn heap(start: u64, map: &HeapMap<'_>) -> Strip {
 }
 
 /// The region in cells, as far as it has been used.
-pub fn region(start: u64, survey: &Survey<'_>) -> Strip {
-    let info = survey.info();
-    let oldest = survey.blocks().filter_map(|block| block.entry);
+pub fn region(start: u64, reader: &RegionReader<'_>) -> Strip {
+    let info = reader.info();
+    let oldest = reader.blocks().filter_map(|block| block.entry);
     let oldest = oldest.map(|entry| entry.age).max().unwrap_or(0).max(1);
     let index_bytes = u64::from(info.buckets) * 64;
     let fixed = [
@@ -141,7 +141,7 @@ pub fn region(start: u64, survey: &Survey<'_>) -> Strip {
             u64::from(HEADER_BYTES),
             index_bytes,
             CellKind::Index,
-            survey.index_load(),
+            reader.index_load(),
         ),
         (
             u64::from(HEADER_BYTES) + index_bytes,
@@ -157,7 +157,7 @@ pub fn region(start: u64, survey: &Survey<'_>) -> Strip {
         kind,
         age: None,
     });
-    let blocks = survey.blocks().map(|block| Piece {
+    let blocks = reader.blocks().map(|block| Piece {
         offset: block.offset.into(),
         bytes: block.bytes.into(),
         used: f64::from(u8::from(block.entry.is_some())),

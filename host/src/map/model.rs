@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use steadfast::Plan;
-use steadfast::format::Record;
-use steadfast::format::{FormatError, HEADER_BYTES, RegionInfo, Survey};
+use steadfast::format::InstanceInfo;
+use steadfast::format::{FormatError, HEADER_BYTES, RegionInfo, RegionReader};
 use steadfast::format::{HeapMap, PartKind};
 
 use super::cells::{self, Strip};
-use crate::observe;
+use crate::instance_stats;
 use crate::outline::Outline;
 use crate::table::{bytes as shown, grouped};
 
@@ -142,7 +142,7 @@ impl MemoryMap {
 
     /// The map of an instance, from its memory and the record that the module keeps there. Takes time in proportion to the
     /// blocks of heap and cache.
-    pub fn of_memory(title: impl Into<String>, memory: &[u8], record: &Record) -> Self {
+    pub fn of_memory(title: impl Into<String>, memory: &[u8], record: &InstanceInfo) -> Self {
         let mut map = MemoryMap::empty(title);
         map.row(0, record.heap_start.into(), "static data, shadow stack", "");
         map.add_heap(memory, record);
@@ -174,8 +174,8 @@ impl MemoryMap {
         region: &[u8],
     ) -> Result<Self, FormatError> {
         let mut map = MemoryMap::empty(title);
-        let survey = Survey::of(region)?;
-        map.add_survey(address.into(), survey.info().capacity, "", &survey);
+        let reader = RegionReader::of(region)?;
+        map.add_survey(address.into(), reader.info().capacity, "", &reader);
         Ok(map)
     }
 
@@ -204,7 +204,7 @@ impl MemoryMap {
         }
     }
 
-    fn add_heap(&mut self, memory: &[u8], record: &Record) {
+    fn add_heap(&mut self, memory: &[u8], record: &InstanceInfo) {
         let (start, len) = (record.heap_start, record.heap_len);
         let map = match heap_map(memory, record) {
             Ok(map) => map,
@@ -252,20 +252,20 @@ impl MemoryMap {
         self.strips.push(cells::heap(start.into(), &map));
     }
 
-    fn add_region(&mut self, memory: &[u8], record: &Record) {
+    fn add_region(&mut self, memory: &[u8], record: &InstanceInfo) {
         let start = u64::from(record.region_start);
-        let outcome = observe::outcome(record);
+        let outcome = instance_stats::outcome(record);
         let region = span(memory, record.region_start, record.region_len);
-        let Some(survey) = region.and_then(|region| Survey::of(region).ok()) else {
+        let Some(reader) = region.and_then(|region| RegionReader::of(region).ok()) else {
             let note = format!("no cache; {outcome}");
             self.row(start, record.region_granted.into(), "region", &note);
             return;
         };
-        self.add_survey(start, record.region_granted, outcome, &survey);
+        self.add_survey(start, record.region_granted, outcome, &reader);
     }
 
-    fn add_survey(&mut self, start: u64, granted: u32, outcome: &str, survey: &Survey<'_>) {
-        let info = survey.info();
+    fn add_survey(&mut self, start: u64, granted: u32, outcome: &str, reader: &RegionReader<'_>) {
+        let info = reader.info();
         let header = u64::from(HEADER_BYTES);
         let arena = u64::from(info.arena_start);
         let frontier = u64::from(info.frontier);
@@ -273,7 +273,7 @@ impl MemoryMap {
         let index = format!(
             "{} buckets in use, load {:.2}",
             grouped(info.buckets.into()),
-            survey.index_load()
+            reader.index_load()
         );
         self.row(start + header, arena - header, "region: index", &index);
         let entries = format!(
@@ -305,11 +305,11 @@ impl MemoryMap {
             self.figures.push((name, figure));
         }
         self.index = Some(IndexLoad {
-            load: survey.index_load(),
-            buckets: survey.buckets_by_load().to_vec(),
+            load: reader.index_load(),
+            buckets: reader.buckets_by_load().to_vec(),
         });
-        self.ages = ages(survey);
-        self.strips.push(cells::region(start, survey));
+        self.ages = ages(reader);
+        self.strips.push(cells::region(start, reader));
     }
 }
 
@@ -350,7 +350,7 @@ fn free_runs(map: &HeapMap<'_>) -> Vec<RunRow> {
 }
 
 /// The heap's state, or why it cannot be told.
-fn heap_map<'a>(memory: &'a [u8], record: &Record) -> Result<HeapMap<'a>, String> {
+fn heap_map<'a>(memory: &'a [u8], record: &InstanceInfo) -> Result<HeapMap<'a>, String> {
     if record.heap_gauges == 0 {
         return Err("nothing allocated yet".to_string());
     }
@@ -367,15 +367,15 @@ fn span(memory: &[u8], start: u32, len: u32) -> Option<&[u8]> {
 }
 
 /// The entries by age, in steps of the same width.
-fn ages(survey: &Survey<'_>) -> Vec<AgeRow> {
+fn ages(reader: &RegionReader<'_>) -> Vec<AgeRow> {
     let entries = || {
-        let blocks = survey.blocks();
+        let blocks = reader.blocks();
         blocks.filter_map(|block| Some((block.entry?.age, block.bytes)))
     };
     let Some(oldest) = entries().map(|(age, _)| age).max() else {
         return Vec::new();
     };
-    let width = (oldest / AGES as u32 + 1).next_multiple_of(survey.age_step());
+    let width = (oldest / AGES as u32 + 1).next_multiple_of(reader.age_step());
     let mut rows: Vec<AgeRow> = (1..=AGES as u32)
         .map(|step| AgeRow {
             up_to: (step * width).saturating_sub(1),

@@ -75,7 +75,7 @@ impl Live {
             need,
             ceiling: self.ceiling,
         })?;
-        self.vouch_from(had);
+        self.note_host_pages(had);
         image
             .map_into(&mut self.store, self.memory)
             .map_err(RunError::Map)

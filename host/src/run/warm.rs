@@ -91,7 +91,7 @@ impl Live {
         if self.grow_to(held.memory_wanted()).is_err() {
             self.make_room(&held)?;
         }
-        self.vouch_from(had);
+        self.note_host_pages(had);
         held.put(self.memory.data_mut(&mut self.store), OwnPages::OF_RUNNER)
     }
 

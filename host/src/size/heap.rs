@@ -1,6 +1,6 @@
 //! How large the heap's budget should be.
 
-use crate::observe::{HeapUse, Observed};
+use crate::instance_stats::{HeapUse, InstanceStats};
 
 const MIB: u64 = 1 << 20;
 /// The heap's table takes one part in so many of its budget.
@@ -21,7 +21,7 @@ pub struct HeapNeed {
 
 impl HeapNeed {
     /// Reads what an instance tells; `None` if nothing was allocated on the heap.
-    pub fn of(seen: &Observed) -> Option<HeapNeed> {
+    pub fn of(seen: &InstanceStats) -> Option<HeapNeed> {
         Some(HeapNeed {
             start: seen.heap.start,
             budget_bytes: seen.heap.bytes,

@@ -55,7 +55,7 @@ impl Axis {
             Axis::Engine => {
                 "computed NaNs whose bits are stored, and relaxed SIMD: engines may choose them"
             }
-            Axis::Ceiling | Axis::Refusal => {
+            Axis::Ceiling | Axis::ReserveError => {
                 "what becomes of a try_reserve or memory.grow that fails, and of a cache's capacity, size or statistics"
             }
             Axis::Pregrowth => {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 
 pub use self::browser::{Browser, Kind};
 pub use self::node::Node;
@@ -136,13 +136,13 @@ impl Job {
             pregrow: scenario.pregrow,
             cache: scenario.cache,
             forget: scenario.forget,
-            record: Record::EXPORT,
-            record_bytes: Record::LEN,
-            cache_limit_offset: Record::CACHE_LIMIT_OFFSET,
-            forget_seed_offset: Record::FORGET_SEED_OFFSET,
+            record: InstanceInfo::EXPORT,
+            record_bytes: InstanceInfo::LEN,
+            cache_limit_offset: InstanceInfo::CACHE_LIMIT_OFFSET,
+            forget_seed_offset: InstanceInfo::FORGET_SEED_OFFSET,
             module_tag: module_tag(&module_digest(module)).to_le_bytes(),
-            module_tag_offset: Record::MODULE_TAG_OFFSET,
-            region_start_offset: offset_of!(Record, region_start),
+            module_tag_offset: InstanceInfo::MODULE_TAG_OFFSET,
+            region_start_offset: offset_of!(InstanceInfo, region_start),
             image: parts
                 .map(|(address, bytes)| (address, BASE64_STANDARD.encode(bytes)))
                 .collect(),
@@ -177,7 +177,7 @@ impl Ran {
     fn observation(self, module: Digest) -> Result<Observation, Failure> {
         let record = self.record.map(|text| BASE64_STANDARD.decode(text));
         let record = record.transpose()?;
-        let record = record.and_then(|bytes| Record::decode(&bytes).ok());
+        let record = record.and_then(|bytes| InstanceInfo::decode(&bytes).ok());
         let calls = self.calls.iter().filter_map(named).collect();
         let written = written(&self.flushes)?;
         let is_stack = self.too_deep;

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use steadfast::format::{Record, State as Reservation};
+use steadfast::format::{InstanceInfo, Reservation};
 
 use crate::image::RegionImage;
+use crate::instance_stats::HeapTrace;
 use crate::metashrew::Call;
-use crate::observe::HeapTrace;
 use crate::output::Printed;
 use crate::state::Pair;
 use crate::trap::RunError;
@@ -84,7 +84,7 @@ pub struct Exhaustion {
 }
 
 impl Exhaustion {
-    fn of(record: &Record) -> Option<Self> {
+    fn of(record: &InstanceInfo) -> Option<Self> {
         (record.exhausted_count > 0).then_some(Exhaustion {
             count: record.exhausted_count,
             request: record.exhausted_request,
@@ -180,7 +180,7 @@ impl Observation {
         stopped: Option<Stop>,
         written: Option<Vec<Pair>>,
         mut calls: Vec<Call>,
-        record: Option<&Record>,
+        record: Option<&InstanceInfo>,
     ) -> Self {
         calls.dedup_by(|call, before| call == before && PIECEWISE.contains(&call.name));
         let state = record.and_then(|record| Reservation::from_code(record.state));

@@ -39,7 +39,7 @@ impl Rewrite {
     /// A line that says why the module cannot be rewritten.
     pub fn apply(self, module: &[u8]) -> Result<Vec<u8>, String> {
         let refusal = match self.refuse_grow {
-            Some(number) => Some(Refusal::new(module, number)?),
+            Some(number) => Some(ReserveError::new(module, number)?),
             None => None,
         };
         let mut rewriter = Rewriter {
@@ -56,14 +56,14 @@ impl Rewrite {
 
 /// What takes the place of each `memory.grow`: a function behind the module's own, which counts in a global behind the
 /// module's own. So no index of the module's changes.
-struct Refusal {
+struct ReserveError {
     number: i32,
     signature: u32,
     function: u32,
     counter: u32,
 }
 
-impl Refusal {
+impl ReserveError {
     fn new(module: &[u8], number: u64) -> Result<Self, String> {
         let [
             mut signature,
@@ -96,7 +96,7 @@ impl Refusal {
         if defined_globals == 0 {
             return Err("a module without globals cannot be rewritten to refuse growth".into());
         }
-        Ok(Refusal {
+        Ok(ReserveError {
             number: i32::try_from(number).map_err(|error| error.to_string())?,
             signature,
             function,
@@ -127,7 +127,7 @@ impl Refusal {
 
 struct Rewriter {
     rewrite: Rewrite,
-    refusal: Option<Refusal>,
+    refusal: Option<ReserveError>,
 }
 
 type Result1 = Result<(), reencode::Error>;

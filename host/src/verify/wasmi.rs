@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 use wasmi::{
     Caller, Extern, FuncType, Instance, Linker, Memory, Module, Store, StoreLimits,
     StoreLimitsBuilder, TrapCode, TypedFunc, TypedResumableCall, Val, ValType,
@@ -23,7 +23,7 @@ use super::subject::Subject;
 use super::wasmtime::environment;
 use crate::bounds::Bound;
 use crate::ceiling::PAGE_BYTES;
-use crate::guest_record::GuestRecord;
+use crate::guest_info::GuestInfo;
 use crate::image::{RegionImage, module_digest};
 use crate::input::Input;
 use crate::metashrew::{self, Exchange, Import};
@@ -167,9 +167,9 @@ impl Wasmi {
             grow_to(&mut store, memory, image.memory_needed() / PAGE_BYTES)?;
             image.restore(memory.data_mut(&mut store))?;
         }
-        let guest_record = guest_record(&store, &instance);
+        let guest_info = guest_info(&store, &instance);
         let digest = module_digest(&self.module);
-        if let Some(record) = guest_record {
+        if let Some(record) = guest_info {
             let memory = memory.data_mut(&mut store);
             let _ = record.name_module(memory, &digest);
             let limited = scenario
@@ -182,7 +182,7 @@ impl Wasmi {
         }
         let start = instance.get_typed_func::<(), ()>(&store, "_start")?;
         let stopped = call(&mut store, &start, deadline, scenario.timeout)?;
-        let record = guest_record.and_then(|record| record.read(memory.data(&store)));
+        let record = guest_info.and_then(|record| record.read(memory.data(&store)));
         let image = record.filter(|_| scenario.warm && stopped.is_none());
         let image = image.and_then(|record| {
             RegionImage::capture(memory.data(&store), record.region_start, digest).ok()
@@ -310,7 +310,7 @@ fn grow_to(store: &mut Store<World>, memory: Memory, pages: u64) -> Result<(), F
     Ok(())
 }
 
-fn guest_record(store: &Store<World>, instance: &Instance) -> Option<GuestRecord> {
-    let global = instance.get_global(store, Record::EXPORT)?;
-    Some(GuestRecord::at(global.get(store).i32()? as u32))
+fn guest_info(store: &Store<World>, instance: &Instance) -> Option<GuestInfo> {
+    let global = instance.get_global(store, InstanceInfo::EXPORT)?;
+    Some(GuestInfo::at(global.get(store).i32()? as u32))
 }

@@ -1,6 +1,6 @@
 //! Wasmtime, with each of its compilers.
 
-use steadfast::format::{Record, State};
+use steadfast::format::{InstanceInfo, Reservation};
 
 use super::engine::{Engine, EngineError};
 use super::observation::{Observation, Stop};
@@ -146,7 +146,7 @@ fn observe(finished: &Finished) -> Observation {
     let calls = finished.calls().to_vec();
     // A record that speaks of a refused budget is believed where the host has refused one.
     let is_refused = matches!(finished.outcome(), Err(RunError::BudgetRefused { .. }));
-    let claims = |record: &Record| record.state == State::BudgetRefused as u32;
+    let claims = |record: &InstanceInfo| record.state == Reservation::BudgetRefused as u32;
     let record = finished.record();
     let record = record.filter(|record| is_refused || !claims(record));
     Observation {

@@ -43,12 +43,13 @@ fn damaged_files_are_refused_or_read() {
     let mut noise = Noise(2);
     let block = small_block(2);
     let mut memory = vec![0; 1 << 20];
-    memory[4096..][..8].copy_from_slice(&steadfast::format::Record::MAGIC.to_le_bytes());
-    memory[4104..][..4].copy_from_slice(&steadfast::format::Record::VERSION.to_le_bytes());
-    memory[4108..][..4].copy_from_slice(&(steadfast::format::Record::LEN as u32).to_le_bytes());
+    memory[4096..][..8].copy_from_slice(&steadfast::format::InstanceInfo::MAGIC.to_le_bytes());
+    memory[4104..][..4].copy_from_slice(&steadfast::format::InstanceInfo::VERSION.to_le_bytes());
+    memory[4108..][..4]
+        .copy_from_slice(&(steadfast::format::InstanceInfo::LEN as u32).to_le_bytes());
     for _ in 0..200 {
         hostile::input(&noise.damaged(&block));
-        let record = noise.bytes(steadfast::format::Record::LEN - 16);
+        let record = noise.bytes(steadfast::format::InstanceInfo::LEN - 16);
         memory[4112..][..record.len()].copy_from_slice(&record);
         hostile::memory(&memory);
         let mut image = b"stdfimge".to_vec();

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use crate::guests::{
     chain, counter, counter_that, escaped, module, module_that_writes, record_items,
 };
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 use steadfast_host::{FullDigest, Input, MemoryState, RedbState, Runner, State, state_digest};
 use tempfile::TempDir;
 
@@ -371,7 +371,7 @@ fn each_block_is_told_as_it_goes() {
 /// A module that leaves an image of a cache: the one that it begins with.
 fn cached() -> Vec<u8> {
     const AT: u32 = 1 << 16;
-    let fields = [(offset_of!(Record, region_start), AT)];
+    let fields = [(offset_of!(InstanceInfo, region_start), AT)];
     let region = include_bytes!("../../../tests/golden/region-2.bin");
     let items = format!(
         r#"{} (data (i32.const {AT}) "{}")"#,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 use steadfast::{Bytes, Plan};
 use steadfast_host::check::{Finding, Level, check, rules};
 
@@ -47,7 +47,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let memory = |fields: &str| format!(r#"(memory (export "memory") 17) {fields}"#);
     let record = format!(
         r#"(global (export "{}") i32 (i32.const 8))"#,
-        Record::EXPORT
+        InstanceInfo::EXPORT
     );
     let wasi = |name: &str| format!(r#"(import "wasi_snapshot_preview1" "{name}" (func))"#);
     let one = plan_section(&Plan::DEFAULT);

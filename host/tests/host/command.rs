@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::guests::*;
-use steadfast::format::{Record, State};
+use steadfast::format::{InstanceInfo, Reservation};
 use steadfast::{Bytes, Plan};
 use steadfast_host::{
     AsOf as _, BlockTag, Compression, Digest, Input, RedbState, RegionImage, module_digest,
@@ -239,9 +239,12 @@ fn ceilings_that_are_too_low_are_told_with_what_is_needed() {
 fn an_exhausted_heap_is_one_line() {
     let desk = Desk::new();
     let fields = [
-        (offset_of!(Record, state), State::Reserved as u32),
-        (offset_of!(Record, exhausted_count), 1),
-        (offset_of!(Record, exhausted_request), 4096),
+        (
+            offset_of!(InstanceInfo, state),
+            Reservation::Reserved as u32,
+        ),
+        (offset_of!(InstanceInfo, exhausted_count), 1),
+        (offset_of!(InstanceInfo, exhausted_request), 4096),
     ];
     let memory = r#"(memory (export "memory") 1)"#;
     let module = module_that_writes(memory, &record_items(&fields), "unreachable");
@@ -362,10 +365,10 @@ fn stats_reads_a_file_that_holds_a_memory_or_a_region() {
     let output = steadfast(&["stats", "--memory-file", &neither]);
     one_line_with(&output, &["neither a memory", "magic number"]);
     let mut memory = vec![0; 70_000];
-    memory[4096..4104].copy_from_slice(&Record::MAGIC.to_le_bytes());
-    memory[4104] = Record::VERSION as u8;
-    memory[4108] = Record::LEN as u8;
-    let budget = 4096 + offset_of!(Record, heap_len);
+    memory[4096..4104].copy_from_slice(&InstanceInfo::MAGIC.to_le_bytes());
+    memory[4104] = InstanceInfo::VERSION as u8;
+    memory[4108] = InstanceInfo::LEN as u8;
+    let budget = 4096 + offset_of!(InstanceInfo, heap_len);
     memory[budget..budget + 4].copy_from_slice(&65536_u32.to_le_bytes());
     desk.write("memory", &memory);
     let memory = text_of(&desk.path("memory"));
@@ -448,7 +451,7 @@ fn stats_and_map_read_what_run_keeps_warm() {
 #[test]
 fn a_live_map_is_drawn_after_each_block() {
     let desk = Desk::new();
-    let fields = [(offset_of!(Record, heap_len), 65536)];
+    let fields = [(offset_of!(InstanceInfo, heap_len), 65536)];
     let memory = r#"(memory (export "memory") 1)"#;
     let module = module_that_writes(memory, &record_items(&fields), "");
     desk.write("recorded", &module);
@@ -466,7 +469,7 @@ fn a_live_map_is_drawn_after_each_block() {
 #[test]
 fn a_module_whose_sections_were_stripped_is_told_by_its_record() {
     let desk = Desk::new();
-    let fields = [(offset_of!(Record, heap_len), 65536)];
+    let fields = [(offset_of!(InstanceInfo, heap_len), 65536)];
     let memory = r#"(memory (export "memory") 1)"#;
     let compiler = r#"(@custom "producers" "\00")"#;
     for (name, section, words) in [
@@ -491,7 +494,7 @@ fn a_module_whose_sections_were_stripped_is_told_by_its_record() {
 #[test]
 fn a_run_that_fails_tells_that_the_module_was_stripped() {
     let desk = Desk::new();
-    let fields = [(offset_of!(Record, heap_len), 65536)];
+    let fields = [(offset_of!(InstanceInfo, heap_len), 65536)];
     let memory = r#"(memory (export "memory") 1)"#;
     let items = record_items(&fields);
     let compiler = format!(r#"{items} (@custom "producers" "\00")"#);

@@ -4,7 +4,7 @@ use std::mem::offset_of;
 use std::ops::ControlFlow;
 
 use bitcoin_slices::{Visit, Visitor, bsl};
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 use steadfast_host::{Input, MemoryState, Output, RunConfig};
 
 /// Metashrew's functions, under their names.
@@ -99,19 +99,25 @@ pub const RECORD_AT: usize = 2048;
 
 /// A record with these fields, as a guest built on steadfast exports it.
 pub fn record_items(fields: &[(usize, u32)]) -> String {
-    let mut bytes = [0; Record::LEN];
+    let mut bytes = [0; InstanceInfo::LEN];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
-    put(0, &Record::MAGIC.to_le_bytes());
-    put(offset_of!(Record, version), &Record::VERSION.to_le_bytes());
-    put(offset_of!(Record, len), &(Record::LEN as u32).to_le_bytes());
-    put(Record::CACHE_LIMIT_OFFSET, &u32::MAX.to_le_bytes());
+    put(0, &InstanceInfo::MAGIC.to_le_bytes());
+    put(
+        offset_of!(InstanceInfo, version),
+        &InstanceInfo::VERSION.to_le_bytes(),
+    );
+    put(
+        offset_of!(InstanceInfo, len),
+        &(InstanceInfo::LEN as u32).to_le_bytes(),
+    );
+    put(InstanceInfo::CACHE_LIMIT_OFFSET, &u32::MAX.to_le_bytes());
     for (at, value) in fields {
         put(*at, &value.to_le_bytes());
     }
     format!(
         r#"(global (export "{}") i32 (i32.const {RECORD_AT}))
         (data (i32.const {RECORD_AT}) "{}")"#,
-        Record::EXPORT,
+        InstanceInfo::EXPORT,
         escaped(&bytes)
     )
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use steadfast_host::{
-    Bounds, Digest, ImageError, Input, MemoryMap, MemoryState, Observed, Outline, Output,
+    Bounds, Digest, ImageError, Input, InstanceStats, MemoryMap, MemoryState, Outline, Output,
     RegionImage, RunConfig, Runner, find_record, module_digest,
 };
 
@@ -65,7 +65,7 @@ pub fn input(bytes: &[u8]) {
 /// The file of `--memory-file`.
 pub fn memory(bytes: &[u8]) {
     if let Some(record) = find_record(bytes) {
-        let _ = Observed::read(bytes, &record);
+        let _ = InstanceStats::read(bytes, &record);
         let map = MemoryMap::of_memory("any", bytes, &record);
         let _ = map.to_string();
     }

@@ -3,8 +3,8 @@
 use std::mem::offset_of;
 
 use crate::guests::*;
-use steadfast::format::{Record, State};
-use steadfast::probe::Refusal;
+use steadfast::format::{InstanceInfo, Reservation};
+use steadfast::probe::ReserveError;
 use steadfast_host::{LoadError, MemoryState, OnRefusal, RunConfig, RunError, Runner};
 
 const PAGE: u64 = 65536;
@@ -121,7 +121,7 @@ fn memory_is_grown_before_the_start_to_the_pages_told() {
 fn the_limit_on_the_cache_is_written_before_the_start() {
     let read = format!(
         "(global.set $value (i32.load (i32.const {})))",
-        RECORD_AT + Record::CACHE_LIMIT_OFFSET
+        RECORD_AT + InstanceInfo::CACHE_LIMIT_OFFSET
     );
     let module = module_that_writes(ONE_PAGE, &record_items(&[]), &read);
     assert_eq!(run(&module, quiet()).1, u32::MAX);
@@ -148,16 +148,19 @@ fn the_cache_of_a_module_without_a_record_cannot_be_limited() {
 #[test]
 fn the_record_is_read_and_a_damaged_one_is_not_believed() {
     let fields = [
-        (offset_of!(Record, state), State::Reserved as u32),
-        (offset_of!(Record, region_start), 0x0800_0000),
-        (offset_of!(Record, region_granted), 5 << 20),
-        (offset_of!(Record, region_outcome), 1),
-        (offset_of!(Record, grows_asked), 9),
-        (offset_of!(Record, trace_count), 1),
-        (offset_of!(Record, trace_digest), 0xabcd),
-        (offset_of!(Record, region_len), 5 << 20),
+        (
+            offset_of!(InstanceInfo, state),
+            Reservation::Reserved as u32,
+        ),
+        (offset_of!(InstanceInfo, region_start), 0x0800_0000),
+        (offset_of!(InstanceInfo, region_granted), 5 << 20),
+        (offset_of!(InstanceInfo, region_outcome), 1),
+        (offset_of!(InstanceInfo, grows_asked), 9),
+        (offset_of!(InstanceInfo, trace_count), 1),
+        (offset_of!(InstanceInfo, trace_digest), 0xabcd),
+        (offset_of!(InstanceInfo, region_len), 5 << 20),
         // The value that is written, and the bytes behind it.
-        (offset_of!(Record, heap_gauges), 1033),
+        (offset_of!(InstanceInfo, heap_gauges), 1033),
     ];
     let module = module_that_writes(ONE_PAGE, &record_items(&fields), "");
     let seen = run(&module, quiet()).0.observed.unwrap();
@@ -170,7 +173,7 @@ fn the_record_is_read_and_a_damaged_one_is_not_believed() {
     assert_eq!(seen.heap_use.unwrap().held_bytes, 0);
     assert_eq!(seen.cache, None, "the region lies outside of this memory");
 
-    let wild = (offset_of!(Record, heap_gauges), 0xffff_fff0);
+    let wild = (offset_of!(InstanceInfo, heap_gauges), 0xffff_fff0);
     let module = module_that_writes(ONE_PAGE, &record_items(&[wild]), "");
     let seen = run(&module, quiet()).0.observed.unwrap();
     assert_eq!(seen.heap_use, None, "the gauges lie outside of this memory");
@@ -183,9 +186,12 @@ fn the_record_is_read_and_a_damaged_one_is_not_believed() {
 #[test]
 fn a_refused_budget_is_told_with_what_is_needed() {
     let fields = [
-        (offset_of!(Record, state), State::BudgetRefused as u32),
-        (offset_of!(Record, refused_have_pages), 1),
-        (offset_of!(Record, refused_need), 2048),
+        (
+            offset_of!(InstanceInfo, state),
+            Reservation::BudgetRefused as u32,
+        ),
+        (offset_of!(InstanceInfo, refused_have_pages), 1),
+        (offset_of!(InstanceInfo, refused_need), 2048),
     ];
     let code = "(drop (memory.grow (i32.const 2047))) unreachable";
     let module = module_that_writes(ONE_PAGE, &record_items(&fields), code);
@@ -204,15 +210,18 @@ fn a_refused_budget_is_told_with_what_is_needed() {
 #[test]
 fn pages_that_somebody_uses_are_told_as_the_module_tells_it() {
     let fields = [
-        (offset_of!(Record, state), State::ForeignPages as u32),
-        (offset_of!(Record, refused_need), 0x12_0008),
+        (
+            offset_of!(InstanceInfo, state),
+            Reservation::ForeignPages as u32,
+        ),
+        (offset_of!(InstanceInfo, refused_need), 0x12_0008),
     ];
     let memory = r#"(memory (export "memory") 19)"#;
     let module = module_that_writes(memory, &record_items(&fields), "unreachable");
     let runner = Runner::new(&module, quiet()).unwrap();
     let result = runner.run_block(&any_input(), &mut MemoryState::default());
     let error = result.unwrap_err().to_string();
-    let words = Refusal::Occupied { at: 0x12_0008 }.to_string();
+    let words = ReserveError::Occupied { at: 0x12_0008 }.to_string();
     assert_eq!(error, words);
     assert!(
         words.contains("somebody uses it: address 0x120008"),
@@ -229,10 +238,13 @@ fn each_cause_of_exhaustion_is_told() {
         (1, 1 << 17, "cannot be aligned to 131072"),
     ] {
         let fields = [
-            (offset_of!(Record, state), State::Reserved as u32),
-            (offset_of!(Record, exhausted_count), 1),
-            (offset_of!(Record, exhausted_align), align),
-            (offset_of!(Record, exhausted_part), part),
+            (
+                offset_of!(InstanceInfo, state),
+                Reservation::Reserved as u32,
+            ),
+            (offset_of!(InstanceInfo, exhausted_count), 1),
+            (offset_of!(InstanceInfo, exhausted_align), align),
+            (offset_of!(InstanceInfo, exhausted_part), part),
         ];
         let module = module_that_writes(ONE_PAGE, &record_items(&fields), "unreachable");
         let runner = Runner::new(&module, quiet()).unwrap();
@@ -245,13 +257,16 @@ fn each_cause_of_exhaustion_is_told() {
 #[test]
 fn an_exhausted_heap_is_told_with_its_figures() {
     let fields = [
-        (offset_of!(Record, state), State::Reserved as u32),
-        (offset_of!(Record, exhausted_count), 1),
-        (offset_of!(Record, exhausted_request), 100),
-        (offset_of!(Record, exhausted_align), 8),
-        (offset_of!(Record, exhausted_live), 900),
-        (offset_of!(Record, exhausted_largest_free), 64),
-        (offset_of!(Record, exhausted_budget), 1000),
+        (
+            offset_of!(InstanceInfo, state),
+            Reservation::Reserved as u32,
+        ),
+        (offset_of!(InstanceInfo, exhausted_count), 1),
+        (offset_of!(InstanceInfo, exhausted_request), 100),
+        (offset_of!(InstanceInfo, exhausted_align), 8),
+        (offset_of!(InstanceInfo, exhausted_live), 900),
+        (offset_of!(InstanceInfo, exhausted_largest_free), 64),
+        (offset_of!(InstanceInfo, exhausted_budget), 1000),
     ];
     let module = module_that_writes(ONE_PAGE, &record_items(&fields), "unreachable");
     let runner = Runner::new(&module, quiet()).unwrap();

@@ -1,10 +1,10 @@
 //! Metashrew's imports in a linker, a store and a state that are not this library's own.
 
 use crate::guests::*;
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 use steadfast_host::metashrew::{Exchange, ImportError, add_to_linker};
 use steadfast_host::{
-    GuestRecord, ImageExchange, MemoryState, RunError, Runner, State, module_digest, module_tag,
+    GuestInfo, ImageExchange, MemoryState, RunError, Runner, State, module_digest, module_tag,
 };
 use wasmtime::{Engine, Linker, Module, Store};
 
@@ -124,7 +124,7 @@ fn a_record_is_written_where_it_stands_and_nowhere_else() {
         let compiled = Module::new(&engine, &module).unwrap();
         let instance = linker.instantiate(&mut store, &compiled).unwrap();
         let memory = instance.get_memory(&mut store, "memory").unwrap();
-        let record = GuestRecord::of(&instance, &mut store).unwrap();
+        let record = GuestInfo::of(&instance, &mut store).unwrap();
         let memory = memory.data_mut(&mut store);
         let before = memory.to_vec();
         let digest = module_digest(&module);
@@ -134,7 +134,7 @@ fn a_record_is_written_where_it_stands_and_nowhere_else() {
     };
     let (told, is_changed, read, tag) = record(RECORD_AT as i64);
     assert_eq!((told, is_changed), (Some(()), true));
-    assert_eq!(read.map(|read: Record| read.module_tag), Some(tag));
+    assert_eq!(read.map(|read: InstanceInfo| read.module_tag), Some(tag));
     for address in [0, RECORD_AT as i64 + 1, 65535, 65536, -1] {
         let (told, is_changed, read, _) = record(address);
         assert_eq!((told, is_changed, read), (None, false, None), "{address}");

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::guests::*;
-use steadfast::format::{Record, State as Reservation};
+use steadfast::format::{InstanceInfo, Reservation};
 use steadfast_host::verify::{Extent, Outcome, VerifyConfig, verify};
 use steadfast_host::{
     Bound, Bounds, Finished, LoadError, MemoryState, OnRefusal, Outline, RunConfig, RunError,
@@ -512,9 +512,9 @@ fn a_small_stack_is_refused_and_a_deep_recursion_is_told() {
 fn a_record_that_lies_is_not_believed() {
     let lies = |state: Reservation, have: u32, need: u32| {
         let record = record_items(&[
-            (offset_of!(Record, state), state as u32),
-            (offset_of!(Record, refused_have_pages), have),
-            (offset_of!(Record, refused_need), need),
+            (offset_of!(InstanceInfo, state), state as u32),
+            (offset_of!(InstanceInfo, refused_have_pages), have),
+            (offset_of!(InstanceInfo, refused_need), need),
         ]);
         module(&format!(
             r#"(memory (export "memory") 1) {record} (func (export "_start") unreachable)"#
@@ -536,9 +536,12 @@ fn a_record_that_lies_is_not_believed() {
     }
     // The same words are believed where the host has refused a growth.
     let record = record_items(&[
-        (offset_of!(Record, state), Reservation::BudgetRefused as u32),
-        (offset_of!(Record, refused_have_pages), 1),
-        (offset_of!(Record, refused_need), 16_384),
+        (
+            offset_of!(InstanceInfo, state),
+            Reservation::BudgetRefused as u32,
+        ),
+        (offset_of!(InstanceInfo, refused_have_pages), 1),
+        (offset_of!(InstanceInfo, refused_need), 16_384),
     ]);
     let honest = module(&format!(
         r#"(memory (export "memory") 1) {record}

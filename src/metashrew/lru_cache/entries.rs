@@ -34,14 +34,14 @@ pub fn set_lru_cache(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
 ///
 /// The pool is large in [`CacheAllocationMode::View`](super::CacheAllocationMode::View), and a few small entries in the other mode.
 pub fn api_cache_set(key: String, value: Arc<Vec<u8>>) {
-    state::with(|state| state.store(Scope::Api, key.as_bytes(), &value));
+    state::with(|state| state.store(Scope::Application, key.as_bytes(), &value));
 }
 
 /// The application's entry with this key. Counts a hit or a miss.
 ///
 /// Whether there is something depends on the host's memory, and so does the heap afterwards.
 pub fn api_cache_get(key: &str) -> Option<Arc<Vec<u8>>> {
-    state::with(|state| state.look_up(Scope::Api, key.as_bytes()))
+    state::with(|state| state.look_up(Scope::Application, key.as_bytes()))
 }
 
 /// Drops the application's entry with this key, and returns its value.
@@ -49,9 +49,12 @@ pub fn api_cache_get(key: &str) -> Option<Arc<Vec<u8>>> {
 /// Whether there is something depends on the host's memory, and so does the heap afterwards.
 pub fn api_cache_remove(key: &str) -> Option<Arc<Vec<u8>>> {
     state::with(|state| {
-        let scoped = state.cache().scope(Scope::Api);
+        let scoped = state.cache().scope(Scope::Application);
         let value = scoped.peek(key.as_bytes())?.to_vec();
-        state.cache().scope(Scope::Api).remove(key.as_bytes());
+        state
+            .cache()
+            .scope(Scope::Application)
+            .remove(key.as_bytes());
         Some(Arc::new(value))
     })
 }

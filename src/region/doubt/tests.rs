@@ -7,7 +7,7 @@ use std::vec::Vec;
 use std::{format, vec};
 
 use crate::cache::Cache;
-use crate::region::{Cold, Growth, REGION_ALIGN, Region, RegionParts, Start};
+use crate::region::{AttachError, Growth, REGION_ALIGN, Region, RegionParts, Start};
 
 const PAGE: usize = REGION_ALIGN;
 const MIB: usize = 1 << 20;
@@ -90,7 +90,7 @@ fn empty_pages_serve_as_new_ones_do() {
     let len = 3 * MIB + 5 * PAGE;
     let mut memory = Memory::new(len, &[]);
     let mut cache = Cache::open(memory.region(|_| panic!("nobody's byte is there")));
-    assert_eq!(cache.start(), Start::Cold(Cold::NoImage));
+    assert_eq!(cache.start(), Start::Cold(AttachError::NoImage));
     assert_eq!(cache.capacity(), len);
     let hits = exercise(&mut cache, 60_000);
     let mut fresh = Memory::new(len, &[]);
@@ -197,7 +197,7 @@ fn an_image_is_loaded_where_the_pages_are_empty() {
         assert_eq!(offers[0], 0);
         let mut cache = Cache::open(region);
         if foreign.is_some_and(|at| at < image.len()) {
-            assert_eq!(cache.start(), Start::Cold(Cold::Disabled));
+            assert_eq!(cache.start(), Start::Cold(AttachError::Disabled));
             assert_eq!(cache.capacity(), 0);
         } else {
             assert_eq!(offers.len(), 2);

@@ -3,7 +3,7 @@
 use super::damage::{Damage, Damaging, sum_contents};
 use super::{Spec, open_once, region_with_bytes};
 use steadfast::cache::{Cache, Pool, Scope};
-use steadfast::region::{RegionInfo, Status, inspect, seal};
+use steadfast::region::{RegionInfo, Status, seal};
 
 /// An image with entries of many sizes in every pool, free blocks and marks of overflow; what it must give is read from it
 /// while it is sound.
@@ -19,7 +19,7 @@ pub struct Victim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It was refused.
-    Cold,
+    AttachError,
     /// It was attached to, and gave what it must or nothing.
     Warm,
     /// It was attached to, and gave another value.
@@ -42,7 +42,8 @@ impl Victim {
         let mut cache = Cache::open(region);
         for number in 0..capacity / 40 {
             let key = number.to_le_bytes();
-            let scope = [Scope::Main, Scope::Api, Scope::View(number % 3)][number as usize % 3];
+            let scope =
+                [Scope::Main, Scope::Application, Scope::View(number % 3)][number as usize % 3];
             cache.set_height(number);
             let value = vec![number as u8 | 1; number as usize % 90];
             let stored = cache.scope(scope).insert(&key, &value);
@@ -58,7 +59,7 @@ impl Victim {
         let entries = entries.collect();
         cache.close();
         let image = bytes.image();
-        let info = inspect(&image).expect("it was just made");
+        let info = RegionInfo::read(&image).expect("it was just made");
         Victim {
             spec,
             image,
@@ -99,7 +100,7 @@ impl Victim {
     pub fn fate(&self, damaged: &[u8]) -> Fate {
         open_once(&self.spec, damaged, |cache, _| {
             if !cache.start().is_warm() {
-                return Fate::Cold;
+                return Fate::AttachError;
             }
             let mut fate = Fate::Warm;
             for (scope, key, value) in &self.entries {
@@ -131,7 +132,7 @@ impl Victim {
         }
         let _ = cache.invalidate_above_in_steps(3, 5);
         let _ = cache.get(&self.entries[0].1);
-        let _ = cache.set_quota(Pool::Api, 500);
+        let _ = cache.set_quota(Pool::Application, 500);
         let _ = cache.evict_to(300);
         let _ = cache.invalidate_above(1);
         cache.clear();
@@ -169,9 +170,9 @@ impl Victim {
 
     /// What becomes of a closed image that a host verifies, as it does before it vouches for one.
     fn fate_once_sealed(&self, mut damaged: Vec<u8>) -> Fate {
-        let is_refused = self.fate(&damaged) == Fate::Cold;
+        let is_refused = self.fate(&damaged) == Fate::AttachError;
         if is_refused || seal(&mut damaged, Status::Sealed).is_err() {
-            return Fate::Cold;
+            return Fate::AttachError;
         }
         self.fate(&damaged)
     }
@@ -203,7 +204,7 @@ impl Fates {
     /// Counts one.
     pub fn count(&mut self, fate: Fate) {
         match fate {
-            Fate::Cold => self.cold += 1,
+            Fate::AttachError => self.cold += 1,
             Fate::Warm => self.warm += 1,
             Fate::Wrong => self.wrong += 1,
         }
@@ -275,7 +276,7 @@ pub fn soak(seed: u64, count: u64, kind: Damage, cover: Cover) -> Fates {
         let mut image = victim.damaged(kind, &mut next);
         let expected = match victim.is_whole(&image) {
             true => Fate::Warm,
-            false => Fate::Cold,
+            false => Fate::AttachError,
         };
         cover.apply(&mut image);
         let fate = match cover {

@@ -5,7 +5,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 use steadfast::cache::Cache;
-use steadfast::region::{Growth, HEADER_BYTES, REGION_ALIGN, Region, RegionParts, inspect};
+use steadfast::region::{Growth, HEADER_BYTES, REGION_ALIGN, Region, RegionInfo, RegionParts};
 
 /// What happens when a region asks for more memory.
 #[derive(Clone, Debug)]
@@ -206,7 +206,7 @@ impl Bytes {
     /// No region stands there.
     pub fn image(&self) -> Vec<u8> {
         let header = self.read(0, HEADER_BYTES as usize);
-        let info = inspect(&header).expect("a region stands there");
+        let info = RegionInfo::read(&header).expect("a region stands there");
         self.read(0, info.frontier as usize)
     }
 

@@ -97,7 +97,7 @@ impl<S: Iterator<Item = u8>> Script<S> {
         let byte = self.source.next()?;
         Some(match byte % 8 {
             0..3 => Scope::Main,
-            3..5 => Scope::Api,
+            3..5 => Scope::Application,
             _ => Scope::View(u32::from(byte >> 5)),
         })
     }

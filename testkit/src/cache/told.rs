@@ -27,7 +27,7 @@ impl Told {
     fn tell(&mut self, scope: Scope, key: &[u8], value: &[u8]) {
         let height = match scope {
             Scope::View(height) => height,
-            Scope::Main | Scope::Api => self.height,
+            Scope::Main | Scope::Application => self.height,
         };
         let bytes = value.to_vec();
         self.values

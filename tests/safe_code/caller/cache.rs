@@ -9,7 +9,12 @@ use crate::random::Random;
 
 fn scope(random: &mut Random) -> Scope {
     let height = random.below(3) as u32;
-    random.pick(&[Scope::Main, Scope::Main, Scope::View(height), Scope::Api])
+    random.pick(&[
+        Scope::Main,
+        Scope::Main,
+        Scope::View(height),
+        Scope::Application,
+    ])
 }
 
 /// Whether to walk its index takes Miri minutes.

@@ -3,10 +3,10 @@
 use std::alloc::Layout;
 
 use steadfast::heap::{Heap, HeapMap};
+use steadfast::instance_info::{InstanceInfo, Reservation};
 use steadfast::probe::RegionOutcome;
-use steadfast::record::{Record, State};
 use steadfast::region::{
-    Geometry, Start, Status, Survey, block_bytes, empty, inspect, seal, set_user_tag,
+    Geometry, RegionInfo, RegionReader, Start, Status, block_bytes, clear, seal, set_user_tag,
 };
 
 use super::Caller;
@@ -26,19 +26,19 @@ pub fn region(caller: &mut Caller) {
             let _ = seal(&mut image, status);
         }
         1 => drop(set_user_tag(&mut image, &[9; 40])),
-        2 => drop(empty(&mut image)),
+        2 => drop(clear(&mut image)),
         _ => {}
     }
-    if let Ok(info) = inspect(&image) {
+    if let Ok(info) = RegionInfo::read(&image) {
         let _ = info.image_parts();
     }
-    if let Ok(survey) = Survey::of(&image) {
-        let _ = (survey.info(), survey.age_step(), survey.index_load());
-        let _ = survey.buckets_by_load();
+    if let Ok(reader) = RegionReader::of(&image) {
+        let _ = (reader.info(), reader.age_step(), reader.index_load());
+        let _ = reader.buckets_by_load();
         for pool in [0, 1, 2, 3, usize::MAX] {
-            survey.recent(pool).for_each(drop);
+            reader.recent(pool).for_each(drop);
         }
-        survey.blocks().for_each(drop);
+        reader.blocks().for_each(drop);
     }
     caller.images.push(image);
     if caller.images.len() > 8 {
@@ -100,14 +100,14 @@ pub fn heap_map(caller: &mut Caller) {
 
 pub fn records(caller: &mut Caller) {
     let random = &mut caller.random;
-    let mut bytes = vec![0; Record::LEN];
-    bytes[..8].copy_from_slice(&Record::MAGIC.to_le_bytes());
+    let mut bytes = vec![0; InstanceInfo::LEN];
+    bytes[..8].copy_from_slice(&InstanceInfo::MAGIC.to_le_bytes());
     bytes[8] = 1;
     random.damage(&mut bytes);
-    bytes.truncate(random.below(2 * Record::LEN as u64) as usize);
-    let _ = Record::decode(&bytes);
+    bytes.truncate(random.below(2 * InstanceInfo::LEN as u64) as usize);
+    let _ = InstanceInfo::decode(&bytes);
     let code = random.u32();
-    let _ = (State::from_code(code), RegionOutcome::from_code(code));
+    let _ = (Reservation::from_code(code), RegionOutcome::from_code(code));
     let _ = (Start::from_code(code), Status::from_code(code));
     let _ = block_bytes(random.size(), random.size());
     if let Some(geometry) = Geometry::new(random.u32(), random.u32()) {

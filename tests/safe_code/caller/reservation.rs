@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use steadfast::exclusive::{CopyCell, Exclusive};
+use steadfast::instance_info;
 use steadfast::memory::host::{HostMemory, Script};
 use steadfast::memory::{Memory, StaticEnd};
-use steadfast::probe::{self, Ownership, Span};
-use steadfast::record::record;
+use steadfast::probe::{self, AddressRange, Ownership};
 use steadfast::{Bytes, Pages, Plan, Policy};
 
 use super::Caller;
@@ -74,23 +74,26 @@ pub fn reserve(caller: &mut Caller) {
         2 => steadfast::on_refusal(|refusal| drop(refusal.to_string())),
         _ => {
             let grant = steadfast::reserve_with(&plan);
-            let span = Span {
+            let span = AddressRange {
                 start: random.u32(),
                 len: random.u32(),
             };
             grant.fresh_offset(span);
         }
     }
-    assert_eq!(record().grant_is_noted(), steadfast::granted().is_some());
+    assert_eq!(
+        instance_info::current().grant_is_noted(),
+        steadfast::granted().is_some()
+    );
 }
 
 trait Noted {
     fn grant_is_noted(&self) -> bool;
 }
 
-impl Noted for steadfast::record::Record {
+impl Noted for steadfast::instance_info::InstanceInfo {
     fn grant_is_noted(&self) -> bool {
-        self.state == steadfast::record::State::Reserved as u32
+        self.state == steadfast::instance_info::Reservation::Reserved as u32
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use steadfast::instance_info;
 use steadfast::metashrew::lru_cache;
 use steadfast::metashrew::{self, flush, get, input, set};
-use steadfast::record::record;
 
 use crate::{Digest, Numbers, report};
 
@@ -109,7 +109,7 @@ pub fn exercise_lru_cache() {
         assert!(get_lru_cache(&key(number)).is_none_or(|held| held == large));
     }
     let stats = get_cache_stats();
-    if limit > 1 << 20 && record().forget_seed == 0 {
+    if limit > 1 << 20 && instance_info::current().forget_seed == 0 {
         assert!(stats.items >= 40, "{stats:?}");
         assert_eq!(stats.items as u64 + stats.evictions, 70);
     }

@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use core::arch::wasm32::{memory_grow, memory_size};
-use steadfast::record::record;
+use steadfast::instance_info;
 use steadfast::units::PAGE_BYTES;
 use steadfast::{Bytes, Plan, RegionOutcome};
 use web_tests::MAXIMUM_BYTES;
@@ -68,5 +68,5 @@ fn nothing_is_grown_later_and_addresses_stay() {
     assert_ne!(memory_grow::<0>(left), usize::MAX);
     assert_eq!(memory_grow::<0>(1), usize::MAX);
     assert_eq!(next_address(), first);
-    assert!(first < record().region_start as usize);
+    assert!(first < instance_info::current().region_start as usize);
 }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use indexer::Cache;
 use lru::LruCache;
 use steadfast::Plan;
-use steadfast::record::record;
+use steadfast::instance_info;
 
 /// What an entry takes besides its key's and value's bytes: a node, a slot in the table, and three blocks' headers and rounding.
 const ENTRY_BYTES: usize = 64;
@@ -24,7 +24,7 @@ fn entry_bytes(key: &[u8], value: &[u8]) -> usize {
 impl StdCache {
     /// As large as a region may be at most, or as the host limits it.
     fn open() -> Self {
-        let limit = record().cache_limit as usize;
+        let limit = instance_info::current().cache_limit as usize;
         StdCache {
             entries: LruCache::unbounded(),
             used_bytes: 0,

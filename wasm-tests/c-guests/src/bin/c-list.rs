@@ -29,7 +29,7 @@ mod module {
                 report(1, list_sum(1000).into());
             }
             report(2, family_is_whole() as u64);
-            let record = steadfast::record::record();
+            let record = steadfast::instance_info::current();
             let part =
                 record.c_heap_start as usize..(record.c_heap_start + record.c_heap_len) as usize;
             report(3, part.contains(&keep(100)).into());

@@ -28,7 +28,7 @@ mod wasi {
     pub fn run() {
         let mut numbers = Numbers(3);
         steadfast::reserve();
-        let record = steadfast::record::record();
+        let record = steadfast::instance_info::current();
         let part = record.c_heap_start as usize..(record.c_heap_start + record.c_heap_len) as usize;
         // SAFETY: every block is used within its size and freed once.
         unsafe {

@@ -1,7 +1,7 @@
 //! Drives the module's cache beside the oracle, for as many operations as the environment says.
 #![cfg_attr(target_family = "wasm", no_main)]
 
-use steadfast::record::record;
+use steadfast::instance_info;
 use steadfast_testkit::cache::{Checks, Script, Told, noise, run, run_told};
 use wasm_test_guests::{number, report};
 
@@ -16,7 +16,7 @@ fn drive() {
     let (operations, seed) = (number("OPERATIONS", 20_000), number("SEED", 1));
     let mut cache = steadfast::open_cache().expect("the cache is opened once");
     let mut script = Script::new(noise(seed), number("LARGE", 10_000) as usize);
-    let summary = match record().forget_seed {
+    let summary = match instance_info::current().forget_seed {
         0 => run(&mut cache, &mut script, operations, CHECKS),
         _ => run_told(
             &mut cache,

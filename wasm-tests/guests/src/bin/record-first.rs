@@ -1,13 +1,13 @@
 //! Is refused its budget, and prints why through its own sink.
 #![cfg_attr(target_family = "wasm", no_main)]
 
-use steadfast::probe::Refusal;
+use steadfast::probe::ReserveError;
 use wasm_test_guests::report;
 
 steadfast::plan!();
 
-fn sink(refusal: &Refusal) {
-    if let Refusal::Budget { have, need } = refusal {
+fn sink(refusal: &ReserveError) {
+    if let ReserveError::Budget { have, need } = refusal {
         report(1, u64::from(*have));
         report(2, u64::from(*need));
     }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 use steadfast::RegionOutcome;
-use steadfast::format::{Figure, Gauges, Record, Stats, inspect};
+use steadfast::format::{Figure, Gauges, InstanceInfo, RegionInfo, Stats};
 
 /// A span of linear memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Span {
+pub struct AddressRange {
     /// Its first address.
     pub start: u32,
     /// Its bytes.
@@ -41,7 +41,7 @@ pub struct HeapTrace {
 
 impl HeapTrace {
     /// What a record tells; `None` of a guest that keeps no trace.
-    pub(crate) fn of(record: &Record) -> Option<Self> {
+    pub(crate) fn of(record: &InstanceInfo) -> Option<Self> {
         (record.trace_count > 0).then_some(HeapTrace {
             count: record.trace_count,
             digest: record.trace_digest,
@@ -51,13 +51,13 @@ impl HeapTrace {
 
 /// What the record in a guest's memory tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Observed {
+pub struct InstanceStats {
     /// The heap's budget.
-    pub heap: Span,
+    pub heap: AddressRange,
     /// The part of the budget that serves C.
-    pub c_heap: Span,
+    pub c_heap: AddressRange,
     /// The region that the host granted.
-    pub region: Span,
+    pub region: AddressRange,
     /// Bytes of the region that the cache may use.
     pub cache_limit_bytes: u32,
     /// Why the region has the size that it has.
@@ -77,11 +77,11 @@ pub struct Observed {
     pub heap_trace: Option<HeapTrace>,
 }
 
-impl Observed {
+impl InstanceStats {
     /// Reads from a guest's memory what `record`, and the header of the region that it names, tell. Constant cost.
-    pub fn read(memory: &[u8], record: &Record) -> Self {
-        let span = |start, bytes| Span { start, bytes };
-        Observed {
+    pub fn read(memory: &[u8], record: &InstanceInfo) -> Self {
+        let span = |start, bytes| AddressRange { start, bytes };
+        InstanceStats {
             heap: span(record.heap_start, record.heap_len),
             c_heap: span(record.c_heap_start, record.c_heap_len),
             region: span(record.region_start, record.region_granted),
@@ -98,16 +98,16 @@ impl Observed {
 }
 
 /// The record in a copy of a guest's memory, wherever it stands: the one that tells of a reservation, if there are more. Linear in
-/// the bytes; a host that runs the guest has its address from the export [`Record::EXPORT`].
-pub fn find_record(memory: &[u8]) -> Option<Record> {
-    let magic = Record::MAGIC.to_le_bytes();
+/// the bytes; a host that runs the guest has its address from the export [`InstanceInfo::EXPORT`].
+pub fn find_record(memory: &[u8]) -> Option<InstanceInfo> {
+    let magic = InstanceInfo::MAGIC.to_le_bytes();
     // One at a time: a copy may hold nothing but records.
     memchr::memmem::find_iter(memory, &magic)
-        .filter_map(|at| Record::decode(memory.get(at..)?).ok())
+        .filter_map(|at| InstanceInfo::decode(memory.get(at..)?).ok())
         .max_by_key(|record| record.heap_len)
 }
 
-pub(crate) fn outcome(record: &Record) -> &'static str {
+pub(crate) fn outcome(record: &InstanceInfo) -> &'static str {
     match RegionOutcome::from_code(record.region_outcome) {
         Some(RegionOutcome::Full) => "full",
         Some(RegionOutcome::Partial) => "partial",
@@ -120,10 +120,10 @@ pub(crate) fn outcome(record: &Record) -> &'static str {
 }
 
 /// What the header at the region's start tells.
-fn cache(memory: &[u8], record: &Record) -> Option<Stats> {
+fn cache(memory: &[u8], record: &InstanceInfo) -> Option<Stats> {
     let start = record.region_start as usize;
     let end = start.checked_add(record.region_len as usize)?;
-    Some(inspect(memory.get(start..end)?).ok()?.stats)
+    Some(RegionInfo::read(memory.get(start..end)?).ok()?.stats)
 }
 
 /// The [`Gauges`] at an address; 0 is none.

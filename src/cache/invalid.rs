@@ -5,7 +5,7 @@ use thiserror::Error;
 
 /// The first thing that [`Cache::validate`](super::Cache::validate) finds wrong. Offsets are from the region's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum CacheFault {
+pub enum CacheError {
     /// Identity or geometry in the header is not what was written.
     #[error("the header does not describe this region")]
     Header,
@@ -101,18 +101,18 @@ pub enum CacheFault {
     },
 }
 
-impl CacheFault {
+impl CacheError {
     /// Nothing where the header counts what a walk found.
     pub(super) fn unless_equal(
         what: &'static str,
         counted: u32,
         walked: u32,
-    ) -> Result<(), CacheFault> {
+    ) -> Result<(), CacheError> {
         let (counted, walked) = (u64::from(counted), u64::from(walked));
         if counted == walked {
             return Ok(());
         }
-        Err(CacheFault::Sum {
+        Err(CacheError::Sum {
             what,
             counted,
             walked,

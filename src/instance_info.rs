@@ -8,13 +8,13 @@ use bytemuck::{Pod, Zeroable};
 use crate::exclusive::Exclusive;
 use crate::memory::platform::per_instance;
 use crate::plan::EncodedPlan;
-use crate::probe::{Grant, Refusal, RegionOutcome, Span};
+use crate::probe::{AddressRange, Grant, RegionOutcome, ReserveError};
 use crate::units::{PAGE_BYTES, Pages};
 
 /// What became of the reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum State {
+pub enum Reservation {
     /// Nothing was reserved yet.
     Undecided = 0,
     /// The heap's budget is there; the record tells how large the region is.
@@ -29,7 +29,7 @@ pub enum State {
     ForeignPages = 5,
 }
 
-impl State {
+impl Reservation {
     /// Reads what `as u32` wrote.
     pub fn from_code(code: u32) -> Option<Self> {
         Some(match code {
@@ -47,16 +47,16 @@ impl State {
 /// What is known only at run time. All addresses and sizes are in bytes unless a field says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
-pub struct Record {
-    /// [`Record::MAGIC`].
+pub struct InstanceInfo {
+    /// [`InstanceInfo::MAGIC`].
     pub magic: u64,
-    /// [`Record::VERSION`].
+    /// [`InstanceInfo::VERSION`].
     pub version: u32,
-    /// [`Record::LEN`].
+    /// [`InstanceInfo::LEN`].
     pub len: u32,
     /// The largest region that the guest may use. `u32::MAX`: no limit. A host writes it before `_start`.
     pub cache_limit: u32,
-    /// A [`State`].
+    /// A [`Reservation`].
     pub state: u32,
     /// The first address of the heap.
     pub heap_start: u32,
@@ -121,18 +121,18 @@ pub struct Record {
     /// Not 0: the host has grown memory itself, from this address on to the region, and nothing stands
     /// there. The heap then takes those pages without a look at what they hold. A host writes it
     /// before `_start`.
-    pub vouched_from: u32,
+    pub host_pages_from: u32,
 }
 
 /// The address of the encoded plan that was used follows the record; 0 before the reservation.
 #[derive(Debug)]
 #[repr(C)]
 struct Exported {
-    record: Record,
+    record: InstanceInfo,
     plan: Option<&'static EncodedPlan>,
 }
 
-impl Record {
+impl InstanceInfo {
     /// The first eight bytes.
     pub const MAGIC: u64 = u64::from_le_bytes(*b"stdfrcrd");
 
@@ -152,7 +152,7 @@ impl Record {
     pub const FORGET_SEED_OFFSET: usize = core::mem::offset_of!(Self, forget_seed);
 
     /// Where in the record the host writes from where on it vouches for memory, as a little-endian `u32`.
-    pub const VOUCHED_FROM_OFFSET: usize = core::mem::offset_of!(Self, vouched_from);
+    pub const HOST_PAGES_FROM_OFFSET: usize = core::mem::offset_of!(Self, host_pages_from);
 
     /// The name of the export whose value is the record's address.
     pub const EXPORT: &'static str = "steadfast_record";
@@ -162,7 +162,7 @@ impl Record {
         version: Self::VERSION,
         len: Self::LEN as u32,
         cache_limit: u32::MAX,
-        state: State::Undecided as u32,
+        state: Reservation::Undecided as u32,
         heap_start: 0,
         heap_len: 0,
         c_heap_start: 0,
@@ -191,23 +191,23 @@ impl Record {
         cache_start: 0,
         forget_seed: 0,
         exhausted_part: 0,
-        vouched_from: 0,
+        host_pages_from: 0,
     };
 
     /// Reads a record from a copy of the bytes at its address.
     ///
     /// # Errors
     /// When they are not a record of this version.
-    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+    pub fn decode(bytes: &[u8]) -> Result<Self, InstanceInfoError> {
         let bytes = bytes
             .get(..Self::LEN)
-            .ok_or(RecordError::Length(bytes.len()))?;
+            .ok_or(InstanceInfoError::Length(bytes.len()))?;
         let record: Self = bytemuck::pod_read_unaligned(bytes);
         if record.magic != Self::MAGIC {
-            return Err(RecordError::Magic);
+            return Err(InstanceInfoError::Magic);
         }
         if record.version != Self::VERSION || (record.len as usize) < Self::LEN {
-            return Err(RecordError::Version(record.version));
+            return Err(InstanceInfoError::Version(record.version));
         }
         Ok(record)
     }
@@ -216,7 +216,7 @@ impl Record {
     pub(crate) fn note_grant(&mut self, mut grant: Grant) -> Grant {
         let limit = self.cache_limit;
         grant.region_limit = grant.region_limit.min(limit);
-        self.state = State::Reserved as u32;
+        self.state = Reservation::Reserved as u32;
         self.heap_start = grant.heap.start;
         self.heap_len = grant.heap.len;
         self.c_heap_start = grant.c_heap.start;
@@ -233,12 +233,16 @@ impl Record {
     }
 
     /// Notes why there is no heap, or not any more.
-    pub(crate) fn note_refusal(&mut self, refusal: &Refusal) {
+    pub(crate) fn note_refusal(&mut self, refusal: &ReserveError) {
         let (state, have, need) = match *refusal {
-            Refusal::Budget { have, need } => (State::BudgetRefused, have, need),
-            Refusal::StaticData { contents, .. } => (State::StaticDataTooLarge, 0, contents),
-            Refusal::Foreign { expected, found } => (State::ForeignGrowth, expected, found),
-            Refusal::Occupied { at } => (State::ForeignPages, 0, at),
+            ReserveError::Budget { have, need } => (Reservation::BudgetRefused, have, need),
+            ReserveError::StaticData { contents, .. } => {
+                (Reservation::StaticDataTooLarge, 0, contents)
+            }
+            ReserveError::Foreign { expected, found } => {
+                (Reservation::ForeignGrowth, expected, found)
+            }
+            ReserveError::Occupied { at } => (Reservation::ForeignPages, 0, at),
         };
         self.state = state as u32;
         self.refused_have_pages = have;
@@ -264,8 +268,8 @@ impl Record {
     /// What was granted, once it is decided. `region_limit` is less by `cache_limit`.
     #[inline]
     pub(crate) fn grant(&self) -> Option<Grant> {
-        let span = |start, len| Span { start, len };
-        (self.state == State::Reserved as u32).then(|| Grant {
+        let span = |start, len| AddressRange { start, len };
+        (self.state == Reservation::Reserved as u32).then(|| Grant {
             heap: span(self.heap_start, self.heap_len),
             c_heap: span(self.c_heap_start, self.c_heap_len),
             region: span(self.region_start, self.region_granted),
@@ -280,12 +284,12 @@ impl Record {
 }
 
 const _: () = {
-    assert!(Record::LEN == 152);
-    assert!(core::mem::offset_of!(Exported, plan) == Record::LEN);
-    assert!(Record::CACHE_LIMIT_OFFSET == 16);
-    assert!(Record::MODULE_TAG_OFFSET == 128);
-    assert!(Record::FORGET_SEED_OFFSET == 140);
-    assert!(Record::VOUCHED_FROM_OFFSET == 148);
+    assert!(InstanceInfo::LEN == 152);
+    assert!(core::mem::offset_of!(Exported, plan) == InstanceInfo::LEN);
+    assert!(InstanceInfo::CACHE_LIMIT_OFFSET == 16);
+    assert!(InstanceInfo::MODULE_TAG_OFFSET == 128);
+    assert!(InstanceInfo::FORGET_SEED_OFFSET == 140);
+    assert!(InstanceInfo::HOST_PAGES_FROM_OFFSET == 148);
 };
 
 /// A request that could not be served, and the state of the part of the budget that it was asked of.
@@ -331,9 +335,9 @@ pub enum Exhaustion {
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
+pub enum InstanceInfoError {
     /// Too few bytes.
-    #[error("a record has {len} bytes, these are {0}", len = Record::LEN)]
+    #[error("a record has {len} bytes, these are {0}", len = InstanceInfo::LEN)]
     Length(usize),
     /// The first bytes are not a record's.
     #[error("the bytes do not begin as a record does")]
@@ -348,27 +352,27 @@ per_instance! {
     #[allow(non_upper_case_globals, reason = "the name is the module's export")]
     #[unsafe(no_mangle)]
     static steadfast_record: Exclusive<Exported> = Exclusive::new(Exported {
-        record: Record::EMPTY,
+        record: InstanceInfo::EMPTY,
         plan: None,
     });
 }
 
 /// Runs `f` with the record.
-pub(crate) fn with_record<R>(f: impl FnOnce(&mut Record) -> R) -> R {
+pub(crate) fn with_record<R>(f: impl FnOnce(&mut InstanceInfo) -> R) -> R {
     with_exported(|record, _| f(record))
 }
 
 /// Runs `f` with the record and the plan that memory was reserved with.
 #[inline]
 pub(crate) fn with_exported<R>(
-    f: impl FnOnce(&mut Record, &mut Option<&'static EncodedPlan>) -> R,
+    f: impl FnOnce(&mut InstanceInfo, &mut Option<&'static EncodedPlan>) -> R,
 ) -> R {
     steadfast_record.with(|exported| f(&mut exported.record, &mut exported.plan))
 }
 
 /// The record, once the region's lengths in it keep to the limit, and the plan that memory was reserved with. A host may have
 /// written the limit after the reservation, into an instance of a snapshot.
-pub(crate) fn limited() -> (Record, Option<&'static EncodedPlan>) {
+pub(crate) fn limited() -> (InstanceInfo, Option<&'static EncodedPlan>) {
     with_exported(|record, plan| {
         record.region_len = record.region_len.min(record.cache_limit);
         record.region_limit = record.region_limit.min(record.cache_limit);
@@ -382,7 +386,7 @@ pub(crate) fn note_cache_start(code: u32) {
 }
 
 /// The record as it stands now.
-pub fn record() -> Record {
+pub fn current() -> InstanceInfo {
     with_record(|record| *record)
 }
 
@@ -392,19 +396,25 @@ mod tests {
 
     #[test]
     fn a_record_is_read_from_its_bytes() {
-        let mut bytes = [0_u8; Record::LEN];
+        let mut bytes = [0_u8; InstanceInfo::LEN];
         bytes[..8].copy_from_slice(b"stdfrcrd");
         bytes[8] = 1;
-        bytes[12] = Record::LEN as u8;
-        bytes[Record::MODULE_TAG_OFFSET - 1] = 0x80;
-        bytes[Record::CACHE_LIMIT_OFFSET] = 7;
-        let record = Record::decode(&bytes).unwrap();
+        bytes[12] = InstanceInfo::LEN as u8;
+        bytes[InstanceInfo::MODULE_TAG_OFFSET - 1] = 0x80;
+        bytes[InstanceInfo::CACHE_LIMIT_OFFSET] = 7;
+        let record = InstanceInfo::decode(&bytes).unwrap();
         assert_eq!(record.cache_limit, 7);
         assert_eq!(record.trace_digest, 1 << 63);
-        assert_eq!(Record::decode(&bytes[1..]), Err(RecordError::Length(151)));
+        assert_eq!(
+            InstanceInfo::decode(&bytes[1..]),
+            Err(InstanceInfoError::Length(151))
+        );
         bytes[8] = 2;
-        assert_eq!(Record::decode(&bytes), Err(RecordError::Version(2)));
+        assert_eq!(
+            InstanceInfo::decode(&bytes),
+            Err(InstanceInfoError::Version(2))
+        );
         bytes[0] = 0;
-        assert_eq!(Record::decode(&bytes), Err(RecordError::Magic));
+        assert_eq!(InstanceInfo::decode(&bytes), Err(InstanceInfoError::Magic));
     }
 }

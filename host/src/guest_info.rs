@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use steadfast::format::Record;
+use steadfast::format::InstanceInfo;
 use wasmtime::{AsContextMut, Instance};
 
 use crate::digest::Digest;
@@ -12,31 +12,31 @@ use crate::image::module_tag;
 /// functions answer `None` where linear memory holds no record there, and write nothing then.
 ///
 /// ```
-/// use steadfast_host::{GuestRecord, module_digest};
+/// use steadfast_host::{GuestInfo, module_digest};
 ///
 /// let mut memory = vec![0; 65536];
-/// let record = GuestRecord::at(65_535);
+/// let record = GuestInfo::at(65_535);
 /// let module = module_digest(b"\0asm\x01\0\0\0");
 /// assert_eq!(record.name_module(&mut memory, &module), None);
 /// assert_eq!(record.read(&memory), None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GuestRecord {
+pub struct GuestInfo {
     address: u32,
 }
 
-impl GuestRecord {
+impl GuestInfo {
     /// Of an instance whose module exports one, as those do that are built on steadfast.
     pub fn of(instance: &Instance, mut store: impl AsContextMut) -> Option<Self> {
-        let global = instance.get_global(&mut store, Record::EXPORT)?;
+        let global = instance.get_global(&mut store, InstanceInfo::EXPORT)?;
         let address = global.get(&mut store).i32()? as u32;
-        Some(GuestRecord { address })
+        Some(GuestInfo { address })
     }
 
-    /// At the address that the export [`Record::EXPORT`] has for its value, for other engines.
+    /// At the address that the export [`InstanceInfo::EXPORT`] has for its value, for other engines.
     #[must_use]
     pub fn at(address: u32) -> Self {
-        GuestRecord { address }
+        GuestInfo { address }
     }
 
     /// Its address.
@@ -47,30 +47,38 @@ impl GuestRecord {
 
     /// What stands in it.
     #[must_use]
-    pub fn read(self, memory: &[u8]) -> Option<Record> {
-        Record::decode(memory.get(self.address as usize..)?).ok()
+    pub fn read(self, memory: &[u8]) -> Option<InstanceInfo> {
+        InstanceInfo::decode(memory.get(self.address as usize..)?).ok()
     }
 
     /// Tells the instance which module it is, so that it refuses the image of another one.
     pub fn name_module(self, memory: &mut [u8], module: &Digest) -> Option<()> {
         let tag = module_tag(module).to_le_bytes();
-        self.write(memory, Record::MODULE_TAG_OFFSET, &tag)
+        self.write(memory, InstanceInfo::MODULE_TAG_OFFSET, &tag)
     }
 
     /// Tells its cache how many bytes of the region to use at most; with 0, none.
     pub fn limit_cache(self, memory: &mut [u8], bytes: u32) -> Option<()> {
-        self.write(memory, Record::CACHE_LIMIT_OFFSET, &bytes.to_le_bytes())
+        self.write(
+            memory,
+            InstanceInfo::CACHE_LIMIT_OFFSET,
+            &bytes.to_le_bytes(),
+        )
     }
 
     /// Has its cache lose entries by chance, as the seed says.
     pub fn forget_by(self, memory: &mut [u8], seed: NonZeroU32) -> Option<()> {
         let seed = seed.get().to_le_bytes();
-        self.write(memory, Record::FORGET_SEED_OFFSET, &seed)
+        self.write(memory, InstanceInfo::FORGET_SEED_OFFSET, &seed)
     }
 
     /// Tells it that the host has grown the pages from here on, and that nobody else uses them.
-    pub fn vouch_from(self, memory: &mut [u8], address: u32) -> Option<()> {
-        self.write(memory, Record::VOUCHED_FROM_OFFSET, &address.to_le_bytes())
+    pub fn note_host_pages(self, memory: &mut [u8], address: u32) -> Option<()> {
+        self.write(
+            memory,
+            InstanceInfo::HOST_PAGES_FROM_OFFSET,
+            &address.to_le_bytes(),
+        )
     }
 
     fn write(self, memory: &mut [u8], offset: usize, bytes: &[u8]) -> Option<()> {

@@ -3,8 +3,8 @@
 
 use steadfast::cache::{Cache, Scope};
 use steadfast::region::{
-    FORMAT_VERSION, FormatError, Geometry, HEADER_BYTES, Region, RegionInfo, Status, Survey, empty,
-    inspect,
+    FORMAT_VERSION, FormatError, Geometry, HEADER_BYTES, Region, RegionInfo, RegionReader, Status,
+    clear,
 };
 use steadfast_testkit::cache::{Bytes, Spec, region_with_bytes};
 
@@ -62,7 +62,7 @@ fn each_field_is_read_from_its_place() {
     }
     bytes[24..40].copy_from_slice(b"a hash of others");
     bytes[76..116].copy_from_slice(&[0xAB; 40]);
-    let info = inspect(&bytes).expect("it is a header");
+    let info = RegionInfo::read(&bytes).expect("it is a header");
     for (at, read) in words {
         assert_eq!(read(&info), value(at), "word {at}");
     }
@@ -94,11 +94,11 @@ fn each_field_is_read_from_its_place() {
         (5, Status::Shared),
     ] {
         set(&mut bytes, 72, code);
-        assert_eq!(inspect(&bytes).map(|info| info.status), Ok(status));
+        assert_eq!(RegionInfo::read(&bytes).map(|info| info.status), Ok(status));
     }
     for code in [0, 6, u32::MAX] {
         set(&mut bytes, 72, code);
-        assert_eq!(inspect(&bytes), Err(FormatError::Damaged));
+        assert_eq!(RegionInfo::read(&bytes), Err(FormatError::Damaged));
     }
 }
 
@@ -122,7 +122,7 @@ fn the_pools_are_read_and_summed() {
             set(&mut bytes, at + place, value * (pool as u32 + 1));
         }
     }
-    let info = inspect(&bytes).expect("it is a header");
+    let info = RegionInfo::read(&bytes).expect("it is a header");
     for (number, pool) in info.stats.pools.iter().enumerate() {
         let times = number as u32 + 1;
         assert_eq!((pool.entries, pool.used_bytes), (10 * times, 200 * times));
@@ -143,7 +143,7 @@ fn the_pools_are_read_and_summed() {
 fn with(bytes: &[u8], at: usize, word: u32) -> Result<RegionInfo, FormatError> {
     let mut bytes = bytes.to_vec();
     set(&mut bytes, at, word);
-    inspect(&bytes)
+    RegionInfo::read(&bytes)
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn an_index_is_admitted_as_far_as_it_can_have_grown() {
         for (at, word) in [(124, buckets), (128, whole), (132, mask)] {
             set(&mut bytes, at, word);
         }
-        inspect(&bytes).is_ok()
+        RegionInfo::read(&bytes).is_ok()
     };
     for level in 0..levels + 2 {
         let (whole, mask) = (group_buckets << level, (2 << level) - 1);
@@ -250,9 +250,9 @@ fn an_entry_is_shown_with_its_age() {
     let (mut cache, bytes) = small();
     cache.get(b"a");
     let ages = |region: &[u8]| -> Vec<(Vec<u8>, u32)> {
-        let survey = Survey::of(region).expect("it is a region");
-        assert_eq!(survey.age_step(), 1);
-        let entries = survey.recent(0).filter_map(|block| block.entry);
+        let reader = RegionReader::of(region).expect("it is a region");
+        assert_eq!(reader.age_step(), 1);
+        let entries = reader.recent(0).filter_map(|block| block.entry);
         entries
             .map(|entry| (entry.key.to_vec(), entry.age))
             .collect()
@@ -270,12 +270,12 @@ fn an_entry_is_shown_with_its_age() {
     set(&mut region, CLOCK, clock + (1 << 14));
     assert_eq!(ages(&region), named([0, 2, 3]));
 
-    let survey = Survey::of(&region).expect("it is a region");
-    let of_views = survey.recent(1).next().and_then(|block| block.entry);
+    let reader = RegionReader::of(&region).expect("it is a region");
+    let of_views = reader.recent(1).next().and_then(|block| block.entry);
     let entry = of_views.expect("there is one");
     assert_eq!((entry.pool, entry.height), (1, 3));
     assert_eq!((entry.key, entry.value_bytes), (&b"dddd"[..], 5));
-    let heights: Vec<u32> = survey
+    let heights: Vec<u32> = reader
         .blocks()
         .filter_map(|block| Some(block.entry?.height))
         .collect();
@@ -294,11 +294,11 @@ fn ages_have_steps_where_there_are_many_entries() {
         cache.insert(&number.to_le_bytes(), b"").expect("it fits");
     }
     let region = bytes.read(0, 1 << 20);
-    let survey = Survey::of(&region).expect("it is a region");
+    let reader = RegionReader::of(&region).expect("it is a region");
     let shift = get(&region, 68);
     assert!(shift > 0);
-    assert_eq!(survey.age_step(), 1 << shift);
-    for (behind, block) in (0..).zip(survey.recent(0)) {
+    assert_eq!(reader.age_step(), 1 << shift);
+    for (behind, block) in (0..).zip(reader.recent(0)) {
         let age = block.entry.expect("it is an entry").age;
         let stamp = |clock: u32| clock >> shift;
         assert_eq!(age, (stamp(100) - stamp(100 - behind)) << shift, "{behind}");
@@ -309,10 +309,10 @@ fn ages_have_steps_where_there_are_many_entries() {
 fn the_load_of_the_index_counts_its_slots() {
     let (cache, bytes) = small();
     let mut region = copy(&bytes);
-    let survey = Survey::of(&region).expect("it is a region");
-    let buckets = survey.info().buckets;
-    assert_eq!(survey.index_load(), 4.0 / (12.0 * f64::from(buckets)));
-    let by_load = survey.buckets_by_load();
+    let reader = RegionReader::of(&region).expect("it is a region");
+    let buckets = reader.info().buckets;
+    assert_eq!(reader.index_load(), 4.0 / (12.0 * f64::from(buckets)));
+    let by_load = reader.buckets_by_load();
     assert_eq!(by_load.iter().sum::<u32>(), buckets);
     let taken: u32 = (0..).zip(by_load).map(|(load, count)| load * count).sum();
     assert_eq!(taken, cache.len() as u32);
@@ -320,8 +320,8 @@ fn the_load_of_the_index_counts_its_slots() {
     // On a stale page nothing counts, until it is cleared.
     set(&mut region, STALE_PAGES, 1);
     let all_empty = |region: &[u8]| {
-        let survey = Survey::of(region).expect("it is a region");
-        survey.buckets_by_load()[0] == buckets
+        let reader = RegionReader::of(region).expect("it is a region");
+        reader.buckets_by_load()[0] == buckets
     };
     assert!(all_empty(&region));
     set(&mut region, READY, 2);
@@ -330,11 +330,11 @@ fn the_load_of_the_index_counts_its_slots() {
     assert!(!all_empty(&region));
     // Where the bytes end, the buckets do.
     let cut = &region[..HEADER_BYTES as usize + 64 + 11];
-    let survey = Survey::of(cut).expect("it is a region");
-    assert_eq!(survey.buckets_by_load().iter().sum::<u32>(), 1);
+    let reader = RegionReader::of(cut).expect("it is a region");
+    assert_eq!(reader.buckets_by_load().iter().sum::<u32>(), 1);
     let cut = &region[..HEADER_BYTES as usize + 64 + 12];
-    let survey = Survey::of(cut).expect("it is a region");
-    assert_eq!(survey.buckets_by_load().iter().sum::<u32>(), 2);
+    let reader = RegionReader::of(cut).expect("it is a region");
+    assert_eq!(reader.buckets_by_load().iter().sum::<u32>(), 2);
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn a_host_empties_a_region_as_the_cache_clears_it() {
     cache.remove(b"bb");
     assert!(!cache.invalidate_above_in_steps(2, 1).done);
     let mut emptied = copy(&bytes);
-    empty(&mut emptied).expect("it is a region");
+    clear(&mut emptied).expect("it is a region");
     cache.clear();
     let cleared = copy(&bytes);
     let header = HEADER_BYTES as usize;
@@ -354,7 +354,7 @@ fn a_host_empties_a_region_as_the_cache_clears_it() {
     assert_eq!(emptied[header..], cleared[header..]);
     // Nothing is written to what is no region.
     let mut other = vec![7; 4096];
-    assert_eq!(empty(&mut other), Err(FormatError::NotARegion));
+    assert_eq!(clear(&mut other), Err(FormatError::NotARegion));
     assert!(other.iter().all(|byte| *byte == 7));
 }
 

@@ -13,7 +13,7 @@ pub const CLASS_COUNT: usize = CLASSES;
 
 /// The state of a heap, in bytes. It depends on the requests so far and on the span's length alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct HeapStats {
     /// The span's length, table included.
     pub budget_bytes: usize,
     /// Sum of the sizes of the live blocks: what was asked for, rounded up to the class or to whole granules.
@@ -35,7 +35,7 @@ pub struct Counters {
     pub large_blocks: usize,
 }
 
-impl Counters {
+impl HeapStats {
     /// The share of free bytes outside the largest piece, in thousandths.
     pub const fn external_fragmentation_permille(&self) -> usize {
         if self.free_bytes == 0 {
@@ -85,7 +85,7 @@ impl Counters {
 
 /// The state of one size class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClassCounters {
+pub struct ClassStats {
     /// Bytes of a block.
     pub block_bytes: usize,
     /// Slabs of the class.
@@ -96,7 +96,7 @@ pub struct ClassCounters {
     pub capacity_blocks: usize,
 }
 
-impl ClassCounters {
+impl ClassStats {
     /// Those of each class, ascending, before any slab is counted.
     pub(super) fn none() -> [Self; CLASS_COUNT] {
         core::array::from_fn(|class| Self {
@@ -129,8 +129,8 @@ impl Heap {
     }
 
     /// The state of the heap. Linear in the number of its runs.
-    pub fn counters(&self) -> Counters {
-        let mut counters = Counters::before_parts(self.gauges(), self.runs.end());
+    pub fn counters(&self) -> HeapStats {
+        let mut counters = HeapStats::before_parts(self.gauges(), self.runs.end());
         self.each_part(|bytes, kind| counters.count(bytes, kind));
         let unused = (self.runs.end() - self.runs.top()) * GRANULE;
         counters.count(unused, PartKind::Unused);
@@ -138,9 +138,9 @@ impl Heap {
     }
 
     /// The state of each size class, ascending. Linear in the number of runs.
-    pub fn class_counters(&self) -> [ClassCounters; CLASS_COUNT] {
-        let mut classes = ClassCounters::none();
-        self.each_part(|_, kind| ClassCounters::count(&mut classes, kind));
+    pub fn class_counters(&self) -> [ClassStats; CLASS_COUNT] {
+        let mut classes = ClassStats::none();
+        self.each_part(|_, kind| ClassStats::count(&mut classes, kind));
         classes
     }
 

@@ -3,7 +3,7 @@
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use steadfast::heap::{Counters, HeapMap, MapFault, Part, PartKind};
+use steadfast::heap::{HeapMap, HeapStats, MapError, Part, PartKind};
 
 const GRANULE: usize = 512;
 const GRANULES: usize = 128;
@@ -49,12 +49,12 @@ impl Bytes {
         words.flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    fn fault(&self) -> Option<MapFault> {
+    fn fault(&self) -> Option<MapError> {
         HeapMap::read(&self.span, &self.gauges(), 4).err()
     }
 
     /// The fault after a word of the table was changed.
-    fn fault_with(at: usize, word: u32) -> Option<MapFault> {
+    fn fault_with(at: usize, word: u32) -> Option<MapError> {
         let mut bytes = Self::new();
         bytes.set(at, word);
         bytes.fault()
@@ -87,7 +87,7 @@ fn the_parts_and_their_sums_are_those_of_the_bytes() {
     assert_eq!(map.parts().collect::<Vec<_>>(), expected);
     assert_eq!(
         map.counters(),
-        Counters {
+        HeapStats {
             budget_bytes: 128 * GRANULE,
             live_bytes: 9 * GRANULE + 3 * 64 + 4 * 2048,
             held_bytes: 41 * GRANULE,
@@ -121,10 +121,10 @@ fn the_share_of_scattered_bytes_is_in_thousandths() {
         (86 * GRANULE, 74 * GRANULE, 139),
         (3 << 30, 1 << 30, 666),
     ] {
-        let counters = Counters {
+        let counters = HeapStats {
             free_bytes: free,
             largest_free_bytes: largest,
-            ..Counters::default()
+            ..HeapStats::default()
         };
         assert_eq!(counters.external_fragmentation_permille(), permille);
     }
@@ -135,12 +135,12 @@ fn words_have_four_or_eight_bytes_and_the_gauges_are_whole() {
     let bytes = Bytes::new();
     for width in [0, 1, 2, 3, 5, 6, 7, 9, 16] {
         let fault = HeapMap::read(&bytes.span, &bytes.gauges(), width).err();
-        assert_eq!(fault, Some(MapFault::WordBytes(width)));
+        assert_eq!(fault, Some(MapError::WordBytes(width)));
     }
     for (width, needed) in [(4, 20), (8, 40)] {
         for len in 0..needed {
             let fault = HeapMap::read(&bytes.span, &vec![0; len], width).err();
-            assert_eq!(fault, Some(MapFault::Gauges(needed)), "{len} bytes");
+            assert_eq!(fault, Some(MapError::Gauges(needed)), "{len} bytes");
         }
     }
 }
@@ -158,7 +158,7 @@ fn the_used_part_lies_between_the_table_and_the_end() {
     ] {
         let mut bytes = Bytes::new();
         bytes.gauges[2..4].copy_from_slice(&[used, highest]);
-        let fault = (!fits).then_some(MapFault::Used(used as usize * GRANULE));
+        let fault = (!fits).then_some(MapError::Used(used as usize * GRANULE));
         assert_eq!(bytes.fault(), fault, "{used} of {highest}");
     }
 }
@@ -177,15 +177,15 @@ fn runs_of_a_wrong_length_are_named() {
         let fault = Bytes::fault_with(at, word);
         let slab = word & (FREE | LARGE) == 0;
         let expected = if slab {
-            MapFault::Slab(at * GRANULE)
+            MapError::Slab(at * GRANULE)
         } else {
-            MapFault::RunLength(at * GRANULE)
+            MapError::RunLength(at * GRANULE)
         };
         assert_eq!(fault, Some(expected), "word {word:#x} at {at}");
     }
     let mut short = Bytes::new();
     short.gauges[2] = 47;
-    assert_eq!(short.fault(), Some(MapFault::RunLength(32 * GRANULE)));
+    assert_eq!(short.fault(), Some(MapError::RunLength(32 * GRANULE)));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn slabs_with_bad_words_are_named() {
         (1, 64, 1),
     ] {
         let found = Bytes::fault_with(at, word);
-        assert_eq!(found, Some(MapFault::Slab(fault * GRANULE)));
+        assert_eq!(found, Some(MapError::Slab(fault * GRANULE)));
     }
     assert_eq!(Bytes::fault_with(18, 128 * 4), None);
     assert_eq!(Bytes::fault_with(18, 0), None);

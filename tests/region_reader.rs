@@ -2,7 +2,7 @@
 #![cfg(not(target_family = "wasm"))]
 
 use steadfast::cache::{Cache, Pool, Scope};
-use steadfast::region::{Survey, empty};
+use steadfast::region::{RegionReader, clear};
 use steadfast_testkit::cache::{Bytes, Spec, noise, region_with_bytes};
 
 /// Under Miri as little as fills the cache and evicts.
@@ -22,7 +22,10 @@ fn filled() -> (Cache, Bytes) {
             cache.remove(&(number - number % 7).to_le_bytes());
         }
     }
-    cache.scope(Scope::Api).insert(b"own", b"value").unwrap();
+    cache
+        .scope(Scope::Application)
+        .insert(b"own", b"value")
+        .unwrap();
     (cache, bytes)
 }
 
@@ -34,18 +37,18 @@ fn copy(bytes: &Bytes) -> Vec<u8> {
 fn the_survey_finds_what_the_cache_holds() {
     let (cache, bytes) = filled();
     let region = copy(&bytes);
-    let survey = Survey::of(&region).unwrap();
-    let recent: Vec<_> = survey
+    let reader = RegionReader::of(&region).unwrap();
+    let recent: Vec<_> = reader
         .recent(0)
         .map(|block| block.entry.unwrap().key)
         .collect();
     let held: Vec<_> = cache.iter().map(|(key, _)| key).collect();
     assert_eq!(recent, held);
-    assert_eq!(survey.recent(2).count(), 1);
-    assert_eq!(survey.recent(3).count() + survey.recent(99).count(), 0);
-    let info = survey.info();
+    assert_eq!(reader.recent(2).count(), 1);
+    assert_eq!(reader.recent(3).count() + reader.recent(99).count(), 0);
+    let info = reader.info();
     let (mut used, mut free, mut end) = (0, 0, info.arena_start);
-    for block in survey.blocks() {
+    for block in reader.blocks() {
         assert_eq!(block.offset, end, "blocks tile the arena");
         end += block.bytes;
         let sum = if block.entry.is_some() {
@@ -57,14 +60,14 @@ fn the_survey_finds_what_the_cache_holds() {
     }
     assert_eq!(end, info.frontier);
     assert_eq!((used, free), (info.stats.used_bytes, info.free_bytes));
-    let by_load = survey.buckets_by_load();
+    let by_load = reader.buckets_by_load();
     assert_eq!(by_load.iter().sum::<u32>(), info.buckets);
     let taken: u32 = (0..)
         .zip(by_load)
         .map(|(taken, buckets)| taken * buckets)
         .sum();
     assert_eq!(taken, info.stats.entries, "each entry has one slot");
-    let ages: Vec<u32> = survey
+    let ages: Vec<u32> = reader
         .recent(0)
         .map(|block| block.entry.unwrap().age)
         .collect();
@@ -77,8 +80,8 @@ fn a_list_in_a_circle_has_no_more_bytes_than_the_arena() {
     let (mut cache, bytes) = filled();
     cache.insert(b"large", &[7; 4000]).unwrap();
     let mut region = copy(&bytes);
-    let survey = Survey::of(&region).unwrap();
-    let offsets: Vec<u32> = survey.recent(0).map(|block| block.offset).take(2).collect();
+    let reader = RegionReader::of(&region).unwrap();
+    let offsets: Vec<u32> = reader.recent(0).map(|block| block.offset).take(2).collect();
     let [newest, older] = offsets[..] else {
         panic!("there are two");
     };
@@ -86,9 +89,9 @@ fn a_list_in_a_circle_has_no_more_bytes_than_the_arena() {
     let link = header.find(|&at| region[at..at + 4] == older.to_le_bytes());
     let link = link.expect("the newest entry leads to the next one");
     region[link..link + 4].copy_from_slice(&newest.to_le_bytes());
-    let survey = Survey::of(&region).unwrap();
-    let info = survey.info();
-    let walked: u64 = survey.recent(0).map(|block| u64::from(block.bytes)).sum();
+    let reader = RegionReader::of(&region).unwrap();
+    let info = reader.info();
+    let walked: u64 = reader.recent(0).map(|block| u64::from(block.bytes)).sum();
     assert!(walked >= 4000);
     assert!(walked <= u64::from(info.frontier - info.arena_start));
 }
@@ -109,14 +112,14 @@ fn any_bytes_are_walked_within_bounds() {
             damaged[at] = next(256) as u8;
         }
         damaged.truncate(1856 + next(damaged.len() - 1856));
-        if let Ok(survey) = Survey::of(&damaged) {
+        if let Ok(reader) = RegionReader::of(&damaged) {
             let most = damaged.len() / 8;
-            assert!(survey.blocks().count() <= most);
-            assert!((0..4).all(|pool| survey.recent(pool).count() <= most));
-            assert!(survey.index_load() >= 0.0);
-            assert!(survey.buckets_by_load().iter().sum::<u32>() <= survey.info().buckets);
+            assert!(reader.blocks().count() <= most);
+            assert!((0..4).all(|pool| reader.recent(pool).count() <= most));
+            assert!(reader.index_load() >= 0.0);
+            assert!(reader.buckets_by_load().iter().sum::<u32>() <= reader.info().buckets);
         }
-        let _ = empty(&mut damaged);
+        let _ = clear(&mut damaged);
     }
 }
 
@@ -128,7 +131,7 @@ fn buckets_that_nobody_has_written_are_empty_whatever_they_hold() {
         cache.insert(&number.to_le_bytes(), b"value").unwrap();
     }
     let region = copy(&bytes);
-    let by_load = Survey::of(&region).unwrap().buckets_by_load();
+    let by_load = RegionReader::of(&region).unwrap().buckets_by_load();
     let taken: u32 = (0..)
         .zip(by_load)
         .map(|(taken, buckets)| taken * buckets)
@@ -141,7 +144,7 @@ fn a_host_empties_a_cache_that_goes_on_soundly() {
     let (mut cache, bytes) = filled();
     let before = cache.stats();
     let mut region = copy(&bytes);
-    empty(&mut region).unwrap();
+    clear(&mut region).unwrap();
     for (at, byte) in region.iter().enumerate().take(1856) {
         bytes.write(at, *byte);
     }
@@ -154,7 +157,7 @@ fn a_host_empties_a_cache_that_goes_on_soundly() {
     }
     assert_eq!(cache.validate(), Ok(()));
     assert_eq!(cache.get(&(INSERTS - 1).to_le_bytes()), Some(&[9; 40][..]));
-    assert_eq!(cache.entries(Pool::Api).count(), 0);
+    assert_eq!(cache.entries(Pool::Application).count(), 0);
 }
 
 /// A free block that says more than is left up to the frontier is none, nor is one that is too short.
@@ -165,13 +168,13 @@ fn a_block_that_reaches_past_the_frontier_is_none() {
     cache.insert(b"first", &[7; 200]).unwrap();
     cache.insert(b"second", &[8; 200]).unwrap();
     let sound = copy(&bytes);
-    let info = *Survey::of(&sound).unwrap().info();
+    let info = *RegionReader::of(&sound).unwrap().info();
     let left = info.frontier - info.arena_start;
     let shown = |word: u32| {
         let mut region = sound.clone();
         let at = info.arena_start as usize;
         region[at..at + 4].copy_from_slice(&word.to_le_bytes());
-        Survey::of(&region).unwrap().blocks().count()
+        RegionReader::of(&region).unwrap().blocks().count()
     };
     assert_eq!(shown(left | 1), 1);
     for bytes in [left + 2, 2 * left, u32::MAX - 1, 0] {
