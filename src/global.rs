@@ -288,7 +288,7 @@ impl InstanceInfo {
         if self.exhausted_count > ALL_TOLD && !self.exhausted_count.is_power_of_two() {
             return None;
         }
-        let counters = heap.counters();
+        let counters = heap.stats();
         self.exhausted_request = saturate(layout.size());
         self.exhausted_align = saturate(layout.align());
         self.exhausted_live = saturate(counters.live_bytes);

@@ -59,7 +59,7 @@ pub const MAX_ALIGN: usize = 64 * 1024;
 /// unsafe { heap.adopt(start, 65536, 0) };
 /// let block = heap.alloc(Layout::new::<[u64; 3]>());
 /// assert!(!block.is_null());
-/// assert_eq!(heap.counters().live_bytes, 24);
+/// assert_eq!(heap.stats().live_bytes, 24);
 /// // SAFETY: the block came from this heap with this layout.
 /// unsafe { heap.dealloc(block, Layout::new::<[u64; 3]>()) };
 /// assert_eq!(heap.validate(), Ok(()));

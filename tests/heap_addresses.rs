@@ -98,7 +98,7 @@ fn play(pages: usize, seed: u64, most: usize, requests: u32) -> Outcome {
                     .rotate_left(29);
             }
         }
-        outcome.largest_free = heap.counters().largest_free_bytes;
+        outcome.largest_free = heap.stats().largest_free_bytes;
     }
     outcome
 }

@@ -22,7 +22,7 @@ fn a_heap_without_a_span_refuses_everything() {
         assert!(heap.alloc_zeroed(layout(size)).is_null());
     }
     assert_eq!(heap.validate(), Ok(()));
-    assert_eq!(heap.counters().budget_bytes, 0);
+    assert_eq!(heap.stats().budget_bytes, 0);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn one_page_serves_what_it_holds() {
     // SAFETY: the heap ends before the span; blocks are given back with their layouts.
     unsafe {
         let mut heap = span.heap();
-        let whole = heap.counters().largest_free_bytes;
+        let whole = heap.stats().largest_free_bytes;
         // The table has a word for each 512 bytes.
         assert_eq!(whole, PAGE - PAGE / 512 * size_of::<usize>());
         assert!(heap.alloc(layout(whole + 1)).is_null());

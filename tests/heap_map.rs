@@ -16,7 +16,7 @@ fn the_map_tells_every_block_of_a_heap() {
     player.dealloc(3);
     // The player compares the map with the heap's own counters.
     player.validate();
-    let counters = player.heap().counters();
+    let counters = player.heap().stats();
     assert!(counters.external_fragmentation_permille() > 0);
     player.finish();
 }
@@ -61,7 +61,7 @@ fn damaged_bytes_give_a_map_that_adds_up_or_a_fault() {
         let mut damaged = gauges.clone();
         damaged[at] ^= 0x81;
         if let Ok(map) = HeapMap::read(&sound, &damaged, WORD) {
-            let _ = map.counters().external_fragmentation_permille();
+            let _ = map.stats().external_fragmentation_permille();
         }
     }
 }
@@ -85,10 +85,10 @@ fn random_bytes_never_panic() {
         gauges[8] = noise.next().unwrap_or(0) / 2;
         gauges[12] = 128;
         if let Ok(map) = HeapMap::read(&span, &gauges, 4) {
-            let counters = map.counters();
+            let counters = map.stats();
             assert!(counters.free_bytes <= counters.budget_bytes);
             let _ = (
-                map.class_counters(),
+                map.class_stats(),
                 counters.external_fragmentation_permille(),
             );
         }

@@ -112,7 +112,7 @@ fn phases_that_shift_sizes_stay_within_the_largest_phase() {
     }
     // A phase, what classes round up, one empty slab for each class, and the table.
     let bound = phase_bytes * 6 / 5 + 53 * 8192 + PAGE;
-    let high = player.heap().counters().high_water_bytes;
+    let high = player.heap().stats().high_water_bytes;
     assert!(high <= bound, "{high} bytes for phases of {phase_bytes}");
     player.finish();
 }
@@ -139,7 +139,7 @@ fn interleaved_lifetimes_do_not_ratchet() {
         if round % 20 == 1 {
             player.validate();
         }
-        highs.push(player.heap().counters().high_water_bytes);
+        highs.push(player.heap().stats().high_water_bytes);
     }
     let (early, late) = (highs[highs.len() / 4], highs[highs.len() - 1]);
     assert!(
@@ -174,7 +174,7 @@ fn slowly_growing_vectors_do_not_ratchet() {
         sizes.push(size);
     }
     player.validate();
-    let high = player.heap().counters().high_water_bytes;
+    let high = player.heap().stats().high_water_bytes;
     assert!(
         high <= 3 * sizes.len() * 110_000,
         "{high} bytes for {} vectors",
@@ -201,7 +201,7 @@ fn pairs_of_near_sizes_do_not_ratchet() {
         }
     }
     player.validate();
-    let high = player.heap().counters().high_water_bytes;
+    let high = player.heap().stats().high_water_bytes;
     assert!(high <= 14 * 86 * 1024 * 5 / 4, "{high}");
     player.finish();
 }
@@ -209,7 +209,7 @@ fn pairs_of_near_sizes_do_not_ratchet() {
 #[test]
 fn one_byte_of_each_class_frees_the_rest() {
     let mut player = Player::new(Span::dirty(runs(64, 48), 0xff));
-    let whole = player.heap().counters().largest_free_bytes;
+    let whole = player.heap().stats().largest_free_bytes;
     for size in (1..=2048).rev().step_by(runs(1, 40)) {
         assert!(player.alloc(size, 1, false));
     }
@@ -217,8 +217,8 @@ fn one_byte_of_each_class_frees_the_rest() {
         player.dealloc(0);
     }
     // Most classes keep one empty slab, until somebody needs the memory.
-    assert!(player.heap().counters().largest_free_bytes < whole);
-    assert_eq!(player.heap().counters().live_bytes, 0);
+    assert!(player.heap().stats().largest_free_bytes < whole);
+    assert_eq!(player.heap().stats().live_bytes, 0);
     player.finish();
 }
 

@@ -86,7 +86,7 @@ fn the_parts_and_their_sums_are_those_of_the_bytes() {
     });
     assert_eq!(map.parts().collect::<Vec<_>>(), expected);
     assert_eq!(
-        map.counters(),
+        map.stats(),
         HeapStats {
             budget_bytes: 128 * GRANULE,
             live_bytes: 9 * GRANULE + 3 * 64 + 4 * 2048,
@@ -99,7 +99,7 @@ fn the_parts_and_their_sums_are_those_of_the_bytes() {
             large_blocks: 2,
         }
     );
-    let classes = map.class_counters();
+    let classes = map.class_stats();
     assert!(classes.is_sorted_by_key(|class| class.block_bytes));
     for class in classes {
         let expected = match class.block_bytes {

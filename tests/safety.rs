@@ -17,7 +17,7 @@ const FILES: [(&str, &[&str]); 26] = [
     ("global", &[]),
     ("global/c", &[]),
     ("heap", &[]),
-    ("heap/counters", &[]),
+    ("heap/stats", &[]),
     ("heap/map", &[]),
     ("heap/validate", &[]),
     ("memory/host", &[]),
@@ -26,7 +26,7 @@ const FILES: [(&str, &[&str]); 26] = [
     ("metashrew/logging", &[]),
     ("plan", &[]),
     ("probe", &[]),
-    ("record", &[]),
+    ("instance_info", &[]),
     ("region", &[]),
     ("region/geometry", &[]),
     (

@@ -80,7 +80,7 @@ pub struct Part {
 /// for part in map.parts() {
 ///     println!("{:#010x} {:>9} {:?}", start + part.offset, part.len, part.kind);
 /// }
-/// println!("{} ‰ of the free bytes are scattered", map.counters().external_fragmentation_permille());
+/// println!("{} ‰ of the free bytes are scattered", map.stats().external_fragmentation_permille());
 /// # Some(())
 /// # }
 /// ```
@@ -153,7 +153,7 @@ impl<'a> HeapMap<'a> {
     }
 
     /// What [`Heap::counters`](super::Heap::counters) counts, in the module.
-    pub fn counters(&self) -> HeapStats {
+    pub fn stats(&self) -> HeapStats {
         let mut counters = HeapStats::before_parts(&self.gauges, self.end());
         for part in self.parts() {
             counters.count(part.len, part.kind);
@@ -161,8 +161,8 @@ impl<'a> HeapMap<'a> {
         counters
     }
 
-    /// What [`Heap::class_counters`](super::Heap::class_counters) counts, in the module.
-    pub fn class_counters(&self) -> [ClassStats; CLASS_COUNT] {
+    /// What [`Heap::class_stats`](super::Heap::class_stats) counts, in the module.
+    pub fn class_stats(&self) -> [ClassStats; CLASS_COUNT] {
         let mut classes = ClassStats::none();
         for part in self.parts() {
             ClassStats::count(&mut classes, part.kind);

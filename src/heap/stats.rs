@@ -129,7 +129,7 @@ impl Heap {
     }
 
     /// The state of the heap. Linear in the number of its runs.
-    pub fn counters(&self) -> HeapStats {
+    pub fn stats(&self) -> HeapStats {
         let mut counters = HeapStats::before_parts(self.gauges(), self.runs.end());
         self.each_part(|bytes, kind| counters.count(bytes, kind));
         let unused = (self.runs.end() - self.runs.top()) * GRANULE;
@@ -138,7 +138,7 @@ impl Heap {
     }
 
     /// The state of each size class, ascending. Linear in the number of runs.
-    pub fn class_counters(&self) -> [ClassStats; CLASS_COUNT] {
+    pub fn class_stats(&self) -> [ClassStats; CLASS_COUNT] {
         let mut classes = ClassStats::none();
         self.each_part(|_, kind| ClassStats::count(&mut classes, kind));
         classes

@@ -125,7 +125,7 @@ pub fn heap(start: u64, map: &HeapMap<'_>) -> Strip {
             age: None,
         }
     });
-    let end = map.counters().high_water_bytes as u64;
+    let end = map.stats().high_water_bytes as u64;
     strip("heap", start, end, pieces)
 }
 

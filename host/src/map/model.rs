@@ -210,7 +210,7 @@ impl MemoryMap {
             Ok(map) => map,
             Err(reason) => return self.row(start.into(), len.into(), "heap", &reason),
         };
-        let counters = map.counters();
+        let counters = map.stats();
         let note = format!(
             "{} live, peak {}",
             shown(counters.live_bytes as u64),
@@ -238,7 +238,7 @@ impl MemoryMap {
             ("heap free", free),
             ("heap written", written),
         ]);
-        let classes = map.class_counters().into_iter();
+        let classes = map.class_stats().into_iter();
         let classes = classes
             .filter(|class| class.slabs > 0)
             .map(|class| ClassRow {

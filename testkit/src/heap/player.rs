@@ -39,7 +39,7 @@ impl Player {
     pub fn new(span: Span) -> Self {
         // SAFETY: the player keeps both, and makes no other heap.
         let heap = unsafe { span.heap() };
-        let whole = heap.counters().largest_free_bytes;
+        let whole = heap.stats().largest_free_bytes;
         Self {
             heap,
             span,
@@ -102,7 +102,7 @@ impl Player {
         if let Err(fault) = self.heap.validate() {
             panic!("{fault} ({fault:?})");
         }
-        let counters = self.heap.counters();
+        let counters = self.heap.stats();
         let asked: usize = self.live.iter().map(|live| live.layout.size()).sum();
         assert!(
             asked <= counters.live_bytes,
@@ -127,8 +127,8 @@ impl Player {
         let gauges = gauge_bytes(self.heap.gauges());
         let map = HeapMap::read(self.span.bytes(), &gauges, size_of::<usize>())
             .expect("a sound heap has a map");
-        assert_eq!(map.counters(), self.heap.counters());
-        assert_eq!(map.class_counters(), self.heap.class_counters());
+        assert_eq!(map.stats(), self.heap.stats());
+        assert_eq!(map.class_stats(), self.heap.class_stats());
         let end = map.parts().fold(0, |end, part| {
             assert_eq!(part.offset, end, "{:?} leaves a gap", part.kind);
             end + part.len
@@ -225,9 +225,9 @@ impl Player {
             assert!(
                 self.alloc(whole, 1, true),
                 "{whole} bytes do not fit: {:?}",
-                self.heap.counters()
+                self.heap.stats()
             );
-            assert_eq!(self.heap.counters().free_bytes, 0);
+            assert_eq!(self.heap.stats().free_bytes, 0);
             self.dealloc(0);
         }
     }

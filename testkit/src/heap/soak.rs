@@ -44,7 +44,7 @@ pub fn soak(span: Span, seed: u64, max_size: usize, operations: u64) -> Soak {
     let soak = Soak {
         operations: played,
         refused: player.refused(),
-        peak_bytes: player.heap().counters().peak_bytes,
+        peak_bytes: player.heap().stats().peak_bytes,
         digest: player.digest(),
     };
     player.finish();

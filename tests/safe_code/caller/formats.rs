@@ -55,9 +55,9 @@ pub fn heap(caller: &mut Caller) {
         assert!(heap.alloc(layout).is_null());
         assert!(heap.alloc_zeroed(layout).is_null());
     }
-    let counters = heap.counters();
+    let counters = heap.stats();
     assert_eq!(counters.external_fragmentation_permille(), 0);
-    let _ = (heap.gauges(), heap.class_counters(), heap.is_adopted());
+    let _ = (heap.gauges(), heap.class_stats(), heap.is_adopted());
     heap.validate().expect("nothing is wrong with nothing");
 }
 
@@ -90,7 +90,7 @@ pub fn heap_map(caller: &mut Caller) {
     span.truncate(random.below(2 * span.len() as u64) as usize);
     let word_bytes = random.pick(&[4, 4, 8, 3, 0, usize::MAX]);
     if let Ok(map) = HeapMap::read(&span, &gauges, word_bytes) {
-        let _ = (map.gauges(), map.counters(), map.class_counters());
+        let _ = (map.gauges(), map.stats(), map.class_stats());
         assert_eq!(
             map.parts().map(|part| part.len).sum::<usize>(),
             span.len() / 512 * 512
