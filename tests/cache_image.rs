@@ -467,6 +467,16 @@ fn an_image_that_is_loaded_counts_as_memory_that_was_there() {
         (cache.start(), asked),
         (Start::Cold(AttachError::TooSmall), 1)
     );
+    let exact = Spec::fresh(large.len() as u32);
+    let (cache, asked) = loaded(&exact, &large);
+    assert_eq!((cache.start(), asked), (Start::Walked, 1));
+    // A host that declines may have written before.
+    let mut region = region_with_bytes(&exact).0;
+    region.load(|memory| {
+        memory.copy_from_slice(&large);
+        0
+    });
+    assert_eq!(Cache::open(region).start(), Start::Cold(AttachError::Fresh));
     assert_eq!(
         loaded(&specs()[0], &[]).0.start(),
         Start::Cold(AttachError::Fresh)

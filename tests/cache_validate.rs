@@ -254,6 +254,20 @@ fn the_index_leads_to_each_entry() {
         of.bytes.write(at as usize + 20, b'D');
         CacheError::NotIndexed { at }
     });
+    // Another entry has its key.
+    check(|of| {
+        let at = of.entry(b'd');
+        of.bytes.write(at as usize + 20, b'b');
+        CacheError::NotIndexed { at }
+    });
+    // A long key's hash stands behind the value.
+    let mut of = Fixture::new(&Spec::fresh(CAPACITY));
+    of.cache.insert(&[b'l'; 100], b"long").expect("it fits");
+    let value = of.cache.peek(&[b'l'; 100]).expect("it is there");
+    let value = of.bytes.place_of(value);
+    of.add(value.end as u32, 1);
+    let at = value.start as u32 - 120;
+    assert_eq!(of.cache.validate(), Err(CacheError::NotIndexed { at }));
     // In the arena alone: an entry that is in no list and in no slot.
     let lost = found(|of| {
         let at = of.entry(b'a');
@@ -404,14 +418,16 @@ fn the_bins_hold_the_free_blocks() {
         of.set(BINS + 4 * BIN, 0);
         CacheError::Bin { bin, at: 0 }
     });
-    check(|of| {
-        let at = of.word(FRONTIER) + 8;
-        of.set(at, BLOCK | 1);
-        of.set(at + 4, 0);
-        of.set(at + 8, 0);
-        of.set(BINS + 4 * BIN, at);
-        CacheError::Bin { bin, at }
-    });
+    for beyond in [0, 8] {
+        check(|of| {
+            let at = of.word(FRONTIER) + beyond;
+            of.set(at, BLOCK | 1);
+            of.set(at + 4, 0);
+            of.set(at + 8, 0);
+            of.set(BINS + 4 * BIN, at);
+            CacheError::Bin { bin, at }
+        });
+    }
     // In the bin of longer blocks.
     check(|of| {
         let at = first(of);

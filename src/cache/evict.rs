@@ -261,3 +261,66 @@ fn entries_in_window(contents: &Contents, start: u32, first: u32, bytes: u32, mo
     }
     entries
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Contents, Evictor};
+    use crate::cache::care::Reading;
+    use crate::cache::scope::Scope;
+    use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView};
+
+    /// A full arena with entries `a`, `b`, and so on, whose blocks have these sizes and stand in this
+    /// order. The last of all takes the rest.
+    fn full(blocks: &[u32]) -> Contents {
+        let mut contents = Contents {
+            region: RegionView::bare(3_000),
+            reading: Reading::Plain,
+        };
+        let taken: u32 = blocks.iter().sum();
+        let rest = contents.arena_bytes() - taken;
+        for (key, bytes) in (b'a'..).zip(blocks.iter().copied().chain([rest & !1])) {
+            let block = contents.free_list_mut().take(bytes).expect("there is room");
+            let value_len = (bytes - ENTRY_HEADER_BYTES - 1) as usize;
+            let entry = EntryHeader::new(1, value_len, 0, 0, 0);
+            *contents.region.entry_mut(block.at).expect("in the arena") = entry;
+            let place = contents.region.bytes_mut(block.at + ENTRY_HEADER_BYTES, 1);
+            place.expect("in the arena")[0] = key;
+            let attached = contents.attach(block, 0, Scope::Main.hash(&[key]), u32::MAX);
+            attached.expect("the region is sound");
+        }
+        contents
+    }
+
+    fn place_of(contents: &Contents, key: u8) -> u32 {
+        let found = contents.index();
+        let found = found.find(Scope::Main, &[key], Scope::Main.hash(&[key]));
+        found.expect("it is held").get()
+    }
+
+    /// With `c` free and `b` used, makes room for 60 bytes. Says which of the places of `a`, the oldest, and
+    /// `c` serves.
+    fn served(a: u32, reserved_bytes: u32) -> u8 {
+        let mut contents = full(&[a, 40, 60, 40]);
+        let [a, b, c] = [b'a', b'b', b'c'].map(|key| place_of(&contents, key));
+        contents.drop_entry(c).expect("the region is sound");
+        contents.promote(b, 0);
+        let mut evictor = Evictor { reserved_bytes };
+        let block = evictor.make_room(&mut contents, 60, 0).expect("it fits");
+        match block.at {
+            at if at == a => b'a',
+            at if at == c => b'c',
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_block_that_an_eviction_frees_is_cut_if_that_keeps_the_reserve_or_leaves_nothing_over() {
+        // 60 bytes are free, and more once the oldest is gone. A call takes one byte off the reserve.
+        assert_eq!(served(80, 61), b'c', "nothing is short");
+        assert_eq!(served(80, 62), b'a', "the reserve is kept");
+        assert_eq!(served(80, 141), b'a', "the reserve is just kept");
+        assert_eq!(served(80, 142), b'c', "the reserve is not kept");
+        assert_eq!(served(66, 1_000), b'a', "six bytes over are nothing");
+        assert_eq!(served(68, 1_000), b'c', "eight are something");
+    }
+}

@@ -246,7 +246,7 @@ fn another_module_refuses_the_region() {
 
 #[test]
 fn a_module_without_a_cache_leaves_no_region() {
-    let runner = runner("bare/control-kept");
+    let runner = runner("bare/control-random");
     let mut state = MemoryState::default();
     let held = first_block(&runner, &mut state);
     assert!(matches!(held, Err(ImageError::Region(_))), "{held:?}");

@@ -159,19 +159,10 @@ fn an_old_value_in_the_cache_is_found_where_the_cache_is_small_and_warm() {
 #[test]
 fn only_the_instance_that_is_kept_tells_a_static() {
     let report = quick("bare/control-kept");
-    let of_state = |row: &&Row| {
-        matches!(
-            row.outcome,
-            Outcome::Different {
-                kind: Kind::State,
-                ..
-            }
-        )
-    };
     let scenarios: Vec<_> = report
         .rows
         .iter()
-        .filter(of_state)
+        .filter(|row| is_different(&row.outcome))
         .map(|row| &*row.scenario)
         .collect();
     assert_eq!(scenarios, ["one instance for all blocks"], "{report}");

@@ -1,7 +1,8 @@
 //! Modules whose stored data depends on more than their input, each in one way: what `steadfast
 //! verify` has to find.
 //!
-//! Most keep other allocators and have nothing of steadfast in them; two misuse its cache.
+//! Most keep other allocators and have nothing of steadfast in them. Two misuse its cache, and one
+//! takes its memory alone.
 
 /// Runs a function as the module's `_start`, and once alone in native builds.
 #[macro_export]
