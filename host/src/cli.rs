@@ -79,6 +79,32 @@ fn stripped(guest: &Guest) -> &'static str {
     }
 }
 
+/// Why a module has neither counters nor a map.
+const NO_RECORD: &str =
+    "the module has its own allocator, and keeps no record for hosts: write steadfast::plan! in it";
+
+/// Says that heights between two blocks were left out: metashrew's functions empty the cache there.
+fn warn_of_gap(last: Option<u32>, input: &Input) {
+    let height = input.height();
+    let next = last.and_then(|last| last.checked_add(1));
+    if let Some(next) = next.filter(|next| *next < height) {
+        warn(&format!(
+            "heights {next} to {} were left out: a cache for metashrew's functions is emptied at block {height}",
+            height - 1
+        ));
+    }
+}
+
+/// What the message of a block that failed begins with.
+fn block_failed(guest: &Guest, input: &Input) -> String {
+    format!(
+        "{}: block {} failed{}",
+        input.name(),
+        input.height(),
+        stripped(guest)
+    )
+}
+
 /// Prints lines, without anything that steers a terminal. A reader that has seen enough, such as `head`, is no failure.
 fn print(text: &str) -> std::io::Result<()> {
     let mut stdout = stdout().lock();

@@ -41,6 +41,9 @@ pub struct RunConfig {
     pub fuel: bool,
     /// Instructions that a block or a view may run, as wasmtime counts fuel; more fail it. It makes guests somewhat slower.
     pub fuel_limit: Option<u64>,
+    /// Looks at the heap whenever the guest flushes, and when it ends, for
+    /// [`Finished::heap_marks`](crate::Finished::heap_marks). Each look takes time in proportion to the heap's blocks.
+    pub watch_heap: bool,
     /// Time that a block or a view may take; more fails it. `None` lets it run for ever.
     pub timeout: Option<Duration>,
     /// What a guest may take of the host beside its memory and its time.
@@ -70,6 +73,7 @@ impl Default for RunConfig {
             stack: None,
             fuel: false,
             fuel_limit: None,
+            watch_heap: false,
             timeout: Some(TIMEOUT),
             bounds: Bounds::default(),
             output: Output::default(),

@@ -2,10 +2,11 @@
 //! guest.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 use steadfast::RegionOutcome;
-use steadfast::format::{Figure, Gauges, InstanceInfo, RegionInfo, Stats};
+use steadfast::format::{Figure, Gauges, InstanceInfo, RegionInfo, Start, Stats};
 
 /// A span of linear memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -68,6 +69,9 @@ pub struct InstanceStats {
     pub grows_refused: u32,
     /// Pages that existed and were taken over.
     pub adopted_pages: u32,
+    /// How the cache began. `None` before it is opened.
+    #[serde(serialize_with = "optional_text")]
+    pub cache_start: Option<Start>,
     /// The cache's figures, where the guest opened one in the region.
     #[serde(serialize_with = "optional_figures")]
     pub cache: Option<Stats>,
@@ -90,6 +94,7 @@ impl InstanceStats {
             grows_asked: record.grows_asked,
             grows_refused: record.grows_refused,
             adopted_pages: record.adopted_pages,
+            cache_start: Start::from_code(record.cache_start),
             cache: cache(memory, record),
             heap_use: heap_use(memory, record.heap_gauges),
             heap_trace: HeapTrace::of(record),
@@ -168,6 +173,16 @@ pub(crate) fn optional_figures<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     match stats {
         Some(stats) => figures(stats, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn optional_text<S: Serializer>(
+    value: &Option<impl fmt::Display>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
         None => serializer.serialize_none(),
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! bounds, ceiling, deadline, digest, process_memory, mappings, output, plot, scratch, text <- thread_stack
-//!   <- engine, file, limits <- input <- state <- trace
+//!   <- engine, file, limits <- input <- state <- heap_marks, trace
 //!   <- image <- held <- carried <- exchange <- metashrew <- wasi <- context, guest, guest_info, proposal
 //!   <- observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size
 //! ```
@@ -46,6 +46,7 @@ pub mod exec;
 pub mod file;
 pub mod guest;
 mod guest_info;
+mod heap_marks;
 pub mod held;
 pub mod image;
 pub mod input;
@@ -86,6 +87,7 @@ pub use exchange::ImageExchange;
 pub use exec::{ExecError, exec};
 pub use guest::{DeclaredMemory, Guest, LoadError};
 pub use guest_info::GuestInfo;
+pub use heap_marks::HeapMarks;
 pub use held::{HeldRegion, OwnPages};
 pub use image::{
     AsOf, BlockTag, Chain, Compression, ImageClaim, ImageError, Origin, RegionImage, module_digest,

@@ -20,6 +20,7 @@ pub use self::flush::{FlushError, decode as decode_flush};
 pub(crate) use self::log::LogLines;
 use crate::bounds::{Bound, Bounds, Exceeded};
 use crate::exchange::ImageExchange;
+use crate::heap_marks::{HeapMarks, HeapWatch};
 use crate::state::{Pair, Snapshot, StateError};
 use crate::trace::Recorder;
 
@@ -117,6 +118,7 @@ pub struct Exchange {
     bounds: Bounds,
     log: LogLines,
     recorder: Option<Recorder>,
+    heap_watch: Option<HeapWatch>,
     images: Option<ImageExchange>,
 }
 
@@ -137,6 +139,7 @@ impl Exchange {
             bounds: Bounds::default(),
             log: LogLines::new(log),
             recorder: None,
+            heap_watch: None,
             images: None,
         }
     }
@@ -184,6 +187,23 @@ impl Exchange {
     /// What records, if anything does.
     pub(crate) fn recorder(&mut self) -> &mut Option<Recorder> {
         &mut self.recorder
+    }
+
+    /// Looks at the heap at each flush from now on.
+    pub(crate) fn watch_heap(&mut self, watch: HeapWatch) {
+        self.heap_watch = Some(watch);
+    }
+
+    /// Looks at the heap, if it is watched.
+    pub(crate) fn look_at_heap(&mut self, memory: &[u8]) {
+        if let Some(watch) = &mut self.heap_watch {
+            watch.look(memory);
+        }
+    }
+
+    /// What was seen of the heap, if it is watched.
+    pub(crate) fn heap_marks(&self) -> Option<&HeapMarks> {
+        self.heap_watch.as_ref().map(HeapWatch::marks)
     }
 
     /// What the guest called so far.
@@ -264,6 +284,7 @@ impl Exchange {
     }
 
     fn flush(&mut self, memory: &mut [u8], message: u32) -> Result<(), ImportError> {
+        self.look_at_heap(memory);
         let message = &memory[readable("__flush", memory, message)?];
         let bytes = message.len();
         self.note("__flush", Some(bytes));

@@ -37,6 +37,13 @@ pub struct BlockReport {
 }
 
 impl BlockReport {
+    /// Whether the guest opened a cache, and it began without entries.
+    pub fn began_cold(&self) -> bool {
+        let seen = self.observed.as_ref();
+        let start = seen.and_then(|seen| seen.cache_start);
+        start.is_some_and(|start| !start.is_warm())
+    }
+
     /// The digest of all allocations, of guests that keep one.
     pub fn heap_trace(&self) -> Option<HeapTrace> {
         self.observed.as_ref()?.heap_trace
@@ -90,6 +97,8 @@ pub struct Report {
     /// The cache's figures: counts over all blocks, sizes of the last.
     #[serde(serialize_with = "crate::instance_stats::optional_figures")]
     pub cache: Option<Stats>,
+    /// Blocks whose cache began without entries.
+    pub cold_blocks: u64,
     /// Calls of the metashrew imports over all blocks.
     pub imports: ImportCounts,
     /// Pairs written over all blocks, deletions included.
@@ -119,6 +128,7 @@ impl Report {
             grows: Grows::default(),
             heap_peak_bytes: None,
             cache: None,
+            cold_blocks: 0,
             imports: ImportCounts::default(),
             written_pairs: 0,
             heap_digest: None,
@@ -145,6 +155,7 @@ impl Report {
         if let Some(cache) = block.observed.as_ref().and_then(|seen| seen.cache) {
             *self.cache.get_or_insert_default() += cache;
         }
+        self.cold_blocks += u64::from(block.began_cold());
         // One block without a digest leaves none for the whole.
         self.heap_traces = match (self.heap_traces.take(), block.heap_trace()) {
             (Some(digest), Some(trace)) => Some(digest.chain_update(trace.digest.to_le_bytes())),

@@ -21,6 +21,7 @@ use crate::digest::Digest;
 use crate::engine::{STACK_BYTES, engine_with_deadlines};
 use crate::guest::{DeclaredMemory, Guest, LoadError, check_place, one_line};
 use crate::guest_info::GuestInfo;
+use crate::heap_marks::{HeapMarks, HeapWatch};
 use crate::image::{ImageError, check_module};
 use crate::input::Input;
 use crate::instance_stats::InstanceStats;
@@ -215,6 +216,12 @@ impl Runner {
         };
         live.plan = live.plan.or_else(|| live.plan_in_memory());
         live.name_module();
+        if config.watch_heap
+            && let Some(record) = live.guest_info
+        {
+            let exchange = &mut live.store.data_mut().exchange;
+            exchange.watch_heap(HeapWatch::new(record.address()));
+        }
         if let Some(pages) = config.pregrow {
             live.pregrow(pages)?;
         }
@@ -332,6 +339,7 @@ impl Live {
         if let Some(recorder) = context.exchange.recorder() {
             recorder.end_block(memory);
         }
+        context.exchange.look_at_heap(memory);
         context.end_lines();
         let outcome = match returned {
             Err(error) if wasi::exit_status(&error) != Some(0) => Err(self.explain(error)),
@@ -502,6 +510,12 @@ impl Finished {
     /// The figures of this run.
     pub fn report(&self) -> &BlockReport {
         &self.report
+    }
+
+    /// The most of the heap that was in use at once, by size: at a flush, or when the guest returned or stopped. `None` where
+    /// [`RunConfig::watch_heap`] is off, and of a guest that is not built on steadfast.
+    pub fn heap_marks(&self) -> Option<&HeapMarks> {
+        self.live.store.data().exchange.heap_marks()
     }
 
     /// The imports that it called, in order, reads of the state, log lines and the environment apart.

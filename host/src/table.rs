@@ -18,6 +18,9 @@ impl fmt::Display for Table<'_> {
     }
 }
 
+/// What is said in place of a heap or a plan where `steadfast::plan!` is missing.
+const OWN_ALLOCATOR: &str = "none: the module has its own allocator";
+
 /// A name and a figure.
 pub type Row = (Cow<'static, str>, String);
 
@@ -33,8 +36,12 @@ pub fn write_rows(rows: &[Row]) -> String {
 pub fn observed_rows(seen: &InstanceStats) -> Vec<Row> {
     let mut rows = map_rows(seen);
     if let Some(heap) = seen.heap_use {
-        rows.push(("heap held".into(), bytes(heap.held_bytes.into())));
-        rows.push(("heap peak".into(), bytes(heap.peak_bytes.into())));
+        let held = bytes(heap.held_bytes.into());
+        rows.push((
+            "heap held".into(),
+            format!("{held} in slabs and large blocks, at the end"),
+        ));
+        rows.push(("heap peak".into(), peak(heap.peak_bytes)));
         let left = seen.heap.bytes.saturating_sub(heap.reached_bytes);
         rows.push((
             "heap reached".into(),
@@ -44,13 +51,17 @@ pub fn observed_rows(seen: &InstanceStats) -> Vec<Row> {
                 bytes(left.into())
             ),
         ));
-        rows.push(("largest block".into(), bytes(heap.largest_bytes.into())));
+        let largest = bytes(heap.largest_bytes.into());
+        rows.push((
+            "largest block".into(),
+            format!("{largest}, of those that are not in slabs"),
+        ));
     }
     rows.push((
         "memory.grow".into(),
         format!(
-            "{} asked, {} refused",
-            grouped(seen.grows_asked.into()),
+            "{}, {} refused",
+            counted(seen.grows_asked.into(), "call", "calls"),
             grouped(seen.grows_refused.into())
         ),
     ));
@@ -58,6 +69,7 @@ pub fn observed_rows(seen: &InstanceStats) -> Vec<Row> {
         rows.push(("cache".into(), "none was opened in the region".to_string()));
         return rows;
     };
+    rows.extend(shown("cache start", seen.cache_start));
     rows.extend(cache_use_rows(cache));
     rows
 }
@@ -74,8 +86,8 @@ pub fn cache_use_rows(cache: &Stats) -> Vec<Row> {
             quota => format!(" of {}", bytes(quota.into())),
         };
         let figure = format!(
-            "{} entries in {}{}, {} hits, {} misses, {} evicted",
-            grouped(pool.entries.into()),
+            "{} in {}{}, {} hits, {} misses, {} evicted",
+            counted(pool.entries.into(), "entry", "entries"),
             bytes(pool.used_bytes.into()),
             quota,
             grouped(pool.hits),
@@ -88,7 +100,9 @@ pub fn cache_use_rows(cache: &Stats) -> Vec<Row> {
     for figure in cache.figures() {
         if figure.kind == Kind::Counter && !of_pools.contains(&figure.name) {
             let name = format!("cache {}", figure.name.replace('_', " "));
-            rows.push((name.into(), grouped(figure.value.unwrap_or(0))));
+            let what = figure.help.trim_end_matches('.').to_lowercase();
+            let value = grouped(figure.value.unwrap_or(0));
+            rows.push((name.into(), format!("{value} ({what})")));
         }
     }
     rows
@@ -112,25 +126,35 @@ fn rows(report: &Report) -> Vec<Row> {
             "plan".into(),
             "stripped, with the module's custom sections".into(),
         ));
+    } else {
+        rows.push(("plan".into(), OWN_ALLOCATOR.into()));
     }
     rows.extend(memory_rows(report));
     rows.push((
         "memory.grow".into(),
         format!(
-            "{} asked, {} refused",
-            grouped(report.grows.asked),
+            "{}, {} refused",
+            counted(report.grows.asked, "call", "calls"),
             grouped(report.grows.refused)
         ),
     ));
-    if let Some(peak) = report.heap_peak_bytes {
-        rows.push(("heap peak".into(), bytes(peak.into())));
+    if let Some(most) = report.heap_peak_bytes {
+        rows.push(("heap peak".into(), peak(most)));
+    }
+    if report.cache.is_some() {
+        let figure = format!(
+            "{} of {} began with an empty cache",
+            grouped(report.cold_blocks),
+            counted(report.blocks, "block", "blocks")
+        );
+        rows.push(("cold starts".into(), figure));
     }
     rows.extend(cache_rows(report.cache.as_ref()));
     rows.push((
         "state reads".into(),
         format!(
-            "{} asked for, {} found a value, {} in all",
-            grouped(report.imports.get_lens),
+            "{} asked for, {} had a value, {} of values in all",
+            counted(report.imports.get_lens, "key", "keys"),
             grouped(report.imports.gets),
             bytes(report.imports.get_bytes)
         ),
@@ -138,17 +162,28 @@ fn rows(report: &Report) -> Vec<Row> {
     rows.push((
         "state writes".into(),
         format!(
-            "{} pairs in {} flushes of {}",
-            grouped(report.written_pairs),
-            grouped(report.imports.flushes),
+            "{} in {}, {} of messages in all",
+            counted(report.written_pairs, "pair", "pairs"),
+            counted(report.imports.flushes, "flush", "flushes"),
             bytes(report.imports.flush_bytes)
         ),
     ));
-    rows.push(("guest time".into(), milliseconds(report.guest_ns)));
-    rows.extend(report.fuel.map(|fuel| ("fuel".into(), grouped(fuel))));
+    let time = milliseconds(report.guest_ns);
+    rows.push((
+        "guest time".into(),
+        format!("{time} in the module and its imports"),
+    ));
+    rows.extend(
+        report
+            .fuel
+            .map(|fuel| ("fuel".into(), format!("{} instructions", grouped(fuel)))),
+    );
     if let Some(host) = report.host {
         let (resident, peak) = (bytes(host.resident_bytes), bytes(host.peak_bytes));
-        rows.push(("host memory".into(), format!("{resident}, at most {peak}")));
+        rows.push((
+            "host memory".into(),
+            format!("{resident} resident in this process, {peak} at most"),
+        ));
     }
     rows.extend(shown("state digest", report.state_digest));
     rows.extend(shown("heap-trace digest", report.heap_digest));
@@ -167,7 +202,11 @@ fn memory_rows(report: &Report) -> Vec<Row> {
 
 /// Heap and region, by address.
 fn map_rows(seen: &InstanceStats) -> Vec<Row> {
-    let mut rows = vec![("heap".into(), span(seen.heap.start, seen.heap.bytes))];
+    let heap = match seen.heap.bytes {
+        0 => OWN_ALLOCATOR.to_string(),
+        bytes => span(seen.heap.start, bytes),
+    };
+    let mut rows = vec![("heap".into(), heap)];
     if seen.c_heap.bytes > 0 {
         rows.push((
             "heap of C".into(),
@@ -180,10 +219,17 @@ fn map_rows(seen: &InstanceStats) -> Vec<Row> {
         seen.region_outcome
     );
     rows.push(("region".into(), granted));
-    rows.push(("cache limit".into(), bytes(seen.cache_limit_bytes.into())));
+    let limit = bytes(seen.cache_limit_bytes.into());
+    rows.push((
+        "cache limit".into(),
+        format!("{limit} of the region at most"),
+    ));
     rows.push((
         "adopted".into(),
-        format!("{} pages", grouped(seen.adopted_pages.into())),
+        format!(
+            "{} of memory that was there already",
+            counted(seen.adopted_pages.into(), "page", "pages")
+        ),
     ));
     rows
 }
@@ -210,7 +256,7 @@ fn cache_rows(cache: Option<&Stats>) -> Vec<Row> {
             "cache entries".into(),
             format!(
                 "{} in {} of {}",
-                grouped(cache.entries.into()),
+                counted(cache.entries.into(), "entry", "entries"),
                 bytes(cache.used_bytes.into()),
                 bytes(cache.capacity_bytes.into())
             ),
@@ -225,6 +271,13 @@ fn cache_rows(cache: Option<&Stats>) -> Vec<Row> {
             ),
         ),
     ]
+}
+
+fn peak(bytes_held: u32) -> String {
+    format!(
+        "{}, the most that was held at once",
+        bytes(bytes_held.into())
+    )
 }
 
 fn shown(name: &'static str, figure: Option<impl fmt::Display>) -> Option<Row> {
@@ -267,6 +320,15 @@ pub fn grouped(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A number of things.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!(
+        "{} {}",
+        grouped(number),
+        if number == 1 { one } else { many }
+    )
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The map of a real run: what it tells.
 
-use steadfast_host::map::{Cell, CellKind};
+use steadfast_host::map::{Cell, CellKind, Moment};
 use steadfast_host::prometheus::Prometheus;
 use steadfast_host::{
-    Input, InstanceStats, MemoryMap, MemoryState, Output, RunConfig, Runner, find_record,
+    Finished, HeapMarks, Input, InstanceStats, MemoryMap, MemoryState, Output, RunConfig, Runner,
+    find_record,
 };
 use wasm_tests::indexer;
 
@@ -25,18 +26,24 @@ const CHARTS: [&str; 4] = [
     "by promotions and inserts since their last use",
 ];
 
-/// An instance's memory after a block, and the same in figures.
-fn memory_and_map(ceiling: u64) -> (Vec<u8>, MemoryMap) {
+/// The indexer after a block.
+fn indexed(ceiling: u64) -> Finished {
     let block = bitcoin_test_data::blocks::mainnet_702861();
     let input = Input::parse("block", block).unwrap();
     let config = RunConfig {
         ceiling,
         output: Output::Discard,
+        watch_heap: true,
         ..RunConfig::default()
     };
     let runner = Runner::new(&indexer("indexer_metashrew"), config).unwrap();
     let finished = runner.start(&input, &MemoryState::default()).unwrap();
-    let finished = finished.succeeded().unwrap();
+    finished.succeeded().unwrap()
+}
+
+/// An instance's memory after a block, and the same in figures.
+fn memory_and_map(ceiling: u64) -> (Vec<u8>, MemoryMap) {
+    let finished = indexed(ceiling);
     let record = finished.record().unwrap();
     let map = MemoryMap::of_memory("a run", finished.memory(), &record);
     (finished.memory().to_vec(), map)
@@ -100,6 +107,114 @@ fn the_map_covers_all_memory_and_agrees_with_the_counters() {
             assert!(json.contains(&format!("\"{field}\":")), "{field}");
         }
     }
+}
+
+/// The block gives all of its blocks back, so that only empty slabs are left.
+#[test]
+fn what_was_in_use_is_shown_and_empty_slabs_are_free_memory() {
+    let finished = indexed(512 << 20);
+    let record = finished.record().unwrap();
+    let map = MemoryMap::of_memory("a run", finished.memory(), &record);
+    assert_eq!(map.classes, [], "nothing is in use");
+    assert!(map.free_runs.len() > 1, "empty slabs stand between");
+    let text = map.to_string();
+    assert!(text.contains("0.0 % of it scattered"), "{text}");
+    let moment = Moment::of(&finished).unwrap();
+    let marks = moment.heap.clone();
+    assert!(marks.blocks.values().sum::<usize>() > 5_000, "{marks:?}");
+    assert!(marks.large_bytes > 1 << 20, "{marks:?}");
+    let held: usize = marks
+        .blocks
+        .iter()
+        .map(|(size, number)| size * number)
+        .sum();
+    assert!(held as u64 + marks.large_bytes < moment.heap_peak_bytes);
+    let map = map.with_history(vec![moment]);
+    let shown = map
+        .classes
+        .iter()
+        .map(|row| (row.block_bytes, row.most_blocks));
+    assert!(shown.eq(marks.blocks), "{:?}", map.classes);
+}
+
+#[test]
+fn a_history_of_any_length_is_drawn_on_one_axis() {
+    let finished = indexed(512 << 20);
+    let record = finished.record().unwrap();
+    let first = Moment::of(&finished).unwrap();
+    let mut lengths = Vec::new();
+    for blocks in [1, 30, 2_000] {
+        let history = (0..blocks).map(|place| Moment {
+            first: 100 + place,
+            last: 100 + place,
+            hits: 3,
+            misses: 1,
+            ..first.clone()
+        });
+        let map = MemoryMap::of_memory("a run", finished.memory(), &record);
+        let map = map.with_history(history.collect());
+        let svg = map.to_svg();
+        let bars = svg.matches("class=\"pick\"").count();
+        assert!(
+            (3..=3 * 160).contains(&bars),
+            "{blocks} blocks have {bars} bars"
+        );
+        for words in [
+            "heap peak 3,481,600 B",
+            "75.0 % of",
+            "prefers-color-scheme:dark",
+        ] {
+            assert!(svg.contains(words), "{words}");
+        }
+        let last = format!("{} 75.0 %", 99 + blocks);
+        let text = map.to_string();
+        let rows = text
+            .lines()
+            .map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let found = rows
+            .filter(|row| row.len() == 6)
+            .any(|row| format!("{} {} {}", row[0], row[4], row[5]) == last);
+        assert!(found, "{text}");
+        lengths.push(map.to_html().len());
+    }
+    assert!(lengths[2] < 1 << 20, "{lengths:?}");
+}
+
+/// Nothing was allocated, cached or looked up.
+#[test]
+fn a_block_that_used_nothing_is_drawn() {
+    let nothing = Moment {
+        heap_peak_bytes: 0,
+        cache_bytes: 0,
+        hits: 0,
+        misses: 0,
+        heap: HeapMarks::default(),
+        ..Moment::of(&indexed(129 << 20)).unwrap()
+    };
+    let (_, map) = memory_and_map(129 << 20);
+    let svg = map.with_history(vec![nothing]).to_svg();
+    assert!(
+        svg.contains("heap peak 0 B, cache 0 B, no lookups"),
+        "{svg}"
+    );
+    assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+}
+
+#[test]
+fn a_hostile_name_stays_text() {
+    let (memory, _) = memory_and_map(129 << 20);
+    let record = find_record(&memory).unwrap();
+    let name = "</title></style><script>alert(1)</script>&\"'";
+    let map = MemoryMap::of_memory(name, &memory, &record);
+    for picture in [map.to_svg(), map.to_html()] {
+        assert!(!picture.contains("<script>alert"), "the name is markup");
+        assert!(picture.contains("&lt;script&gt;alert"), "the name is shown");
+    }
+    assert_eq!(
+        map.to_html().matches("http").count(),
+        1,
+        "SVG's name is no address to fetch"
+    );
 }
 
 #[test]

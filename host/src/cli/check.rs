@@ -135,7 +135,8 @@ fn reason(line: &str) -> anyhow::Result<(&str, &str)> {
     Ok((rule, reason))
 }
 
-fn table(found: &[Finding], all: bool) -> String {
+/// Findings as people read them, with all places or some.
+pub fn findings(found: &[Finding], all: bool) -> String {
     let mut text = String::new();
     for finding in found {
         let rule = finding.rule;
@@ -149,6 +150,11 @@ fn table(found: &[Finding], all: bool) -> String {
         }
         let _ = writeln!(text, "    {}", rule.advice);
     }
+    text
+}
+
+fn table(found: &[Finding], all: bool) -> String {
+    let mut text = findings(found, all);
     let count = |level| {
         found
             .iter()

@@ -1,20 +1,25 @@
 //! `steadfast map`: where a module's memory goes.
 
 use std::fs;
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, Write as _, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use steadfast::Plan;
-use steadfast_host::{Bounds, Finished, MemoryMap, Outline, Runner};
+use steadfast_host::map::Moment;
+use steadfast_host::{
+    Bounds, Finished, Input, MemoryMap, MemoryState, Outline, Position, RunConfig, Runner,
+};
 
 use super::memory_file::{self, Left};
 use super::run::Memory;
+use super::warm::Warm;
 
 /// Draws the address map of a module, or of an instance after it has indexed blocks
 ///
-/// Without `--input`, from the module's plan alone: nothing runs. With it, in one instance that is kept from block to block; a WASI
-/// command has a fresh one for each. Of an instance that runs elsewhere, from a copy of its memory: `--memory-file`
+/// Without `--input`, from the module's plan alone: nothing runs. With it, in a fresh instance for each block, which begins with the
+/// cache that the one before it left, as `run` does; also where a block stops. Of an instance that runs elsewhere, from a copy of its
+/// memory: `--memory-file`
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that is built on steadfast
@@ -54,28 +59,73 @@ pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
     let name = path.display().to_string();
     let module = super::read_module(path, &arguments.memory.limits)?;
     if arguments.input.is_empty() {
-        let map = planned(&name, &module, &arguments.memory.limits.bounds())
-            .with_context(|| name.clone())?;
+        let map = planned(
+            &module_name(path),
+            &module,
+            &arguments.memory.limits.bounds(),
+        )
+        .with_context(|| name.clone())?;
         return draw(arguments, &map);
     }
     let inputs = super::read_inputs(&arguments.input)?;
-    let runner =
-        Runner::new(&module, arguments.memory.config(false)).with_context(|| name.clone())?;
+    let config = RunConfig {
+        watch_heap: true,
+        ..arguments.memory.config(false)
+    };
+    let runner = Runner::new(&module, config).with_context(|| name.clone())?;
     super::run::check_budget(&runner).with_context(|| name.clone())?;
+    over_blocks(arguments, &module_name(path), &runner, &inputs).with_context(|| name.clone())
+}
+
+/// Indexes the blocks as `run` does, and draws the map after the last, after each, or where one stops.
+fn over_blocks(
+    arguments: &Arguments,
+    name: &str,
+    runner: &Runner,
+    inputs: &[Input],
+) -> anyhow::Result<()> {
+    let mut state = MemoryState::default();
+    let mut cache = Warm::between_blocks();
+    let mut history = Vec::new();
+    let mut last = None;
     let mut left = inputs.len();
-    super::run::in_sequence(&runner, &inputs, |finished, input| {
+    for input in inputs {
         left -= 1;
-        if left > 0 && !arguments.live {
-            return Ok(());
+        let height = input.height();
+        super::warn_of_gap(last.replace(height), input);
+        let failed = || super::block_failed(runner.guest(), input);
+        let finished = cache.start(runner, input, Position::Next, &state);
+        let finished = finished.with_context(failed)?;
+        history.extend(Moment::of(&finished));
+        // What failed without a record has no map; the failure is told below.
+        let has_failed = finished.outcome().is_err();
+        let is_due = match has_failed {
+            true => finished.record().is_some(),
+            false => left == 0 || arguments.live,
+        };
+        if is_due {
+            let title = match has_failed {
+                true => format!("{name}, stopped in block {height}"),
+                false => format!("{name}, after block {height}"),
+            };
+            let map = of_instance(title, &finished)?.with_history(history);
+            if arguments.live && stdout().is_terminal() {
+                // To the top left, and everything below it away.
+                stdout().write_all(b"\x1b[H\x1b[J")?;
+            }
+            draw(arguments, &map)?;
+            history = map.history;
         }
-        let title = format!("{name}, after block {}", input.height());
-        let map = of_instance(title, finished).with_context(|| name.clone())?;
-        if arguments.live && stdout().is_terminal() {
-            // To the top left, and everything below it away.
-            super::print("\x1b[H\x1b[J")?;
-        }
-        draw(arguments, &map)
-    })
+        let committed = cache.commit(finished, input, &mut state);
+        committed.with_context(failed)?;
+    }
+    Ok(())
+}
+
+/// What a title calls a file.
+fn module_name(path: &Path) -> String {
+    let name = path.file_stem().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 fn planned(name: &str, module: &[u8], bounds: &Bounds) -> anyhow::Result<MemoryMap> {
@@ -87,7 +137,7 @@ fn planned(name: &str, module: &[u8], bounds: &Bounds) -> anyhow::Result<MemoryM
         );
     }
     let plan = guest.plan().context(
-        "the module has no plan, so it is not built on steadfast: write steadfast::plan! in it",
+        "the module has no plan, since it has its own allocator: write steadfast::plan! in it",
     )?;
     let title = format!("{name}, as planned");
     Ok(MemoryMap::of_plan(title, plan, &guest))
@@ -95,19 +145,17 @@ fn planned(name: &str, module: &[u8], bounds: &Bounds) -> anyhow::Result<MemoryM
 
 /// A region's bytes do not tell where it stood: its map begins at 0.
 fn of_file(path: &Path, bounds: &Bounds) -> anyhow::Result<MemoryMap> {
-    let name = path.display();
+    let name = module_name(path);
     Ok(match memory_file::read(path, bounds)? {
-        Left::Memory(bytes, record) => MemoryMap::of_memory(name.to_string(), &bytes, &record),
+        Left::Memory(bytes, record) => MemoryMap::of_memory(name, &bytes, &record),
         Left::Region(bytes) => MemoryMap::of_region(format!("{name}, by offsets"), 0, &bytes)?,
-        Left::Image(image, _) => {
-            MemoryMap::of_region(name.to_string(), image.address(), image.bytes())?
-        }
+        Left::Image(image, _) => MemoryMap::of_region(name, image.address(), image.bytes())?,
     })
 }
 
 fn of_instance(title: String, finished: &Finished) -> anyhow::Result<MemoryMap> {
     let record = finished.record();
-    let record = record.context("the module keeps no record, so it is not built on steadfast")?;
+    let record = record.context(super::NO_RECORD)?;
     Ok(MemoryMap::of_memory(title, finished.memory(), &record))
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::ceiling::{machine_ceiling, parse_bytes};
-use steadfast_host::{Finished, Input, Inputs, MemoryState, Output, RunConfig, Runner, Table};
+use steadfast_host::{Inputs, Output, Report, RunConfig, Runner, Table};
 
 use super::blocks::Blocks;
 use super::index::Indexing;
@@ -147,8 +147,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         super::print_json(&report)?;
     } else {
         super::print(&Table(&report).to_string())?;
+        say_why_cold(arguments, &report);
     }
     Ok(())
+}
+
+/// Says what would let blocks begin with a cache, where none did for want of it.
+fn say_why_cold(arguments: &Arguments, report: &Report) {
+    if report.cold_blocks < report.blocks.max(1) {
+        return;
+    }
+    if arguments.cold {
+        super::warn(
+            "every block began with an empty cache, as --cold says: leave it out, and each begins with the cache of the one before it",
+        );
+    } else if arguments.warm.is_none() && report.blocks == 1 {
+        super::warn(
+            "the block began with an empty cache, since no run before has kept one: give --db PATH and --warm FILE, and the next run begins with this one's",
+        );
+    }
 }
 
 /// A module that cannot get its heap's budget would start only to stop.
@@ -159,39 +176,6 @@ pub fn check_budget(runner: &Runner) -> anyhow::Result<()> {
             "the ceiling of {ceiling} bytes is below the module's heap budget, which ends at {need}: raise the ceiling to at least {need} ({} MiB)",
             need.div_ceil(1 << 20)
         );
-    }
-    Ok(())
-}
-
-/// Indexes blocks in one instance that is kept, with a state that is forgotten, and looks at it after each; a WASI command, which
-/// starts only once, has a fresh instance for each.
-pub fn in_sequence(
-    runner: &Runner,
-    inputs: &[Input],
-    mut look: impl FnMut(&Finished, &Input) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut state = MemoryState::default();
-    let mut kept: Option<Finished> = None;
-    for input in inputs {
-        let finished = match kept.take() {
-            Some(last) if !runner.guest().uses_wasi() => last.next(input, &mut state),
-            Some(last) => {
-                last.commit(&mut state)?;
-                runner.start(input, &state)
-            }
-            None => runner.start(input, &state),
-        };
-        let finished = finished.and_then(Finished::succeeded);
-        let finished = finished.with_context(|| {
-            format!(
-                "{}: block {} failed{}",
-                input.name(),
-                input.height(),
-                super::stripped(runner.guest())
-            )
-        })?;
-        look(&finished, input)?;
-        kept = Some(finished);
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use steadfast::format::{RegionInfo, Stats};
 use steadfast_host::prometheus::{OfCache, Prometheus};
 use steadfast_host::table::{Row, cache_use_rows, observed_rows, write_rows};
-use steadfast_host::{Digest, InstanceStats, Runner};
+use steadfast_host::{Digest, Finished, Input, InstanceStats, MemoryState, Runner};
 
 use super::memory_file::{self, Left};
 use super::run::Memory;
@@ -52,23 +52,51 @@ pub fn stats(arguments: &Arguments) -> anyhow::Result<()> {
     let module = super::read_module(path, &arguments.memory.limits)?;
     let runner = Runner::new(&module, arguments.memory.config(false)).with_context(name)?;
     super::run::check_budget(&runner).with_context(name)?;
+    in_sequence(arguments, &runner, &inputs).with_context(name)
+}
+
+/// Indexes blocks in one instance that is kept, with a state that is forgotten, and prints what it tells; a WASI command, which
+/// starts only once, has a fresh instance for each. A block that stops has counters too.
+fn in_sequence(arguments: &Arguments, runner: &Runner, inputs: &[Input]) -> anyhow::Result<()> {
+    let starts_once = runner.guest().uses_wasi();
+    if starts_once && inputs.len() > 1 {
+        super::warn(
+            "a WASI module is started anew for each block: every block begins with an empty cache, and the counters are those of one block; `run` hands the cache on",
+        );
+    }
+    let mut state = MemoryState::default();
+    let mut kept: Option<Finished> = None;
     let mut left = inputs.len();
-    super::run::in_sequence(&runner, &inputs, |finished, input| {
+    for input in inputs {
         left -= 1;
-        if left > 0 && !arguments.every {
-            return Ok(());
-        }
-        let Some(seen) = &finished.report().observed else {
-            bail!(
-                "{}: the module keeps no record, so it was not built on steadfast",
-                name()
-            );
+        let last = kept.as_ref().map(|last| last.report().height);
+        super::warn_of_gap(last, input);
+        let finished = match kept.take() {
+            Some(last) if !starts_once => last.next(input, &mut state),
+            Some(last) => {
+                last.commit(&mut state)?;
+                runner.start(input, &state)
+            }
+            None => runner.start(input, &state),
         };
-        if arguments.every && !arguments.json && !arguments.prometheus {
-            super::print(&format!("block {}\n", input.height()))?;
+        let failed = || super::block_failed(runner.guest(), input);
+        let finished = finished.with_context(failed)?;
+        let has_failed = finished.outcome().is_err();
+        match &finished.report().observed {
+            // The failure is told below.
+            None if has_failed => {}
+            None => bail!(super::NO_RECORD),
+            Some(seen) if has_failed || left == 0 || arguments.every => {
+                if arguments.every && !arguments.json && !arguments.prometheus {
+                    super::print(&format!("block {}\n", input.height()))?;
+                }
+                print(arguments, seen)?;
+            }
+            Some(_) => {}
         }
-        print(arguments, seen)
-    })
+        kept = Some(finished.succeeded().with_context(failed)?);
+    }
+    Ok(())
 }
 
 /// Of a memory everything is known; of a region or an image, the cache alone.

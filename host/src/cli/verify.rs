@@ -6,10 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use steadfast_host::ceiling::{MAX_CEILING, parse_bytes};
-use steadfast_host::verify::{Extent, Verdict, VerifyConfig, verify as run_matrix};
+use steadfast_host::check::{Finding, check};
+use steadfast_host::verify::{Extent, Verdict, VerifyConfig, VerifyReport, verify as run_matrix};
 use steadfast_host::{Bound, Bounds};
 
+use super::check::findings;
 use super::limits::{Time, parse_seconds};
 
 /// The module is not deterministic.
@@ -85,12 +88,43 @@ fn report(arguments: &Arguments) -> anyhow::Result<Verdict> {
     .with_context(|| arguments.module.display().to_string());
     bar.finish_and_clear();
     let report = report?;
+    let causes = causes(&module, &report);
     if arguments.json {
-        super::print_json(&report)?;
+        super::print_json(&Told {
+            report: &report,
+            causes: &causes,
+        })?;
     } else {
         super::print(&report.to_string())?;
+        if !causes.is_empty() {
+            super::print(&format!(
+                "`steadfast check` finds what can explain it:\n{}",
+                findings(&causes, false)
+            ))?;
+        }
     }
     Ok(report.verdict())
+}
+
+/// The report, and what can explain a difference.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    report: &'a VerifyReport,
+    #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
+    causes: &'a [Finding],
+}
+
+/// What stands in the module that can explain a difference.
+fn causes(module: &[u8], report: &VerifyReport) -> Vec<Finding> {
+    let rules = report.rules();
+    if rules.is_empty() {
+        return Vec::new();
+    }
+    // What ran is a module; a component is not looked into.
+    let mut found = check(module).unwrap_or_default();
+    found.retain(|finding| rules.contains(finding.rule.id));
+    found
 }
 
 /// A bar on a terminal; otherwise nothing.

@@ -8,10 +8,12 @@ const PAGE: &str = r#"<!doctype html>
 <meta charset="utf-8">
 <title>{title}</title>
 <style>
+:root { color-scheme: light dark; }
 body { margin: 0; background: #fff; color: #222; font-family: system-ui, sans-serif; }
-svg { display: block; max-width: 100%; height: auto; padding-bottom: 3em; }
-rect:hover { stroke: #000; }
+svg { display: block; max-width: 100%; height: auto; margin: 0 auto; padding-bottom: 3em; }
+rect:hover { stroke: currentColor; }
 #told { position: fixed; left: 0; right: 0; bottom: 0; padding: .6em 1.6em; background: #222; color: #fff; font-size: 14px; }
+@media (prefers-color-scheme: dark) { body { background: #14171c; color: #dde3ea; } #told { background: #dde3ea; color: #14171c; } }
 </style>
 {svg}
 <div id="told">Point at anything to see what it is.</div>

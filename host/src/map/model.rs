@@ -9,12 +9,12 @@ use steadfast::format::{FormatError, HEADER_BYTES, RegionInfo, RegionReader};
 use steadfast::format::{HeapMap, PartKind};
 
 use super::cells::{self, Strip};
+use super::history::{Moment, heap_marks};
+use crate::heap_marks::{heap_map, span};
 use crate::instance_stats;
 use crate::outline::Outline;
-use crate::table::{bytes as shown, grouped};
+use crate::table::{bytes as shown, counted, grouped};
 
-/// Bytes of a pointer in a module.
-const WORD_BYTES: usize = 4;
 /// Parts into which the entries are divided by age.
 const AGES: usize = 10;
 
@@ -31,17 +31,26 @@ pub struct Row {
     pub note: String,
 }
 
-/// A size class of the heap that has slabs.
+/// A size class of the heap of which blocks are in use, or were.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClassRow {
     /// Bytes of a block.
     pub block_bytes: usize,
+    /// The most blocks that were in use at once, as far as it was seen.
+    pub most_blocks: usize,
     /// Slabs.
     pub slabs: usize,
     /// Blocks in use.
     pub live_blocks: usize,
     /// Blocks that there is room for.
     pub capacity_blocks: usize,
+}
+
+impl ClassRow {
+    /// What the most blocks in use took, in bytes.
+    pub fn most_bytes(&self) -> u64 {
+        self.block_bytes.saturating_mul(self.most_blocks) as u64
+    }
 }
 
 /// Free runs of the heap, by their length.
@@ -94,6 +103,8 @@ pub struct MemoryMap {
     pub index: Option<IndexLoad>,
     /// The cache's entries, the youngest first.
     pub ages: Vec<AgeRow>,
+    /// The blocks that were indexed before, the last one included.
+    pub history: Vec<Moment>,
 }
 
 impl MemoryMap {
@@ -189,7 +200,36 @@ impl MemoryMap {
             free_runs: Vec::new(),
             index: None,
             ages: Vec::new(),
+            history: Vec::new(),
         }
+    }
+
+    /// The same with what memory held in the blocks up to this one.
+    #[must_use]
+    pub fn with_history(mut self, history: Vec<Moment>) -> Self {
+        for (block_bytes, most_blocks) in heap_marks(&history).blocks {
+            match self
+                .classes
+                .binary_search_by_key(&block_bytes, |row| row.block_bytes)
+            {
+                Ok(place) => {
+                    let row = &mut self.classes[place];
+                    row.most_blocks = row.most_blocks.max(most_blocks);
+                }
+                Err(place) => {
+                    let row = ClassRow {
+                        block_bytes,
+                        most_blocks,
+                        slabs: 0,
+                        live_blocks: 0,
+                        capacity_blocks: 0,
+                    };
+                    self.classes.insert(place, row);
+                }
+            }
+        }
+        self.history = history;
+        self
     }
 
     fn row(&mut self, start: u64, bytes: u64, name: &'static str, note: &str) {
@@ -217,17 +257,23 @@ impl MemoryMap {
             shown(counters.peak_bytes as u64)
         );
         self.row(start.into(), len.into(), "heap", &note);
+        let classes = map.class_stats();
+        let empty = map.parts().filter(|part| is_empty_slab(part.kind)).count();
+        let pieces = FreePieces::of(&map);
         let free = format!(
-            "{}, the largest piece {}; {:.1} % scattered",
-            shown(counters.free_bytes as u64),
-            shown(counters.largest_free_bytes as u64),
-            counters.external_fragmentation_permille() as f64 / 10.0
+            "{}, empty slabs included; {:.1} % of it scattered",
+            shown(pieces.bytes),
+            100.0 * pieces.scattered()
         );
         let held = format!(
-            "{} in {} slabs and {} large blocks",
+            "{} in {} and {}",
             shown(counters.held_bytes as u64),
-            grouped(counters.slabs as u64),
-            grouped(counters.large_blocks as u64)
+            counted(counters.slabs as u64, "slab", "slabs"),
+            counted(counters.large_blocks as u64, "large block", "large blocks")
+        );
+        let empty = format!(
+            "{} of these slabs; a large request gets them back",
+            grouped(empty as u64)
         );
         let written = format!(
             "{} from the start on",
@@ -235,14 +281,17 @@ impl MemoryMap {
         );
         self.figures.extend([
             ("heap held", held),
+            ("heap empty", empty),
             ("heap free", free),
+            ("largest free", shown(pieces.largest)),
             ("heap written", written),
         ]);
-        let classes = map.class_stats().into_iter();
         let classes = classes
-            .filter(|class| class.slabs > 0)
+            .into_iter()
+            .filter(|class| class.live_blocks > 0)
             .map(|class| ClassRow {
                 block_bytes: class.block_bytes,
+                most_blocks: class.live_blocks,
                 slabs: class.slabs,
                 live_blocks: class.live_blocks,
                 capacity_blocks: class.capacity_blocks,
@@ -332,6 +381,41 @@ fn header_figure(info: &RegionInfo) -> String {
     )
 }
 
+/// The heap's free memory as a large request finds it: empty slabs are given back before it is refused.
+struct FreePieces {
+    bytes: u64,
+    largest: u64,
+}
+
+impl FreePieces {
+    fn of(map: &HeapMap<'_>) -> FreePieces {
+        let (mut bytes, mut largest, mut piece) = (0, 0, 0);
+        for part in map.parts() {
+            if is_free(part.kind) {
+                bytes += part.len as u64;
+                piece += part.len as u64;
+                largest = largest.max(piece);
+            } else {
+                piece = 0;
+            }
+        }
+        FreePieces { bytes, largest }
+    }
+
+    /// The share that is not in the largest piece.
+    fn scattered(&self) -> f64 {
+        (self.bytes - self.largest) as f64 / self.bytes.max(1) as f64
+    }
+}
+
+fn is_free(kind: PartKind) -> bool {
+    matches!(kind, PartKind::Free | PartKind::Unused) || is_empty_slab(kind)
+}
+
+fn is_empty_slab(kind: PartKind) -> bool {
+    matches!(kind, PartKind::Slab { live_blocks: 0, .. })
+}
+
 /// The heap's free runs by the power of two that their lengths reach.
 fn free_runs(map: &HeapMap<'_>) -> Vec<RunRow> {
     let mut rows: BTreeMap<u64, RunRow> = BTreeMap::new();
@@ -347,23 +431,6 @@ fn free_runs(map: &HeapMap<'_>) -> Vec<RunRow> {
         row.bytes += bytes;
     }
     rows.into_values().collect()
-}
-
-/// The heap's state, or why it cannot be told.
-fn heap_map<'a>(memory: &'a [u8], record: &InstanceInfo) -> Result<HeapMap<'a>, String> {
-    if record.heap_gauges == 0 {
-        return Err("nothing allocated yet".to_string());
-    }
-    let outside = || "outside the memory at hand".to_string();
-    let heap = span(memory, record.heap_start, record.heap_len).ok_or_else(outside)?;
-    let gauges = memory.get(record.heap_gauges as usize..);
-    HeapMap::read(heap, gauges.ok_or_else(outside)?, WORD_BYTES)
-        .map_err(|fault| format!("not readable: {fault}"))
-}
-
-fn span(memory: &[u8], start: u32, len: u32) -> Option<&[u8]> {
-    let start = start as usize;
-    memory.get(start..start.checked_add(len as usize)?)
 }
 
 /// The entries by age, in steps of the same width.

@@ -1,36 +1,26 @@
 //! The map as a picture. Each shape has a title, which viewers show as one points at it.
 
-use svg::Document;
-use svg::node::element::{Group, Rectangle, Text, Title};
+use svg::node::element::Title;
 
 use super::cells::{Cell, CellKind, Strip};
 use super::model::{AgeRow, ClassRow, IndexLoad, MemoryMap, RunRow};
-use crate::table::{bytes, grouped};
+use super::over_blocks;
+use super::page::{INNER, MARGIN, Page, class, rectangle};
+use crate::table::{bytes, counted, grouped};
 
-const WIDTH: usize = 1000;
-const MARGIN: usize = 24;
-const INNER: f64 = (WIDTH - 2 * MARGIN) as f64;
 /// Cells in a line, and a cell's edge.
 const LINE: usize = 64;
 const EDGE: f64 = INNER / LINE as f64;
 const CELL_HEIGHT: f64 = 13.0;
 const BAR_HEIGHT: f64 = 16.0;
-const FONT: &str = "system-ui, sans-serif";
-/// A picture that grows downwards.
-struct Page {
-    group: Group,
-    at: f64,
-}
 
 impl MemoryMap {
     /// The map as an SVG document.
     pub fn to_svg(&self) -> String {
-        let mut page = Page {
-            group: Group::new(),
-            at: MARGIN as f64,
-        };
+        let mut page = Page::new();
         page.heading(&self.title, 18);
         page.rows(self);
+        over_blocks::draw(&mut page, &self.history);
         for strip in &self.strips {
             page.strip(strip);
         }
@@ -51,40 +41,16 @@ impl MemoryMap {
             CellKind::Free,
             &free_runs(self),
         );
-        // The longest comes last.
         page.chart(
-            "small blocks by size: in use, of those that there is room for",
+            "small blocks in use by size, of the most that were",
             CellKind::Slab,
             &classes(self),
         );
-        let height = page.at + MARGIN as f64;
-        Document::new()
-            .set("viewBox", (0, 0, WIDTH, height.ceil() as usize))
-            .set("width", WIDTH)
-            .set("height", height.ceil())
-            .set("font-family", FONT)
-            .add(rectangle(0.0, 0.0, WIDTH as f64, height, "#ffffff"))
-            .add(page.group)
-            .to_string()
+        page.finish()
     }
 }
 
 impl Page {
-    fn add(&mut self, node: impl svg::Node) {
-        self.group = std::mem::take(&mut self.group).add(node);
-    }
-
-    fn text(&mut self, x: f64, size: usize, text: &str) {
-        let node = Text::new(text).set("x", x).set("y", self.at);
-        self.add(node.set("font-size", size).set("fill", "#222222"));
-    }
-
-    fn heading(&mut self, text: &str, size: usize) {
-        self.at += 22.0;
-        self.text(MARGIN as f64, size, text);
-        self.at += 14.0;
-    }
-
     /// The address space as one bar, low addresses left, and a line for each span. Widths grow with the root of the sizes, so that
     /// small spans are seen beside large ones.
     fn rows(&mut self, map: &MemoryMap) {
@@ -138,9 +104,9 @@ impl Page {
         let mut x = MARGIN as f64;
         self.at += 10.0;
         for kind in kinds {
-            self.add(rectangle(x, self.at - 10.0, 12.0, 12.0, base(kind)));
+            self.add(rectangle(x, self.at - 10.0, 12.0, 12.0, class(kind)));
             let name = match kind {
-                CellKind::Entries => "entries, darker the later they were used",
+                CellKind::Entries => "entries, stronger the later they were used",
                 CellKind::Slab => "small blocks, paler the emptier",
                 kind => kind.name(),
             };
@@ -151,7 +117,7 @@ impl Page {
         for line in strip.cells.chunks(LINE) {
             for (column, cell) in line.iter().enumerate() {
                 let x = MARGIN as f64 + EDGE * column as f64;
-                let shape = rectangle(x, self.at, EDGE - 1.0, CELL_HEIGHT - 1.0, base(cell.kind));
+                let shape = rectangle(x, self.at, EDGE - 1.0, CELL_HEIGHT - 1.0, class(cell.kind));
                 let shape = shape.set("fill-opacity", opacity(cell));
                 self.add(shape.add(Title::new(cell.note.clone())));
             }
@@ -181,7 +147,7 @@ impl Page {
                     top,
                     560.0 * length / most,
                     BAR_HEIGHT - 3.0,
-                    base(kind),
+                    class(kind),
                 )
                 .add(Title::new(note.clone()))
             };
@@ -216,21 +182,18 @@ impl Bar {
 }
 
 fn classes(map: &MemoryMap) -> Vec<Bar> {
-    let bar = |class: &ClassRow| {
-        let length = |blocks: usize| blocks as f64 * class.block_bytes as f64;
-        Bar {
-            label: format!("{} B", class.block_bytes),
-            whole: length(class.capacity_blocks),
-            part: length(class.live_blocks),
-            figure: format!(
-                "{} of {} in {}",
-                grouped(class.live_blocks as u64),
-                grouped(class.capacity_blocks as u64),
-                counted(class.slabs as u64, "slab", "slabs")
-            ),
-        }
+    let bar = |class: &ClassRow| Bar {
+        label: format!("{} B", class.block_bytes),
+        whole: class.most_bytes() as f64,
+        part: class.block_bytes as f64 * class.live_blocks as f64,
+        figure: format!(
+            "{} of {}",
+            grouped(class.live_blocks as u64),
+            counted(class.most_blocks as u64, "block", "blocks")
+        ),
     };
-    map.classes.iter().map(bar).collect()
+    let used = map.classes.iter().filter(|class| class.live_blocks > 0);
+    used.map(bar).collect()
 }
 
 fn free_runs(map: &MemoryMap) -> Vec<Bar> {
@@ -264,45 +227,16 @@ fn ages(map: &MemoryMap) -> Vec<Bar> {
     map.ages.iter().map(bar).collect()
 }
 
-/// A number of things.
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!(
-        "{} {}",
-        grouped(number),
-        if number == 1 { one } else { many }
-    )
-}
-
-fn rectangle(x: f64, y: f64, width: f64, height: f64, fill: &str) -> Rectangle {
-    Rectangle::new()
-        .set("x", format!("{x:.1}"))
-        .set("y", format!("{y:.1}"))
-        .set("width", format!("{:.1}", width.max(0.5)))
-        .set("height", format!("{height:.1}"))
-        .set("fill", fill)
-}
-
-/// The colour of a line of the address map: that of what it holds most of, in the strips.
+/// The class of a line of the address map: that of what it holds most of, in the strips.
 fn span(name: &str) -> &'static str {
     match name {
-        "static data, shadow stack" => "#8d99ae",
-        "heap" => base(CellKind::Slab),
-        "heap of C" => base(CellKind::Large),
-        "region: header" => base(CellKind::Header),
-        "region: index" => base(CellKind::Index),
-        "region" | "region: entries" => base(CellKind::Entries),
-        _ => base(CellKind::Free),
-    }
-}
-
-fn base(kind: CellKind) -> &'static str {
-    match kind {
-        CellKind::Free => "#dfe6ee",
-        CellKind::Header => "#4a4e69",
-        CellKind::Slab => "#c43c1e",
-        CellKind::Large => "#d9a441",
-        CellKind::Index => "#6b4e9b",
-        CellKind::Entries => "#1f5a99",
+        "static data, shadow stack" => "static",
+        "heap" => class(CellKind::Slab),
+        "heap of C" => class(CellKind::Large),
+        "region: header" => class(CellKind::Header),
+        "region: index" => class(CellKind::Index),
+        "region" | "region: entries" => class(CellKind::Entries),
+        _ => class(CellKind::Free),
     }
 }
 

@@ -3,11 +3,14 @@
 use std::fmt;
 
 use super::cells::{CellKind, Strip};
+use super::history::{gathered, heap_marks};
 use super::model::MemoryMap;
 use crate::table::{bytes, grouped};
 
 /// Cells in a line.
 const LINE: usize = 64;
+/// The most lines of a history; each is then for several blocks, up to the one that it names.
+const MOMENTS: usize = 24;
 
 impl fmt::Display for MemoryMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,8 +36,8 @@ impl fmt::Display for MemoryMap {
         self.write_index(f)?;
         self.write_ages(f)?;
         self.write_free_runs(f)?;
-        // The longest comes last.
-        self.write_classes(f)
+        self.write_classes(f)?;
+        self.write_history(f)
     }
 }
 
@@ -43,22 +46,54 @@ impl MemoryMap {
         if self.classes.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\nsmall blocks, by size")?;
         writeln!(
             f,
-            "{:>8} {:>8} {:>10} {:>10} {:>7}",
-            "bytes", "slabs", "live", "room for", "in use"
+            "\nheap, by the size of blocks: the most in use at once, at a flush or at the end"
+        )?;
+        writeln!(
+            f,
+            "{:>8} {:>10} {:>14} {:>8} {:>8}",
+            "bytes", "at most", "taking", "in use", "slabs"
         )?;
         for class in &self.classes {
-            let used = class.live_blocks as f64 / class.capacity_blocks.max(1) as f64;
             writeln!(
                 f,
-                "{:>8} {:>8} {:>10} {:>10} {:>6.0}%",
+                "{:>8} {:>10} {:>14} {:>8} {:>8}",
                 class.block_bytes,
-                grouped(class.slabs as u64),
+                grouped(class.most_blocks as u64),
+                grouped(class.most_bytes()),
                 grouped(class.live_blocks as u64),
-                grouped(class.capacity_blocks as u64),
-                100.0 * used
+                grouped(class.slabs as u64)
+            )?;
+        }
+        let large = heap_marks(&self.history).large_bytes;
+        if large > 0 {
+            writeln!(f, "{:>8} {:>10} {:>14}", "larger", "", grouped(large))?;
+        }
+        Ok(())
+    }
+
+    /// The newest blocks come last, below everything that is known of the last one alone.
+    fn write_history(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.history.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nblock by block")?;
+        writeln!(
+            f,
+            "{:>10} {:>14} {:>14} {:>10} {:>9}",
+            "up to", "heap peak", "cache bytes", "lookups", "hit ratio"
+        )?;
+        for moment in gathered(&self.history, MOMENTS) {
+            let ratio = moment.hit_ratio();
+            let ratio = ratio.map_or_else(|| "-".to_string(), |it| format!("{:.1} %", 100.0 * it));
+            writeln!(
+                f,
+                "{:>10} {:>14} {:>14} {:>10} {ratio:>9}",
+                moment.last,
+                grouped(moment.heap_peak_bytes),
+                grouped(moment.cache_bytes),
+                grouped(moment.lookups())
             )?;
         }
         Ok(())

@@ -49,7 +49,61 @@ impl Kind {
     }
 }
 
+/// Rules of `steadfast check` that are about memory, and about what a host answers.
+const MEMORY: &[&str] = &[
+    "no-plan",
+    "another-allocator",
+    "grows-memory",
+    "asks-memory-size",
+];
+const ANSWERS: &[&str] = &[
+    "clock",
+    "random",
+    "random-map",
+    "environment",
+    "foreign-import",
+    "threads",
+];
+const ENGINES: &[&str] = &["float-bits", "relaxed-simd", "threads"];
+const DEPTH: &[&str] = &["recursion", "shadow-stack", "stack-above-data"];
+
+impl Kind {
+    /// The rules of `steadfast check` that can explain this kind of difference where it depends on these
+    /// axes; none of them where the same run, made again, differs.
+    pub(super) fn rules(self, axes: &BTreeSet<Axis>) -> BTreeSet<&'static str> {
+        let own: &[&[&str]] = match self {
+            Kind::State | Kind::Output | Kind::Calls => &[MEMORY, ANSWERS, ENGINES],
+            Kind::Order => &[MEMORY, &["random", "random-map"]],
+            Kind::Exhaustion | Kind::Addresses => &[MEMORY, ANSWERS],
+            Kind::Stack => &[DEPTH],
+            Kind::Stop => &[MEMORY, ANSWERS, DEPTH],
+        };
+        let by_axis = axes.iter().flat_map(|axis| axis.rules());
+        let again = axes.is_empty().then_some(ANSWERS);
+        let possible: BTreeSet<&str> = by_axis
+            .chain(&again)
+            .flat_map(|part| *part)
+            .copied()
+            .collect();
+        let own = own.iter().flat_map(|part| *part).copied();
+        own.filter(|rule| possible.contains(rule)).collect()
+    }
+}
+
 impl Axis {
+    /// The rules of `steadfast check` whose hazards show on this axis.
+    fn rules(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Axis::Engine => &[ENGINES, DEPTH, &["foreign-import"]],
+            // An address may seed a map.
+            Axis::Ceiling | Axis::ReserveError | Axis::Pregrowth => &[MEMORY, &["random-map"]],
+            Axis::Environment => &[MEMORY, &["environment", "random-map"]],
+            Axis::Stack => &[DEPTH],
+            // Reading a module does not tell how it uses its cache and its statics.
+            Axis::Cache | Axis::Instance | Axis::Reorganisation => &[],
+        }
+    }
+
     fn advice(self) -> &'static str {
         match self {
             Axis::Engine => {
@@ -104,6 +158,36 @@ pub(super) fn blamed(departures: &[&[Axis]]) -> BTreeSet<Axis> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_explains_what_its_hazard_can_cause_on_that_axis() {
+        use Axis::{Cache, Ceiling, Engine};
+        let explains = |kind: Kind, axes: &[Axis], rule| {
+            let axes = BTreeSet::from_iter(axes.iter().copied());
+            kind.rules(&axes).contains(rule)
+        };
+        assert!(explains(Kind::State, &[], "clock"));
+        assert!(!explains(Kind::State, &[], "float-bits"), "the same engine");
+        assert!(explains(Kind::State, &[Engine], "float-bits"));
+        assert!(!explains(Kind::State, &[Ceiling], "clock"));
+        assert!(explains(Kind::State, &[Cache, Ceiling], "no-plan"));
+        assert!(
+            !explains(Kind::State, &[Cache], "no-plan"),
+            "the cache alone"
+        );
+        assert!(!explains(Kind::Order, &[], "clock"));
+        assert!(explains(Kind::Stack, &[Engine], "recursion"));
+        assert!(!explains(Kind::Addresses, &[Engine], "recursion"));
+    }
+
+    #[cfg(feature = "check")]
+    #[test]
+    fn the_rules_named_are_rules() {
+        let known: BTreeSet<&str> = crate::check::rules().map(|rule| rule.id).collect();
+        for rule in [MEMORY, ANSWERS, ENGINES, DEPTH].into_iter().flatten() {
+            assert!(known.contains(rule), "{rule}");
+        }
+    }
 
     #[test]
     fn the_axis_that_is_blamed_is_the_one_that_departs_alone_or_always() {

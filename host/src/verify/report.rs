@@ -1,6 +1,6 @@
 //! What was compared, and what came of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -97,17 +97,29 @@ impl VerifyReport {
     /// look at.
     #[must_use]
     pub fn differences(&self) -> Vec<(Kind, usize, Vec<&'static str>)> {
-        let kind_of = |row: &Row| match &row.outcome {
-            Outcome::Different { kind, .. } => Some(*kind),
-            _ => None,
-        };
-        let kinds: BTreeSet<Kind> = self.rows.iter().filter_map(kind_of).collect();
-        let told = kinds.into_iter().map(|kind| {
-            let rows = self.rows.iter().filter(|row| kind_of(row) == Some(kind));
-            let axes: Vec<&[Axis]> = rows.map(|row| &row.axes[..]).collect();
-            (kind, axes.len(), kind.advice(&blamed(&axes)))
-        });
-        told.collect()
+        let told = self.departures().into_iter();
+        told.map(|(kind, axes)| (kind, axes.len(), kind.advice(&blamed(&axes))))
+            .collect()
+    }
+
+    /// The rules of [`check`](mod@crate::check) that can explain a difference that there is.
+    #[must_use]
+    pub fn rules(&self) -> BTreeSet<&'static str> {
+        let kinds = self.departures().into_iter();
+        kinds
+            .flat_map(|(kind, axes)| kind.rules(&blamed(&axes)))
+            .collect()
+    }
+
+    /// The kinds of difference, each with the axes on which each run that shows it departs.
+    fn departures(&self) -> BTreeMap<Kind, Vec<&[Axis]>> {
+        let mut departures: BTreeMap<Kind, Vec<&[Axis]>> = BTreeMap::new();
+        for row in &self.rows {
+            if let Outcome::Different { kind, .. } = row.outcome {
+                departures.entry(kind).or_default().push(&row.axes);
+            }
+        }
+        departures
     }
 
     /// The result of all rows together. An engine that is not here takes nothing from it.

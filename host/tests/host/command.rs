@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::guests::*;
-use steadfast::format::{InstanceInfo, Reservation};
+use steadfast::format::{AttachError, InstanceInfo, Start, State};
 use steadfast::{Bytes, Plan};
 use steadfast_host::{
     AsOf as _, BlockTag, Compression, Digest, Input, RedbState, RegionImage, module_digest,
@@ -464,6 +464,114 @@ fn a_live_map_is_drawn_after_each_block() {
         text.matches("after block 702861").count()
     };
     assert_eq!((draw(&[]), draw(&["--live"])), (1, 2));
+}
+
+/// A module that is built on steadfast, with these fields in its record.
+fn recorded(fields: &[(usize, u32)], code: &str) -> Vec<u8> {
+    let heap = [(offset_of!(InstanceInfo, heap_len), 65536)];
+    let items = record_items(&[&heap, fields].concat());
+    module_that_writes(r#"(memory (export "memory") 1)"#, &items, code)
+}
+
+#[test]
+fn a_block_that_stops_has_counters_and_a_map() {
+    let desk = Desk::new();
+    desk.write("stops.wasm", &recorded(&[], "unreachable"));
+    let (module, block) = (desk.path("stops.wasm"), desk.path("block"));
+    for (command, words) in [
+        ("map", "stops, stopped in block 702861\n"),
+        ("stats", "\nmemory.grow "),
+    ] {
+        let output = steadfast(&[command, &text_of(&module), "--input", &text_of(&block)]);
+        let shown = String::from_utf8_lossy(&output.stdout);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{said}");
+        assert!(shown.contains(words), "{shown}");
+        assert!(said.contains("block 702861 failed"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn heights_that_were_left_out_are_told() {
+    let desk = Desk::new();
+    desk.write("recorded", &recorded(&[], ""));
+    let module = text_of(&desk.path("recorded"));
+    for (name, height) in [("5", 5_u32), ("6", 6), ("9", 9)] {
+        let block = [&height.to_le_bytes()[..], &small_block(1)].concat();
+        desk.write(name, &block);
+    }
+    let said = |command, first: &str, second: &str| {
+        let blocks = [first, second].map(|name| text_of(&desk.path(name)));
+        let output = steadfast(&[command, &module, "--input", &blocks[0], &blocks[1]]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for command in ["stats", "map"] {
+        assert_eq!(said(command, "5", "6"), "");
+        let words = "heights 7 to 8 were left out";
+        let told = said(command, "6", "9");
+        assert!(told.contains(words) && told.contains("block 9"), "{told}");
+    }
+}
+
+#[test]
+fn a_run_tells_which_blocks_began_cold_and_what_to_do() {
+    let desk = Desk::new();
+    let cold = Start::Cold(AttachError::NoImage).code();
+    for (name, code) in [("cold", cold), ("warm", Start::Walked.code()), ("none", 0)] {
+        desk.write(
+            name,
+            &recorded(&[(offset_of!(InstanceInfo, cache_start), code)], ""),
+        );
+    }
+    let run = |name: &str, more: &[&str]| {
+        let (module, block) = (text_of(&desk.path(name)), text_of(&desk.path("block")));
+        let arguments = ["run", &module, "--input", &block];
+        let output = steadfast(&[&arguments, more].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(run("cold", &[]).contains("--warm FILE"));
+    assert!(run("cold", &["--cold"]).contains("leave it out"));
+    assert_eq!(run("cold", &["--warm", &text_of(&desk.path("image"))]), "");
+    assert_eq!(
+        (run("warm", &[]), run("none", &[])),
+        (String::new(), String::new())
+    );
+    let (module, block) = (text_of(&desk.path("cold")), text_of(&desk.path("block")));
+    let report = json(&["run", &module, "--input", &block]);
+    assert_eq!(report["cold_blocks"], 1);
+    assert_eq!(
+        report["last"]["observed"]["cache_start"],
+        "cold: no image stands in the region"
+    );
+}
+
+#[test]
+fn a_module_with_an_allocator_of_its_own_is_told() {
+    let desk = Desk::new();
+    let own = "none: the module has its own allocator";
+    let row = |output: Output, name: &str| {
+        let table = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            !table.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let row = table.lines().find(|line| line.starts_with(name));
+        row.map(|row| row[name.len()..].trim().to_string())
+    };
+    let ran = desk.run("counter.wasm", "block", &[]);
+    assert_eq!(row(ran, "plan").as_deref(), Some(own));
+    // It has reserved a region, and no heap.
+    desk.write(
+        "reserves",
+        &recorded(&[(offset_of!(InstanceInfo, heap_len), 0)], ""),
+    );
+    let (module, block) = (desk.path("reserves"), desk.path("block"));
+    let shown = steadfast(&["stats", &text_of(&module), "--input", &text_of(&block)]);
+    assert_eq!(row(shown, "heap").as_deref(), Some(own));
 }
 
 #[test]

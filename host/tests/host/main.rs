@@ -14,6 +14,7 @@ mod load;
 mod memory;
 mod own_linker;
 mod share;
+mod stopped_page;
 mod strangers;
 mod verify;
 mod warm;

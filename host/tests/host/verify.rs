@@ -1,5 +1,6 @@
 //! What a module does through WASI is compared, in whatever memory it is.
 
+use std::fs;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -90,6 +91,33 @@ fn what_is_printed_is_compared() {
         difference("(call $print (i32.const 2) (local.get $more))"),
         "line 2 of standard error is `0 blocks`, and `1 blocks` in the reference"
     );
+}
+
+/// The module asks for a clock as well, and no difference that depends on memory alone comes from that.
+#[test]
+fn what_can_explain_a_difference_is_read_in_the_module() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let print_more = "(call $print (i32.const 1) (local.get $more))";
+    fs::write(path("module"), wasi_module(print_more)).unwrap();
+    fs::write(path("block"), small_block(1)).unwrap();
+    let verify = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+        command.arg("verify").arg(path("module"));
+        command.arg("--input").arg(path("block")).arg("--quick");
+        let output = command.args(more).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (_, causes) = verify(&[])
+        .split_once("`steadfast check` finds what can explain it:\n")
+        .map(|(table, causes)| (table.to_string(), causes.to_string()))
+        .expect("there are causes");
+    assert!(causes.contains("[no-plan]"), "{causes}");
+    assert!(!causes.contains("[clock]"), "{causes}");
+    let told: serde_json::Value = serde_json::from_str(&verify(&["--json"])).unwrap();
+    assert_eq!(told["verdict"], "different");
+    assert!(told["causes"][0]["id"].is_string(), "{told}");
 }
 
 #[test]
