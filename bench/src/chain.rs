@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::{FullDigest, Input, RedbState, Runner, State, state_digest};
 
-use crate::figures::{Figure, Figures, Value};
+use crate::figures::{Figure, Figures, Value, median};
 use crate::growing::{Chain, OUTPUTS};
 use crate::{guests, process};
 
@@ -35,12 +35,18 @@ const MILESTONES: [u64; 4] = [0, 1_000_000, 5_000_000, 10_000_000];
 const BLOCKS: usize = 25;
 const OPENINGS: usize = 5;
 
-/// What one block took, in nanoseconds.
+/// Nanoseconds in a millisecond.
+const MS: f64 = 1e6;
+
+/// What one block took: nanoseconds, and what the store read and wrote.
 #[derive(Clone, Copy)]
 struct Cost {
-    whole: u64,
-    guest: u64,
-    write: u64,
+    whole: f64,
+    cpu: f64,
+    guest: f64,
+    write: f64,
+    reads: f64,
+    written: f64,
 }
 
 /// Indexes the chain.
@@ -116,43 +122,58 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn index(&self, block: &[u8], state: &mut RedbState) -> Result<Cost> {
         let height = self.chain.height();
+        let (cpu, reads, written) = (
+            process::cpu_ns(),
+            process::io("syscr")?,
+            process::io("wchar")?,
+        );
         let begun = Instant::now();
         let finished = self.runner.start(&Input::new(height, block), state)?;
-        let written = Instant::now();
+        let writing = Instant::now();
         let report = finished.commit(state);
         let report = report.with_context(|| format!("block {height}"))?;
         Ok(Cost {
-            whole: begun.elapsed().as_nanos() as u64,
-            guest: report.guest_ns,
-            write: written.elapsed().as_nanos() as u64,
+            whole: begun.elapsed().as_nanos() as f64,
+            cpu: process::cpu_ns() - cpu,
+            guest: report.guest_ns as f64,
+            write: writing.elapsed().as_nanos() as f64,
+            reads: process::io("syscr")? - reads,
+            written: process::io("wchar")? - written,
         })
     }
 
     /// What opening and one tiny block take now, and what the blocks before took.
     fn measure_row(&mut self, row: &str, costs: &[Cost]) -> Result<()> {
-        let (mut opening, mut reading, mut tiny) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut opening, mut reading) = (Vec::new(), Vec::new());
+        let (mut tiny, mut tiny_cpu) = (Vec::new(), Vec::new());
         for _ in 0..OPENINGS {
-            let begun = Instant::now();
-            let mut state = RedbState::open(&self.path)?;
-            opening.push(begun.elapsed().as_nanos() as u64);
             let block = self.chain.next_block(0, 0);
+            let (cpu, begun) = (process::cpu_ns(), Instant::now());
+            let mut state = RedbState::open(&self.path)?;
+            opening.push(begun.elapsed().as_nanos() as f64);
             self.index(&block, &mut state)?;
             drop(state);
-            tiny.push(begun.elapsed().as_nanos() as u64);
+            tiny.push(begun.elapsed().as_nanos() as f64);
+            tiny_cpu.push(process::cpu_ns() - cpu);
             let begun = Instant::now();
             state_digest(&RedbState::open_read_only(&self.path)?)?;
-            reading.push(begun.elapsed().as_nanos() as u64);
+            reading.push(begun.elapsed().as_nanos() as f64);
         }
         self.push(row, "keys", self.chain.keys() as f64, "");
         if !costs.is_empty() {
-            let of = |part: fn(&Cost) -> u64| median(costs.iter().map(part).collect());
-            self.push(row, "block_ms", of(|cost| cost.whole), "ms");
-            self.push(row, "guest_ms", of(|cost| cost.guest), "ms");
-            self.push(row, "write_ms", of(|cost| cost.write), "ms");
+            let of =
+                |part: fn(&Cost) -> f64| median(&mut costs.iter().map(part).collect::<Vec<_>>());
+            self.push(row, "block_ms", of(|cost| cost.whole) / MS, "ms");
+            self.push(row, "cpu_ms", of(|cost| cost.cpu) / MS, "ms");
+            self.push(row, "guest_ms", of(|cost| cost.guest) / MS, "ms");
+            self.push(row, "write_ms", of(|cost| cost.write) / MS, "ms");
+            self.push(row, "page_reads", of(|cost| cost.reads), "");
+            self.push(row, "written_bytes", of(|cost| cost.written), "B");
         }
-        self.push(row, "open_ms", median(opening), "ms");
-        self.push(row, "read_only_ms", median(reading), "ms");
-        self.push(row, "tiny_ms", median(tiny), "ms");
+        self.push(row, "open_ms", median(&mut opening) / MS, "ms");
+        self.push(row, "read_only_ms", median(&mut reading) / MS, "ms");
+        self.push(row, "tiny_ms", median(&mut tiny) / MS, "ms");
+        self.push(row, "tiny_cpu_ms", median(&mut tiny_cpu) / MS, "ms");
         self.push(row, "anon_bytes", process::bytes("status", "RssAnon")?, "B");
         self.push(row, "peak_bytes", process::bytes("status", "VmHWM")?, "B");
         let bytes = file_bytes(&self.path)?;
@@ -175,12 +196,6 @@ impl Bench<'_> {
 
 fn file_bytes(path: &Path) -> Result<f64> {
     Ok(path.metadata()?.len() as f64)
-}
-
-/// Of nanoseconds, in milliseconds.
-fn median(mut values: Vec<u64>) -> f64 {
-    values.sort_unstable();
-    values[values.len() / 2] as f64 / 1e6
 }
 
 #[cfg(test)]

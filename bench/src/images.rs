@@ -24,6 +24,9 @@ pub struct Options {
     /// Blocks indexed for the rows about blocks.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     blocks: u32,
+    /// Seconds for which the row about many views answers them.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
     /// The blocks that are replayed there, in turn; mainnet block 702,861 without any.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,

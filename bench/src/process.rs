@@ -1,8 +1,24 @@
-//! What the kernel tells of this process's memory.
+//! What the kernel tells of this process: memory, processor time, what it reads and writes.
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
+use rustix::time::{ClockId, clock_gettime};
+
+/// Processor time of all threads so far, in the process and in the kernel, in nanoseconds.
+pub fn cpu_ns() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+/// What a line `NAME: N` of `/proc/self/io` tells: `syscr` calls that read, `wchar` bytes written.
+pub fn io(name: &str) -> Result<f64> {
+    let text = fs::read_to_string("/proc/self/io")?;
+    let prefix = format!("{name}: ");
+    let number = text.lines().find_map(|line| line.strip_prefix(&prefix));
+    let number = number.with_context(|| format!("/proc/self/io does not tell {name}"))?;
+    Ok(number.parse()?)
+}
 
 /// Bytes that a line `NAME: N kB` of a file in `/proc/self` tells.
 pub fn bytes(file: &str, name: &str) -> Result<f64> {

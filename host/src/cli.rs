@@ -14,6 +14,8 @@ pub mod run;
 pub mod signals;
 pub mod size;
 pub mod stats;
+#[cfg(unix)]
+mod stdin;
 #[cfg(feature = "verify")]
 pub mod verify;
 pub mod view;

@@ -21,7 +21,7 @@ pub(crate) use self::log::LogLines;
 use crate::bounds::{Bound, Bounds, Exceeded};
 use crate::exchange::ImageExchange;
 use crate::heap_marks::{HeapMarks, HeapWatch};
-use crate::state::{Pair, Snapshot, StateError};
+use crate::state::{MemoryState, Pair, Snapshot, State as _, StateError};
 use crate::trace::Recorder;
 
 /// The module under which the functions are imported.
@@ -177,6 +177,12 @@ impl Exchange {
         if let Some(images) = &mut self.images {
             images.discard();
         }
+    }
+
+    /// Lets go of the state, until the exchange [turns](Self::turn_to) to the next block.
+    pub(crate) fn release_state(&mut self) -> Result<(), StateError> {
+        self.state = MemoryState::default().snapshot()?;
+        Ok(())
     }
 
     /// Records what the guest's cache is asked and told from now on.
@@ -511,7 +517,6 @@ pub fn add_to_linker<T: 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{MemoryState, State};
 
     fn exchange(pairs: &[(&str, &str)]) -> Exchange {
         let mut state = MemoryState::default();

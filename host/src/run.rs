@@ -578,6 +578,8 @@ impl Finished {
     /// When the block failed, the state cannot be read or written, or the guest could not be
     /// started again.
     pub fn next(mut self, input: &Input, state: &mut dyn State) -> Result<Finished, RunError> {
+        // A state in memory is copied if it is written while a snapshot of it is held.
+        self.live.store.data_mut().exchange.release_state()?;
         state.write(&self.outcome?, Some(self.tip))?;
         if self.live.fuel < u64::MAX {
             let refuelled = self.live.store.set_fuel(self.live.fuel);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 use steadfast_host::{Finished, HeldRegion, Input, RegionImage, Runner};
 
-use super::layered::Layered;
+use super::shared::Shared;
 use crate::process;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ enum Left {
 /// A chain of blocks, indexed in one way.
 pub struct Subject {
     pub way: Way,
-    pub state: Layered,
+    state: Shared,
     left: Left,
     pub blocks: Vec<Block>,
 }
@@ -52,16 +52,18 @@ pub struct Subject {
 /// What one block took.
 #[derive(Clone, Debug)]
 pub struct Block {
-    pub all_ns: f64,
+    /// All but writing the state.
+    pub index_ns: f64,
+    pub cpu_ns: f64,
     pub guest_ns: f64,
-    /// All but the guest and the state: making the instance, its end, and what is handed over.
+    /// All but the guest and writing the state: making the instance, its end, and the hand-over.
     pub hand_over_ns: f64,
     pub faults: f64,
     pub reads: f64,
 }
 
 impl Subject {
-    pub fn new(way: Way, state: Layered, image: &RegionImage) -> Subject {
+    pub fn new(way: Way, state: Shared, image: &RegionImage) -> Subject {
         Subject {
             way,
             state,
@@ -73,9 +75,10 @@ impl Subject {
         }
     }
 
-    /// Indexes a block: all of it is timed, from the instance's making to the write and what is kept for the next.
+    /// Indexes a block. All of it is timed, from making the instance to keeping its cache.
     pub fn index(&mut self, runner: &Runner, input: &Input) -> Result<()> {
         let faults = process::minor_faults()?;
+        let cpu = process::cpu_ns();
         let began = Instant::now();
         let state = &mut self.state;
         let finished = match std::mem::replace(&mut self.left, Left::Nothing) {
@@ -96,23 +99,27 @@ impl Subject {
             }
             Way::Cold => drop(finished.commit(state)?),
         }
-        let all_ns = began.elapsed().as_nanos() as f64;
+        let noting = self.state.take_noting();
+        let index_ns = began.elapsed().as_nanos() as f64 - noting.ns;
         let guest_ns = guest_ns as f64;
         self.blocks.push(Block {
-            all_ns,
+            index_ns,
+            cpu_ns: process::cpu_ns() - cpu - noting.cpu_ns,
             guest_ns,
-            hand_over_ns: all_ns - guest_ns - self.state.take_ns(),
+            hand_over_ns: index_ns - guest_ns,
             faults: process::minor_faults()? - faults,
             reads: reads as f64,
         });
         Ok(())
     }
 
-    /// Writes what a kept instance has not written yet.
-    pub fn end(&mut self) -> Result<()> {
-        if let Left::Instance(last) = std::mem::replace(&mut self.left, Left::Nothing) {
-            last.commit(&mut self.state)?;
+    /// Writes what a kept instance has not written yet, and gives the region that was moved last.
+    pub fn end(&mut self) -> Result<Option<HeldRegion>> {
+        match std::mem::replace(&mut self.left, Left::Nothing) {
+            Left::Instance(last) => drop(last.commit(&mut self.state)?),
+            Left::Region(region) => return Ok(Some(region)),
+            Left::Nothing | Left::Image(_) => {}
         }
-        Ok(())
+        Ok(None)
     }
 }

@@ -29,8 +29,14 @@ impl Indexing<'_> {
     pub fn run(&mut self, inputs: Inputs, state: &mut dyn State) -> anyhow::Result<Report> {
         let mut report = Report::new(self.runner.guest(), self.runner.config().ceiling);
         let mut skipped = Skipped::default();
+        let mut last = None;
         for input in inputs {
-            let input = input?;
+            let input = match input {
+                // It was waiting for a block.
+                Err(_) if signals::is_stopped() => break,
+                input => input?,
+            };
+            last = Some(input.height());
             let (step, position) = self.blocks.check(&input, state)?;
             if step == Step::Skip {
                 skipped.add(input.height());
@@ -48,12 +54,14 @@ impl Indexing<'_> {
                 report.add(block);
             }
             if signals::is_stopped() {
-                super::warn(&format!(
-                    "stopped by a signal after block {}",
-                    input.height()
-                ));
                 break;
             }
+        }
+        if signals::is_stopped() {
+            super::warn(&match last {
+                Some(height) => format!("stopped by a signal after block {height}"),
+                None => "stopped by a signal before the first block".to_string(),
+            });
         }
         skipped.tell();
         self.progress.finish();

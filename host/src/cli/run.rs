@@ -131,7 +131,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         )?),
         None => (!arguments.cold).then(Warm::between_blocks),
     };
-    signals::finish_block_first();
+    let inputs = inputs.stdin(signals::finish_block_first()?);
     let mut indexing = Indexing {
         runner: &runner,
         blocks: &arguments.blocks,

@@ -1,7 +1,7 @@
 //! The blocks in one file, or on standard input: one in its bytes, or any number in hexadecimal, one a line.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Stdin};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::InputError;
@@ -36,8 +36,8 @@ impl BlockReader {
         }
     }
 
-    pub fn of_stdin(stdin: Stdin) -> Self {
-        BlockReader::of("standard input".into(), Box::new(stdin))
+    pub fn of_stdin(stdin: Box<dyn Read>) -> Self {
+        BlockReader::of("standard input".into(), stdin)
     }
 
     fn of(name: String, source: Box<dyn Read>) -> Self {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::fs;
-use std::io::stdin;
+use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
 use super::block_files::{ChainOfFiles, is_block_file};
@@ -31,6 +31,8 @@ const STDIN: &str = "-";
 pub struct Inputs {
     paths: VecDeque<PathBuf>,
     source: Option<Source>,
+    /// What is read as standard input; the process's own without it.
+    stdin: Option<Box<dyn Read>>,
     from: Option<Mark>,
     to: Option<Mark>,
     /// The next height, of inputs that are no blocks of Bitcoin.
@@ -60,12 +62,31 @@ impl Inputs {
         Ok(Inputs {
             paths: paths.into(),
             source: None,
+            stdin: None,
             from: None,
             to: None,
             raw: None,
             least: 0,
             is_done: false,
         })
+    }
+
+    /// Reads this where standard input is named.
+    ///
+    /// ```
+    /// use steadfast_host::Inputs;
+    ///
+    /// let mut blocks = Inputs::new(vec!["-".into()])?.raw(7).stdin(&b"any bytes"[..]);
+    /// assert_eq!(blocks.next().unwrap()?.height(), 7);
+    /// assert!(blocks.next().is_none());
+    /// # Ok::<(), steadfast_host::InputError>(())
+    /// ```
+    #[must_use]
+    pub fn stdin(self, stdin: impl Read + 'static) -> Self {
+        Inputs {
+            stdin: Some(Box::new(stdin)),
+            ..self
+        }
     }
 
     /// Leaves out all blocks before this one.
@@ -125,7 +146,8 @@ impl Inputs {
 
     fn open(&mut self, path: &Path) -> Result<(), InputError> {
         if is_stdin(path) {
-            self.source = Some(Source::File(BlockReader::of_stdin(stdin())));
+            let stdin = self.stdin.take().unwrap_or_else(|| Box::new(stdin()));
+            self.source = Some(Source::File(BlockReader::of_stdin(stdin)));
         } else if path.is_dir() {
             self.open_folder(path)?;
         } else {

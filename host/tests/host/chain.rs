@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::mem::offset_of;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::guests::{
@@ -166,11 +166,36 @@ fn the_digest_does_not_depend_on_how_the_state_came_about() {
     assert!(report["host"]["peak_bytes"].as_u64() > Some(0), "{report}");
 }
 
+/// Writing while a snapshot is held would copy all pairs.
+#[test]
+fn an_instance_that_is_kept_holds_no_state_while_that_is_written() {
+    let runner = Runner::new(&counter(), crate::guests::quiet()).unwrap();
+    let mut state = MemoryState::default();
+    state.apply(&[(b"k".to_vec(), vec![1])]).unwrap();
+    let place = |state: &MemoryState| std::ptr::from_ref(state.pairs());
+    let before = place(&state);
+    let mut kept = runner.start(&Input::new(1, &[]), &state).unwrap();
+    for height in 2..=4 {
+        kept = kept.next(&Input::new(height, &[]), &mut state).unwrap();
+        assert_eq!(place(&state), before, "block {height}");
+    }
+    kept.commit(&mut state).unwrap();
+    assert_eq!(state.pairs()[&b"n"[..]], b"xxxx");
+}
+
+/// Blocks as standard input has them, one a line.
+fn in_hexadecimal(blocks: &[Vec<u8>]) -> String {
+    let line = |block: &Vec<u8>| -> String {
+        let digits = block.iter().map(|byte| format!("{byte:02x}"));
+        digits.chain(["\n".into()]).collect()
+    };
+    blocks.iter().map(line).collect()
+}
+
 #[test]
 fn standard_input_and_other_chains() {
     let desk = Desk::new(0);
-    let digits = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
-    let lines: String = chain(3).iter().map(|block| digits(block) + "\n").collect();
+    let lines = in_hexadecimal(&chain(3));
     let mut child = desk
         .command("run counter.wasm --db db --input -")
         .stdin(Stdio::piped())
@@ -476,105 +501,100 @@ fn a_closed_pipe_is_no_panic() {
 mod signals {
     use super::*;
     use std::io::{BufRead as _, BufReader};
+    use std::process::{Child, ExitStatus};
+    use std::thread::sleep;
+    use std::time::{Duration, Instant};
 
-    /// A counter that says when a block begins, and takes some time for it.
-    fn slow(turns: u32) -> Vec<u8> {
-        counter_that(&format!(
+    /// A counter that says when a block begins, and then takes longer than anybody waits.
+    fn slow() -> Vec<u8> {
+        counter_that(
             r#"(i32.store (i32.const 2000) (i32.const 2))
             (i32.store16 (i32.const 2004) (i32.const 0x0a78))
             (call $log (i32.const 2004))
-            (local.set $len (i32.const {turns}))
-            (loop $spin (br_if $spin (local.tee $len (i32.sub (local.get $len) (i32.const 1)))))"#,
-        ))
+            (loop $spin (br $spin))"#,
+        )
     }
 
-    fn leftovers(directory: &Path) -> Vec<String> {
-        let names = fs::read_dir(directory).unwrap();
-        names
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
-    }
-
-    /// Sends a signal when a number of blocks have begun, and again if told so. Returns the exit status' code.
-    fn stop(desk: &Desk, signal: &str, after: usize, twice: bool) -> (Option<i32>, String) {
-        let temporary = desk.path("tmp");
-        fs::create_dir_all(&temporary).unwrap();
-        let module = if twice { "slower.wasm" } else { "slow.wasm" };
-        let mut child = desk
-            .command(&format!("run {module} --db db --input blocks --json"))
-            .env("TMPDIR", &temporary)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    fn send(signal: &str, child: &Child) {
         let id = child.id().to_string();
-        let kill = || {
-            let status = Command::new("kill").args([signal, &id]).status();
-            assert!(status.unwrap().success());
-        };
-        let mut lines = BufReader::new(child.stderr.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
-        let begun = lines
-            .by_ref()
-            .filter(|line| !line.starts_with("steadfast:"));
-        assert!(begun.take(after).count() == after, "it ended before");
-        kill();
-        if twice {
-            lines
-                .by_ref()
-                .find(|line| line.contains("a second signal"))
-                .unwrap();
-            kill();
+        let status = Command::new("kill").args([signal, &id]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// How the run ends, within a minute.
+    fn ended(child: &mut Child) -> ExitStatus {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(60) {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status;
+            }
+            sleep(Duration::from_millis(5));
         }
-        lines.for_each(drop);
-        let mut printed = String::new();
-        child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut printed)
-            .unwrap();
-        let code = child.wait().unwrap().code();
-        assert!(
-            leftovers(&temporary).is_empty(),
-            "{:?}",
-            leftovers(&temporary)
-        );
-        (code, printed)
+        child.kill().unwrap();
+        panic!("the run goes on");
     }
 
     #[test]
-    fn a_signal_ends_the_run_after_the_block_at_hand_and_the_next_run_goes_on() {
-        let desk = Desk::new(24);
-        fs::write(desk.path("slow.wasm"), slow(60_000_000)).unwrap();
-        // Slow enough for two signals within a block.
-        fs::write(desk.path("slower.wasm"), slow(1_000_000_000)).unwrap();
-        let mut before = 0;
-        for signal in ["-INT", "-TERM"] {
-            for after in 1..=3 {
-                let (code, printed) = stop(&desk, signal, after, false);
-                assert_eq!(code, Some(0), "as after an ordinary end");
-                let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
-                let (count, tip) = desk.counted();
-                assert_eq!(count, tip as usize);
-                assert!(
-                    count >= before + after && count < 24,
-                    "{count} after {before}"
-                );
-                assert_eq!(report["blocks"], count - before);
-                before = count;
+    fn a_second_signal_ends_a_run_at_once() {
+        for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+            let desk = Desk::new(2);
+            desk.succeeds("--input blocks/1");
+            fs::write(desk.path("slow.wasm"), slow()).unwrap();
+            let temporary = desk.path("tmp");
+            fs::create_dir(&temporary).unwrap();
+            let mut child = desk
+                .command("run slow.wasm --db db --input blocks --json")
+                .env("TMPDIR", &temporary)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+            for (awaited, signal) in [("x", signal), ("a second signal", signal)] {
+                let found = lines.find(|line| line.as_ref().unwrap().contains(awaited));
+                assert!(found.is_some(), "nobody said `{awaited}`");
+                send(signal, &child);
             }
-            let (code, printed) = stop(&desk, signal, 1, true);
-            let expected = if signal == "-INT" { 130 } else { 143 };
-            assert_eq!((code, &printed[..]), (Some(expected), ""), "at once");
+            assert_eq!(ended(&mut child).code(), Some(code));
+            let mut printed = String::new();
+            let mut stdout = child.stdout.take().unwrap();
+            stdout.read_to_string(&mut printed).unwrap();
+            assert_eq!(printed, "", "no report of a block that was not finished");
+            assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
             // It may need a writer to bring the file in order.
             drop(RedbState::open(desk.path("db")).unwrap());
-            let (count, tip) = desk.counted();
-            assert_eq!(count, tip as usize);
-            before = count;
+            assert_eq!(desk.counted(), (1, 1));
         }
-        desk.succeeds("--input blocks");
-        assert_eq!(desk.counted(), (24, 24));
+    }
+
+    #[test]
+    fn a_signal_ends_the_wait_for_the_next_block() {
+        // With nothing at hand, and with a part of a block.
+        for (signal, blocks, part) in [("-INT", 2, ""), ("-TERM", 1, "00ab")] {
+            let desk = Desk::new(0);
+            let mut child = desk
+                .command("run counter.wasm --db db --input - --progress json --json")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            // It stays open.
+            let mut stdin = child.stdin.take().unwrap();
+            let lines = in_hexadecimal(&chain(blocks)) + part;
+            stdin.write_all(lines.as_bytes()).unwrap();
+            let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
+            let count = blocks as usize;
+            assert_eq!(told.by_ref().take(count).count(), count);
+            send(signal, &child);
+            assert_eq!(
+                ended(&mut child).code(),
+                Some(0),
+                "as after an ordinary end"
+            );
+            let report = told.next().expect("a report").unwrap();
+            let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+            assert_eq!(report["blocks"], blocks);
+            assert_eq!(desk.counted(), (count, blocks));
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::guests::*;
-use steadfast::format::{AttachError, InstanceInfo, Start, State};
+use steadfast::format::{AttachError, InstanceInfo, Reservation, Start};
 use steadfast::{Bytes, Plan};
 use steadfast_host::{
     AsOf as _, BlockTag, Compression, Digest, Input, RedbState, RegionImage, module_digest,

@@ -1,129 +1,237 @@
-//! The host killed while it indexes: the state is always that of the blocks which were written, whole.
+//! Runs that are ended while they index: killed, or told to stop. Whenever that is, the state is
+//! that of whole blocks, and the next run goes on from there.
 //!
-//! It is killed 200 times, or as often as `STEADFAST_KILLS` says.
+//! The host is killed 10 times, or as often as `STEADFAST_KILLS` says.
+#![cfg(unix)]
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 use std::{env, fs};
 
-use steadfast_host::{FullDigest, RedbState, State};
+use steadfast_host::{FullDigest, RedbState, State, StateHasher};
+use tempfile::TempDir;
 
 use crate::guests::{chain, module};
 
-/// Bytes of the large value, long enough that a kill falls into its writing.
-const LARGE: usize = 100_000;
+/// Bytes of the large value: the database takes some milliseconds to write it.
+const LARGE: usize = 4 << 20;
 
 /// Kills, where nothing else is said.
-const KILLS: u64 = 200;
+const KILLS: u32 = 10;
 
-/// Blocks that the host is told to index, more than it lives for.
-const BLOCKS_PER_KILL: u64 = 10;
+/// Times that the host is told to stop by each of two signals.
+const STOPS: u32 = 3;
 
-/// Logs a line, then writes two pairs: `n`, how many blocks there were, and `b`, so many bytes of the lowest byte of `n`.
+/// Blocks that a run begins at most before it is ended.
+const BLOCKS_PER_RUN: u32 = 4;
+
+/// When a run is ended.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// The module runs.
+    Begun,
+    /// The database has begun to write.
+    Writing,
+    /// The block is written, and the run has said so.
+    Written,
+}
+
+const MOMENTS: [Moment; 3] = [Moment::Begun, Moment::Writing, Moment::Written];
+
+/// What an end has met, as the state shows it afterwards.
+#[derive(Debug, Default)]
+struct Met {
+    before: u32,
+    within: u32,
+    after: u32,
+}
+
+/// Logs a line, takes some time, then writes two pairs: `n`, how many blocks there were, and `b`,
+/// so many bytes of the lowest byte of `n`.
 fn pair_writer() -> Vec<u8> {
+    let varint = |mut number: usize| {
+        let mut bytes = String::new();
+        while number > 0x7f {
+            bytes += &format!("\\{:02x}", number & 0x7f | 0x80);
+            number >>= 7;
+        }
+        bytes + &format!("\\{number:02x}")
+    };
+    // The key, the number's four bytes, the key, and the length that takes four bytes itself.
+    let (head, large) = (3 + 6 + 3 + 1 + 4, varint(LARGE));
+    let (at, pages) = (64 + head, LARGE.div_ceil(1 << 16) + 2);
+    let length: String = (LARGE as u32 + head as u32)
+        .to_le_bytes()
+        .map(|byte| format!("\\{byte:02x}"))
+        .concat();
     module(&format!(
         r#"
-        (memory (export "memory") 4)
+        (memory (export "memory") {pages})
         (data (i32.const 12) "\05\00\00\00block")
         (data (i32.const 28) "\01\00\00\00n")
-        (data (i32.const 60) "\b0\86\01\00\0a\01n\0a\04????\0a\01b\0a\a0\8d\06")
-        (func (export "_start")
+        (data (i32.const 60) "{length}\0a\01n\0a\04????\0a\01b\0a{large}")
+        (func (export "_start") (local $turns i32)
             (call $log (i32.const 16))
+            (local.set $turns (i32.const 10000000))
+            (loop $spin (br_if $spin (local.tee $turns (i32.sub (local.get $turns) (i32.const 1)))))
             (call $get (i32.const 32) (i32.const 69))
             (if (i32.eqz (call $get_len (i32.const 32)))
                 (then (i32.store (i32.const 69) (i32.const 0))))
             (i32.store (i32.const 69) (i32.add (i32.load (i32.const 69)) (i32.const 1)))
-            (memory.fill (i32.const 80) (i32.load (i32.const 69)) (i32.const {LARGE}))
+            (memory.fill (i32.const {at}) (i32.load (i32.const 69)) (i32.const {LARGE}))
             (call $flush (i32.const 64)))
         "#
     ))
 }
 
-/// How many blocks the state holds; both pairs must say the same.
-fn blocks_written(db: &Path) -> u32 {
-    let state = RedbState::open(db).unwrap();
-    let snapshot = state.snapshot().unwrap();
-    let full = FullDigest::of(&*snapshot).unwrap();
-    assert_eq!(snapshot.digest().unwrap(), full.state);
-    let counted = snapshot.get(b"n").unwrap();
-    let filled = snapshot.get(b"b").unwrap();
-    let Some(counted) = counted else {
-        assert_eq!(filled, None);
-        return 0;
-    };
-    let count = u32::from_le_bytes(counted[..].try_into().unwrap());
-    assert!(filled.unwrap() == vec![count as u8; LARGE], "block {count}");
-    // The tip is written with the block, and the next run goes on behind it.
-    assert_eq!(snapshot.tip().unwrap().unwrap().height, count);
-    count
+/// What is seen of a run that was ended.
+struct Ended {
+    /// Blocks that it began.
+    begun: u32,
+    /// Whether nothing was written to the database since the last of them began.
+    untouched: bool,
+    status: ExitStatus,
+    /// The last line that it printed.
+    report: Option<serde_json::Value>,
 }
 
-fn start(directory: &Path) -> Child {
-    let path = |name: &str| directory.join(name);
-    Command::new(env!("CARGO_BIN_EXE_steadfast"))
-        .arg("run")
-        .arg(path("writer.wasm"))
-        .arg("--db")
-        .arg(path("db"))
-        .arg("--input")
-        .arg(path("blocks"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts")
+/// A directory with the module, a folder of blocks and a database.
+struct Desk {
+    directory: TempDir,
+    blocks: u32,
+}
+
+impl Desk {
+    fn new(blocks: u32) -> Desk {
+        let directory = tempfile::tempdir().unwrap();
+        let desk = Desk { directory, blocks };
+        fs::write(desk.path("writer.wasm"), pair_writer()).unwrap();
+        fs::create_dir(desk.path("blocks")).unwrap();
+        for (block, height) in chain(blocks).iter().zip(1..) {
+            fs::write(desk.path(&format!("blocks/{height}")), block).unwrap();
+        }
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn start(&self) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_steadfast"))
+            .args(["run", "writer.wasm", "--db", "db", "--input", "blocks"])
+            .args(["--progress", "json", "--json"])
+            .current_dir(self.directory.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts")
+    }
+
+    /// Ends a run in one of its blocks.
+    fn end_run(&self, signal: &str, moment: Moment, turn: u32) -> Ended {
+        let mut child = self.start();
+        // The module's own lines: the host says which blocks it skips.
+        let mut begun = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok)
+            .filter(|line| line == "block");
+        let mut written = BufReader::new(child.stdout.take().unwrap()).lines();
+        let block = 1 + turn % 3;
+        assert_eq!(begun.by_ref().take(block as usize).count(), block as usize);
+        let untouched = trace(&self.path("db"));
+        match moment {
+            Moment::Begun => {}
+            Moment::Writing => {
+                let waits = |child: &mut Child| child.try_wait().unwrap().is_none();
+                while trace(&self.path("db")) == untouched && waits(&mut child) {}
+                sleep(Duration::from_micros(u64::from(turn) * 7919 % 3000));
+            }
+            Moment::Written => {
+                let lines = written.by_ref().take(block as usize);
+                assert_eq!(lines.map_while(Result::ok).count(), block as usize);
+            }
+        }
+        let id = child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.unwrap().success());
+        let last = written.map_while(Result::ok).last();
+        Ended {
+            begun: block + begun.count() as u32,
+            untouched: trace(&self.path("db")) == untouched,
+            status: child.wait().unwrap(),
+            report: last.and_then(|line| serde_json::from_str(&line).ok()),
+        }
+    }
+
+    /// How many blocks the state holds; its pairs, its digest and its tip must say the same.
+    fn written(&self) -> u32 {
+        let state = RedbState::open(self.path("db")).unwrap();
+        let snapshot = state.snapshot().unwrap();
+        let full = FullDigest::of(&*snapshot).unwrap();
+        assert_eq!(snapshot.digest().unwrap(), full.state);
+        let height = snapshot.tip().unwrap().map_or(0, |tip| tip.height);
+        let mut expected = StateHasher::default();
+        if height > 0 {
+            expected.pair(b"n", &height.to_le_bytes());
+            expected.pair(b"b", &vec![height as u8; LARGE]);
+        }
+        assert_eq!(full.state, expected.finish(), "block {height}");
+        height
+    }
+}
+
+/// What changes when somebody writes to a file.
+fn trace(path: &Path) -> (u64, u64, i64, i64) {
+    let file = fs::metadata(path).unwrap();
+    (file.len(), file.blocks(), file.mtime(), file.mtime_nsec())
 }
 
 #[test]
-fn a_killed_host_leaves_the_state_before_or_after_a_block() {
+fn a_run_that_is_ended_leaves_whole_blocks_and_the_next_one_goes_on() {
     let kills = env::var("STEADFAST_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
-    let directory = tempfile::tempdir().unwrap();
-    let db = directory.path().join("db");
-    fs::write(directory.path().join("writer.wasm"), pair_writer()).unwrap();
-    let blocks = directory.path().join("blocks");
-    fs::create_dir(&blocks).unwrap();
-    for (block, height) in chain((kills * BLOCKS_PER_KILL) as u32).iter().zip(1..) {
-        fs::write(blocks.join(format!("{height}")), block).unwrap();
-    }
+    let ends = [("-KILL", kills), ("-INT", STOPS), ("-TERM", STOPS)];
+    let desk = Desk::new(BLOCKS_PER_RUN * (kills + 2 * STOPS));
+    let mut met = Met::default();
     let mut before = 0;
-    let (mut was_begun, mut was_done) = (0, 0);
-    for kill in 0..kills {
-        let mut child = start(directory.path());
-        let mut lines = BufReader::new(child.stderr.take().unwrap())
-            .lines()
-            .map_while(Result::ok)
-            // What the host says itself: which blocks it skips.
-            .filter(|line| !line.starts_with("steadfast:"));
-        // Some number of blocks and some fraction of the next one, different each time.
-        let blocks = 1 + kill % 7;
-        let mut begun: u32 = 0;
-        while u64::from(begun) < blocks && lines.next().is_some() {
-            begun += 1;
+    for (signal, turns) in ends {
+        for turn in 0..turns {
+            let moment = MOMENTS[turn as usize % MOMENTS.len()];
+            let ended = desk.end_run(signal, moment, turn);
+            let begun = ended.begun;
+            let after = desk.written();
+            let new = after - before;
+            before = after;
+            if signal != "-KILL" {
+                assert_eq!(ended.status.code(), Some(0), "as after an ordinary end");
+                assert_eq!(new, begun, "{signal} {moment:?}");
+                assert_eq!(ended.report.unwrap()["blocks"], new);
+                continue;
+            }
+            assert_eq!(ended.status.signal(), Some(9));
+            // A block begins once the one before is written.
+            assert!(new == begun || new + 1 == begun, "{new} of {begun}");
+            match (new == begun, ended.untouched) {
+                (true, _) => met.after += 1,
+                (false, true) => met.before += 1,
+                (false, false) => met.within += 1,
+            }
         }
-        sleep(Duration::from_micros(kill * 7919 % 3000));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        begun += lines.count() as u32;
-        assert!(begun > 0, "the host did not start");
-
-        let after = blocks_written(&db);
-        // A block begins once the one before is written.
-        let new = after - before;
-        assert!(
-            new == begun || new + 1 == begun,
-            "{begun} begun, {new} written"
-        );
-        was_done += u32::from(new == begun);
-        was_begun += u32::from(new + 1 == begun);
-        before = after;
     }
-    println!(
-        "{kills} kills: {was_begun} times the last block was lost whole, {was_done} times it was there whole"
-    );
-    assert!(
-        was_begun > 0,
-        "no kill fell between a block's beginning and its end"
-    );
+    println!("kills by what they fell into: {met:?}");
+    assert!(met.before > 0 && met.within > 0 && met.after > 0, "{met:?}");
+    let mut said = String::new();
+    let mut last = desk.start();
+    last.stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert!(last.wait().unwrap().success());
+    assert_eq!(desk.written(), desk.blocks);
 }
