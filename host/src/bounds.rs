@@ -38,11 +38,15 @@ pub enum Bound {
     FileBytes,
     /// Seconds until a pipe or a device gives all its bytes.
     FileSeconds,
+    /// Blocks of a heap that are in use at a time while it is profiled.
+    ProfiledBlocks,
+    /// Different stacks of calls that are met while a module is profiled.
+    ProfiledCalls,
 }
 
 impl Bound {
     /// All of them.
-    pub const ALL: [Bound; 16] = [
+    pub const ALL: [Bound; 18] = [
         Bound::ModuleBytes,
         Bound::Functions,
         Bound::FunctionBytes,
@@ -59,6 +63,8 @@ impl Bound {
         Bound::ImageBytes,
         Bound::FileBytes,
         Bound::FileSeconds,
+        Bound::ProfiledBlocks,
+        Bound::ProfiledCalls,
     ];
 
     /// Its name, its default, and what it bounds.
@@ -100,6 +106,16 @@ impl Bound {
                 "file-seconds",
                 60,
                 "seconds until a pipe has given all its bytes",
+            ),
+            Bound::ProfiledBlocks => (
+                "profiled-blocks",
+                8_000_000,
+                "blocks in use while a heap is profiled",
+            ),
+            Bound::ProfiledCalls => (
+                "profiled-calls",
+                300_000,
+                "stacks of calls while a module is profiled",
             ),
         }
     }

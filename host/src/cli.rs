@@ -9,6 +9,7 @@ mod index;
 mod limits;
 pub mod map;
 mod memory_file;
+pub mod profile;
 mod progress;
 pub mod run;
 pub mod signals;

@@ -1,11 +1,16 @@
 //! How guest code is compiled.
 
+use std::num::NonZeroUsize;
+
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, Strategy};
 
 use crate::deadline;
 
 /// Bytes of native stack for a module's calls, where nobody says otherwise: wasmtime's own default.
 pub(crate) const STACK_BYTES: usize = 512 << 10;
+
+/// Frames of a guest's stack that are told, innermost first.
+const FRAMES: usize = 256;
 
 /// What makes a module's code run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +89,7 @@ pub(crate) fn engine_with_deadlines(
 
 fn config(compiler: Compiler, fuel: bool, stack: Option<usize>) -> Result<Config, wasmtime::Error> {
     let mut config = Config::new();
+    config.wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES));
     if let Some(bytes) = stack {
         config.max_wasm_stack(bytes);
     }

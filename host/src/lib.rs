@@ -10,7 +10,7 @@
 //! bounds, ceiling, deadline, digest, process_memory, mappings, output, plot, scratch, text <- thread_stack
 //!   <- engine, file, limits <- input <- state <- heap_marks, trace
 //!   <- image <- held <- carried <- exchange <- metashrew <- wasi <- context, guest, guest_info, proposal
-//!   <- observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size
+//!   <- observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size <- profile
 //! ```
 //!
 //! # Features
@@ -25,6 +25,7 @@
 //! | `redb` | a state in a file: `RedbState` |
 //! | `pictures` | `plot`, `size::draw`, and the map as SVG and HTML |
 //! | `check` | `check`: what can be told of a module without running it |
+//! | `profile` | `profile`: who holds a module's heap, and where its time goes |
 //! | `verify` | `verify`, with the engines beside Cranelift; and `wasi` |
 //! | `cli` | the command `steadfast`, with all of them but `verify` |
 
@@ -60,6 +61,8 @@ pub mod output;
 #[cfg(feature = "pictures")]
 pub mod plot;
 mod process_memory;
+#[cfg(feature = "profile")]
+pub mod profile;
 pub mod prometheus;
 mod proposal;
 pub mod report;

@@ -30,6 +30,7 @@ enum Command {
     Map(cli::map::Arguments),
     Stats(cli::stats::Arguments),
     Size(cli::size::Arguments),
+    Profile(cli::profile::Arguments),
     Exec(cli::exec::Arguments),
     Digest(cli::digest::Arguments),
     CheckDb(cli::check_db::Arguments),
@@ -53,6 +54,9 @@ fn main() -> ExitCode {
         Command::Map(arguments) => cli::map::map(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Stats(arguments) => cli::stats::stats(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Size(arguments) => cli::size::size(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Profile(arguments) => {
+            cli::profile::profile(&arguments).map(|()| ExitCode::SUCCESS)
+        }
         Command::Exec(arguments) => cli::exec::exec(&arguments),
         Command::Digest(arguments) => cli::digest::digest(&arguments),
         Command::CheckDb(arguments) => cli::check_db::check_db(&arguments),

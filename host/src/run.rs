@@ -167,6 +167,40 @@ impl Runner {
         live.start(input)
     }
 
+    /// As [`start`](Runner::start), once `prepare` has had the instance.
+    #[cfg(feature = "profile")]
+    pub(crate) fn start_prepared(
+        &self,
+        input: &Input,
+        state: &dyn State,
+        prepare: impl FnOnce(&mut Store<Context>, &Instance) -> Result<(), wasmtime::Error>,
+    ) -> Result<Finished, RunError> {
+        let mut live = self.instantiate(input, state)?;
+        prepare(&mut live.store, &live.instance)
+            .map_err(|error| RunError::Instantiate(one_line(&error)))?;
+        live.start(input)
+    }
+
+    /// As [`start`](Runner::start), in an instance that stops at each epoch for what `watch` puts there.
+    #[cfg(feature = "profile")]
+    pub(crate) fn start_sampled(
+        &self,
+        input: &Input,
+        state: &dyn State,
+        watch: impl FnOnce(&mut Store<Context>),
+    ) -> Result<Finished, RunError> {
+        let mut live = self.instantiate(input, state)?;
+        live.is_sampled = true;
+        watch(&mut live.store);
+        live.start(input)
+    }
+
+    /// What its module was compiled by.
+    #[cfg(feature = "profile")]
+    pub(crate) fn engine(&self) -> &wasmtime::Engine {
+        self.guest.module().engine()
+    }
+
     /// Makes an instance and does what a host does before a guest's first instruction.
     fn instantiate(&self, input: &Input, state: &dyn State) -> Result<Live, RunError> {
         let config = &self.config;
@@ -213,6 +247,7 @@ impl Runner {
             module: self.guest.digest(),
             logged,
             refused_image: None,
+            is_sampled: false,
         };
         live.plan = live.plan.or_else(|| live.plan_in_memory());
         live.name_module();
@@ -323,6 +358,8 @@ struct Live {
     logged: Arc<Mutex<String>>,
     /// Why the image that it was to begin with is not used.
     refused_image: Option<ImageError>,
+    /// Stops at each epoch, to be looked at.
+    is_sampled: bool,
 }
 
 impl Live {
@@ -332,6 +369,9 @@ impl Live {
             .get_typed_func::<(), ()>(&mut self.store, "_start")
             .map_err(|error| RunError::Instantiate(one_line(&error)))?;
         set_deadline(&mut self.store, self.timeout);
+        if self.is_sampled {
+            self.store.set_epoch_deadline(1);
+        }
         let before = Instant::now();
         let returned = start.call(&mut self.store, ());
         let guest_ns = before.elapsed().as_nanos() as u64;

@@ -4,10 +4,10 @@ use std::io::{IsTerminal, stderr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_host::ceiling::{machine_ceiling, parse_bytes};
-use steadfast_host::{Inputs, Output, Report, RunConfig, Runner, Table};
+use steadfast_host::{Inputs, Output, Report, RunConfig, RunError, Runner, Table};
 
 use super::blocks::Blocks;
 use super::index::Indexing;
@@ -142,7 +142,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(cache) = &mut cache {
         cache.keep(&*state)?;
     }
-    let report = indexed?;
+    let report = indexed.map_err(|failure| with_profile(arguments, failure))?;
     if arguments.json {
         super::print_json(&report)?;
     } else {
@@ -166,6 +166,19 @@ fn say_why_cold(arguments: &Arguments, report: &Report) {
             "the block began with an empty cache, since no run before has kept one: give --db PATH and --warm FILE, and the next run begins with this one's",
         );
     }
+}
+
+/// The failure; of a heap that is exhausted, with the command that shows who holds it.
+fn with_profile(arguments: &Arguments, failure: anyhow::Error) -> anyhow::Error {
+    let Some(RunError::HeapExhausted { .. }) = failure.downcast_ref() else {
+        return failure;
+    };
+    let db = arguments.db.as_ref();
+    let db = db.map_or_else(String::new, |path| format!(" --db {}", path.display()));
+    anyhow!(
+        "{failure:#}; to see who holds it: steadfast profile {} --input BLOCK{db}",
+        arguments.module.display()
+    )
 }
 
 /// A module that cannot get its heap's budget would start only to stop.

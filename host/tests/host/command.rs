@@ -253,7 +253,10 @@ fn an_exhausted_heap_is_one_line() {
         "exhausted",
         "block",
         &[],
-        &["the heap is exhausted: request of 4096 bytes"],
+        &[
+            "the heap is exhausted: request of 4096 bytes",
+            "steadfast profile",
+        ],
     );
 }
 

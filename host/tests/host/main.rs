@@ -13,6 +13,7 @@ mod kill;
 mod load;
 mod memory;
 mod own_linker;
+mod profile;
 mod share;
 mod stopped_page;
 mod strangers;

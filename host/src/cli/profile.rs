@@ -1,0 +1,152 @@
+//! `steadfast profile`: who holds a module's heap, and where its time goes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use steadfast_host::ceiling::parse_bytes;
+use steadfast_host::profile::{
+    HeapOptions, Role, Stacks, collapsed, dhat, flame_graph, heap, pprof, time,
+};
+use steadfast_host::{MemoryState, Output, RedbState, RunConfig, State};
+
+use super::run::Memory;
+
+/// Shows who holds a module's heap, at its peak and at the end, by the functions that asked for it
+///
+/// Any module: its functions need names (the section `name`), and its allocator functions of its own (no link-time optimisation over
+/// all crates). With debug information, files have source lines. The blocks are indexed in one instance.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The indexer: a WebAssembly module that exports `_start`
+    module: PathBuf,
+    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    input: Vec<PathBuf>,
+    /// Reads the state in this database, and writes nothing there: for one block. Without it the state is empty at the beginning
+    #[arg(long, value_name = "PATH")]
+    db: Option<PathBuf>,
+    /// Shows where the time goes instead, by a sample each millisecond
+    #[arg(long)]
+    time: bool,
+    /// Looks at one block in so many bytes, such as 64KiB, and takes it for all of them: quicker, and less exact
+    #[arg(long, value_parser = parse_bytes, value_name = "BYTES", default_value_t = 0, conflicts_with = "time")]
+    every: u64,
+    /// One more function that allocates, and the function of C's or Rust's that it works as, such as my_alloc=malloc
+    #[arg(long, value_parser = parse_allocator, value_name = "NAME=FUNCTION", conflicts_with = "time")]
+    allocator: Vec<(String, Role)>,
+    /// What files for one figure show
+    #[arg(
+        long,
+        value_name = "FIGURE",
+        default_value = "peak",
+        conflicts_with = "time"
+    )]
+    show: Show,
+    /// Writes collapsed stacks there, for inferno, speedscope and profiler.firefox.com
+    #[arg(long, value_name = "FILE")]
+    collapsed: Option<PathBuf>,
+    /// Draws a flame graph there
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Writes a profile for pprof there
+    #[arg(long, value_name = "FILE")]
+    pprof: Option<PathBuf>,
+    /// Writes a profile for DHAT's viewer and profiler.firefox.com there
+    #[arg(long, value_name = "FILE", conflicts_with = "time")]
+    dhat: Option<PathBuf>,
+    #[command(flatten)]
+    memory: Memory,
+}
+
+/// A figure of the heap.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Show {
+    /// Bytes in use when they were the most
+    Peak,
+    /// Bytes in use at the end
+    End,
+    /// All bytes that were ever handed out
+    Total,
+    /// Blocks that were given back at once
+    Churn,
+}
+
+impl Show {
+    fn column(self) -> &'static str {
+        match self {
+            Show::Peak => "peak_bytes",
+            Show::End => "end_bytes",
+            Show::Total => "total_bytes",
+            Show::Churn => "short_lived_blocks",
+        }
+    }
+}
+
+fn parse_allocator(text: &str) -> Result<(String, Role), String> {
+    let parsed = text
+        .rsplit_once('=')
+        .and_then(|(name, works_as)| Some((name.to_string(), Role::of(works_as)?)));
+    parsed.ok_or_else(|| format!("`{text}` is not NAME=FUNCTION with a function such as malloc"))
+}
+
+/// Runs the module, and shows what was found.
+pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
+    let name = arguments.module.display().to_string();
+    let inputs = super::read_inputs(&arguments.input)?;
+    let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
+    let config = RunConfig {
+        output: Output::Discard,
+        ..arguments.memory.config(false)
+    };
+    let mut state = state(arguments, inputs.len())?;
+    if arguments.time {
+        let profile = time(&module, config, &inputs, &mut *state).with_context(|| name.clone())?;
+        super::print(&profile.table())?;
+        return write(arguments, &name, &profile.stacks, "samples");
+    }
+    let options = HeapOptions {
+        every: arguments.every,
+        allocator: arguments.allocator.clone(),
+    };
+    let profile = heap(&module, config, &inputs, &mut *state, &options);
+    let profile = profile.with_context(|| name.clone())?;
+    super::print(&profile.table())?;
+    if let Some(path) = &arguments.dhat {
+        write_file(path, dhat(&name, &profile))?;
+    }
+    let column = arguments.show.column();
+    write(arguments, &name, &profile.stacks, column)
+}
+
+/// The state that blocks find.
+fn state(arguments: &Arguments, blocks: usize) -> anyhow::Result<Box<dyn State>> {
+    let Some(path) = &arguments.db else {
+        return Ok(Box::new(MemoryState::default()));
+    };
+    super::check_exists(path)?;
+    ensure!(
+        blocks == 1,
+        "nothing is written to the database: give one block with --db"
+    );
+    Ok(Box::new(RedbState::open_read_only(path)?))
+}
+
+/// Writes the files that are asked for, about this column.
+fn write(arguments: &Arguments, title: &str, stacks: &Stacks, column: &str) -> anyhow::Result<()> {
+    let column = stacks.column(column).context("there is no such figure")?;
+    if let Some(path) = &arguments.collapsed {
+        write_file(path, collapsed(stacks, column))?;
+    }
+    if let Some(path) = &arguments.svg {
+        write_file(path, flame_graph(title, stacks, column))?;
+    }
+    if let Some(path) = &arguments.pprof {
+        write_file(path, pprof(stacks, column))?;
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}

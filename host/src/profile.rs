@@ -1,0 +1,112 @@
+//! Who holds a module's heap, and where its time goes: figures by call stack, of any module.
+//!
+//! [`heap`] rewrites the module so that its allocator reports each block to the host, which looks at
+//! the stack of calls then. Neither the module's memory nor a number in it changes, so addresses,
+//! outputs and the point of exhaustion are those of the module as it is. [`time`] looks at the stack at
+//! regular times, and rewrites nothing.
+//!
+//! ```text
+//! functions <- allocator <- instrument
+//! functions, call_tree <- symbols <- stacks <- formats, table
+//! call_tree, timeline <- recorder <- heap
+//! ```
+
+mod allocator;
+mod call_tree;
+mod formats;
+mod functions;
+mod heap;
+mod instrument;
+mod recorder;
+mod stacks;
+mod symbols;
+mod table;
+mod time;
+mod timeline;
+
+pub use self::allocator::Role;
+pub use self::formats::{collapsed, dhat, flame_graph, pprof};
+pub use self::heap::{HeapCost, HeapOptions, HeapProfile, LargeRequest, heap};
+pub use self::recorder::{Amount, Counts, SHORT_LIVED};
+pub use self::stacks::{Column, Share, Stack, Stacks};
+pub use self::symbols::Frame;
+pub use self::time::{TimeProfile, time};
+pub use self::timeline::Timeline;
+
+use crate::guest::LoadError;
+use crate::input::Input;
+use crate::run::{Finished, Runner};
+use crate::state::State;
+use crate::trap::RunError;
+
+/// What to do where a compiler inlined functions of the allocator.
+const INLINED_ADVICE: &str =
+    "For exact figures build the module with RUSTFLAGS=\"-C llvm-args=-inline-threshold=0\".";
+
+/// Why there is no profile.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The bytes are no module.
+    #[error("not a valid WebAssembly module: {0}")]
+    Invalid(#[from] wasmparser::BinaryReaderError),
+    /// There is no block.
+    #[error("there is no block to index")]
+    NoInput,
+    /// A WASI command starts once in an instance.
+    #[error("a WASI command starts once in an instance: give it one block")]
+    Wasi,
+    /// No function of the module is known to allocate.
+    #[error(
+        "no function of the module is known to allocate: {}",
+        match has_names {
+            true => format!("the compiler inlined them, or they have other names. {INLINED_ADVICE} Or name one with --allocator NAME=malloc"),
+            false => "its functions have no names. Keep the section `name`: build with strip = false".to_string(),
+        }
+    )]
+    NoAllocator {
+        /// Whether its functions have names.
+        has_names: bool,
+    },
+    /// The module cannot be rewritten.
+    #[error("{0}")]
+    Rewrite(String),
+    /// The module cannot be run as configured.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The first block could not be started.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// How a run that was looked at ended.
+pub struct Ended {
+    /// The instance.
+    finished: Finished,
+    /// Blocks that were begun.
+    blocks: usize,
+}
+
+/// Indexes blocks in one instance, up to the first that fails.
+fn run_all(
+    runner: &Runner,
+    inputs: &[Input],
+    state: &mut dyn State,
+    start: impl FnOnce(&Runner, &Input, &dyn State) -> Result<Finished, RunError>,
+    mut before_next: impl FnMut(),
+) -> Result<Ended, ProfileError> {
+    let (first, others) = inputs.split_first().ok_or(ProfileError::NoInput)?;
+    if runner.guest().uses_wasi() && !others.is_empty() {
+        return Err(ProfileError::Wasi);
+    }
+    let mut finished = start(runner, first, state)?;
+    let mut blocks = 1;
+    for input in others {
+        if finished.outcome().is_err() {
+            break;
+        }
+        before_next();
+        finished = finished.next(input, state)?;
+        blocks += 1;
+    }
+    Ok(Ended { finished, blocks })
+}
