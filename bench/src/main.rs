@@ -1,5 +1,6 @@
 //! Measures steadfast beside its peers, in one run, and prints what it measured.
 
+mod beside;
 mod cache;
 mod chain;
 mod growing;
@@ -40,6 +41,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Views beside the indexer, from one cache.
+    Beside(beside::Options),
     /// The cache against other crates' caches, on std's allocator.
     Cache(cache::Options),
     /// Thousands of blocks into a database that grows: what a block and opening cost at each size.
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     let mut figures = Figures::default();
     match arguments.bench {
+        Bench::Beside(options) => beside::measure(&options, &mut figures)?,
         Bench::Cache(options) => cache::measure(&options, &mut figures)?,
         Bench::Chain(options) => chain::measure(&options, &mut figures)?,
         Bench::Heap(options) => {

@@ -37,6 +37,14 @@ pub fn minor_faults() -> Result<f64> {
     Ok(field.parse()?)
 }
 
+/// Time that this thread has had of a processor, in nanoseconds.
+pub fn thread_cpu_ns() -> Result<f64> {
+    let times = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let first = times.split_whitespace().next();
+    let first = first.context("/proc/thread-self/schedstat is empty")?;
+    Ok(first.parse()?)
+}
+
 /// Bytes that all mappings of a file whose name contains `part` tell under a name, and how many mappings there are.
 pub fn bytes_of_mappings(part: &str, name: &str) -> Result<(f64, usize)> {
     let text = fs::read_to_string("/proc/self/smaps")?;

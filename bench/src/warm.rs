@@ -102,6 +102,25 @@ pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
+/// Indexes blocks until the region is full and `index`, which is given the region and leaves the next
+/// one, says that the state is large enough.
+pub fn fill(
+    mut index: impl FnMut(Option<HeldRegion>) -> Result<(HeldRegion, bool)>,
+) -> Result<HeldRegion> {
+    let mut held = None;
+    let bar = ProgressBar::new_spinner();
+    loop {
+        let (region, is_enough) = index(held.take()).context("filling the region")?;
+        let info = region.info();
+        bar.set_message(format!("{} of {} bytes", info.frontier, info.limit));
+        bar.tick();
+        if is_enough && f64::from(info.frontier) >= FULL * f64::from(info.limit) {
+            return Ok(region);
+        }
+        held = Some(region);
+    }
+}
+
 struct Bench<'a> {
     state: Shared,
     blocks: Blocks,
@@ -111,26 +130,13 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// Indexes growing blocks until the region is full and the state has so many keys.
     fn fill(&mut self, runner: &Runner, keys: u64) -> Result<HeldRegion> {
-        let mut held = None;
-        let bar = ProgressBar::new_spinner();
-        loop {
+        fill(|held| {
             let input = self.blocks.growing();
-            let finished = runner.start_held(&input, &self.state, held.take())?;
+            let finished = runner.start_held(&input, &self.state, held)?;
             let (_, left) = finished.commit_and_hold(&mut self.state)?;
             self.state.commit()?;
-            let region = left.context("filling the region")?;
-            let info = region.info();
-            let count = self.blocks.chain.keys();
-            bar.set_message(format!(
-                "{} of {} bytes, {count} keys",
-                info.frontier, info.limit
-            ));
-            bar.tick();
-            if count >= keys && f64::from(info.frontier) >= FULL * f64::from(info.limit) {
-                return Ok(region);
-            }
-            held = Some(region);
-        }
+            Ok((left?, self.blocks.chain.keys() >= keys))
+        })
     }
 
     /// Has every subject index the blocks, beginning with the region. Returns the one that is left.
@@ -221,6 +227,7 @@ mod tests {
         assert!(reads("moved") < reads("cold"));
         assert_eq!(reads("moved"), reads("kept"));
         assert_eq!(reads("moved"), reads("copied"));
+        assert_eq!(reads("moved"), reads("shared"));
         assert!(figures.number("growing-1m", "moved", "faults") > Some(0.0));
     }
 }

@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod blocks;
+mod cache_file;
 pub mod check;
 pub mod check_db;
 pub mod digest;

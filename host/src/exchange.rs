@@ -6,7 +6,7 @@ use crate::carried::Carried;
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 use crate::held::{HeldRegion, OwnPages};
-use crate::image::{AsOf, BlockTag, ImageError, RegionImage, module_digest};
+use crate::image::{AsOf, BlockTag, ImageError, Origin, RegionImage, module_digest};
 
 /// One module's images, for a host that makes the instances itself: the two functions that a module built with steadfast's feature
 /// `image` imports from `env`, over the bytes of its linear memory. Any engine will do.
@@ -42,6 +42,8 @@ pub struct ImageExchange {
     offered: Option<Offered>,
     /// Where regions are moved: the host's word for its memories.
     moves: Option<OwnPages>,
+    /// Address and length of an image that stands in the instance's memory already.
+    in_place: Option<(u32, u32)>,
 }
 
 /// What an instance has offered.
@@ -67,6 +69,7 @@ impl ImageExchange {
             published: None,
             offered: None,
             moves: None,
+            in_place: None,
         }
     }
 
@@ -83,6 +86,12 @@ impl ImageExchange {
     /// image, or none for this address. A region that is held is moved there, and is not there for the next instance before
     /// it is published again.
     pub fn load(&mut self, memory: &mut [u8], ptr: u32, capacity: u32) -> i32 {
+        if let Some((address, len)) = self.in_place {
+            return i32::try_from(len)
+                .ok()
+                .filter(|_| address == ptr)
+                .unwrap_or(0);
+        }
         let Some((published, height)) = self.published.take() else {
             return 0;
         };
@@ -228,6 +237,11 @@ impl ImageExchange {
         let height = held.info().height;
         self.published = Some((Carried::Region(held), height));
         Ok(())
+    }
+
+    /// Has the next instance told of an image that the host has mapped where it is to stand.
+    pub(crate) fn find_in_place(&mut self, image: &Origin) {
+        self.in_place = Some((image.address(), image.info().frontier));
     }
 
     /// The published image, for a host that keeps it.

@@ -10,7 +10,7 @@
 //! └────────┘                                              └────────┘
 //! ```
 //!
-//! The `unsafe` code of the crate is here, in `image/buffer.rs` and in `share.rs`.
+//! The `unsafe` code of the crate is here, in `image/buffer.rs`, `page_file.rs`, `share.rs` and `shared_cache.rs`.
 #![allow(unsafe_code)]
 
 use std::ops::Deref;
@@ -57,8 +57,8 @@ impl OwnPages {
 /// same process, and nowhere else. [`image`](Self::image) makes a verified copy that a file can keep.
 #[derive(Debug)]
 pub struct HeldRegion {
-    origin: Origin,
-    pages: Pages,
+    pub(crate) origin: Origin,
+    pub(crate) pages: Pages,
 }
 
 impl HeldRegion {
@@ -78,12 +78,7 @@ impl HeldRegion {
         _: OwnPages,
     ) -> Result<Self, ImageError> {
         let region = memory.get_mut(base as usize..).unwrap_or_default();
-        let info = RegionInfo::read(region)?;
-        match info.status {
-            Status::Changing => return Err(ImageError::Refused(AttachError::Torn)),
-            Status::Sealed | Status::Shared => return Err(ImageError::Unopened),
-            Status::Open | Status::Closed => {}
-        }
+        let info = left_in(region)?;
         let len = u64::from(info.capacity.max(info.frontier));
         let region = region
             .get_mut(..len.next_multiple_of(PAGE_BYTES) as usize)
@@ -141,6 +136,16 @@ impl HeldRegion {
     }
 }
 
+/// The header of a region that a guest has left whole.
+pub(crate) fn left_in(region: &[u8]) -> Result<RegionInfo, ImageError> {
+    let info = RegionInfo::read(region)?;
+    match info.status {
+        Status::Changing => Err(ImageError::Refused(AttachError::Torn)),
+        Status::Sealed | Status::Shared => Err(ImageError::Unopened),
+        Status::Open | Status::Closed => Ok(info),
+    }
+}
+
 impl Deref for HeldRegion {
     type Target = Origin;
 
@@ -176,7 +181,7 @@ impl AsOf for HeldRegion {
 }
 
 #[cfg(target_os = "linux")]
-use linux::Pages;
+pub(crate) use linux::Pages;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -206,7 +211,8 @@ mod linux {
     unsafe impl Sync for Pages {}
 
     impl Pages {
-        fn reserve(len: usize) -> io::Result<Pages> {
+        /// Zeros.
+        pub fn reserve(len: usize) -> io::Result<Pages> {
             let mapped = len + ALIGN;
             let access = ProtFlags::READ | ProtFlags::WRITE;
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
@@ -316,7 +322,7 @@ mod linux {
 }
 
 #[cfg(not(target_os = "linux"))]
-use elsewhere::Pages;
+pub(crate) use elsewhere::Pages;
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
@@ -327,11 +333,18 @@ mod elsewhere {
     pub struct Pages(crate::image::Buffer);
 
     impl Pages {
+        /// Zeros.
+        pub fn reserve(len: usize) -> io::Result<Pages> {
+            Ok(Pages(crate::image::Buffer::zeros(len)))
+        }
+
         /// # Safety
         ///
         /// None is needed; the signature is that of moving.
         pub unsafe fn take(region: &mut [u8]) -> io::Result<Pages> {
-            Ok(Pages(crate::image::Buffer::of(region)))
+            let mut pages = Pages::reserve(region.len())?;
+            pages.bytes_mut().copy_from_slice(region);
+            Ok(pages)
         }
 
         /// # Safety

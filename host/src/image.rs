@@ -112,6 +112,9 @@ pub enum ImageError {
     /// The system does not move the region's pages.
     #[error("the system does not move the pages of the region: {0}")]
     Move(std::io::Error),
+    /// The system does not let memories share a cache that changes.
+    #[error("the system does not share the cache's pages: {0}")]
+    Share(std::io::Error),
     /// The file does not hold an image, or a damaged one.
     #[error("{path}: not a usable image ({reason}); the next run that ends well replaces it")]
     File {

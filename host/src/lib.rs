@@ -7,10 +7,10 @@
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
 //! ```text
-//! bounds, ceiling, deadline, digest, process_memory, mappings, output, plot, scratch, text <- thread_stack
+//! bounds, ceiling, deadline, digest, process_memory, mappings, output, page_file, plot, scratch, text <- thread_stack
 //!   <- engine, file, limits <- input <- state <- heap_marks, trace
-//!   <- image <- held <- carried <- exchange <- metashrew <- wasi <- context, guest, guest_info, proposal
-//!   <- observe, report, share, trap <- check, run, exec, prometheus <- table <- map, size <- profile
+//!   <- image <- held <- carried, shared_cache <- exchange <- metashrew <- wasi <- context, guest, guest_info, proposal
+//!   <- instance_stats, report, share, trap <- check, run, exec, prometheus <- table <- map, size <- profile
 //! ```
 //!
 //! # Features
@@ -58,6 +58,7 @@ mod mappings;
 pub mod metashrew;
 pub mod outline;
 pub mod output;
+mod page_file;
 #[cfg(feature = "pictures")]
 pub mod plot;
 mod process_memory;
@@ -69,6 +70,7 @@ pub mod report;
 pub mod run;
 pub mod scratch;
 pub mod share;
+pub mod shared_cache;
 pub mod size;
 pub mod state;
 pub mod table;
@@ -109,6 +111,7 @@ pub use output::{Output, Printed};
 pub use report::{BlockReport, PlanReport, Report};
 pub use run::{Finished, Runner, View};
 pub use share::SharedImage;
+pub use shared_cache::{CacheSnapshot, SharedCache};
 #[cfg(feature = "redb")]
 pub use state::{CheckedDatabase, RedbState};
 pub use state::{

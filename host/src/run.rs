@@ -1,5 +1,6 @@
 //! Runs a guest: a fresh instance for every block and every view, as metashrew does.
 
+mod shared;
 mod view;
 mod warm;
 
@@ -28,6 +29,7 @@ use crate::instance_stats::InstanceStats;
 use crate::limits::Limits;
 use crate::metashrew::{self, Call, Exchange};
 use crate::output::{Output, Printed};
+use crate::page_file::Lease;
 use crate::report::BlockReport;
 use crate::state::{Pair, State, Tip};
 use crate::text;
@@ -235,6 +237,7 @@ impl Runner {
         let memory = memory.expect("Guest::load checked that a memory is exported");
         let guest_info = GuestInfo::of(&instance, &mut store);
         let mut live = Live {
+            lease: None,
             store,
             instance,
             memory,
@@ -343,6 +346,8 @@ fn log_to(output: Output, logged: &Arc<Mutex<String>>) -> Box<dyn FnMut(&str) + 
 
 /// An instance, and what it needs to live.
 struct Live {
+    /// What its memory maps. It goes first: the memory may change from then on.
+    lease: Option<Lease>,
     store: Store<Context>,
     instance: Instance,
     memory: Memory,

@@ -3,7 +3,7 @@
 //! The bytes stand once in memory, in an anonymous file that nobody can change any more. Mapping it into an instance costs
 //! the same whatever its length; a page that the instance reads is the shared one, a page that it writes becomes its own.
 //!
-//! The `unsafe` code of the crate is here, in `image/buffer.rs` and in `held.rs`.
+//! The `unsafe` code of the crate is here, in `image/buffer.rs`, `held.rs`, `page_file.rs` and `shared_cache.rs`.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -177,16 +177,13 @@ use linux::Pages;
 mod linux {
     use std::fs::File;
     use std::io;
-    use std::ops::Range;
     use std::os::unix::fs::FileExt;
-    use std::ptr::null_mut;
 
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-    use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+    use rustix::mm::{MapFlags, ProtFlags, mmap};
     use rustix::param::page_size;
 
-    /// Bytes of a huge page, on most machines that have them.
-    const HUGE: usize = 2 << 20;
+    use crate::page_file::gather;
 
     /// An anonymous file that can be neither written nor resized.
     #[derive(Debug)]
@@ -243,36 +240,6 @@ mod linux {
             unsafe { mmap(start.cast(), len, access, flags, &self.file, 0)? };
             Ok(())
         }
-    }
-
-    /// Asks the system for huge pages where `part` of the file will stand, which is to be written next: an instance that reads here and
-    /// there then takes one fault for each of them, and writes are copied in small pages all the same. Nothing depends on what it
-    /// answers.
-    fn gather(file: &File, part: Range<usize>) -> io::Result<()> {
-        let whole = part.start.next_multiple_of(HUGE)..part.end / HUGE * HUGE;
-        let len = whole.len();
-        if len == 0 {
-            return Ok(());
-        }
-        // It gathers what is there, so something must be.
-        for at in whole.clone().step_by(HUGE) {
-            file.write_all_at(&[0], at as u64)?;
-        }
-        let (none, write) = (ProtFlags::empty(), ProtFlags::READ | ProtFlags::WRITE);
-        // SAFETY: new pages, wherever the system likes.
-        let room = unsafe { mmap_anonymous(null_mut(), len + HUGE, none, MapFlags::PRIVATE) }?;
-        let skip = room.addr().next_multiple_of(HUGE) - room.addr();
-        let flags = MapFlags::SHARED | MapFlags::FIXED;
-        // SAFETY: the pages that are replaced are among those just made, which nobody else knows of, and go below. The file's
-        // bytes stay as they are.
-        unsafe {
-            let start = room.byte_add(skip);
-            if mmap(start, len, write, flags, file, whole.start as u64).is_ok() {
-                libc::madvise(start, len, libc::MADV_COLLAPSE);
-            }
-            munmap(room, len + HUGE)?;
-        }
-        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use steadfast::region::{AttachError, Start, Status, seal};
 use steadfast_host::metashrew::decode_flush;
 use steadfast_host::{
     BlockTag, HeldRegion, ImageError, ImageExchange, Input, MemoryState, Output, OwnPages,
-    RegionImage, RunConfig, Runner, find_record, state_digest,
+    RegionImage, RunConfig, Runner, SharedCache, find_record, state_digest,
 };
 use wasm_tests::path;
 use wasmparser::{Parser, Payload};
@@ -399,6 +399,31 @@ fn the_runner_moves_regions_as_well() {
             let (report, left) = finished.commit_and_hold(&mut warm).unwrap();
             assert_eq!(report.imports.get_lens == 0, was_held, "{name}");
             held = Some(left.unwrap());
+            runner.run_block(&input, &mut cold).unwrap();
+        }
+        assert_eq!(state_digest(&warm).unwrap(), state_digest(&cold).unwrap());
+    }
+}
+
+#[test]
+fn the_runner_shares_caches_as_well() {
+    for name in GUESTS {
+        let config = RunConfig {
+            output: Output::Discard,
+            ..RunConfig::default()
+        };
+        let runner = Runner::new(&module(name), config).unwrap();
+        let (mut warm, mut cold) = (MemoryState::default(), MemoryState::default());
+        let mut cache: Option<SharedCache> = None;
+        for height in 7..12 {
+            let input = Input::new(height, &[0]);
+            let finished = runner.start_shared(&input, &warm, cache.as_ref()).unwrap();
+            let start = Start::from_code(finished.record().unwrap().cache_start).unwrap();
+            assert_eq!(start == Start::Sealed, cache.is_some(), "{name}: {start}");
+            let was_shared = cache.is_some();
+            let (report, left) = finished.commit_and_share(&mut warm, &mut cache).unwrap();
+            assert_eq!(report.imports.get_lens == 0, was_shared, "{name}");
+            left.unwrap();
             runner.run_block(&input, &mut cold).unwrap();
         }
         assert_eq!(state_digest(&warm).unwrap(), state_digest(&cold).unwrap());

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use steadfast_host::{Finished, HeldRegion, Input, RegionImage, Runner};
+use steadfast_host::{Finished, HeldRegion, Input, RegionImage, Runner, SharedCache};
 
 use super::shared::Shared;
 use crate::process;
@@ -14,6 +14,8 @@ pub enum Way {
     Kept,
     /// The region's pages move.
     Moved,
+    /// The region is mapped, and what a block wrote is taken up.
+    Shared,
     /// The region is copied out, verified, and copied in.
     Copied,
     /// Each block begins with an empty cache.
@@ -21,12 +23,13 @@ pub enum Way {
 }
 
 impl Way {
-    pub const ALL: [Way; 4] = [Way::Kept, Way::Moved, Way::Copied, Way::Cold];
+    pub const ALL: [Way; 5] = [Way::Kept, Way::Moved, Way::Shared, Way::Copied, Way::Cold];
 
     pub fn name(self) -> &'static str {
         match self {
             Way::Kept => "kept",
             Way::Moved => "moved",
+            Way::Shared => "shared",
             Way::Copied => "copied",
             Way::Cold => "cold",
         }
@@ -38,6 +41,7 @@ enum Left {
     Nothing,
     Instance(Box<Finished>),
     Region(HeldRegion),
+    Shared(Box<SharedCache>),
     Image(RegionImage),
 }
 
@@ -81,7 +85,12 @@ impl Subject {
         let cpu = process::cpu_ns();
         let began = Instant::now();
         let state = &mut self.state;
+        let mut cache = None;
         let finished = match std::mem::replace(&mut self.left, Left::Nothing) {
+            Left::Shared(shared) => {
+                let shared = cache.insert(*shared);
+                runner.start_shared(input, state, Some(shared))?
+            }
             Left::Nothing => runner.start(input, state)?,
             Left::Instance(last) => last.next(input, state)?,
             Left::Region(held) => runner.start_held(input, state, Some(held))?,
@@ -93,6 +102,10 @@ impl Subject {
         match self.way {
             Way::Kept => self.left = Left::Instance(Box::new(finished)),
             Way::Moved => self.left = Left::Region(finished.commit_and_hold(state)?.1?),
+            Way::Shared => {
+                finished.commit_and_share(state, &mut cache)?.1?;
+                self.left = cache.map_or(Left::Nothing, |cache| Left::Shared(Box::new(cache)));
+            }
             Way::Copied => {
                 self.left = Left::Image(finished.image()?);
                 finished.commit(state)?;
@@ -118,7 +131,7 @@ impl Subject {
         match std::mem::replace(&mut self.left, Left::Nothing) {
             Left::Instance(last) => drop(last.commit(&mut self.state)?),
             Left::Region(region) => return Ok(Some(region)),
-            Left::Nothing | Left::Image(_) => {}
+            Left::Nothing | Left::Image(_) | Left::Shared(_) => {}
         }
         Ok(None)
     }

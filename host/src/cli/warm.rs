@@ -3,47 +3,48 @@
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use steadfast_host::{
-    AsOf as _, BlockReport, Carried, Chain, Compression, Finished, Guest, ImageError, Input,
-    Position, RegionImage, RunError, Runner, State, StateError, state_digest,
+    AsOf, BlockReport, Carried, Chain, Compression, Finished, Guest, ImageError, Input, Position,
+    RegionImage, RunError, Runner, SharedCache, State, StateError, state_digest,
 };
+
+use super::cache_file::CacheFile;
 
 /// The cache between blocks, and its file where it has one.
 pub struct Warm {
-    /// What the last block left.
+    /// What the last block left, unless it is shared.
     left: Option<Carried>,
+    shared: Option<SharedCache>,
     /// The blocks that were indexed. What has other hashes is of another chain.
     chain: Chain,
     file: Option<CacheFile>,
-    /// The system has refused to move pages: the cache is copied from block to block.
-    copies: bool,
+    way: Way,
     /// Whether the block at hand began with a cache.
     began_warm: bool,
 }
 
-struct CacheFile {
-    path: PathBuf,
-    compression: Compression,
-    /// Blocks after which it is written; `None` goes by time.
-    every: Option<NonZeroU32>,
-    blocks: u32,
-    written: Instant,
+/// How the cache gets from one block to the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Its pages move: least work for blocks, and nobody else can have it.
+    Move,
+    /// It is mapped: a file is written of it while blocks go on.
+    Share,
+    /// It is copied, where the system does neither.
+    Copy,
 }
-
-/// How old the file gets where its option does not say.
-const PERIOD: Duration = Duration::from_secs(300);
 
 impl Warm {
     /// The cache of one run, which begins cold.
     pub fn between_blocks() -> Warm {
         Warm {
             left: None,
+            shared: None,
             chain: Chain::new([0; 4]),
             file: None,
-            copies: false,
+            way: Way::Move,
             began_warm: false,
         }
     }
@@ -72,13 +73,8 @@ impl Warm {
         };
         Ok(Warm {
             left: image.map(Carried::Image),
-            file: Some(CacheFile {
-                path,
-                compression,
-                every,
-                blocks: 0,
-                written: Instant::now(),
-            }),
+            file: Some(CacheFile::new(path, compression, every)),
+            way: Way::Share,
             ..Warm::between_blocks()
         })
     }
@@ -92,25 +88,33 @@ impl Warm {
         position: Position,
         state: &dyn State,
     ) -> Result<Finished, RunError> {
-        let mut left = self.left.take();
-        if position != Position::Next
-            && let Some(carried) = &mut left
-            && let Err(reason) = self.chain.bring(carried, input)
-        {
-            self.say_cold(input, &reason);
-            left = None;
-        }
-        self.began_warm = left.is_some();
-        let finished = match left {
-            Some(Carried::Image(image)) => runner.start_warm(input, state, Some(&image)),
-            Some(Carried::Region(held)) => runner.start_held(input, state, Some(held)),
-            None if self.copies => runner.start_warm(input, state, None),
-            None => runner.start_held(input, state, None),
+        let left = self.left.take();
+        let left = left.and_then(|left| self.brought(left, input, position));
+        let shared = self.shared.take();
+        self.shared = shared.and_then(|shared| self.brought(shared, input, position));
+        self.began_warm = left.is_some() || self.shared.is_some();
+        let finished = match (left, self.way) {
+            (Some(Carried::Image(image)), _) => runner.start_warm(input, state, Some(&image)),
+            (Some(Carried::Region(held)), _) => runner.start_held(input, state, Some(held)),
+            (None, Way::Share) => runner.start_shared(input, state, self.shared.as_ref()),
+            (None, Way::Copy) => runner.start_warm(input, state, None),
+            (None, Way::Move) => runner.start_held(input, state, None),
         }?;
         if let Some(reason) = finished.refused_image() {
             self.say_cold(input, reason);
         }
         Ok(finished)
+    }
+
+    /// A cache as of the block that this one builds on, if it can be brought there.
+    fn brought<C: AsOf>(&self, mut cache: C, input: &Input, position: Position) -> Option<C> {
+        if position != Position::Next
+            && let Err(reason) = self.chain.bring(&mut cache, input)
+        {
+            self.say_cold(input, &reason);
+            return None;
+        }
+        Some(cache)
     }
 
     /// Writes what the block flushed, and goes over to the cache that it left. One that left none is followed by a cold one.
@@ -120,42 +124,53 @@ impl Warm {
         input: &Input,
         state: &mut dyn State,
     ) -> Result<BlockReport, RunError> {
-        if finished.outcome().is_err() && self.began_warm && self.file.is_some() {
+        if finished.outcome().is_err() {
             // It failed perhaps because of the cache.
-            super::warn("the cache that the block began with is dropped: the next run begins cold");
-        }
-        let report = if self.copies {
-            let image = finished.image();
-            let report = finished.commit(state)?;
-            self.left = image.ok().map(Carried::Image);
-            report
-        } else {
-            let (report, held) = finished.commit_and_hold(state)?;
-            if let Err(ImageError::Move(reason)) = &held {
-                super::warn(&format!(
-                    "the cache is copied from block to block, since the system does not move its pages: {reason}"
-                ));
-                self.copies = true;
+            self.shared = None;
+            if self.began_warm && self.file.is_some() {
+                super::warn(
+                    "the cache that the block began with is dropped: the next run begins cold",
+                );
             }
-            self.left = held.ok().map(Carried::Region);
-            report
+        }
+        let report = match self.way {
+            Way::Share => {
+                let (report, shared) = finished.commit_and_share(state, &mut self.shared)?;
+                if let Err(ImageError::Share(reason)) = &shared {
+                    super::warn(&format!(
+                        "the file of the cache is written between two blocks, since the system does not share pages: {reason}"
+                    ));
+                    self.way = Way::Move;
+                }
+                self.chain.append(input, self.shared.as_mut());
+                return Ok(report);
+            }
+            Way::Move => {
+                let (report, held) = finished.commit_and_hold(state)?;
+                if let Err(ImageError::Move(reason)) = &held {
+                    super::warn(&format!(
+                        "the cache is copied from block to block, since the system does not move its pages: {reason}"
+                    ));
+                    self.way = Way::Copy;
+                }
+                self.left = held.ok().map(Carried::Region);
+                report
+            }
+            Way::Copy => {
+                let image = finished.image();
+                let report = finished.commit(state)?;
+                self.left = image.ok().map(Carried::Image);
+                report
+            }
         };
         self.chain.append(input, self.left.as_mut());
         Ok(report)
     }
 
-    /// Writes the file if it is time.
+    /// Begins to write the file if it is time.
     pub fn keep_when_due(&mut self, state: &dyn State) -> Result<(), StateError> {
-        let Some(file) = &mut self.file else {
-            return Ok(());
-        };
-        file.blocks += 1;
-        let is_due = match file.every {
-            Some(blocks) => file.blocks >= blocks.get(),
-            None => file.written.elapsed() >= PERIOD,
-        };
-        match is_due {
-            true => self.keep(state),
+        match self.file.as_mut().is_some_and(CacheFile::is_due) {
+            true => self.begin_keeping(state),
             false => Ok(()),
         }
     }
@@ -163,21 +178,33 @@ impl Warm {
     /// Writes the file, where there is to be one, for the state as it is now; removes it where there is no cache as of that. What is
     /// in the way of that costs the next run its warm cache, and this one nothing.
     pub fn keep(&mut self, state: &dyn State) -> Result<(), StateError> {
+        self.begin_keeping(state)?;
+        if let Some(file) = &mut self.file {
+            file.finish();
+        }
+        Ok(())
+    }
+
+    fn begin_keeping(&mut self, state: &dyn State) -> Result<(), StateError> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
         let digest = state_digest(state)?;
-        let write = |image: &RegionImage| image.write(&file.path, digest, file.compression);
-        let kept = match &self.left {
-            None => RegionImage::remove(&file.path),
-            Some(Carried::Image(image)) => write(image),
-            Some(Carried::Region(held)) => held.image().and_then(|image| write(&image)),
-        };
-        if let Err(reason) = kept {
-            super::warn(&format!("the cache is not kept for the next run: {reason}"));
+        match (&self.shared, &self.left) {
+            (Some(shared), _) => {
+                let snapshot = shared.snapshot();
+                file.begin(digest, move || snapshot?.image());
+            }
+            (None, Some(Carried::Image(image))) => {
+                let image = image.clone();
+                file.begin(digest, move || Ok(image));
+            }
+            (None, Some(Carried::Region(held))) => {
+                let image = held.image();
+                file.begin(digest, move || image);
+            }
+            (None, None) => file.remove(),
         }
-        file.blocks = 0;
-        file.written = Instant::now();
         Ok(())
     }
 

@@ -70,7 +70,7 @@ impl Buffer {
         self.memory.as_ptr().align_offset(REGION_ALIGN)
     }
 
-    fn zeros(len: usize) -> Buffer {
+    pub fn zeros(len: usize) -> Buffer {
         Buffer {
             memory: vec![0; len + REGION_ALIGN],
             len,

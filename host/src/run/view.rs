@@ -83,7 +83,7 @@ impl Live {
 }
 
 /// An instance that answers views.
-pub struct View(Live);
+pub struct View(pub(super) Live);
 
 impl View {
     /// Calls a view by its name.

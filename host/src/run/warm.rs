@@ -106,13 +106,13 @@ impl Live {
         taken
     }
 
-    fn check(&self, origin: &Origin) -> Result<(), ImageError> {
+    pub(super) fn check(&self, origin: &Origin) -> Result<(), ImageError> {
         let bytes = origin.info().frontier.into();
         self.check_image(origin.address(), bytes, Some(origin.module()))
     }
 
     /// Grows memory to what a region needs.
-    fn make_room(&mut self, origin: &Origin) -> Result<(), ImageError> {
+    pub(super) fn make_room(&mut self, origin: &Origin) -> Result<(), ImageError> {
         let need = origin.memory_needed();
         self.grow_to(need).map_err(|_| ImageError::Memory {
             need,
