@@ -12,6 +12,8 @@ pub enum Bound {
     Functions,
     /// Bytes of one function's code.
     FunctionBytes,
+    /// Variables in all functions together, and instructions that a compiler makes code of.
+    Instructions,
     /// A function's variables times its branches, in all functions together.
     Branching,
     /// The same for loops, each counted as often as it is deep.
@@ -36,7 +38,7 @@ pub enum Bound {
     ImageBytes,
     /// Bytes of a file that is looked at.
     FileBytes,
-    /// Seconds until a pipe or a device gives all its bytes.
+    /// Seconds until a pipe or a device gives a whole file, or the next block.
     FileSeconds,
     /// Blocks of a heap that are in use at a time while it is profiled.
     ProfiledBlocks,
@@ -46,10 +48,11 @@ pub enum Bound {
 
 impl Bound {
     /// All of them.
-    pub const ALL: [Bound; 18] = [
+    pub const ALL: [Bound; 19] = [
         Bound::ModuleBytes,
         Bound::Functions,
         Bound::FunctionBytes,
+        Bound::Instructions,
         Bound::Branching,
         Bound::Looping,
         Bound::CompileSeconds,
@@ -74,6 +77,11 @@ impl Bound {
             Bound::ModuleBytes => ("module-bytes", 64 * MIB, "bytes of a module"),
             Bound::Functions => ("functions", 65_536, "functions in a module"),
             Bound::FunctionBytes => ("function-bytes", MIB / 2, "bytes of one function"),
+            Bound::Instructions => (
+                "instructions",
+                2_000_000,
+                "instructions and variables in a module's functions",
+            ),
             Bound::Branching => (
                 "branching",
                 32_000_000,
@@ -105,7 +113,7 @@ impl Bound {
             Bound::FileSeconds => (
                 "file-seconds",
                 60,
-                "seconds until a pipe has given all its bytes",
+                "seconds until a pipe has given a file or a block",
             ),
             Bound::ProfiledBlocks => (
                 "profiled-blocks",

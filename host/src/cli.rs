@@ -47,8 +47,8 @@ fn read_bounded(path: &Path, bound: Bound, bounds: &Bounds) -> anyhow::Result<Ve
 }
 
 /// Reads blocks that are needed more than once, or all together.
-fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
-    Inputs::new(paths.to_vec())?.collect()
+fn read_inputs(paths: &[PathBuf], bounds: Bounds) -> Result<Vec<Input>, InputError> {
+    Inputs::new(paths.to_vec())?.within(bounds).collect()
 }
 
 /// The state in a file, or one that is forgotten at the end.

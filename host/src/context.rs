@@ -7,16 +7,13 @@ use crate::wasi::World;
 pub(crate) struct Context {
     pub limits: Limits,
     pub exchange: Exchange,
-    /// Present for modules that import WASI.
-    pub world: Option<World>,
+    pub world: World,
 }
 
 impl Context {
     /// The guest has returned, or stopped: ends the lines that it has begun to log and to print.
     pub(crate) fn end_lines(&mut self) {
         self.exchange.end_log();
-        if let Some(world) = &self.world {
-            world.end_lines();
-        }
+        self.world.end_lines();
     }
 }

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use wasmtime::{Instance, Linker, Store};
+use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 
 use crate::bounds::Bounds;
@@ -90,9 +91,9 @@ pub fn exec(
     let known = Known::at_start(&config);
     match start.call(&mut store, ()) {
         Ok(()) => Ok(0),
-        Err(error) => match explain(error, None, &known) {
-            RunError::Exit(status) => Ok(status),
-            failure => Err(failure.into()),
+        Err(error) => match error.downcast_ref::<I32Exit>() {
+            Some(exit) => Ok(exit.0),
+            None => Err(explain(error, None, &known).into()),
         },
     }
 }

@@ -55,11 +55,6 @@ pub enum LoadError {
         /// The import's name.
         name: String,
     },
-    /// The module imports WASI, and this library is built without its feature `wasi`.
-    #[error(
-        "the module imports WASI, and this host is built without: build steadfast-host with its feature `wasi`"
-    )]
-    NoWasi,
     /// An import whose type is not what this host provides.
     #[error("an import does not fit what this host provides: {0}")]
     ImportType(String),

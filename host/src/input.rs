@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::bounds::Bounds;
+
 pub use self::error::InputError;
 pub use self::mark::Mark;
 pub use self::stream::Inputs;
@@ -60,11 +62,12 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or is longer than any block, and as [`Input::parse`] has it.
+    /// When the file cannot be read or is longer than any block, when it is a pipe that gives none in
+    /// 60 seconds, and as [`Input::parse`] has it.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, InputError> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let mut reader = file::BlockReader::open(path)?;
+        let mut reader = file::BlockReader::open(path, &Bounds::default())?;
         let bytes = reader.next_block()?;
         let first = bytes.ok_or_else(|| InputError::Empty { name: name.clone() })?;
         match reader.next_block()? {

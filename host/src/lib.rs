@@ -16,17 +16,16 @@
 //! # Features
 //!
 //! `cli` and `verify` are on by default. An embedder turns the default features off: what is left
-//! compiles modules with wasmtime's Cranelift, runs those with metashrew's imports, and keeps and
-//! shares images.
+//! compiles modules with wasmtime's Cranelift, runs them, and keeps and shares images.
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `wasi` | modules that import WASI preview 1, and plain commands: `exec` |
+//! | `wasi` | plain commands of WASI preview 1, which see this machine: `exec` |
 //! | `redb` | a state in a file: `RedbState` |
 //! | `pictures` | `plot`, `size::draw`, and the map as SVG and HTML |
 //! | `check` | `check`: what can be told of a module without running it |
 //! | `profile` | `profile`: who holds a module's heap, and where its time goes |
-//! | `verify` | `verify`, with the engines beside Cranelift; and `wasi` |
+//! | `verify` | `verify`, with the engines beside Cranelift |
 //! | `cli` | the command `steadfast`, with all of them but `verify` |
 
 #![deny(unsafe_code)]
@@ -122,7 +121,7 @@ pub use table::Table;
 pub use trap::{RunError, Stack};
 #[cfg(feature = "wasi")]
 pub use wasi::CommandWorld;
-pub use wasi::{INPUT_DIRECTORY, INPUT_FILE, WorldError};
+pub use wasi::{INPUT_DIRECTORY, INPUT_FILE};
 
 /// The examples of the page for embedders compile, and run.
 #[cfg(doctest)]

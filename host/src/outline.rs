@@ -207,6 +207,7 @@ pub(crate) fn check(bytes: &[u8], bounds: &Bounds) -> Result<(), Exceeded> {
                 let signature = functions.get(bodies).copied().unwrap_or(0);
                 let parameters = parameters.get(signature as usize).copied().unwrap_or(0);
                 weight.add(&body, parameters);
+                bounds.check(Bound::Instructions, weight.instructions)?;
                 bounds.check(Bound::Branching, weight.branching)?;
                 bounds.check(Bound::Looping, weight.looping)?;
                 bodies += 1;
@@ -217,9 +218,11 @@ pub(crate) fn check(bytes: &[u8], bounds: &Bounds) -> Result<(), Exceeded> {
     Ok(())
 }
 
-/// What makes a compiler slow: it follows each variable through each branch, and out of each loop.
+/// What makes a compiler slow, and large. It makes code of each instruction, and follows each variable
+/// through each branch, and out of each loop.
 #[derive(Default)]
 struct Weight {
+    instructions: u64,
     branching: u64,
     looping: u64,
 }
@@ -231,6 +234,7 @@ impl Weight {
             let counts = locals.into_iter().map_while(Result::ok);
             variables += counts.map(|(count, _)| u64::from(count)).sum::<u64>();
         }
+        self.instructions = self.instructions.saturating_add(variables);
         let Ok(mut operators) = body.get_operators_reader() else {
             return;
         };
@@ -239,6 +243,7 @@ impl Weight {
         let mut open: Vec<bool> = Vec::new();
         let mut loops = 0_u64;
         while let Ok(operator) = operators.read() {
+            self.instructions += cost(&operator);
             branches += match operator {
                 Operator::Block { blockty } | Operator::If { blockty } => {
                     open.push(false);
@@ -265,6 +270,33 @@ impl Weight {
         self.looping = self
             .looping
             .saturating_add(variables.saturating_mul(nested));
+    }
+}
+
+/// What an instruction counts for. Constants and variables are operands of others. What may trap or
+/// call the host in the middle takes a compiler most time and memory.
+fn cost(operator: &Operator<'_>) -> u64 {
+    match operator {
+        Operator::Nop
+        | Operator::Drop
+        | Operator::End
+        | Operator::LocalGet { .. }
+        | Operator::LocalSet { .. }
+        | Operator::LocalTee { .. }
+        | Operator::I32Const { .. }
+        | Operator::I64Const { .. }
+        | Operator::F32Const { .. }
+        | Operator::F64Const { .. } => 0,
+        Operator::CallIndirect { .. }
+        | Operator::ReturnCallIndirect { .. }
+        | Operator::MemoryGrow { .. }
+        | Operator::TableGet { .. }
+        | Operator::TableSet { .. }
+        | Operator::TableGrow { .. }
+        | Operator::TableFill { .. }
+        | Operator::TableCopy { .. }
+        | Operator::TableInit { .. } => 32,
+        _ => 1,
     }
 }
 

@@ -207,8 +207,6 @@ impl Runner {
     fn instantiate(&self, input: &Input, state: &dyn State) -> Result<Live, RunError> {
         let config = &self.config;
         let logged = Arc::new(Mutex::new(String::new()));
-        let world = || World::new(input.bytes(), &config.env, config.output, &config.bounds);
-        let world = self.guest.uses_wasi().then(world).transpose()?;
         let context = Context {
             limits: Limits::new(config.ceiling, config.refuse_grow, config.on_refusal)
                 .within(config.bounds),
@@ -218,7 +216,12 @@ impl Runner {
                 log_to(config.output, &logged),
             )
             .within(config.bounds),
-            world,
+            world: World::new(
+                Arc::clone(input.bytes()),
+                &config.env,
+                config.output,
+                &config.bounds,
+            ),
         };
         let mut store = Store::new(self.guest.module().engine(), context);
         store.limiter(|context| &mut context.limits);
@@ -277,10 +280,9 @@ impl Runner {
 fn set_deadline(store: &mut Store<Context>, limit: Option<Duration>) {
     let epochs = limit.map_or(u64::MAX / 2, deadline::epochs);
     store.set_epoch_deadline(epochs);
-    if let Some(world) = &mut store.data_mut().world {
-        // While it waits, no code of its own runs.
-        world.set_deadline(limit.and_then(|limit| Instant::now().checked_add(limit)));
-    }
+    // While it waits, no code of its own runs.
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    store.data_mut().world.set_deadline(deadline);
 }
 
 /// Checks that the thread's stack is larger than the part of it that the guest's calls may use.
@@ -303,19 +305,14 @@ fn seed_at(seed: NonZeroU32, input: &Input) -> NonZeroU32 {
 
 /// What WASI's functions go to, and where their calls are noted.
 fn wasi_parts(context: &mut Context) -> (&mut World, &mut Exchange) {
-    let world = context.world.as_mut();
-    let world = world.expect("a module that imports WASI is given a world");
-    (world, &mut context.exchange)
+    (&mut context.world, &mut context.exchange)
 }
 
 /// Defines the host's functions and checks that they are all that the module imports.
 fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
-    if guest.uses_wasi() && !wasi::IS_THERE {
-        return Err(LoadError::NoWasi);
-    }
     let mut linker = Linker::new(guest.module().engine());
     metashrew::add_to_linker(&mut linker, |context: &mut Context| &mut context.exchange)
-        .and_then(|()| wasi::add_to_linker(&mut linker, guest.module(), wasi_parts))
+        .and_then(|()| wasi::add_to_linker(&mut linker, wasi_parts))
         .map_err(|error| LoadError::Engine(one_line(&error)))?;
     linker.instantiate_pre(guest.module()).map_err(|error| {
         match error.downcast_ref::<wasmtime::UnknownImportError>() {
@@ -498,8 +495,7 @@ impl Live {
     }
 
     fn printed(&self) -> Printed {
-        let world = self.store.data().world.as_ref();
-        world.map(World::printed).unwrap_or_default()
+        self.store.data().world.printed()
     }
 
     fn finish(

@@ -15,7 +15,7 @@ use crate::limits::GrowRefused;
 use crate::metashrew::ImportError;
 use crate::state::StateError;
 use crate::text;
-use crate::wasi::{WorldError, exit_status};
+use crate::wasi::exit_status;
 
 /// Frames of the guest's stack that a message shows.
 const FRAMES: usize = 6;
@@ -121,9 +121,6 @@ pub enum RunError {
     /// The state could not be written.
     #[error(transparent)]
     State(#[from] StateError),
-    /// What the guest needs around it could not be made.
-    #[error(transparent)]
-    World(#[from] WorldError),
     /// The instance could not be made.
     #[error("the module cannot be instantiated: {0}")]
     Instantiate(String),

@@ -67,7 +67,7 @@ pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
         .with_context(|| name.clone())?;
         return draw(arguments, &map);
     }
-    let inputs = super::read_inputs(&arguments.input)?;
+    let inputs = super::read_inputs(&arguments.input, arguments.memory.limits.bounds())?;
     let config = RunConfig {
         watch_heap: true,
         ..arguments.memory.config(false)

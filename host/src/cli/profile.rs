@@ -93,7 +93,7 @@ fn parse_allocator(text: &str) -> Result<(String, Role), String> {
 /// Runs the module, and shows what was found.
 pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
     let name = arguments.module.display().to_string();
-    let inputs = super::read_inputs(&arguments.input)?;
+    let inputs = super::read_inputs(&arguments.input, arguments.memory.limits.bounds())?;
     let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
     let config = RunConfig {
         output: Output::Discard,

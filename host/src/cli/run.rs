@@ -121,6 +121,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     drop(Inputs::new(arguments.blocks.input.clone())?);
     let mut state = super::open_state(arguments.db.as_deref())?;
     let inputs = arguments.blocks.open(state.snapshot()?.tip()?)?;
+    let inputs = inputs.within(arguments.memory.limits.bounds());
     let mut cache = match &arguments.warm {
         Some(path) => Some(Warm::open(
             path,

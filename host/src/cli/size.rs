@@ -123,7 +123,7 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// The blocks, as often as they are wanted, at rising heights.
 fn inputs(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
-    let blocks = super::read_inputs(&arguments.input)?;
+    let blocks = super::read_inputs(&arguments.input, arguments.memory.limits.bounds())?;
     let first = blocks.first().map_or(0, Input::height);
     let times = arguments.repeat as usize;
     let repeated = blocks.iter().cycle().take(blocks.len() * times);

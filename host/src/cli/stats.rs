@@ -48,7 +48,7 @@ pub fn stats(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let path = arguments.module.as_deref().context("a module is wanted")?;
     let name = || path.display().to_string();
-    let inputs = super::read_inputs(&arguments.input)?;
+    let inputs = super::read_inputs(&arguments.input, arguments.memory.limits.bounds())?;
     let module = super::read_module(path, &arguments.memory.limits)?;
     let runner = Runner::new(&module, arguments.memory.config(false)).with_context(name)?;
     super::run::check_budget(&runner).with_context(name)?;

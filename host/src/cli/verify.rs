@@ -63,7 +63,7 @@ pub fn verify(arguments: &Arguments) -> ExitCode {
 }
 
 fn report(arguments: &Arguments) -> anyhow::Result<Verdict> {
-    let inputs = super::read_inputs(&arguments.input)?;
+    let inputs = super::read_inputs(&arguments.input, Bounds::default())?;
     let module = super::read_bounded(&arguments.module, Bound::ModuleBytes, &Bounds::default())?;
     let extent = match (arguments.quick, arguments.full) {
         (true, _) => Extent::Quick,

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::file::MAX_BLOCK_BYTES;
+use crate::bounds::Bound;
 
 /// Why a file is not a block.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,17 @@ pub enum InputError {
         name: String,
         /// The operating system's reason. No source of this error, since its text has it already.
         reason: io::Error,
+    },
+    /// A pipe did not give a block in time.
+    #[error(
+        "{name}: the pipe gave no whole block in {seconds} s: start what writes to it, raise the bound `{bound}`, or give the blocks on standard input as `-`, which is waited for",
+        bound = Bound::FileSeconds.name()
+    )]
+    TooSlow {
+        /// The pipe.
+        name: String,
+        /// How long it was waited for.
+        seconds: u64,
     },
     /// The file is longer than any block.
     #[error("{name}: there are more than {most} bytes, so it is no block", most = MAX_BLOCK_BYTES)]

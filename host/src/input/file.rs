@@ -1,10 +1,11 @@
 //! The blocks in one file, or on standard input: one in its bytes, or any number in hexadecimal, one a line.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::InputError;
+use crate::bounds::{Bound, Bounds};
+use crate::file::Source;
 
 /// The longest block that is read. Bitcoin's have at most 4 MB.
 pub(super) const MAX_BLOCK_BYTES: u64 = 64 << 20;
@@ -15,7 +16,9 @@ const TOLD_BY: usize = 128;
 /// Reads a file block by block.
 pub(super) struct BlockReader {
     name: String,
-    source: BufReader<Box<dyn Read>>,
+    source: BufReader<Source>,
+    /// How long a pipe is waited for, for each block.
+    seconds: u64,
     form: Option<Form>,
 }
 
@@ -28,22 +31,24 @@ enum Form {
 }
 
 impl BlockReader {
-    pub fn open(path: &Path) -> Result<Self, InputError> {
+    pub fn open(path: &Path, bounds: &Bounds) -> Result<Self, InputError> {
         let name = path.display().to_string();
-        match File::open(path) {
-            Ok(file) => Ok(BlockReader::of(name, Box::new(file))),
+        match Source::open(path, bounds) {
+            Ok(source) => Ok(BlockReader::of(name, source, bounds)),
             Err(reason) => Err(InputError::Io { name, reason }),
         }
     }
 
-    pub fn of_stdin(stdin: Box<dyn Read>) -> Self {
-        BlockReader::of("standard input".into(), stdin)
+    /// Whoever writes to standard input has been started with the host, and takes as long as it likes.
+    pub fn of_stdin(stdin: Box<dyn Read>, bounds: &Bounds) -> Self {
+        BlockReader::of("standard input".into(), Source::Patient(stdin), bounds)
     }
 
-    fn of(name: String, source: Box<dyn Read>) -> Self {
+    fn of(name: String, source: Source, bounds: &Bounds) -> Self {
         BlockReader {
             name,
             source: BufReader::with_capacity(TOLD_BY.max(8192), source),
+            seconds: bounds.most(Bound::FileSeconds),
             form: None,
         }
     }
@@ -54,6 +59,7 @@ impl BlockReader {
 
     /// The bytes of the next block; those of hexadecimal digits are decoded.
     pub fn next_block(&mut self) -> Result<Option<Vec<u8>>, InputError> {
+        self.source.get_mut().begin();
         let form = match self.form {
             Some(form) => form,
             None => self.tell()?,
@@ -72,6 +78,7 @@ impl BlockReader {
 
     /// All bytes, whatever they are, the first time.
     pub fn next_raw(&mut self) -> Result<Option<Vec<u8>>, InputError> {
+        self.source.get_mut().begin();
         match self.form {
             Some(_) => Ok(None),
             None => self.whole().map(Some),
@@ -91,10 +98,10 @@ impl BlockReader {
 
     /// Looks at the first bytes.
     fn tell(&mut self) -> Result<Form, InputError> {
-        let first = self.source.fill_buf().map_err(|reason| InputError::Io {
-            name: self.name.clone(),
-            reason,
-        })?;
+        if let Err(reason) = self.source.fill_buf() {
+            return Err(self.failed(reason));
+        }
+        let first = self.source.buffer();
         let first = &first[..first.len().min(TOLD_BY)];
         let is_text = |byte: &u8| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace();
         let form = match first.iter().any(u8::is_ascii_hexdigit) && first.iter().all(is_text) {
@@ -139,11 +146,23 @@ impl BlockReader {
     }
 
     fn checked(&self, read: io::Result<usize>, bytes: u64, most: u64) -> Result<usize, InputError> {
-        let name = self.name.clone();
         match read {
-            Ok(_) if bytes > most => Err(InputError::TooLarge { name }),
+            Ok(_) if bytes > most => Err(InputError::TooLarge {
+                name: self.name.clone(),
+            }),
             Ok(read) => Ok(read),
-            Err(reason) => Err(InputError::Io { name, reason }),
+            Err(reason) => Err(self.failed(reason)),
+        }
+    }
+
+    fn failed(&self, reason: io::Error) -> InputError {
+        let name = self.name.clone();
+        match reason.kind() {
+            io::ErrorKind::TimedOut => InputError::TooSlow {
+                name,
+                seconds: self.seconds,
+            },
+            _ => InputError::Io { name, reason },
         }
     }
 }

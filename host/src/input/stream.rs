@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::block_files::{ChainOfFiles, is_block_file};
 use super::file::BlockReader;
 use super::{Input, InputError, Mark};
+use crate::bounds::Bounds;
 
 /// The path that stands for standard input.
 const STDIN: &str = "-";
@@ -38,6 +39,7 @@ pub struct Inputs {
     /// The next height, of inputs that are no blocks of Bitcoin.
     raw: Option<u32>,
     least: u32,
+    bounds: Bounds,
     is_done: bool,
 }
 
@@ -67,6 +69,7 @@ impl Inputs {
             to: None,
             raw: None,
             least: 0,
+            bounds: Bounds::default(),
             is_done: false,
         })
     }
@@ -87,6 +90,13 @@ impl Inputs {
             stdin: Some(Box::new(stdin)),
             ..self
         }
+    }
+
+    /// The same with other bounds. [`Bound::FileSeconds`](crate::Bound::FileSeconds) is how long a pipe
+    /// among the paths may take for each block. Standard input may take as long as it likes.
+    #[must_use]
+    pub fn within(self, bounds: Bounds) -> Self {
+        Inputs { bounds, ..self }
     }
 
     /// Leaves out all blocks before this one.
@@ -147,11 +157,11 @@ impl Inputs {
     fn open(&mut self, path: &Path) -> Result<(), InputError> {
         if is_stdin(path) {
             let stdin = self.stdin.take().unwrap_or_else(|| Box::new(stdin()));
-            self.source = Some(Source::File(BlockReader::of_stdin(stdin)));
+            self.source = Some(Source::File(BlockReader::of_stdin(stdin, &self.bounds)));
         } else if path.is_dir() {
             self.open_folder(path)?;
         } else {
-            self.source = Some(Source::File(BlockReader::open(path)?));
+            self.source = Some(Source::File(BlockReader::open(path, &self.bounds)?));
         }
         Ok(())
     }

@@ -1,17 +1,14 @@
-//! Gives a module the limits that an engine cannot impose: a maximum for its memory, and a refused `memory.grow`. Also tells
-//! the functions of WASI apart where an engine's own definitions are not told which of them they are.
+//! Gives a module the limits that an engine cannot impose: a maximum for its memory, and a refused `memory.grow`.
 
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, Function, FunctionSection, GlobalSection, GlobalType,
-    ImportSection, Instruction, MemoryType, Module, TypeSection, ValType,
+    Instruction, MemoryType, Module, TypeSection, ValType,
 };
 use wasmparser::{
-    CodeSectionReader, FunctionSectionReader, GlobalSectionReader, ImportSectionReader, Operator,
-    Parser, Payload, TypeRef, TypeSectionReader,
+    CodeSectionReader, FunctionSectionReader, GlobalSectionReader, Operator, Parser, Payload,
+    TypeRef, TypeSectionReader,
 };
-
-use crate::wasi;
 
 /// What becomes of a module.
 pub(super) struct Rewrite {
@@ -19,8 +16,6 @@ pub(super) struct Rewrite {
     pub maximum_pages: u64,
     /// Its `memory.grow` that answers -1, counted from 1.
     pub refuse_grow: Option<u64>,
-    /// Each function of WASI that is [noted](wasi::NOTED) is imported from a module that has its name.
-    pub splits_wasi: bool,
 }
 
 impl Rewrite {
@@ -28,7 +23,6 @@ impl Rewrite {
         Rewrite {
             maximum_pages,
             refuse_grow,
-            splits_wasi: false,
         }
     }
 
@@ -153,22 +147,6 @@ impl Reencode for Rewriter {
         utils::parse_type_section(self, types, section)?;
         if self.refusal.is_some() {
             types.ty().function([ValType::I32], [ValType::I32]);
-        }
-        Ok(())
-    }
-
-    fn parse_import_section(
-        &mut self,
-        imports: &mut ImportSection,
-        section: ImportSectionReader<'_>,
-    ) -> Result1 {
-        for import in section.into_imports() {
-            let import = import?;
-            let splits = self.rewrite.splits_wasi
-                && import.module == wasi::MODULE
-                && wasi::NOTED.contains(&import.name);
-            let module = if splits { import.name } else { import.module };
-            imports.import(module, import.name, self.entity_type(import.ty)?);
         }
         Ok(())
     }

@@ -1,8 +1,5 @@
 //! wasmi, an interpreter that commits memory when it grows.
 
-mod directory;
-
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,37 +8,32 @@ use wasmi::{
     Caller, Extern, FuncType, Instance, Linker, Memory, Module, Store, StoreLimits,
     StoreLimitsBuilder, TrapCode, TypedFunc, TypedResumableCall, Val, ValType,
 };
-use wasmi_wasi::wasi_common::pipe::WritePipe;
-use wasmi_wasi::{WasiCtx, WasiCtxBuilder};
 
-use self::directory::InputDirectory;
 use super::engine::{Engine, EngineError, took_too_long};
 use super::observation::{Observation, Stop};
 use super::rewrite::Rewrite;
 use super::scenario::Scenario;
 use super::subject::Subject;
 use super::wasmtime::environment;
-use crate::bounds::Bound;
+use crate::bounds::{Bound, Bounds};
 use crate::ceiling::PAGE_BYTES;
 use crate::guest_info::GuestInfo;
 use crate::image::{RegionImage, module_digest};
 use crate::input::Input;
 use crate::metashrew::{self, Exchange, Import};
-use crate::output::Printed;
+use crate::output::Output;
 use crate::state::{MemoryState, State as _};
 use crate::text;
-use crate::wasi::poll::{self, Clock};
-use crate::wasi::{self, INPUT_DIRECTORY};
+use crate::wasi::{self, Parameter, Stop as WasiStop};
 
 type Failure = Box<dyn std::error::Error>;
-type Pipe = WritePipe<Capped>;
 
 /// Fuel between two looks at the clock: some tenths of a second.
 const SLICE: u64 = 50_000_000;
 
 /// Calls a function, piece by piece, until its time is over.
 fn call(
-    store: &mut Store<World>,
+    store: &mut Store<Context>,
     function: &TypedFunc<(), ()>,
     deadline: Option<Instant>,
     limit: Duration,
@@ -71,38 +63,18 @@ fn stop(error: &wasmi::Error) -> Option<Stop> {
     })
 }
 
-/// What a module prints, up to a bound.
-#[derive(Default)]
-struct Capped(Vec<u8>);
-
-impl Write for Capped {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if (self.0.len() + bytes.len()) as u64 > Bound::OutputBytes.default() {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A module, translated anew for each scenario: its limits are written into it, since this engine's own say nothing of
 /// the n-th growth.
 pub struct Wasmi {
     engine: wasmi::Engine,
     module: Vec<u8>,
-    linker: Linker<World>,
-    uses_wasi: bool,
+    linker: Linker<Context>,
 }
 
 /// What an instance's imports work on.
-struct World {
+struct Context {
     exchange: Exchange,
-    wasi: Option<WasiCtx>,
-    clock: Clock,
+    world: wasi::World,
     limits: StoreLimits,
 }
 
@@ -118,7 +90,6 @@ impl Wasmi {
             engine,
             module: subject.bytes().to_vec(),
             linker,
-            uses_wasi: subject.uses_wasi(),
         })
     }
 
@@ -129,35 +100,29 @@ impl Wasmi {
         state: &MemoryState,
         image: Option<&RegionImage>,
     ) -> Result<Observation, Failure> {
-        let pipes = [(); 2].map(|()| Pipe::new(Capped::default()));
-        let wasi = match self.uses_wasi {
-            true => Some(wasi(scenario, input, &pipes)?),
-            false => None,
-        };
-        let world = World {
+        let deadline = Instant::now().checked_add(scenario.timeout);
+        let mut context = Context {
             exchange: Exchange::new(
                 Arc::clone(input.bytes()),
                 state.snapshot()?,
                 Box::new(|_| ()),
             ),
-            wasi,
-            clock: Clock {
-                deadline: Instant::now().checked_add(scenario.timeout),
-                ..Clock::start()
-            },
+            world: wasi::World::new(
+                Arc::clone(input.bytes()),
+                &environment(scenario),
+                Output::Capture,
+                &Bounds::default(),
+            ),
             limits: StoreLimitsBuilder::new()
                 .table_elements(Bound::TableElements.default() as usize)
                 .build(),
         };
-        let deadline = world.clock.deadline;
+        context.world.set_deadline(deadline);
         let maximum = scenario.ceiling / PAGE_BYTES;
-        let rewrite = Rewrite {
-            splits_wasi: true,
-            ..Rewrite::new(maximum, scenario.refuse_grow)
-        };
+        let rewrite = Rewrite::new(maximum, scenario.refuse_grow);
         let module = Module::new(&self.engine, rewrite.apply(&self.module)?)?;
-        let mut store = Store::new(&self.engine, world);
-        store.limiter(|world| &mut world.limits);
+        let mut store = Store::new(&self.engine, context);
+        store.limiter(|context| &mut context.limits);
         store.set_fuel(SLICE)?;
         let instance = self.linker.instantiate_and_start(&mut store, &module)?;
         let memory = instance.get_memory(&store, "memory");
@@ -187,16 +152,15 @@ impl Wasmi {
         let image = image.and_then(|record| {
             RegionImage::capture(memory.data(&store), record.region_start, digest).ok()
         });
-        let mut exchange = store.into_data().exchange;
+        let Context {
+            mut exchange,
+            world,
+            ..
+        } = store.into_data();
         exchange.check_calls()?;
-        // Nobody else has them any more.
-        let [stdout, stderr] = pipes.map(|pipe| pipe.try_into_inner().unwrap_or_default());
         Ok(Observation {
             image,
-            printed: Printed {
-                stdout: stdout.0,
-                stderr: stderr.0,
-            },
+            printed: world.printed(),
             ..Observation::new(
                 stopped,
                 exchange.take_writes(),
@@ -224,21 +188,14 @@ impl Engine for Wasmi {
     }
 }
 
-fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
+fn linker(engine: &wasmi::Engine) -> Result<Linker<Context>, Failure> {
     let mut linker = Linker::new(engine);
-    linker.allow_shadowing(true);
-    // What makes a context of the store's data is told nothing of the function: so each has a module of its own, in which all
-    // are defined in its name.
-    for name in wasi::NOTED {
-        wasmi_wasi::add_to_linker(&mut linker, move |world: &mut World| {
-            world.exchange.note(name, None);
-            wasi_of(world)
-        })?;
-        linker.alias_module(wasi::MODULE, name)?;
-    }
-    wasmi_wasi::add_to_linker(&mut linker, wasi_of)?;
-    // Its own waits as long as the module likes. The rewritten module imports this one.
-    linker.func_wrap(poll::NAME, poll::NAME, poll_oneoff)?;
+    add_metashrew(&mut linker)?;
+    add_wasi(&mut linker)?;
+    Ok(linker)
+}
+
+fn add_metashrew(linker: &mut Linker<Context>) -> Result<(), Failure> {
     for import in Import::ALL {
         let parameters = vec![ValType::I32; import.parameters()];
         let results = vec![ValType::I32; usize::from(import.has_result())];
@@ -251,11 +208,11 @@ fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
                 let Some(memory) = caller.get_export("memory").and_then(Extern::into_memory) else {
                     return Err(wasmi::Error::new("the module exports no memory"));
                 };
-                let (memory, world) = memory.data_and_store_mut(&mut caller);
+                let (memory, context) = memory.data_and_store_mut(&mut caller);
                 let arguments = arguments
                     .iter()
                     .map(|value| value.i32().unwrap_or_default());
-                let result = import.call(&mut world.exchange, memory, arguments);
+                let result = import.call(&mut context.exchange, memory, arguments);
                 if let Some(value) = result.map_err(|error| wasmi::Error::new(error.to_string()))? {
                     results[0] = Val::I32(value);
                 }
@@ -263,46 +220,49 @@ fn linker(engine: &wasmi::Engine) -> Result<Linker<World>, Failure> {
             },
         )?;
     }
-    Ok(linker)
+    Ok(())
 }
 
-fn poll_oneoff(
-    mut caller: Caller<'_, World>,
-    input: u32,
-    output: u32,
-    count: u32,
-    answer: u32,
-) -> Result<i32, wasmi::Error> {
-    let memory = caller.get_export("memory").and_then(Extern::into_memory);
-    let memory = memory.ok_or_else(|| wasmi::Error::new("the module exports no memory"))?;
-    let (memory, world) = memory.data_and_store_mut(&mut caller);
-    world.exchange.note(poll::NAME, None);
-    let polled = world.clock.poll(memory, [input, output, count, answer]);
-    polled.map_err(|poll::TimedOut| wasmi::Error::new("the time for the run is over"))
+fn add_wasi(linker: &mut Linker<Context>) -> Result<(), Failure> {
+    for function in &wasi::FUNCTIONS {
+        let parameters = function.parameters().map(|parameter| match parameter {
+            Parameter::I32 => ValType::I32,
+            Parameter::I64 => ValType::I64,
+        });
+        let results = function.has_result().then_some(ValType::I32);
+        let call = |mut caller: Caller<'_, Context>, arguments: &[Val], results: &mut [Val]| {
+            let Some(memory) = caller.get_export("memory").and_then(Extern::into_memory) else {
+                return Err(wasmi::Error::new("the module exports no memory"));
+            };
+            let (
+                memory,
+                Context {
+                    world, exchange, ..
+                },
+            ) = memory.data_and_store_mut(&mut caller);
+            let arguments = arguments.iter().map(|value| match value {
+                Val::I64(wide) => *wide as u64,
+                narrow => u64::from(narrow.i32().unwrap_or_default() as u32),
+            });
+            match function.call(world, exchange, memory, arguments) {
+                Ok(errno) => {
+                    results
+                        .iter_mut()
+                        .for_each(|result| *result = Val::I32(errno));
+                    Ok(())
+                }
+                Err(WasiStop::Exit(status)) => Err(wasmi::Error::i32_exit(status)),
+                Err(stop) => Err(wasmi::Error::new(stop.to_string())),
+            }
+        };
+        let parameters: Vec<_> = parameters.collect();
+        let signature = FuncType::new(parameters, results);
+        linker.func_new(wasi::MODULE, function.name, signature, call)?;
+    }
+    Ok(())
 }
 
-fn wasi_of(world: &mut World) -> &mut WasiCtx {
-    let wasi = world.wasi.as_mut();
-    wasi.expect("a module that imports WASI is given a WASI context")
-}
-
-/// The input, the scenario's environment, and where standard output and standard error go.
-fn wasi(
-    scenario: &Scenario,
-    input: &Input,
-    [stdout, stderr]: &[Pipe; 2],
-) -> Result<WasiCtx, Failure> {
-    let mut builder = WasiCtxBuilder::new();
-    builder.envs(&environment(scenario))?;
-    builder.stdout(Box::new(stdout.clone()));
-    builder.stderr(Box::new(stderr.clone()));
-    let context = builder.build();
-    let directory = InputDirectory::new(Arc::clone(input.bytes()));
-    context.push_preopened_dir(Box::new(directory), INPUT_DIRECTORY)?;
-    Ok(context)
-}
-
-fn grow_to(store: &mut Store<World>, memory: Memory, pages: u64) -> Result<(), Failure> {
+fn grow_to(store: &mut Store<Context>, memory: Memory, pages: u64) -> Result<(), Failure> {
     let more = pages.saturating_sub(memory.size(&*store));
     if more > 0 {
         memory.grow(&mut *store, more)?;
@@ -310,7 +270,7 @@ fn grow_to(store: &mut Store<World>, memory: Memory, pages: u64) -> Result<(), F
     Ok(())
 }
 
-fn guest_info(store: &Store<World>, instance: &Instance) -> Option<GuestInfo> {
+fn guest_info(store: &Store<Context>, instance: &Instance) -> Option<GuestInfo> {
     let global = instance.get_global(store, InstanceInfo::EXPORT)?;
     Some(GuestInfo::at(global.get(store).i32()? as u32))
 }

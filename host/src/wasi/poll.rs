@@ -1,22 +1,16 @@
-//! `poll_oneoff` for indexers: waits as it is asked to, but not longer than the run may take.
+//! `poll_oneoff`: waits as it is asked to, but not longer than the run may take.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-pub(crate) const NAME: &str = "poll_oneoff";
+use super::memory::Memory;
+use super::stop::{Errno, Failure, Stop};
 
-const SUCCESS: i32 = 0;
-const EFAULT: i32 = 21;
-const EINVAL: i32 = 28;
-
-const SUBSCRIPTION_BYTES: usize = 48;
-const EVENT_BYTES: usize = 32;
+const SUBSCRIPTION_BYTES: u64 = 48;
+const EVENT_BYTES: u64 = 32;
 const CLOCK: u8 = 0;
 const REALTIME: u32 = 0;
 const IS_ABSOLUTE: u16 = 1;
-
-/// The run's time was over before what it waited for came.
-pub(crate) struct TimedOut;
 
 /// When a run began, for the monotonic clock, and when it has to end.
 #[derive(Clone, Copy, Debug)]
@@ -33,58 +27,46 @@ impl Clock {
         }
     }
 
-    /// Waits until the first of the subscriptions is ready, and writes the events of all that are. Files
-    /// and streams always are. The numbers are the function's four arguments, the answer is its result.
-    pub fn poll(self, memory: &mut [u8], numbers: [u32; 4]) -> Result<i32, TimedOut> {
-        let [input, output, count, answer] = numbers.map(|number| number as usize);
-        if count == 0 {
-            return Ok(EINVAL);
-        }
-        let span =
-            |start: usize, each: usize| Some(start..start.checked_add(count.checked_mul(each)?)?);
-        let asked = span(input, SUBSCRIPTION_BYTES).and_then(|span| memory.get(span));
-        let Some(asked) = asked else {
-            return Ok(EFAULT);
-        };
-        let waits = asked.chunks_exact(SUBSCRIPTION_BYTES);
+    /// Whether the run has to end.
+    pub fn is_over(self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Waits until the first of `count` subscriptions is ready, and writes the events of all that are,
+    /// and their number. Files and streams always are.
+    pub fn poll(
+        self,
+        memory: &mut Memory<'_>,
+        input: u64,
+        output: u64,
+        count: u64,
+        answer: u64,
+    ) -> Result<(), Failure> {
+        let asked = memory.get(input, count * SUBSCRIPTION_BYTES)?;
+        let waits = asked.chunks_exact(SUBSCRIPTION_BYTES as usize);
         let least = waits.map(|subscription| self.wait(subscription)).min();
-        self.sleep(least.unwrap_or_default())?;
+        let least = least.ok_or(Errno::INVAL)?;
+        self.sleep(least)?;
         let mut written = 0;
         for number in 0..count {
-            let at = input + number * SUBSCRIPTION_BYTES;
-            let subscription = memory.get(at..).and_then(|bytes| bytes.first_chunk());
-            let Some(subscription) = subscription.copied() else {
-                return Ok(EFAULT);
-            };
-            if least.is_some_and(|least| self.wait(&subscription) > least) {
-                continue;
+            let subscription = memory.array(input + number * SUBSCRIPTION_BYTES)?;
+            if self.wait(&subscription) <= least {
+                memory.put(output + written * EVENT_BYTES, &event(&subscription))?;
+                written += 1;
             }
-            let target = output.checked_add(written * EVENT_BYTES);
-            let target = target.and_then(|at| memory.get_mut(at..)?.first_chunk_mut());
-            let Some(target) = target else {
-                return Ok(EFAULT);
-            };
-            *target = event(&subscription);
-            written += 1;
         }
-        match memory
-            .get_mut(answer..)
-            .and_then(|bytes| bytes.first_chunk_mut::<4>())
-        {
-            Some(target) => *target = (written as u32).to_le_bytes(),
-            None => return Ok(EFAULT),
-        }
-        Ok(SUCCESS)
+        Ok(memory.put(answer, &(written as u32).to_le_bytes())?)
     }
 
     /// Sleeps so long, or until the run has to end.
-    fn sleep(self, wait: Duration) -> Result<(), TimedOut> {
+    fn sleep(self, wait: Duration) -> Result<(), Stop> {
         let left = self.deadline.map_or(Duration::MAX, |deadline| {
             deadline.saturating_duration_since(Instant::now())
         });
         sleep(wait.min(left));
         match wait > left {
-            true => Err(TimedOut),
+            true => Err(Stop::TimedOut),
             false => Ok(()),
         }
     }
@@ -114,8 +96,8 @@ fn part<const N: usize>(subscription: &[u8], at: usize) -> [u8; N] {
 }
 
 /// The event of a subscription that is ready: its number, no error, its type, and one byte to be read.
-fn event(subscription: &[u8; SUBSCRIPTION_BYTES]) -> [u8; EVENT_BYTES] {
-    let mut event = [0; EVENT_BYTES];
+fn event(subscription: &[u8; SUBSCRIPTION_BYTES as usize]) -> [u8; EVENT_BYTES as usize] {
+    let mut event = [0; EVENT_BYTES as usize];
     event[..8].copy_from_slice(&subscription[..8]);
     event[10] = subscription[8];
     event[16] = 1;
@@ -127,27 +109,28 @@ mod tests {
     use super::*;
 
     /// Polls clocks, each for so many nanoseconds from now, and answers what was ready.
-    fn polled(clock: Clock, waits: &[u64]) -> Result<Vec<u64>, TimedOut> {
+    fn polled(clock: Clock, waits: &[u64]) -> Result<Vec<u64>, Failure> {
         let mut memory = vec![0; 65536];
-        for (number, wait) in waits.iter().enumerate() {
+        let mut memory = Memory(&mut memory);
+        for (number, wait) in (0..).zip(waits) {
             let at = number * SUBSCRIPTION_BYTES;
-            memory[at] = number as u8;
-            memory[at + 24..at + 32].copy_from_slice(&wait.to_le_bytes());
+            memory.put(at, &number.to_le_bytes())?;
+            memory.put(at + 24, &wait.to_le_bytes())?;
         }
-        let numbers = [0, 4096, waits.len() as u32, 8192];
-        assert_eq!(clock.poll(&mut memory, numbers)?, SUCCESS);
-        let count = u32::from_le_bytes(part(&memory, 8192));
-        let numbers = (0..count as usize).map(|event| memory[4096 + event * EVENT_BYTES].into());
-        Ok(numbers.collect())
+        clock.poll(&mut memory, 0, 4096, waits.len() as u64, 8192)?;
+        let count = u32::from_le_bytes(memory.array(8192)?);
+        let number = |event: u32| memory.array(4096 + u64::from(event) * EVENT_BYTES);
+        let numbers = (0..count).map(|event| Ok(u64::from_le_bytes(number(event)?)));
+        numbers.collect()
     }
 
     #[test]
     fn the_first_of_several_is_waited_for() {
         let begin = Instant::now();
         let ready = polled(Clock::start(), &[u64::MAX, 2_000_000, 3_600_000_000_000]);
-        assert!(ready.is_ok_and(|ready| ready == [1]));
+        assert_eq!(ready, Ok(vec![1]));
         assert!(begin.elapsed() >= Duration::from_millis(2));
-        assert!(polled(Clock::start(), &[0, 0]).is_ok_and(|ready| ready == [0, 1]));
+        assert_eq!(polled(Clock::start(), &[0, 0]), Ok(vec![0, 1]));
     }
 
     #[test]
@@ -155,31 +138,27 @@ mod tests {
         let began = Instant::now();
         let deadline = Some(began + Duration::from_millis(20));
         let clock = Clock { began, deadline };
-        assert!(polled(clock, &[u64::MAX]).is_err());
+        assert_eq!(polled(clock, &[u64::MAX]), Err(Stop::TimedOut.into()));
         assert!((20..2000).contains(&began.elapsed().as_millis()));
+        assert!(clock.is_over());
     }
 
     #[test]
     fn what_is_outside_memory_is_refused() {
         let clock = Clock::start();
         let mut memory = [0; 64];
+        let mut poll = |[input, output, count, answer]: [u64; 4]| {
+            clock.poll(&mut Memory(&mut memory), input, output, count, answer)
+        };
         for numbers in [
             [32, 0, 1, 0],
-            [0, 0, u32::MAX, 0],
+            [0, 0, u32::MAX.into(), 0],
             [0, 40, 1, 0],
             [0, 0, 1, 62],
-            [u32::MAX, 0, 1, 0],
+            [u32::MAX.into(), 0, 1, 0],
         ] {
-            assert!(
-                clock
-                    .poll(&mut memory, numbers)
-                    .is_ok_and(|errno| errno == EFAULT)
-            );
+            assert_eq!(poll(numbers), Err(Errno::FAULT.into()), "{numbers:?}");
         }
-        assert!(
-            clock
-                .poll(&mut memory, [0, 0, 0, 0])
-                .is_ok_and(|errno| errno == EINVAL)
-        );
+        assert_eq!(poll([0, 0, 0, 0]), Err(Errno::INVAL.into()));
     }
 }

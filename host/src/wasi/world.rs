@@ -1,182 +1,49 @@
-//! What an indexer sees of the world, where the host has WASI.
+//! What one indexer sees of the world, and what its calls of WASI do to that.
 
-use std::time::Instant;
-use std::{fs, io};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
-use tempfile::TempDir;
-use wasmtime::{Caller, Extern, Linker, Module, Trap};
-use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
-
-use super::lines::Lines;
-use super::poll::{self, Clock};
-use super::{INPUT_DIRECTORY, INPUT_FILE, MODULE};
-use crate::bounds::{Bound, Bounds};
-use crate::metashrew::{Exchange, ImportError};
+use super::files::{File, Files, entries};
+use super::memory::Memory;
+use super::output::Stream;
+use super::poll::Clock;
+use super::stop::{Errno, Failure, Stop};
+use crate::bounds::Bounds;
 use crate::output::{Output, Printed};
 
-/// Whether modules that import WASI can be run.
-pub(crate) const IS_THERE: bool = true;
+/// Bytes that one call prints; a module that has more calls again.
+const PIECE_BYTES: u64 = 64 << 10;
 
-/// The functions whose calls are noted: all but `environ_get` and `environ_sizes_get`, which a C library calls more or less
-/// often as there are variables or none.
-pub(crate) const NOTED: [&str; 44] = [
-    "args_get",
-    "args_sizes_get",
-    "clock_res_get",
-    "clock_time_get",
-    "fd_advise",
-    "fd_allocate",
-    "fd_close",
-    "fd_datasync",
-    "fd_fdstat_get",
-    "fd_fdstat_set_flags",
-    "fd_fdstat_set_rights",
-    "fd_filestat_get",
-    "fd_filestat_set_size",
-    "fd_filestat_set_times",
-    "fd_pread",
-    "fd_prestat_dir_name",
-    "fd_prestat_get",
-    "fd_pwrite",
-    "fd_read",
-    "fd_readdir",
-    "fd_renumber",
-    "fd_seek",
-    "fd_sync",
-    "fd_tell",
-    "fd_write",
-    "path_create_directory",
-    "path_filestat_get",
-    "path_filestat_set_times",
-    "path_link",
-    "path_open",
-    "path_readlink",
-    "path_remove_directory",
-    "path_rename",
-    "path_symlink",
-    "path_unlink_file",
-    "poll_oneoff",
-    "proc_exit",
-    "proc_raise",
-    "random_get",
-    "sched_yield",
-    "sock_accept",
-    "sock_recv",
-    "sock_send",
-    "sock_shutdown",
-];
+/// Random bytes that are made between two looks at the clock.
+const RANDOM_BYTES: usize = 1 << 20;
 
-/// Defines WASI for `module`, whose calls are noted. `parts` finds what they go to in the store's data.
-pub(crate) fn add_to_linker<T: Send + 'static>(
-    linker: &mut Linker<T>,
-    module: &Module,
-    parts: fn(&mut T) -> (&mut World, &mut Exchange),
-) -> Result<(), wasmtime::Error> {
-    const ASIDE: &str = "noted";
-    let is_imported = |name: &&str| {
-        let mut imports = module.imports();
-        imports.any(|import| import.module() == MODULE && import.name() == *name)
-    };
-    linker.allow_shadowing(true);
-    // What makes a context of the store's data is told nothing of the function: so each is defined with its own, and put aside.
-    for name in NOTED.into_iter().filter(is_imported) {
-        p1::add_to_linker_sync(linker, move |data: &mut T| {
-            let (world, exchange) = parts(data);
-            exchange.note(name, None);
-            &mut world.wasi
-        })?;
-        linker.alias(MODULE, name, ASIDE, name)?;
-    }
-    p1::add_to_linker_sync(linker, move |data: &mut T| &mut parts(data).0.wasi)?;
-    for name in NOTED.into_iter().filter(is_imported) {
-        linker.alias(ASIDE, name, MODULE, name)?;
-    }
-    if is_imported(&poll::NAME) {
-        add_poll(linker, parts)?;
-    }
-    linker.allow_shadowing(false);
-    Ok(())
-}
-
-/// Wasmtime's own waits as long as the module likes.
-fn add_poll<T: Send + 'static>(
-    linker: &mut Linker<T>,
-    parts: fn(&mut T) -> (&mut World, &mut Exchange),
-) -> Result<(), wasmtime::Error> {
-    let poll =
-        move |mut caller: Caller<'_, T>, input: u32, output: u32, count: u32, answer: u32| {
-            let memory = caller.get_export("memory").and_then(Extern::into_memory);
-            let memory = memory.ok_or(ImportError::NoMemory { import: poll::NAME })?;
-            let (memory, data) = memory.data_and_store_mut(&mut caller);
-            let (world, exchange) = parts(data);
-            exchange.note(poll::NAME, None);
-            let polled = world.clock.poll(memory, [input, output, count, answer]);
-            polled.map_err(|poll::TimedOut| Trap::Interrupt.into())
-        };
-    linker.func_wrap(MODULE, poll::NAME, poll)?;
-    Ok(())
-}
-
-/// The status with which a module exited, where that is why a call of it ended.
-pub(crate) fn exit_status(error: &wasmtime::Error) -> Option<i32> {
-    error.downcast_ref::<I32Exit>().map(|exit| exit.0)
-}
-
-/// The world of an indexer: its input, its output and the environment it is told of.
+/// The world of an indexer: its input, its output, the environment that it is told of, this
+/// machine's clocks and random numbers, and nothing else.
 pub(crate) struct World {
-    wasi: WasiP1Ctx,
-    /// Standard output and standard error, where they are captured.
-    captured: Option<[MemoryOutputPipe; 2]>,
-    /// The same, where they are shown.
-    shown: Option<[Lines; 2]>,
-    clock: Clock,
-    // Removed when the run is over.
-    _directory: TempDir,
+    input: Arc<[u8]>,
+    /// `NAME=VALUE`, each with the zero that ends it in C.
+    env: Vec<Vec<u8>>,
+    /// Standard output and standard error.
+    streams: [Stream; 2],
+    pub(super) files: Files,
+    pub(super) clock: Clock,
 }
 
 impl World {
-    /// Makes the world in which one block is indexed: a read-only directory with the input in it, and
-    /// nothing else of this machine but its clocks and random numbers.
-    ///
-    /// # Errors
-    ///
-    /// When the temporary directory cannot be made.
     pub(crate) fn new(
-        input: &[u8],
+        input: Arc<[u8]>,
         env: &[(String, String)],
         output: Output,
         bounds: &Bounds,
-    ) -> Result<World, WorldError> {
-        let directory = input_directory(input)?;
-        let mut builder = WasiCtxBuilder::new();
-        builder
-            .envs(env)
-            .allow_blocking_current_thread(true)
-            .preopened_dir(directory.path(), INPUT_DIRECTORY, FsPerms::ReadOnly)?;
-        let most = usize::try_from(bounds.most(Bound::OutputBytes)).unwrap_or(usize::MAX);
-        let (mut captured, mut shown) = (None, None);
-        match output {
-            Output::Inherit => {
-                let lines = [(); 2].map(|()| Lines::new(bounds));
-                builder.stdout(lines[0].clone()).stderr(lines[1].clone());
-                shown = Some(lines);
-            }
-            Output::Capture => {
-                let pipes = [(); 2].map(|()| MemoryOutputPipe::new(most));
-                builder.stdout(pipes[0].clone()).stderr(pipes[1].clone());
-                captured = Some(pipes);
-            }
-            Output::Discard => {}
-        }
-        Ok(World {
-            wasi: builder.build_p1(),
-            captured,
-            shown,
+    ) -> Self {
+        let variable = |(name, value): &(String, String)| format!("{name}={value}\0").into_bytes();
+        World {
+            input,
+            env: env.iter().map(variable).collect(),
+            streams: [(); 2].map(|()| Stream::new(output, bounds)),
+            files: Files::new(),
             clock: Clock::start(),
-            _directory: directory,
-        })
+        }
     }
 
     /// Waits no longer than until then.
@@ -185,36 +52,155 @@ impl World {
     }
 
     /// The guest has returned, or stopped: shows the lines that have begun.
-    pub(crate) fn end_lines(&self) {
-        self.shown.iter().flatten().for_each(Lines::end);
+    pub(crate) fn end_lines(&mut self) {
+        self.streams.iter_mut().for_each(Stream::end);
     }
 
     /// What was printed so far, as far as it is captured.
     pub(crate) fn printed(&self) -> Printed {
-        let Some([stdout, stderr]) = &self.captured else {
-            return Printed::default();
-        };
+        let [stdout, stderr] = &self.streams;
         Printed {
-            stdout: stdout.contents().to_vec(),
-            stderr: stderr.contents().to_vec(),
+            stdout: stdout.captured().to_vec(),
+            stderr: stderr.captured().to_vec(),
         }
+    }
+
+    pub(super) fn input_bytes(&self) -> u64 {
+        self.input.len() as u64
+    }
+
+    pub(super) fn put_env_sizes(
+        &self,
+        memory: &mut Memory<'_>,
+        count: u64,
+        bytes: u64,
+    ) -> Result<(), Errno> {
+        memory.put_u32(count, self.env.len())?;
+        memory.put_u32(bytes, self.env.iter().map(Vec::len).sum())
+    }
+
+    pub(super) fn put_env(
+        &self,
+        memory: &mut Memory<'_>,
+        mut list: u64,
+        mut at: u64,
+    ) -> Result<(), Errno> {
+        for variable in &self.env {
+            memory.put_u32(list, at as usize)?;
+            memory.put(at, variable)?;
+            list += 4;
+            at += variable.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Reads into the first buffer of a list. Answers how much that was.
+    pub(super) fn read(
+        &mut self,
+        memory: &mut Memory<'_>,
+        number: u64,
+        buffer: (u64, u64),
+    ) -> Result<usize, Errno> {
+        match self.files.get(number)? {
+            File::Stdin => Ok(0),
+            File::Output(_) => Err(Errno::BADF),
+            File::Directory { .. } => Err(Errno::ISDIR),
+            File::Input { at } => {
+                let read = memory.fill(buffer, behind(&self.input, *at))?;
+                *at += read as u64;
+                Ok(read)
+            }
+        }
+    }
+
+    /// The same from a place, which does not move.
+    pub(super) fn read_at(
+        &mut self,
+        memory: &mut Memory<'_>,
+        number: u64,
+        buffer: (u64, u64),
+        at: u64,
+    ) -> Result<usize, Errno> {
+        match self.files.get(number)? {
+            File::Input { .. } => memory.fill(buffer, behind(&self.input, at)),
+            File::Directory { .. } => Err(Errno::ISDIR),
+            File::Stdin | File::Output(_) => Err(Errno::SPIPE),
+        }
+    }
+
+    /// Prints the first buffer of a list, or its beginning. Answers how much that was.
+    pub(super) fn write(
+        &mut self,
+        memory: &Memory<'_>,
+        number: u64,
+        (at, length): (u64, u64),
+    ) -> Result<usize, Errno> {
+        let File::Output(stream) = *self.files.get(number)? else {
+            return Err(Errno::BADF);
+        };
+        let piece = memory.get(at, length.min(PIECE_BYTES))?;
+        self.streams[stream].take(piece);
+        Ok(piece.len())
+    }
+
+    /// Moves the place in an open input; answers it.
+    pub(super) fn seek(&mut self, number: u64, offset: i64, from: u64) -> Result<u64, Errno> {
+        let end = self.input_bytes();
+        match self.files.get(number)? {
+            File::Input { at } => {
+                let base = match from {
+                    0 => 0,
+                    1 => *at,
+                    2 => end,
+                    _ => return Err(Errno::INVAL),
+                };
+                *at = base.checked_add_signed(offset).ok_or(Errno::INVAL)?;
+                Ok(*at)
+            }
+            File::Directory { .. } => Err(Errno::BADF),
+            File::Stdin | File::Output(_) => Err(Errno::SPIPE),
+        }
+    }
+
+    /// Lists a directory from an entry on, as far as there is room. Answers how much that was.
+    pub(super) fn list(
+        &mut self,
+        memory: &mut Memory<'_>,
+        number: u64,
+        buffer: (u64, u64),
+        from: u64,
+    ) -> Result<usize, Errno> {
+        match self.files.get(number)? {
+            File::Directory { .. } => memory.fill(buffer, &entries(from)),
+            _ => Err(Errno::NOTDIR),
+        }
+    }
+
+    /// The time in nanoseconds.
+    pub(super) fn time(&self, clock: u64) -> Result<u64, Errno> {
+        let time = match clock {
+            0 => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH),
+            1 => Ok(self.clock.began.elapsed()),
+            _ => return Err(Errno::INVAL),
+        };
+        let nanoseconds = time.unwrap_or_default().as_nanos();
+        Ok(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+
+    /// Fills memory with random bytes, as long as the run may take.
+    pub(super) fn random(&self, bytes: &mut [u8]) -> Result<(), Failure> {
+        for piece in bytes.chunks_mut(RANDOM_BYTES) {
+            if self.clock.is_over() {
+                return Err(Stop::TimedOut.into());
+            }
+            getrandom::fill(piece).map_err(|_| Errno::IO)?;
+        }
+        Ok(())
     }
 }
 
-/// A temporary directory with the input in it.
-fn input_directory(input: &[u8]) -> io::Result<TempDir> {
-    let directory = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
-    fs::write(directory.path().join(INPUT_FILE), input)?;
-    Ok(directory)
-}
-
-/// Why a guest's world could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum WorldError {
-    /// The temporary directory for the input could not be made.
-    #[error("cannot make the guest's input directory: {0}")]
-    Io(#[from] io::Error),
-    /// A directory could not be opened for the guest.
-    #[error("cannot open a directory for the guest: {0}")]
-    Wasi(#[from] wasmtime::Error),
+/// The bytes from a place on.
+fn behind(bytes: &[u8], at: u64) -> &[u8] {
+    let at = usize::try_from(at).ok();
+    at.and_then(|at| bytes.get(at..)).unwrap_or_default()
 }

@@ -433,6 +433,17 @@ fn what_would_take_a_compiler_long_is_refused_before() {
         &knotty(1, 200_000, "(local.set $ (i32.const 1))"),
         Bound::FunctionBytes,
     );
+    // Calls take a compiler most memory for their bytes.
+    let calls = format!("(func {})", "(call $start)".repeat(200_000)).repeat(11);
+    let declares = format!("(func {})", "(local i32)".repeat(40_000)).repeat(51);
+    let grows = "(memory.grow)".repeat(63_000);
+    let grows = format!("(func (drop (i32.const 0) {grows}))");
+    for functions in [calls, declares, grows] {
+        let module = module(&format!(
+            r#"(memory (export "memory") 1) (func $start (export "_start")) {functions}"#
+        ));
+        refused(&module, Bound::Instructions);
+    }
     let many = "(func)".repeat(65_536);
     let many = module(&format!(
         r#"(memory (export "memory") 1) (func (export "_start")) {many}"#
@@ -659,6 +670,66 @@ fn a_pipe_is_not_waited_for_for_ever() {
         told.contains("more than 100000 bytes of a module"),
         "{told}"
     );
+}
+
+/// Blocks from a pipe: somebody has to write each of them in time.
+#[cfg(unix)]
+#[test]
+fn a_pipe_of_blocks_has_its_time_for_each_block() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let (pipe, module) = (path("pipe"), path("counter.wasm"));
+    fs::write(&module, counter()).unwrap();
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let run = |seconds: u32| {
+        let bound = format!("file-seconds={seconds}");
+        let output = soon(|| {
+            steadfast(&[
+                "run",
+                &module,
+                "--input",
+                &pipe,
+                "--reindex",
+                "--bound",
+                &bound,
+            ])
+        });
+        (
+            output.status.success(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (succeeded, told) = run(1);
+    assert!(
+        !succeeded && told.contains("no whole block in 1 s"),
+        "{told}"
+    );
+    // Two blocks, and the second comes later than the first has time.
+    let digits = |byte: u8| format!("{byte:02x}");
+    let line: String = small_block(1).into_iter().map(digits).collect();
+    let line = line + "\n";
+    let writes = |wait: Duration| {
+        let (pipe, line) = (pipe.clone(), line.clone());
+        thread::spawn(move || {
+            let mut file = fs::OpenOptions::new().write(true).open(pipe).unwrap();
+            file.write_all(line.as_bytes()).unwrap();
+            thread::sleep(wait);
+            // Where nobody waits any more, nobody reads.
+            let _ = file.write_all(line.as_bytes());
+        })
+    };
+    let writer = writes(Duration::from_secs(2));
+    let (succeeded, told) = run(60);
+    assert!(succeeded, "{told}");
+    writer.join().unwrap();
+    let writer = writes(Duration::from_secs(30));
+    let (succeeded, told) = run(10);
+    assert!(
+        !succeeded && told.contains("no whole block in 10 s"),
+        "{told}"
+    );
+    drop(writer);
 }
 
 #[test]

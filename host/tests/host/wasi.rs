@@ -1,6 +1,10 @@
 //! What a WASI guest sees of the world.
 
+use std::fs;
+use std::process::Command;
+
 use crate::guests::*;
+use steadfast_host::verify::{Scenario, Subject, engines};
 use steadfast_host::{MemoryState, RunConfig, RunError, Runner};
 
 /// A module with the WASI functions that these tests use.
@@ -106,4 +110,76 @@ fn exit_0_is_a_success_and_any_other_a_failure() {
     );
     assert!(matches!(result, Err(RunError::Exit(4))), "{result:?}");
     assert!(state.pairs().is_empty());
+}
+
+/// What a module asks of its files, which engines answer alike.
+#[test]
+fn every_engine_shows_the_same_files() {
+    let calls = wat::parse_str(
+        r#"(module
+        (import "env" "__flush" (func $flush (param i32)))
+        (import "wasi_snapshot_preview1" "fd_prestat_dir_name"
+            (func $name (param i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $fdstat (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_filestat_get"
+            (func $filestat (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_readdir"
+            (func $readdir (param i32 i32 i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "path_open"
+            (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "path_create_directory"
+            (func $create (param i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "sock_shutdown" (func $socket (param i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 16) "../..//etc/passwd")
+        (data (i32.const 1024) "\f9\03\00\00\0a\01v\0a\f3\07")
+        (func (export "_start")
+            (i32.store8 (i32.const 1040) (call $name (i32.const 3) (i32.const 1100) (i32.const 6)))
+            (i32.store8 (i32.const 1041) (call $fdstat (i32.const 3) (i32.const 1120)))
+            (i32.store8 (i32.const 1042) (call $fdstat (i32.const 1) (i32.const 1144)))
+            (i32.store8 (i32.const 1043) (call $filestat (i32.const 3) (i32.const 1168)))
+            (i32.store8 (i32.const 1044) (call $readdir (i32.const 3) (i32.const 1232)
+                (i32.const 300) (i64.const 0) (i32.const 1048)))
+            (i32.store8 (i32.const 1045) (call $open (i32.const 3) (i32.const 0) (i32.const 16)
+                (i32.const 17) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 0)))
+            (i32.store8 (i32.const 1046) (call $create (i32.const 3) (i32.const 16) (i32.const 2)))
+            (i32.store8 (i32.const 1047) (call $socket (i32.const 1) (i32.const 0)))
+            (call $flush (i32.const 1028))))"#,
+    );
+    let subject = Subject::new(&calls.unwrap()).unwrap();
+    let seen: Vec<_> = engines(&subject)
+        .into_iter()
+        .filter_map(|(name, engine)| Some((name, engine.ok()?)))
+        .map(|(name, mut engine)| {
+            let state = MemoryState::default();
+            let observed = engine.run(&Scenario::reference(), &any_input(), &state, None);
+            (name, observed.unwrap())
+        })
+        .collect();
+    assert!(seen.len() >= 4, "wasmtime's three compilers and wasmi");
+    let (_, reference) = &seen[0];
+    let written = &reference.writes[0].1;
+    let errnos = &written[1040 - 1034..1048 - 1034];
+    assert_eq!(errnos, [0, 0, 0, 0, 0, 63, 63, 57]);
+    assert_eq!(&written[1100 - 1034..1106 - 1034], b"/input");
+    for (name, observed) in &seen {
+        assert_eq!(observed.writes, reference.writes, "{name}");
+    }
+}
+
+/// No file of this machine is behind the input.
+#[test]
+fn a_wasi_module_runs_where_no_file_can_be_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let code = format!(
+        "(if {} (then unreachable)) (call $write (i32.const 1))",
+        open(0, 2)
+    );
+    fs::write(path("module.wasm"), wasi_module(&code)).unwrap();
+    fs::write(path("block"), small_block(1)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+    command.args(["run", &path("module.wasm"), "--input", &path("block")]);
+    let output = command.env("TMPDIR", path("missing")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }

@@ -1,0 +1,69 @@
+//! A caller's linear memory. Addresses and lengths are the module's, so each is checked.
+
+use std::ops::Range;
+
+use super::stop::Errno;
+
+/// Bytes of an entry in a list of buffers: an address and a length.
+const BUFFER_BYTES: u64 = 8;
+
+pub(super) struct Memory<'a>(pub &'a mut [u8]);
+
+impl Memory<'_> {
+    pub fn get(&self, at: u64, length: u64) -> Result<&[u8], Errno> {
+        self.0.get(span(at, length)?).ok_or(Errno::FAULT)
+    }
+
+    pub fn get_mut(&mut self, at: u64, length: u64) -> Result<&mut [u8], Errno> {
+        self.0.get_mut(span(at, length)?).ok_or(Errno::FAULT)
+    }
+
+    /// An array, such as the bytes of a number.
+    pub fn array<const N: usize>(&self, at: u64) -> Result<[u8; N], Errno> {
+        let bytes = self.get(at, N as u64)?;
+        bytes.try_into().map_err(|_| Errno::FAULT)
+    }
+
+    pub fn put(&mut self, at: u64, bytes: &[u8]) -> Result<(), Errno> {
+        self.get_mut(at, bytes.len() as u64)?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    pub fn put_u32(&mut self, at: u64, number: usize) -> Result<(), Errno> {
+        let number = u32::try_from(number).map_err(|_| Errno::INVAL)?;
+        self.put(at, &number.to_le_bytes())
+    }
+
+    /// The first buffer of a list that has room, as address and length; of no length if none has. A
+    /// call that reads or writes may do less than it was asked for.
+    pub fn buffer(&self, list: u64, count: u64) -> Result<(u64, u64), Errno> {
+        let list = self.get(list, count * BUFFER_BYTES)?;
+        let buffers = list.chunks_exact(BUFFER_BYTES as usize).map(|buffer| {
+            let number = |at: usize| {
+                buffer[at..]
+                    .first_chunk()
+                    .copied()
+                    .map_or(0, u32::from_le_bytes)
+            };
+            (number(0).into(), number(4).into())
+        });
+        Ok(buffers
+            .into_iter()
+            .find(|&(_, length)| length > 0)
+            .unwrap_or((0, 0)))
+    }
+
+    /// Copies as much as there is room for. Answers how much that was.
+    pub fn fill(&mut self, (at, room): (u64, u64), bytes: &[u8]) -> Result<usize, Errno> {
+        let room = self.get_mut(at, room)?;
+        let length = room.len().min(bytes.len());
+        room[..length].copy_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+}
+
+fn span(at: u64, length: u64) -> Result<Range<usize>, Errno> {
+    let end = at.checked_add(length).ok_or(Errno::FAULT)?;
+    let number = |number| usize::try_from(number).map_err(|_| Errno::FAULT);
+    Ok(number(at)?..number(end)?)
+}
