@@ -5,7 +5,7 @@
 //! takes bytes from strangers: it checks them, and costs time in proportion to their number.
 //!
 //! ```
-//! use steadfast::format::{FormatError};
+//! use steadfast::format::{FormatError, RegionInfo};
 //!
 //! // An image that was cut off.
 //! assert!(matches!(RegionInfo::read(&[0; 16]), Err(FormatError::Truncated { .. })));
