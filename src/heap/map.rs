@@ -152,7 +152,7 @@ impl<'a> HeapMap<'a> {
         core::iter::once(table).chain(runs).chain([unused])
     }
 
-    /// What [`Heap::counters`](super::Heap::counters) counts, in the module.
+    /// What [`Heap::stats`](super::Heap::stats) counts, in the module.
     pub fn stats(&self) -> HeapStats {
         let mut counters = HeapStats::before_parts(&self.gauges, self.end());
         for part in self.parts() {
