@@ -250,7 +250,7 @@ impl Plan {
         }
         if self.c_heap.get() > self.region_base.get() - 2 * PAGE_BYTES {
             return Some(
-                "steadfast plan: the C part leaves no room for the heap below the region's base",
+                "steadfast plan: the C part leaves no room for the heap below the region's base; lower STEADFAST_C_HEAP (0 is none), or raise STEADFAST_REGION_BASE",
             );
         }
         if self.expected_entry < 1 || self.expected_entry > 1 << 20 {

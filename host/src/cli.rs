@@ -10,6 +10,7 @@ mod index;
 mod limits;
 pub mod map;
 mod memory_file;
+mod outputs;
 pub mod profile;
 mod progress;
 pub mod run;

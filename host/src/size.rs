@@ -53,7 +53,7 @@ pub enum SizeError {
     NoCache,
     /// The module starts once in an instance.
     #[error(
-        "a WASI command starts once in an instance, so its cache is cold in every block: give a module for wasm32-unknown-unknown"
+        "a WASI command starts once in an instance, so its cache is cold in every block: give one block, for its heap, or a module for wasm32-unknown-unknown"
     )]
     Wasi,
 }

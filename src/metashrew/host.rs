@@ -15,6 +15,9 @@ pub(super) use stand_in::{load_image, offer_image};
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 pub(super) use wasi_log::{log_line, log_text};
 
+/// Whether the host is a stand-in, whose log nobody reads.
+pub(super) const IS_STAND_IN: bool = cfg!(not(target_arch = "wasm32"));
+
 /// The sink of a metashrew guest, and of its native stand-in.
 #[cfg(not(all(target_arch = "wasm32", target_os = "wasi")))]
 mod metashrew_log {

@@ -54,7 +54,7 @@ pub fn log_facade(level: Level, line: &str) {
 /// Sends the text of each panic to where lines go, in one line, cut at 507 bytes.
 ///
 /// On `wasm32-unknown-unknown` a panic says nothing by itself. Call this first in `_start`. It replaces
-/// the panic hook. A panic whose text has parts that vary takes a heap block for it, in std. A halt of
+/// the panic hook, once; natively the old hook is called too, so that a test shows why it fails. A panic whose text has parts that vary takes a heap block for it, in std. A halt of
 /// this crate logs its own line, and its panic is not told again.
 ///
 /// ```
@@ -63,13 +63,21 @@ pub fn log_facade(level: Level, line: &str) {
 #[cfg(feature = "std")]
 pub fn log_panics() {
     use alloc::boxed::Box;
+    use std::sync::Once;
 
-    std::panic::set_hook(Box::new(|panic| {
-        let is_told = panic.location().is_some_and(|at| at.file() == file!());
-        if !is_told {
-            line(Level::Error, format_args!("{panic}"));
-        }
-    }));
+    static SET: Once = Once::new();
+    SET.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let is_told = panic.location().is_some_and(|at| at.file() == file!());
+            if !is_told {
+                line(Level::Error, format_args!("{panic}"));
+            }
+            if host::IS_STAND_IN {
+                before(panic);
+            }
+        }));
+    });
 }
 
 /// Says one line where the lines of a metashrew program go by default. Leaves the heap alone.

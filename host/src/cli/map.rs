@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use steadfast::Plan;
 use steadfast_host::map::Moment;
+use steadfast_host::text::plain;
 use steadfast_host::{
     Bounds, Finished, Input, MemoryMap, MemoryState, Outline, Position, RunConfig, Runner,
 };
 
 use super::memory_file::{self, Left};
+use super::outputs::check_outputs;
 use super::run::Memory;
 use super::warm::Warm;
 
@@ -49,6 +51,15 @@ pub struct Arguments {
 
 /// Gathers the map, and draws it.
 pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
+    check_outputs(
+        [
+            ("--svg", arguments.svg.as_ref()),
+            ("--html", arguments.html.as_ref()),
+        ],
+        (arguments.input.iter())
+            .chain(&arguments.memory_file)
+            .chain(&arguments.module),
+    )?;
     if let Some(path) = &arguments.memory_file {
         return draw(
             arguments,
@@ -125,7 +136,7 @@ fn over_blocks(
 /// What a title calls a file.
 fn module_name(path: &Path) -> String {
     let name = path.file_stem().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
+    plain(&name.to_string_lossy()).into_owned()
 }
 
 fn planned(name: &str, module: &[u8], bounds: &Bounds) -> anyhow::Result<MemoryMap> {

@@ -10,6 +10,7 @@ use steadfast_host::profile::{
 };
 use steadfast_host::{MemoryState, Output, RedbState, RunConfig, State};
 
+use super::outputs::check_outputs;
 use super::run::Memory;
 
 /// Shows who holds a module's heap, at its peak and at the end, by the functions that asked for it
@@ -92,6 +93,17 @@ fn parse_allocator(text: &str) -> Result<(String, Role), String> {
 
 /// Runs the module, and shows what was found.
 pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
+    check_outputs(
+        [
+            ("--collapsed", arguments.collapsed.as_ref()),
+            ("--svg", arguments.svg.as_ref()),
+            ("--pprof", arguments.pprof.as_ref()),
+            ("--dhat", arguments.dhat.as_ref()),
+        ],
+        (arguments.input.iter())
+            .chain(&arguments.db)
+            .chain([&arguments.module]),
+    )?;
     let name = arguments.module.display().to_string();
     let inputs = super::read_inputs(&arguments.input, arguments.memory.limits.bounds())?;
     let module = super::read_module(&arguments.module, &arguments.memory.limits)?;

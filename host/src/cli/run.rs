@@ -11,9 +11,10 @@ use steadfast_host::{Inputs, Output, Report, RunConfig, RunError, Runner, Table}
 
 use super::blocks::Blocks;
 use super::index::Indexing;
+use super::outputs::check_outputs;
 use super::progress::{Form, Progress};
 use super::signals;
-use super::warm::{Warm, check_path};
+use super::warm::Warm;
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
 #[derive(clap::Args)]
@@ -112,11 +113,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runner =
         Runner::new(&module, config).with_context(|| arguments.module.display().to_string())?;
     check_budget(&runner).with_context(|| arguments.module.display().to_string())?;
-    if let Some(path) = &arguments.warm {
-        let files = arguments.blocks.input.iter().chain(&arguments.db);
-        let files = files.chain([&arguments.module]).map(PathBuf::as_path);
-        check_path(path, files)?;
-    }
+    check_outputs(
+        [("--warm", arguments.warm.as_ref())],
+        (arguments.blocks.input.iter())
+            .chain(&arguments.db)
+            .chain([&arguments.module]),
+    )?;
     // Before the database is made, so that a wrong path leaves none behind.
     drop(Inputs::new(arguments.blocks.input.clone())?);
     let mut state = super::open_state(arguments.db.as_deref())?;

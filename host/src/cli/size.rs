@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
+use steadfast::Plan;
 use steadfast_host::size::{
     Cause, HeapNeed, Measured, Point, Prediction, Recording, better_entry, draw, falls, measure,
     record, settable,
@@ -13,6 +14,7 @@ use steadfast_host::size::{
 use steadfast_host::table::{bytes, grouped};
 use steadfast_host::{Input, Output, RunConfig, Runner};
 
+use super::outputs::check_outputs;
 use super::run::Memory;
 
 /// Capacities in the table, and tried with `--check`.
@@ -77,6 +79,13 @@ impl Figure {
 
 /// Records a run, and prints what follows from it.
 pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
+    check_outputs(
+        [
+            ("--svg", arguments.svg.as_ref()),
+            ("--json", arguments.json.as_ref()),
+        ],
+        arguments.input.iter().chain([&arguments.module]),
+    )?;
     let name = || arguments.module.display().to_string();
     let inputs = inputs(arguments)?;
     let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
@@ -251,15 +260,26 @@ fn heap_advice(need: &HeapNeed) -> Vec<String> {
             bytes(need.left_bytes())
         ),
     ];
-    let base = in_units(need.region_base());
+    let base = variables(need);
     lines.push(if need.is_near() {
-        format!("set             STEADFAST_REGION_BASE={base}: the heap's budget is near its end")
+        format!("set             {base}: the heap's budget is near its end")
     } else {
-        format!(
-            "enough          STEADFAST_REGION_BASE={base} would do for these blocks and the margin"
-        )
+        format!("enough          {base} would do for these blocks and the margin")
     });
     lines
+}
+
+/// The variables that give the heap what it needs. A plan refuses a base that the part for C does not fit
+/// below, also where a module has no such part.
+fn variables(need: &HeapNeed) -> String {
+    let base = need.region_base();
+    let is_below_c = base < Plan::DEFAULT.c_heap().get() + (1 << 20);
+    let c_heap = if need.c_bytes == 0 && is_below_c {
+        "STEADFAST_C_HEAP=0 "
+    } else {
+        ""
+    };
+    format!("{c_heap}STEADFAST_REGION_BASE={}", in_units(base))
 }
 
 /// A size as the variables take it.

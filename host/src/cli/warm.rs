@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
 use steadfast_host::{
@@ -217,36 +217,6 @@ impl Warm {
             ));
         }
     }
-}
-
-/// Checks that the image is written to none of the files that the run reads or writes itself, whether they exist yet or not.
-pub fn check_path<'a>(
-    path: &Path,
-    others: impl IntoIterator<Item = &'a Path>,
-) -> anyhow::Result<()> {
-    let written = place(path);
-    for other in others {
-        if written == place(other) {
-            bail!(
-                "{}: the run itself uses this file, and --warm would replace it: choose another path for the image",
-                other.display()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// A path without links; of a file that is not there, its directory's.
-fn place(path: &Path) -> PathBuf {
-    let in_directory = || {
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        Some(fs::canonicalize(directory).ok()?.join(path.file_name()?))
-    };
-    let there = fs::canonicalize(path).ok().or_else(in_directory);
-    there.unwrap_or_else(|| path.to_path_buf())
 }
 
 /// Reads an image that belongs to this module, at this state. It is unpacked only then.

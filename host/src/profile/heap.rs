@@ -73,6 +73,9 @@ pub struct HeapProfile {
     pub peak: Amount,
     /// What is in use at the end.
     pub end: Amount,
+    /// Blocks that steadfast's heap has in use at the end, by its own account, beyond those that were
+    /// reported. 0 for other heaps, and where not every block is looked at.
+    pub unreported_blocks: u64,
     /// In use over the time, in bytes. A tick is a request.
     pub timeline: Timeline,
     /// Figures by stack: the columns are [`HeapProfile::COLUMNS`].
@@ -116,7 +119,9 @@ impl HeapProfile {
     /// Whether the allocator's reports contradict each other: the compiler inlined a part of it.
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        !self.sees_frees || self.counts.unseen_frees + self.counts.unseen_allocations > 0
+        let counts = &self.counts;
+        let unseen = counts.unseen_frees + counts.unseen_allocations + self.unreported_blocks;
+        !self.sees_frees || unseen > 0
     }
 }
 
@@ -198,6 +203,8 @@ pub fn heap(
         recorder.forget_in(unused);
     }
     recorder.end();
+    let in_use = blocks_in_use(&ended.finished).filter(|_| options.every == 0);
+    let unreported = in_use.map_or(0, |blocks| blocks.saturating_sub(recorder.live().blocks));
     let sites = recorder.sites();
     let rows = sites.map(|(stack, site)| (stack, values(site)));
     let request = |it: &Request| LargeRequest {
@@ -216,6 +223,7 @@ pub fn heap(
         counts: recorder.counts,
         peak: recorder.peak(),
         end: recorder.live(),
+        unreported_blocks: unreported,
         timeline: recorder.timeline.clone(),
         stacks: Stacks::new(&HeapProfile::COLUMNS, tree, &symbols, rows),
         largest: recorder.largest().iter().map(request).collect(),
@@ -299,6 +307,17 @@ fn cost(finished: &Finished) -> Option<HeapCost> {
         free_bytes: free().map(|part| part.len as u64).sum(),
         largest_free_bytes: free().map(|part| part.len as u64).max().unwrap_or(0),
     })
+}
+
+/// How many blocks steadfast's heap has in use, by its own account.
+fn blocks_in_use(finished: &Finished) -> Option<u64> {
+    let map = heap_map(finished.memory(), &finished.record()?).ok()?;
+    let blocks = map.parts().map(|part| match part.kind {
+        PartKind::Large => 1,
+        PartKind::Slab { live_blocks, .. } => live_blocks as u64,
+        _ => 0,
+    });
+    Some(blocks.sum())
 }
 
 /// Addresses where steadfast's heap has no block in use: what is recorded there was given back in a

@@ -125,6 +125,12 @@ impl HeapProfile {
             let number = grouped(counts.unseen_allocations);
             found.push(format!("{number} were given back that nobody had reported"));
         }
+        if self.unreported_blocks > 0 {
+            let number = grouped(self.unreported_blocks);
+            found.push(format!(
+                "{number} blocks are in use at the end that nobody had reported"
+            ));
+        }
         if found.is_empty() {
             return String::new();
         }

@@ -7,6 +7,10 @@ use super::stop::Errno;
 /// Bytes of an entry in a list of buffers: an address and a length.
 const BUFFER_BYTES: u64 = 8;
 
+/// Most buffers or subscriptions in a list, as Linux takes them: a call looks at each, and the run's time
+/// limit is checked between calls.
+pub(super) const MOST_IN_A_LIST: u64 = 1024;
+
 pub(super) struct Memory<'a>(pub &'a mut [u8]);
 
 impl Memory<'_> {
@@ -37,6 +41,9 @@ impl Memory<'_> {
     /// The first buffer of a list that has room, as address and length; of no length if none has. A
     /// call that reads or writes may do less than it was asked for.
     pub fn buffer(&self, list: u64, count: u64) -> Result<(u64, u64), Errno> {
+        if count > MOST_IN_A_LIST {
+            return Err(Errno::INVAL);
+        }
         let list = self.get(list, count * BUFFER_BYTES)?;
         let buffers = list.chunks_exact(BUFFER_BYTES as usize).map(|buffer| {
             let number = |at: usize| {
@@ -66,4 +73,17 @@ fn span(at: u64, length: u64) -> Result<Range<usize>, Errno> {
     let end = at.checked_add(length).ok_or(Errno::FAULT)?;
     let number = |number| usize::try_from(number).map_err(|_| Errno::FAULT);
     Ok(number(at)?..number(end)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUFFER_BYTES, Errno, MOST_IN_A_LIST, Memory};
+
+    #[test]
+    fn a_list_is_as_long_as_a_call_may_take() {
+        let mut bytes = vec![0; ((MOST_IN_A_LIST + 1) * BUFFER_BYTES) as usize];
+        let memory = Memory(&mut bytes);
+        assert_eq!(memory.buffer(0, MOST_IN_A_LIST), Ok((0, 0)));
+        assert_eq!(memory.buffer(0, MOST_IN_A_LIST + 1), Err(Errno::INVAL));
+    }
 }

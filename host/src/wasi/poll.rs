@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::memory::Memory;
+use super::memory::{MOST_IN_A_LIST, Memory};
 use super::stop::{Errno, Failure, Stop};
 
 const SUBSCRIPTION_BYTES: u64 = 48;
@@ -43,6 +43,9 @@ impl Clock {
         count: u64,
         answer: u64,
     ) -> Result<(), Failure> {
+        if count > MOST_IN_A_LIST {
+            return Err(Errno::INVAL.into());
+        }
         let asked = memory.get(input, count * SUBSCRIPTION_BYTES)?;
         let waits = asked.chunks_exact(SUBSCRIPTION_BYTES as usize);
         let least = waits.map(|subscription| self.wait(subscription)).min();
@@ -152,13 +155,15 @@ mod tests {
         };
         for numbers in [
             [32, 0, 1, 0],
-            [0, 0, u32::MAX.into(), 0],
+            [0, 0, MOST_IN_A_LIST, 0],
             [0, 40, 1, 0],
             [0, 0, 1, 62],
             [u32::MAX.into(), 0, 1, 0],
         ] {
             assert_eq!(poll(numbers), Err(Errno::FAULT.into()), "{numbers:?}");
         }
-        assert_eq!(poll([0, 0, 0, 0]), Err(Errno::INVAL.into()));
+        for count in [0, MOST_IN_A_LIST + 1] {
+            assert_eq!(poll([0, 0, count, 0]), Err(Errno::INVAL.into()));
+        }
     }
 }

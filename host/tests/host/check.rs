@@ -64,6 +64,11 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let calls = |name: &str| format!("(call ${name})");
     vec![
         ("no-plan", plain(""), planned("")),
+        (
+            "no-plan",
+            plain(&format!("{record} {}", function("dlmalloc::malloc", ""))),
+            plain(&record),
+        ),
         ("stripped-plan", plain(&record), planned(&record)),
         ("two-plans", plain(&format!("{one} {one}")), plain(&one)),
         (
