@@ -72,13 +72,13 @@ impl HeapProfile {
         }
         if let Some(cost) = &self.cost {
             let more = cost.peak_bytes.saturating_sub(self.peak.bytes);
+            let reasons = match self.is_partial() {
+                true => "for blocks without a report, rounding, and slabs that are used in part",
+                false => "for rounding, and for slabs that are used in part",
+            };
             rows.push((
                 "heap at its peak".into(),
-                format!(
-                    "{}: {} for rounding, and for slabs that are used in part",
-                    bytes(cost.peak_bytes),
-                    bytes(more)
-                ),
+                format!("{}: {} {reasons}", bytes(cost.peak_bytes), bytes(more)),
             ));
             rows.push(("heap's table".into(), bytes(cost.table_bytes)));
             rows.push((
