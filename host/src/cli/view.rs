@@ -43,13 +43,22 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
         }
         None => Box::new(MemoryState::default()),
     };
-    let read = |path: &PathBuf| super::warm::read_image(path, runner.guest(), &*state);
-    let image = arguments.warm.as_ref().map(read).transpose()?;
+    let read = |path: &PathBuf| -> anyhow::Result<SharedImage> {
+        let image = super::warm::read_image(path, runner.guest(), &*state)?;
+        Ok(SharedImage::new(&image)?)
+    };
+    let shared = arguments.warm.as_ref().and_then(|path| warm(read(path)));
     let tip = state.snapshot()?.tip()?.map(|tip| tip.height);
     let height = arguments.height.or(tip);
     let input = Input::new(height.unwrap_or(0), &argument);
-    let shared = image.map(|image| SharedImage::new(&image)).transpose()?;
-    let mut view = runner.open_view(&input, &*state, shared.as_ref())?;
+    let opened = shared.and_then(|image| {
+        let opened = runner.open_view(&input, &*state, Some(&image));
+        warm(opened.map_err(anyhow::Error::from))
+    });
+    let mut view = match opened {
+        Some(view) => view,
+        None => runner.open_view(&input, &*state, None)?,
+    };
     let bytes = view.call(&arguments.view).with_context(|| {
         format!(
             "the view `{}` failed{}",
@@ -62,6 +71,13 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(super::print(&format!("{hex}\n"))?)
+}
+
+/// What the cache is good for; without it the answer is the same.
+fn warm<T>(begun: anyhow::Result<T>) -> Option<T> {
+    begun
+        .inspect_err(|reason| super::warn(&format!("the cache begins cold: {reason:#}")))
+        .ok()
 }
 
 fn parse_hex(text: &str) -> anyhow::Result<Vec<u8>> {

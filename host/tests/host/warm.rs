@@ -79,6 +79,42 @@ fn blocks_begin_with_the_cache_of_the_one_before_unless_told_otherwise() {
 }
 
 #[test]
+fn a_view_needs_no_cache_to_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let blocks = blocks(directory.path());
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let kept = ["--db", &path("state"), "--warm", &path("cache")];
+    run(&blocks[..1], &kept);
+    let view = |more: &[&str]| {
+        let question = ["--view", "output", "--input-hex", &"00".repeat(36)];
+        let output = Command::new(env!("CARGO_BIN_EXE_steadfast"))
+            .arg("view")
+            .arg(guest("indexer_metashrew.wasm"))
+            .args(question)
+            .args(["--db", &path("state")])
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(output.stdout), text(output.stderr))
+    };
+    let (cold, _) = view(&[]);
+    assert_eq!(
+        view(&["--warm", &path("cache")]),
+        (cold.clone(), String::new())
+    );
+    std::fs::copy(path("cache"), path("old")).unwrap();
+    run(&blocks[1..2], &kept);
+    let (cold, _) = view(&[]);
+    for image in ["old", "none"] {
+        let (answer, said) = view(&["--warm", &path(image)]);
+        assert_eq!(answer, cold);
+        assert!(said.contains("the cache begins cold"), "{said}");
+    }
+}
+
+#[test]
 fn a_block_of_another_branch_begins_cold_and_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let blocks = blocks(directory.path());
