@@ -133,8 +133,11 @@ impl Window {
         self.on_element(selector, "value", &json!({ "text": file }));
     }
 
-    /// Moves the pointer to the middle of an element.
+    /// Moves the pointer to the middle of an element, once that is in the middle of the window.
     pub fn point_at(&self, selector: &str) {
+        self.value(&format!(
+            "document.querySelector({selector:?}).scrollIntoView({{ block: 'center' }})"
+        ));
         let to = json!({ "type": "pointerMove", "origin": self.element(selector), "x": 0, "y": 0 });
         let mouse = json!({ "type": "pointer", "id": "mouse", "actions": [to] });
         self.post("/actions", &json!({ "actions": [mouse] }));
