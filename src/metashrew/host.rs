@@ -16,6 +16,7 @@ pub(super) use stand_in::{load_image, offer_image};
 pub(super) use wasi_log::{log_line, log_text};
 
 /// Whether the host is a stand-in, whose log nobody reads.
+#[cfg(feature = "std")]
 pub(super) const IS_STAND_IN: bool = cfg!(not(target_arch = "wasm32"));
 
 /// The sink of a metashrew guest, and of its native stand-in.
