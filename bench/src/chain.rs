@@ -9,7 +9,7 @@ use steadfast_host::{FullDigest, Input, RedbState, Runner, State, state_digest};
 
 use crate::figures::{Figure, Figures, Value, median};
 use crate::growing::{Chain, OUTPUTS};
-use crate::{guests, process};
+use crate::{guests, inputs, process};
 
 /// How long the chain gets.
 #[derive(clap::Args)]
@@ -55,9 +55,7 @@ struct Cost {
 /// When a block fails, or the digest that is kept is not that of the state.
 pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let path = options.db.clone();
-    let path = path.unwrap_or_else(|| directory.path().join("state"));
-    ensure!(!path.exists(), "{}: exists already", path.display());
+    let path = inputs::new_database(options.db.as_deref(), directory.path())?;
     let runner = guests::runner("indexer_metashrew.wasm")?;
     let net = u64::from(OUTPUTS) - u64::from(options.spends);
     let transactions = options.keys.div_ceil(u64::from(options.blocks) * 2 * net);

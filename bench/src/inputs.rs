@@ -1,8 +1,8 @@
-//! The blocks that are indexed.
+//! The blocks that are indexed, and where their state goes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use steadfast_host::Input;
 
 /// Reads the files; without any, mainnet block 702,861.
@@ -17,6 +17,16 @@ pub fn read(files: &[PathBuf]) -> Result<Vec<Input>> {
         )?]);
     }
     Ok(files.iter().map(Input::read).collect::<Result<_, _>>()?)
+}
+
+/// Where a new database goes: to the path that is given, or into the directory.
+///
+/// # Errors
+/// When something stands at that path.
+pub fn new_database(given: Option<&Path>, directory: &Path) -> Result<PathBuf> {
+    let path = given.map_or_else(|| directory.join("state"), Path::to_path_buf);
+    ensure!(!path.exists(), "{}: exists already", path.display());
+    Ok(path)
 }
 
 /// The serialised block, without the height in front.

@@ -7,7 +7,16 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Processor time of all threads so far, in the process and in the kernel, in nanoseconds.
 pub fn cpu_ns() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+    clock_ns(ClockId::ProcessCPUTime)
+}
+
+/// The same of this thread alone.
+pub fn thread_cpu_ns() -> f64 {
+    clock_ns(ClockId::ThreadCPUTime)
+}
+
+fn clock_ns(clock: ClockId) -> f64 {
+    let time = clock_gettime(clock);
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
@@ -35,14 +44,6 @@ pub fn minor_faults() -> Result<f64> {
     let field = rest.and_then(|rest| rest.split_whitespace().nth(7));
     let field = field.context("/proc/self/stat does not tell the faults")?;
     Ok(field.parse()?)
-}
-
-/// Time that this thread has had of a processor, in nanoseconds.
-pub fn thread_cpu_ns() -> Result<f64> {
-    let times = fs::read_to_string("/proc/thread-self/schedstat")?;
-    let first = times.split_whitespace().next();
-    let first = first.context("/proc/thread-self/schedstat is empty")?;
-    Ok(first.parse()?)
 }
 
 /// Bytes that all mappings of a file whose name contains `part` tell under a name, and how many mappings there are.

@@ -6,7 +6,7 @@ mod subject;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 use steadfast_host::{HeldRegion, Input, RedbState, RunConfig, Runner};
 
@@ -67,9 +67,7 @@ const FULL: f64 = 0.95;
 pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     let runner = guests::runner("indexer_metashrew.wasm")?;
     let directory = tempfile::tempdir()?;
-    let path = options.db.clone();
-    let path = path.unwrap_or_else(|| directory.path().join("state"));
-    ensure!(!path.exists(), "{}: exists already", path.display());
+    let path = inputs::new_database(options.db.as_deref(), directory.path())?;
     let mut bench = Bench {
         state: Shared::new(RedbState::open(&path)?),
         blocks: Blocks {

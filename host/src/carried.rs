@@ -25,10 +25,7 @@ impl Carried {
 
 impl AsOf for Carried {
     fn tag(&self) -> Option<BlockTag> {
-        match self {
-            Carried::Image(image) => image.tag(),
-            Carried::Region(held) => held.tag(),
-        }
+        self.origin().tag()
     }
 
     fn set_tag(&mut self, tag: BlockTag) {

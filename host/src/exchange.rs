@@ -42,8 +42,8 @@ pub struct ImageExchange {
     offered: Option<Offered>,
     /// Where regions are moved: the host's word for its memories.
     moves: Option<OwnPages>,
-    /// Address and length of an image that stands in the instance's memory already.
-    in_place: Option<(u32, u32)>,
+    /// What stands in the instance's memory already.
+    in_place: Option<Origin>,
 }
 
 /// What an instance has offered.
@@ -86,22 +86,14 @@ impl ImageExchange {
     /// image, or none for this address. A region that is held is moved there, and is not there for the next instance before
     /// it is published again.
     pub fn load(&mut self, memory: &mut [u8], ptr: u32, capacity: u32) -> i32 {
-        if let Some((address, len)) = self.in_place {
-            return i32::try_from(len)
-                .ok()
-                .filter(|_| address == ptr)
-                .unwrap_or(0);
+        if let Some(image) = &self.in_place {
+            return answer(image, ptr);
         }
         let Some((published, height)) = self.published.take() else {
             return 0;
         };
-        let origin = published.origin();
-        let len = origin.info().frontier;
-        let answer = match i32::try_from(len) {
-            Ok(answer) if origin.address() == ptr => answer,
-            _ => 0,
-        };
-        if answer == 0 || len > capacity {
+        let answer = answer(published.origin(), ptr);
+        if answer == 0 || published.origin().info().frontier > capacity {
             self.published = Some((published, height));
             return answer;
         }
@@ -241,7 +233,7 @@ impl ImageExchange {
 
     /// Has the next instance told of an image that the host has mapped where it is to stand.
     pub(crate) fn find_in_place(&mut self, image: &Origin) {
-        self.in_place = Some((image.address(), image.info().frontier));
+        self.in_place = Some(image.clone());
     }
 
     /// The published image, for a host that keeps it.
@@ -261,4 +253,10 @@ impl ImageExchange {
             _ => None,
         }
     }
+}
+
+/// What a guest is told that asks at `ptr` for an image from there: its length, or 0 for none.
+fn answer(origin: &Origin, ptr: u32) -> i32 {
+    let len = i32::try_from(origin.info().frontier).ok();
+    len.filter(|_| origin.address() == ptr).unwrap_or(0)
 }

@@ -15,7 +15,7 @@
 
 use std::ops::Deref;
 
-use steadfast::format::{AttachError, HEADER_BYTES, RegionInfo, Start, Status, seal, set_user_tag};
+use steadfast::format::{AttachError, HEADER_BYTES, RegionInfo, Start, Status, seal};
 
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
@@ -119,12 +119,6 @@ impl HeldRegion {
         }
     }
 
-    /// Bytes of linear memory with which the region is as large as it was.
-    #[must_use]
-    pub fn memory_wanted(&self) -> u64 {
-        u64::from(self.origin.base) + self.pages.bytes().len() as u64
-    }
-
     /// A copy that is verified whole: every link, count and sum. Takes time in proportion to the
     /// bytes in use.
     ///
@@ -156,14 +150,11 @@ impl Deref for HeldRegion {
 
 impl AsOf for HeldRegion {
     fn tag(&self) -> Option<BlockTag> {
-        BlockTag::from_bytes(&self.origin.info.user_tag)
+        self.origin.tag()
     }
 
     fn set_tag(&mut self, tag: BlockTag) {
-        let bytes = self.pages.bytes_mut();
-        self.origin.info = set_user_tag(bytes, &tag.to_bytes())
-            .and_then(|()| RegionInfo::read(bytes))
-            .expect("`take` found a header at the region's start");
+        self.origin.set_tag(self.pages.bytes_mut(), tag);
     }
 
     fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {

@@ -15,9 +15,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use steadfast::format::{
-    AttachError, FormatError, HEADER_BYTES, RegionInfo, Start, Status, seal, set_user_tag,
-};
+use steadfast::format::{AttachError, FormatError, HEADER_BYTES, RegionInfo, Start, Status, seal};
 
 pub use self::as_of::AsOf;
 pub(crate) use self::as_of::cut;
@@ -249,15 +247,13 @@ impl RegionImage {
 
 impl AsOf for RegionImage {
     fn tag(&self) -> Option<BlockTag> {
-        BlockTag::from_bytes(&self.origin.info.user_tag)
+        self.origin.tag()
     }
 
     /// It is kept in files too. Constant cost, unless other clones have the same bytes.
     fn set_tag(&mut self, tag: BlockTag) {
         let bytes = Arc::make_mut(&mut self.buffer).bytes_mut();
-        self.origin.info = set_user_tag(bytes, &tag.to_bytes())
-            .and_then(|()| RegionInfo::read(bytes))
-            .expect("an image begins with a header");
+        self.origin.set_tag(bytes, tag);
     }
 
     fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {

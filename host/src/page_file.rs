@@ -122,6 +122,11 @@ mod linux {
             self.len
         }
 
+        /// The same in pages of the operating system.
+        pub fn pages(&self) -> u64 {
+            (self.len / page_size()) as u64
+        }
+
         /// Whether the memory with this lease began with what the file holds now.
         pub fn is_base_of(&self, lease: &Lease) -> bool {
             Arc::ptr_eq(&self.readers, &lease.readers) && lease.generation == self.generation
@@ -132,7 +137,7 @@ mod linux {
         /// # Safety
         ///
         /// `memory` is a private anonymous mapping of the process, and may be replaced by another.
-        /// It is not read any more when the lease ends.
+        /// When the lease ends, nothing of it is read any more but the pages that were written to.
         pub unsafe fn map_over(&self, memory: &mut [u8]) -> io::Result<Lease> {
             let start = memory.as_mut_ptr();
             if self.len > memory.len() || !start.addr().is_multiple_of(page_size()) {
@@ -336,6 +341,10 @@ mod elsewhere {
         }
 
         pub fn len(&self) -> usize {
+            match self.0 {}
+        }
+
+        pub fn pages(&self) -> u64 {
             match self.0 {}
         }
 

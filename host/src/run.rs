@@ -596,16 +596,30 @@ impl Finished {
     ///
     /// When the block failed or the state cannot be written. The state is then as it was before.
     pub fn commit(self, state: &mut dyn State) -> Result<BlockReport, RunError> {
+        let (report, ()) = self.commit_and(state, |_, _| ())?;
+        Ok(report)
+    }
+
+    /// As [`commit`](Self::commit), and keeps what `take` takes of the instance, which is told where
+    /// its region begins.
+    fn commit_and<T>(
+        self,
+        state: &mut dyn State,
+        take: impl FnOnce(&mut Live, u32) -> T,
+    ) -> Result<(BlockReport, T), RunError> {
         let Finished {
-            live,
+            mut live,
             report,
             outcome,
             tip,
         } = self;
+        let writes = outcome?;
+        let base = live.record().map_or(0, |record| record.region_start);
+        let taken = take(&mut live, base);
         // The instance holds a snapshot of the state.
         drop(live);
-        state.write(&outcome?, Some(tip))?;
-        Ok(report)
+        state.write(&writes, Some(tip))?;
+        Ok((report, taken))
     }
 
     /// Writes what the block flushed, and runs `_start` on the next one in the same instance, as a

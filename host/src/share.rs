@@ -161,7 +161,7 @@ impl SharedImage {
     pub(crate) fn map_into(&self, store: impl AsContextMut, memory: Memory) -> io::Result<()> {
         let mut store = store;
         let memory = memory.data_mut(&mut store);
-        // SAFETY: `engine_with`, which every engine of this crate comes from, sets allocation on demand.
+        // SAFETY: `engine::config`, which all engines of this crate are made from, sets allocation on demand.
         unsafe { self.map_over(memory) }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use steadfast::format::{HEADER_BYTES, RegionInfo, Status, seal, set_user_tag};
+use steadfast::format::{HEADER_BYTES, RegionInfo, Status, seal};
 
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
@@ -72,11 +72,12 @@ impl SharedCache {
             .info
             .image_parts()
             .map(|part| part.start as usize..part.end as usize);
+        let file = PageFile::new(region, &[front, arena]).map_err(ImageError::Share)?;
         Ok(SharedCache {
             origin,
             header: header_of(region)?,
-            file: PageFile::new(region, &[front, arena]).map_err(ImageError::Share)?,
-            pages_taken_up: (region.len() / PAGE_BYTES as usize) as u64,
+            pages_taken_up: file.pages(),
+            file,
         })
     }
 
@@ -106,14 +107,6 @@ impl SharedCache {
         room[..HEADER].copy_from_slice(&self.header);
         seal(&mut room[..HEADER], status)?;
         Ok(lease)
-    }
-
-    /// Bytes of linear memory with which the region is as large as it was.
-    #[must_use]
-    pub fn memory_wanted(&self) -> u64 {
-        let info = &self.origin.info;
-        let end = u64::from(self.origin.base) + u64::from(info.capacity.max(info.frontier));
-        end.next_multiple_of(PAGE_BYTES)
     }
 
     /// Pages of the operating system that the last block wrote; all pages where the cache was taken
@@ -182,13 +175,11 @@ impl Deref for SharedCache {
 
 impl AsOf for SharedCache {
     fn tag(&self) -> Option<BlockTag> {
-        BlockTag::from_bytes(&self.origin.info.user_tag)
+        self.origin.tag()
     }
 
     fn set_tag(&mut self, tag: BlockTag) {
-        self.origin.info = set_user_tag(&mut self.header, &tag.to_bytes())
-            .and_then(|()| RegionInfo::read(&self.header))
-            .expect("`after` found a header at the region's start");
+        self.origin.set_tag(&mut self.header, tag);
     }
 
     fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError> {

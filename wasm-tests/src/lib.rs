@@ -11,6 +11,7 @@ use std::{env, fs};
 use steadfast::instance_info::InstanceInfo;
 use steadfast_host::engine::{Compiler, engine_with};
 use steadfast_host::limits::{Grows, Limits, OnRefusal};
+use steadfast_host::{RunConfig, Runner};
 use wasmtime::error::Context as _;
 use wasmtime::{Caller, Engine, Extern, Linker, Memory, Module, Result, Store, Val};
 use wasmtime_wasi::WasiCtxBuilder;
@@ -141,6 +142,21 @@ pub fn indexer(name: &str) -> Vec<u8> {
         .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests`", path.display()))
 }
 
+/// A runner of the same module with so many MiB of memory above the region's base.
+///
+/// # Panics
+/// When the module has no plan.
+pub fn sized(runner: &Runner, mebibytes: u64) -> Runner {
+    let plan = runner.guest().plan().expect("the module has a plan");
+    let config = RunConfig {
+        ceiling: plan.region_base().get() + (mebibytes << 20),
+        ..runner.config().clone()
+    };
+    runner
+        .with_config(config)
+        .expect("it ran with another ceiling")
+}
+
 /// The command that builds a guest as cargo does by default, and where the module then stands: in a directory of its own,
 /// out of the way of other builds.
 ///
@@ -239,12 +255,8 @@ impl Guest {
         if let Some(at) = record_at {
             let seed = setting.forget_seed.to_le_bytes();
             memory.write(&mut store, at + InstanceInfo::FORGET_SEED_OFFSET, &seed)?;
-            let vouched = setting.host_pages_from.to_le_bytes();
-            memory.write(
-                &mut store,
-                at + InstanceInfo::HOST_PAGES_FROM_OFFSET,
-                &vouched,
-            )?;
+            let from = setting.host_pages_from.to_le_bytes();
+            memory.write(&mut store, at + InstanceInfo::HOST_PAGES_FROM_OFFSET, &from)?;
         }
         memory.write(&mut store, results_at, &setting.first.to_le_bytes())?;
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;

@@ -8,7 +8,7 @@ use steadfast_host::{
     AsOf, BlockReport, BlockTag, Chain, Digest, Finished, HeldRegion, ImageError, Input,
     MemoryState, Output, RegionImage, RunConfig, Runner, state_digest,
 };
-use wasm_tests::indexer;
+use wasm_tests::{indexer, sized};
 
 const MODULES: [&str; 3] = ["indexer_metashrew", "indexer-wasi", "metashrew_port"];
 const FIRST: u32 = 702_861;
@@ -20,16 +20,6 @@ fn runner(name: &str) -> Runner {
         ..RunConfig::default()
     };
     Runner::new(&indexer(name), config).unwrap()
-}
-
-/// A runner with so many MiB of memory above the region's base.
-fn sized(runner: &Runner, mebibytes: u64) -> Runner {
-    let base = runner.guest().plan().unwrap().region_base().get();
-    let config = RunConfig {
-        ceiling: base + (mebibytes << 20),
-        ..runner.config().clone()
-    };
-    runner.with_config(config).unwrap()
 }
 
 /// The same transactions in one block after the other, each of which builds on the one before.

@@ -352,14 +352,18 @@ fn a_reorganisation_cuts_the_published_image_back() {
     assert!(others.take_up(image, 9).is_err());
 }
 
+fn runner(name: &str) -> Runner {
+    let config = RunConfig {
+        output: Output::Discard,
+        ..RunConfig::default()
+    };
+    Runner::new(&module(name), config).unwrap()
+}
+
 #[test]
 fn the_runner_exchanges_images_as_well() {
     for name in GUESTS {
-        let config = RunConfig {
-            output: Output::Discard,
-            ..RunConfig::default()
-        };
-        let runner = Runner::new(&module(name), config).unwrap();
+        let runner = runner(name);
         assert!(runner.guest().asks_for_image());
         let (mut warm, mut cold) = (MemoryState::default(), MemoryState::default());
         let mut image: Option<RegionImage> = None;
@@ -383,11 +387,7 @@ fn the_runner_exchanges_images_as_well() {
 #[test]
 fn the_runner_moves_regions_as_well() {
     for name in GUESTS {
-        let config = RunConfig {
-            output: Output::Discard,
-            ..RunConfig::default()
-        };
-        let runner = Runner::new(&module(name), config).unwrap();
+        let runner = runner(name);
         let (mut warm, mut cold) = (MemoryState::default(), MemoryState::default());
         let mut held: Option<HeldRegion> = None;
         for height in 7..12 {
@@ -408,11 +408,7 @@ fn the_runner_moves_regions_as_well() {
 #[test]
 fn the_runner_shares_caches_as_well() {
     for name in GUESTS {
-        let config = RunConfig {
-            output: Output::Discard,
-            ..RunConfig::default()
-        };
-        let runner = Runner::new(&module(name), config).unwrap();
+        let runner = runner(name);
         let (mut warm, mut cold) = (MemoryState::default(), MemoryState::default());
         let mut cache: Option<SharedCache> = None;
         for height in 7..12 {

@@ -12,8 +12,8 @@ use steadfast_host::{
     AsOf, Chain, Finished, ImageError, Input, MemoryState, Output, RunConfig, Runner, SharedCache,
     View, state_digest,
 };
-use wasm_tests::indexer;
 use wasm_tests::shared_pages::own_bytes;
+use wasm_tests::{indexer, sized};
 
 /// Scripts that each block pays.
 const ACCOUNTS: u32 = 64;
@@ -36,16 +36,6 @@ fn runner(name: &str) -> Runner {
         ..RunConfig::default()
     };
     Runner::new(&indexer(name), config).unwrap()
-}
-
-/// A runner with so many MiB of memory above the region's base.
-fn sized(runner: &Runner, mebibytes: u64) -> Runner {
-    let base = runner.guest().plan().unwrap().region_base().get();
-    let config = RunConfig {
-        ceiling: base + (mebibytes << 20),
-        ..runner.config().clone()
-    };
-    runner.with_config(config).unwrap()
 }
 
 fn script(account: u32) -> [u8; 22] {

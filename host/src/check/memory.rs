@@ -115,12 +115,11 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
         found.push(Finding::new(&DAMAGED_PLAN, reason.clone()));
     }
     if facts.is_steadfast() {
-        let allocators = facts.names(|function| is_named(function, &ALLOCATORS));
         push(
             &mut found,
             &ANOTHER_ALLOCATOR,
             "another allocator stands beside the plan's",
-            allocators,
+            others,
         );
         let growers = facts.names(|function| function.grows_memory && !is_ours(function));
         push(

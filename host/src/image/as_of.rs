@@ -5,7 +5,7 @@ use steadfast::format::RegionInfo;
 
 use super::{BlockTag, ImageError};
 
-/// A cache as of a block: in an image, or in a region that is held.
+/// A cache as of a block: in an image, or in a region that is held or shared.
 pub trait AsOf {
     /// The block that it is as of, where a host has [said so](Self::set_tag).
     fn tag(&self) -> Option<BlockTag>;

@@ -1,8 +1,8 @@
 //! Where a region comes from.
 
-use steadfast::format::RegionInfo;
+use steadfast::format::{RegionInfo, set_user_tag};
 
-use super::ImageError;
+use super::{BlockTag, ImageError};
 use crate::ceiling::PAGE_BYTES;
 use crate::digest::Digest;
 
@@ -42,10 +42,29 @@ impl Origin {
         &self.info
     }
 
+    /// The block that it is as of, where a host has said so.
+    pub(crate) fn tag(&self) -> Option<BlockTag> {
+        BlockTag::from_bytes(&self.info.user_tag)
+    }
+
+    /// Says so in the header, with which `region` begins.
+    pub(crate) fn set_tag(&mut self, region: &mut [u8], tag: BlockTag) {
+        self.info = set_user_tag(region, &tag.to_bytes())
+            .and_then(|()| RegionInfo::read(region))
+            .expect("a region of which the origin is known begins with a header");
+    }
+
     /// Bytes of linear memory that an instance must have before the region is put there: whole pages.
     #[must_use]
     pub fn memory_needed(&self) -> u64 {
         (u64::from(self.base) + u64::from(self.info.frontier)).next_multiple_of(PAGE_BYTES)
+    }
+
+    /// Bytes of linear memory with which the region is as large as it was.
+    #[must_use]
+    pub fn memory_wanted(&self) -> u64 {
+        let len = self.info.capacity.max(self.info.frontier);
+        (u64::from(self.base) + u64::from(len)).next_multiple_of(PAGE_BYTES)
     }
 }
 

@@ -186,7 +186,7 @@ impl MemoryMap {
     ) -> Result<Self, FormatError> {
         let mut map = MemoryMap::empty(title);
         let reader = RegionReader::of(region)?;
-        map.add_survey(address.into(), reader.info().capacity, "", &reader);
+        map.add_cache(address.into(), reader.info().capacity, "", &reader);
         Ok(map)
     }
 
@@ -310,10 +310,10 @@ impl MemoryMap {
             self.row(start, record.region_granted.into(), "region", &note);
             return;
         };
-        self.add_survey(start, record.region_granted, outcome, &reader);
+        self.add_cache(start, record.region_granted, outcome, &reader);
     }
 
-    fn add_survey(&mut self, start: u64, granted: u32, outcome: &str, reader: &RegionReader<'_>) {
+    fn add_cache(&mut self, start: u64, granted: u32, outcome: &str, reader: &RegionReader<'_>) {
         let info = reader.info();
         let header = u64::from(HEADER_BYTES);
         let arena = u64::from(info.arena_start);

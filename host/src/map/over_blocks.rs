@@ -23,13 +23,13 @@ const ROW_HEIGHT: f64 = 14.0;
 const MARKS: usize = 4;
 
 /// What a panel shows.
-struct Panel<'a> {
-    heading: &'a str,
+struct Panel {
+    heading: &'static str,
     kind: CellKind,
     /// The greatest value, and what one is divided by and called.
     top: f64,
-    unit: (f64, &'a str),
-    value: &'a dyn Fn(&Moment) -> Option<f64>,
+    unit: (f64, &'static str),
+    value: fn(&Moment) -> Option<f64>,
 }
 
 /// Draws what there is of a history.
@@ -40,27 +40,29 @@ pub fn draw(page: &mut Page, history: &[Moment]) {
     let moments = gathered(history, MOST);
     let most = |value: fn(&Moment) -> u64| moments.iter().map(value).max().unwrap_or(0);
     page.heading(&span(history), 15);
+    let heap = most(|moment| moment.heap_peak_bytes);
+    let cache = most(|moment| moment.cache_bytes);
     let panels = [
         Panel {
             heading: "heap: the most that a block held at once",
             kind: CellKind::Slab,
-            top: most(|moment| moment.heap_peak_bytes) as f64,
-            unit: unit(most(|moment| moment.heap_peak_bytes)),
-            value: &|moment| Some(moment.heap_peak_bytes as f64),
+            top: heap as f64,
+            unit: unit(heap),
+            value: |moment| Some(moment.heap_peak_bytes as f64),
         },
         Panel {
             heading: "cache: the bytes of its entries after the block",
             kind: CellKind::Entries,
-            top: most(|moment| moment.cache_bytes) as f64,
-            unit: unit(most(|moment| moment.cache_bytes)),
-            value: &|moment| Some(moment.cache_bytes as f64),
+            top: cache as f64,
+            unit: unit(cache),
+            value: |moment| Some(moment.cache_bytes as f64),
         },
         Panel {
             heading: "cache: the share of the block's lookups that hit",
             kind: CellKind::Index,
             top: 1.0,
             unit: (0.01, "%"),
-            value: &Moment::hit_ratio,
+            value: Moment::hit_ratio,
         },
     ];
     for panel in &panels {
@@ -72,7 +74,7 @@ pub fn draw(page: &mut Page, history: &[Moment]) {
 
 impl Page {
     /// A bar for each moment, over a scale of its own.
-    fn panel(&mut self, panel: &Panel<'_>, moments: &[Moment]) {
+    fn panel(&mut self, panel: &Panel, moments: &[Moment]) {
         self.at += 18.0;
         self.text(LEFT, 12, panel.heading);
         self.at += 8.0;

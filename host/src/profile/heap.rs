@@ -199,12 +199,13 @@ pub fn heap(
     )?;
     let mut heard = heard.lock().expect("no holder of the recorder panics");
     let Heard { recorder, tree } = &mut *heard;
-    for unused in unused_parts(&ended.finished).unwrap_or_default() {
-        recorder.forget_in(unused);
+    let own = OwnAccount::of(&ended.finished);
+    for unused in own.iter().flat_map(|own| &own.unused) {
+        recorder.forget_in(unused.clone());
     }
     recorder.end();
-    let in_use = blocks_in_use(&ended.finished).filter(|_| options.every == 0);
-    let unreported = in_use.map_or(0, |blocks| blocks.saturating_sub(recorder.live().blocks));
+    let in_use = own.as_ref().filter(|_| options.every == 0);
+    let in_use = in_use.map_or(0, |own| own.blocks);
     let sites = recorder.sites();
     let rows = sites.map(|(stack, site)| (stack, values(site)));
     let request = |it: &Request| LargeRequest {
@@ -219,11 +220,11 @@ pub fn heap(
     };
     Ok(HeapProfile {
         blocks: ended.blocks,
-        cost: cost(&ended.finished),
+        cost: own.map(|own| own.cost),
         counts: recorder.counts,
         peak: recorder.peak(),
         end: recorder.live(),
-        unreported_blocks: unreported,
+        unreported_blocks: in_use.saturating_sub(recorder.live().blocks),
         timeline: recorder.timeline.clone(),
         stacks: Stacks::new(&HeapProfile::COLUMNS, tree, &symbols, rows),
         largest: recorder.largest().iter().map(request).collect(),
@@ -297,42 +298,45 @@ fn listen(
     is_silent.expect(there).set(store, Val::I32(0))
 }
 
-fn cost(finished: &Finished) -> Option<HeapCost> {
-    let map = heap_map(finished.memory(), &finished.record()?).ok()?;
-    let free = || map.parts().filter(|part| part.kind == PartKind::Free);
-    let table = map.parts().next()?;
-    Some(HeapCost {
-        peak_bytes: map.gauges().peak_bytes as u64,
-        table_bytes: table.len as u64,
-        free_bytes: free().map(|part| part.len as u64).sum(),
-        largest_free_bytes: free().map(|part| part.len as u64).max().unwrap_or(0),
-    })
+/// What steadfast's heap tells of itself at the end.
+struct OwnAccount {
+    cost: HeapCost,
+    /// Blocks in use.
+    blocks: u64,
+    /// Addresses where no block is in use: what is recorded there was given back in a place where the
+    /// compiler had inlined that.
+    unused: Vec<Range<u32>>,
 }
 
-/// How many blocks steadfast's heap has in use, by its own account.
-fn blocks_in_use(finished: &Finished) -> Option<u64> {
-    let map = heap_map(finished.memory(), &finished.record()?).ok()?;
-    let blocks = map.parts().map(|part| match part.kind {
-        PartKind::Large => 1,
-        PartKind::Slab { live_blocks, .. } => live_blocks as u64,
-        _ => 0,
-    });
-    Some(blocks.sum())
-}
-
-/// Addresses where steadfast's heap has no block in use: what is recorded there was given back in a
-/// place where the compiler had inlined that.
-fn unused_parts(finished: &Finished) -> Option<Vec<Range<u32>>> {
-    let record = finished.record()?;
-    let map = heap_map(finished.memory(), &record).ok()?;
-    let unused = map.parts().filter(|part| match part.kind {
-        PartKind::Free | PartKind::Unused => true,
-        PartKind::Slab { live_blocks, .. } => live_blocks == 0,
-        _ => false,
-    });
-    let addresses = unused.map(|part| {
-        let start = record.heap_start + part.offset as u32;
-        start..start + part.len as u32
-    });
-    Some(addresses.collect())
+impl OwnAccount {
+    fn of(finished: &Finished) -> Option<Self> {
+        let record = finished.record()?;
+        let map = heap_map(finished.memory(), &record).ok()?;
+        let mut own = OwnAccount {
+            cost: HeapCost {
+                peak_bytes: map.gauges().peak_bytes as u64,
+                table_bytes: map.parts().next()?.len as u64,
+                free_bytes: 0,
+                largest_free_bytes: 0,
+            },
+            blocks: 0,
+            unused: Vec::new(),
+        };
+        for part in map.parts() {
+            let (blocks, free) = match part.kind {
+                PartKind::Large => (1, 0),
+                PartKind::Slab { live_blocks, .. } => (live_blocks as u64, 0),
+                PartKind::Free => (0, part.len as u64),
+                _ => (0, 0),
+            };
+            own.blocks += blocks;
+            own.cost.free_bytes += free;
+            own.cost.largest_free_bytes = free.max(own.cost.largest_free_bytes);
+            if blocks == 0 && part.kind != PartKind::Table {
+                let start = record.heap_start + part.offset as u32;
+                own.unused.push(start..start + part.len as u32);
+            }
+        }
+        Some(own)
+    }
 }

@@ -86,10 +86,7 @@ impl Runner {
     ) -> Result<View, RunError> {
         let mut live = self.instantiate(input, state)?;
         if let Some(cache) = cache {
-            live.check(cache)?;
-            let had = live.memory.data_size(&live.store);
-            live.make_room(cache)?;
-            live.note_host_pages(had);
+            live.prepare(cache, cache.memory_needed())?;
             live.map_shared(cache, Status::Shared)?;
         }
         Ok(View(live))
@@ -100,18 +97,15 @@ impl Live {
     /// Lets the next block begin with the cache, in a region that is as large as it was, if there
     /// is room.
     fn begin_with(&mut self, cache: &SharedCache) -> Result<(), ImageError> {
-        self.check(cache)?;
-        let had = self.memory.data_size(&self.store);
-        if self.grow_to(cache.memory_wanted()).is_err() {
-            self.make_room(cache)?;
-        }
-        self.note_host_pages(had);
+        self.prepare(cache, cache.memory_wanted())?;
         self.map_shared(cache, Status::Sealed)
     }
 
     /// Has a guest that asks for its image find it where the host has mapped it.
     fn tell_of(&mut self, cache: &SharedCache) {
         let mut images = ImageExchange::of(self.module);
+        // What it offers is noted, and not copied: the commit takes it up.
+        images.move_regions(OwnPages::OF_RUNNER);
         images.find_in_place(cache);
         self.store.data_mut().exchange.exchange_images(images);
     }
@@ -139,21 +133,11 @@ impl Finished {
         state: &mut dyn State,
         cache: &mut Option<SharedCache>,
     ) -> Result<(BlockReport, Result<(), ImageError>), RunError> {
-        let Finished {
-            mut live,
-            report,
-            outcome,
-            tip,
-        } = self;
-        let writes = outcome?;
-        let base = live.record().map_or(0, |record| record.region_start);
-        let (lease, module) = (live.lease.take(), live.module);
-        let memory = live.memory.data(&live.store);
-        let left = SharedCache::after(cache.take(), lease, memory, base, module);
-        // The instance holds a snapshot of the state.
-        drop(live);
-        state.write(&writes, Some(tip))?;
-        let left = left.map(|left| *cache = Some(left));
-        Ok((report, left))
+        let (report, left) = self.commit_and(state, |live, base| {
+            let lease = live.lease.take();
+            let memory = live.memory.data(&live.store);
+            SharedCache::after(cache.take(), lease, memory, base, live.module)
+        })?;
+        Ok((report, left.map(|left| *cache = Some(left))))
     }
 }

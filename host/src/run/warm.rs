@@ -86,12 +86,7 @@ impl Live {
 
     /// Moves the region to where it stood, if it is the module's and there is room for it.
     fn put(&mut self, held: HeldRegion) -> Result<(), ImageError> {
-        self.check(&held)?;
-        let had = self.memory.data_size(&self.store);
-        if self.grow_to(held.memory_wanted()).is_err() {
-            self.make_room(&held)?;
-        }
-        self.note_host_pages(had);
+        self.prepare(&held, held.memory_wanted())?;
         held.put(self.memory.data_mut(&mut self.store), OwnPages::OF_RUNNER)
     }
 
@@ -106,13 +101,25 @@ impl Live {
         taken
     }
 
-    pub(super) fn check(&self, origin: &Origin) -> Result<(), ImageError> {
+    fn check(&self, origin: &Origin) -> Result<(), ImageError> {
         let bytes = origin.info().frontier.into();
         self.check_image(origin.address(), bytes, Some(origin.module()))
     }
 
+    /// Makes sure that a region is the module's, and grows memory for it: to `wanted` bytes if it can
+    /// be, and to what it needs otherwise.
+    pub(super) fn prepare(&mut self, origin: &Origin, wanted: u64) -> Result<(), ImageError> {
+        self.check(origin)?;
+        let had = self.memory.data_size(&self.store);
+        if self.grow_to(wanted).is_err() {
+            self.make_room(origin)?;
+        }
+        self.note_host_pages(had);
+        Ok(())
+    }
+
     /// Grows memory to what a region needs.
-    pub(super) fn make_room(&mut self, origin: &Origin) -> Result<(), ImageError> {
+    fn make_room(&mut self, origin: &Origin) -> Result<(), ImageError> {
         let need = origin.memory_needed();
         self.grow_to(need).map_err(|_| ImageError::Memory {
             need,
@@ -164,20 +171,9 @@ impl Finished {
         self,
         state: &mut dyn State,
     ) -> Result<(BlockReport, Result<HeldRegion, ImageError>), RunError> {
-        let Finished {
-            mut live,
-            report,
-            outcome,
-            tip,
-        } = self;
-        let writes = outcome?;
-        let base = live.record().map_or(0, |record| record.region_start);
-        let module = live.module;
-        let memory = live.memory.data_mut(&mut live.store);
-        let held = HeldRegion::take(memory, base, module, OwnPages::OF_RUNNER);
-        // The instance holds a snapshot of the state.
-        drop(live);
-        state.write(&writes, Some(tip))?;
-        Ok((report, held))
+        self.commit_and(state, |live, base| {
+            let memory = live.memory.data_mut(&mut live.store);
+            HeldRegion::take(memory, base, live.module, OwnPages::OF_RUNNER)
+        })
     }
 }

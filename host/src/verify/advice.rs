@@ -96,7 +96,7 @@ impl Axis {
         match self {
             Axis::Engine => &[ENGINES, DEPTH, &["foreign-import"]],
             // An address may seed a map.
-            Axis::Ceiling | Axis::ReserveError | Axis::Pregrowth => &[MEMORY, &["random-map"]],
+            Axis::Ceiling | Axis::Refusal | Axis::Pregrowth => &[MEMORY, &["random-map"]],
             Axis::Environment => &[MEMORY, &["environment", "random-map"]],
             Axis::Stack => &[DEPTH],
             // Reading a module does not tell how it uses its cache and its statics.
@@ -109,7 +109,7 @@ impl Axis {
             Axis::Engine => {
                 "computed NaNs whose bits are stored, and relaxed SIMD: engines may choose them"
             }
-            Axis::Ceiling | Axis::ReserveError => {
+            Axis::Ceiling | Axis::Refusal => {
                 "what becomes of a try_reserve or memory.grow that fails, and of a cache's capacity, size or statistics"
             }
             Axis::Pregrowth => {

@@ -28,7 +28,7 @@ pub enum Axis {
     /// How much of it the host grows before the start.
     Pregrowth,
     /// Which `memory.grow` is refused.
-    ReserveError,
+    Refusal,
     /// What the cache holds, and how much it may.
     Cache,
     /// What stands in the environment.
@@ -135,7 +135,7 @@ fn refusals(subject: &Subject, known: &Known, extent: Extent) -> Values {
         Extent::Pairs | Extent::Full => 64,
     };
     let may_refuse_budget = subject.has_record();
-    let mut refusals = Values::new(Axis::ReserveError);
+    let mut refusals = Values::new(Axis::Refusal);
     for n in 1..=known.grows.min(most) {
         refusals.push(format!("memory.grow {n} refused"), move |scenario| {
             (scenario.refuse_grow, scenario.may_refuse_budget) = (Some(n), may_refuse_budget);

@@ -33,7 +33,7 @@ impl Rewrite {
     /// A line that says why the module cannot be rewritten.
     pub fn apply(self, module: &[u8]) -> Result<Vec<u8>, String> {
         let refusal = match self.refuse_grow {
-            Some(number) => Some(ReserveError::new(module, number)?),
+            Some(number) => Some(GrowRefusal::new(module, number)?),
             None => None,
         };
         let mut rewriter = Rewriter {
@@ -50,14 +50,14 @@ impl Rewrite {
 
 /// What takes the place of each `memory.grow`: a function behind the module's own, which counts in a global behind the
 /// module's own. So no index of the module's changes.
-struct ReserveError {
+struct GrowRefusal {
     number: i32,
     signature: u32,
     function: u32,
     counter: u32,
 }
 
-impl ReserveError {
+impl GrowRefusal {
     fn new(module: &[u8], number: u64) -> Result<Self, String> {
         let [
             mut signature,
@@ -90,7 +90,7 @@ impl ReserveError {
         if defined_globals == 0 {
             return Err("a module without globals cannot be rewritten to refuse growth".into());
         }
-        Ok(ReserveError {
+        Ok(GrowRefusal {
             number: i32::try_from(number).map_err(|error| error.to_string())?,
             signature,
             function,
@@ -121,7 +121,7 @@ impl ReserveError {
 
 struct Rewriter {
     rewrite: Rewrite,
-    refusal: Option<ReserveError>,
+    refusal: Option<GrowRefusal>,
 }
 
 type Result1 = Result<(), reencode::Error>;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::guests::{
-    chain, counter, counter_that, escaped, module, module_that_writes, record_items,
+    chain, counter, counter_that, escaped, hexadecimal, module, module_that_writes, record_items,
 };
 use steadfast::format::InstanceInfo;
 use steadfast_host::{FullDigest, Input, MemoryState, RedbState, Runner, State, state_digest};
@@ -185,11 +185,10 @@ fn an_instance_that_is_kept_holds_no_state_while_that_is_written() {
 
 /// Blocks as standard input has them, one a line.
 fn in_hexadecimal(blocks: &[Vec<u8>]) -> String {
-    let line = |block: &Vec<u8>| -> String {
-        let digits = block.iter().map(|byte| format!("{byte:02x}"));
-        digits.chain(["\n".into()]).collect()
-    };
-    blocks.iter().map(line).collect()
+    blocks
+        .iter()
+        .map(|block| hexadecimal(block) + "\n")
+        .collect()
 }
 
 #[test]
@@ -500,6 +499,7 @@ fn a_closed_pipe_is_no_panic() {
 #[cfg(unix)]
 mod signals {
     use super::*;
+    use crate::guests::send;
     use std::io::{BufRead as _, BufReader};
     use std::process::{Child, ExitStatus};
     use std::thread::sleep;
@@ -513,12 +513,6 @@ mod signals {
             (call $log (i32.const 2004))
             (loop $spin (br $spin))"#,
         )
-    }
-
-    fn send(signal: &str, child: &Child) {
-        let id = child.id().to_string();
-        let status = Command::new("kill").args([signal, &id]).status();
-        assert!(status.unwrap().success());
     }
 
     /// How the run ends, within a minute.

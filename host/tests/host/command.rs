@@ -454,10 +454,7 @@ fn stats_and_map_read_what_run_keeps_warm() {
 #[test]
 fn a_live_map_is_drawn_after_each_block() {
     let desk = Desk::new();
-    let fields = [(offset_of!(InstanceInfo, heap_len), 65536)];
-    let memory = r#"(memory (export "memory") 1)"#;
-    let module = module_that_writes(memory, &record_items(&fields), "");
-    desk.write("recorded", &module);
+    desk.write("recorded", &recorded(&[], ""));
     let (module, block) = (desk.path("recorded"), desk.path("block"));
     let (module, block) = (text_of(&module), text_of(&block));
     let draw = |more: &[&str]| {

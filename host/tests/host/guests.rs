@@ -94,6 +94,21 @@ pub fn escaped(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
 }
 
+/// Bytes as hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Sends a signal, such as `-INT`, to a process.
+#[cfg(unix)]
+pub fn send(signal: &str, child: &std::process::Child) {
+    let id = child.id().to_string();
+    let status = std::process::Command::new("kill")
+        .args([signal, &id])
+        .status();
+    assert!(status.unwrap().success());
+}
+
 /// Where the record stands in modules that have [`record_items`].
 pub const RECORD_AT: usize = 2048;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::guests::{chain, small_block};
+use crate::guests::{chain, hexadecimal, small_block};
 use steadfast_host::{Input, InputError, Inputs, Mark};
 
 const HEIGHT: u32 = 702_861;
@@ -107,10 +107,6 @@ fn what_is_no_block_is_refused() {
             .height(),
         9
     );
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

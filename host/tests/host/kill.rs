@@ -16,7 +16,7 @@ use std::{env, fs};
 use steadfast_host::{FullDigest, RedbState, State, StateHasher};
 use tempfile::TempDir;
 
-use crate::guests::{chain, module};
+use crate::guests::{chain, escaped, module, send};
 
 /// Bytes of the large value: the database takes some milliseconds to write it.
 const LARGE: usize = 4 << 20;
@@ -55,20 +55,18 @@ struct Met {
 /// so many bytes of the lowest byte of `n`.
 fn pair_writer() -> Vec<u8> {
     let varint = |mut number: usize| {
-        let mut bytes = String::new();
+        let mut bytes = Vec::new();
         while number > 0x7f {
-            bytes += &format!("\\{:02x}", number & 0x7f | 0x80);
+            bytes.push((number & 0x7f | 0x80) as u8);
             number >>= 7;
         }
-        bytes + &format!("\\{number:02x}")
+        bytes.push(number as u8);
+        escaped(&bytes)
     };
     // The key, the number's four bytes, the key, and the length that takes four bytes itself.
     let (head, large) = (3 + 6 + 3 + 1 + 4, varint(LARGE));
     let (at, pages) = (64 + head, LARGE.div_ceil(1 << 16) + 2);
-    let length: String = (LARGE as u32 + head as u32)
-        .to_le_bytes()
-        .map(|byte| format!("\\{byte:02x}"))
-        .concat();
+    let length = escaped(&(LARGE as u32 + head as u32).to_le_bytes());
     module(&format!(
         r#"
         (memory (export "memory") {pages})
@@ -157,9 +155,7 @@ impl Desk {
                 assert_eq!(lines.map_while(Result::ok).count(), block as usize);
             }
         }
-        let id = child.id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status();
-        assert!(sent.unwrap().success());
+        send(signal, &child);
         let last = written.map_while(Result::ok).last();
         Ended {
             begun: block + begun.count() as u32,

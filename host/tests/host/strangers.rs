@@ -706,9 +706,7 @@ fn a_pipe_of_blocks_has_its_time_for_each_block() {
         "{told}"
     );
     // Two blocks, and the second comes later than the first has time.
-    let digits = |byte: u8| format!("{byte:02x}");
-    let line: String = small_block(1).into_iter().map(digits).collect();
-    let line = line + "\n";
+    let line = hexadecimal(&small_block(1)) + "\n";
     let writes = |wait: Duration| {
         let (pipe, line) = (pipe.clone(), line.clone());
         thread::spawn(move || {
