@@ -68,6 +68,20 @@ fn check_exists(path: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// The state in a database that is there, to be read.
+fn open_read_only(path: &Path) -> anyhow::Result<RedbState> {
+    check_exists(path)?;
+    Ok(RedbState::open_read_only(path)?)
+}
+
+/// The state that is read: of a database, or an empty one.
+fn open_to_read(path: Option<&Path>) -> anyhow::Result<Box<dyn State>> {
+    Ok(match path {
+        Some(path) => Box::new(open_read_only(path)?),
+        None => Box::new(MemoryState::default()),
+    })
+}
+
 /// Prints as JSON, on one line.
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     let line = serde_json::to_string(value)? + "\n";

@@ -143,3 +143,11 @@ impl Read for Pipe {
         self.piece.read(bytes)
     }
 }
+
+/// The directory that a file is in, or is to be in.
+pub fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}

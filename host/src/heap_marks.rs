@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use steadfast::format::{HeapMap, InstanceInfo, PartKind};
 
+use crate::guest_info::GuestInfo;
+
 /// Bytes of a pointer in a module.
 const WORD_BYTES: usize = 4;
 
@@ -28,37 +30,41 @@ impl HeapMarks {
     }
 
     fn of(map: &HeapMap<'_>) -> Self {
-        let used = map.class_stats().into_iter();
-        let used = used.filter(|class| class.live_blocks > 0);
-        let large = map.parts().filter(|part| part.kind == PartKind::Large);
-        HeapMarks {
-            blocks: used
-                .map(|class| (class.block_bytes, class.live_blocks))
-                .collect(),
-            large_bytes: large.map(|part| part.len as u64).sum(),
+        let mut marks = HeapMarks::default();
+        for part in map.parts() {
+            match part.kind {
+                PartKind::Slab {
+                    block_bytes,
+                    live_blocks,
+                } if live_blocks > 0 => {
+                    *marks.blocks.entry(block_bytes).or_default() += live_blocks;
+                }
+                PartKind::Large => marks.large_bytes += part.len as u64,
+                _ => {}
+            }
         }
+        marks
     }
 }
 
 /// Looks at the heap of a guest whenever it is shown its memory.
 pub(crate) struct HeapWatch {
-    record_address: u32,
+    record: GuestInfo,
     marks: HeapMarks,
 }
 
 impl HeapWatch {
-    /// Of a guest whose record stands there.
-    pub fn new(record_address: u32) -> Self {
+    /// Of the guest with this record.
+    pub fn new(record: GuestInfo) -> Self {
         HeapWatch {
-            record_address,
+            record,
             marks: HeapMarks::default(),
         }
     }
 
     /// Takes time in proportion to the heap's blocks and slabs. A heap that cannot be read adds nothing.
     pub fn look(&mut self, memory: &[u8]) {
-        let record = memory.get(self.record_address as usize..);
-        let record = record.and_then(|bytes| InstanceInfo::decode(bytes).ok());
+        let record = self.record.read(memory);
         if let Some(Ok(map)) = record.map(|record| heap_map(memory, &record)) {
             self.marks.raise(&HeapMarks::of(&map));
         }

@@ -8,6 +8,8 @@ use serde::{Serialize, Serializer};
 use steadfast::RegionOutcome;
 use steadfast::format::{Figure, Gauges, InstanceInfo, RegionInfo, Start, Stats};
 
+use crate::heap_marks::span;
+
 /// A span of linear memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct AddressRange {
@@ -126,9 +128,8 @@ pub(crate) fn outcome(record: &InstanceInfo) -> &'static str {
 
 /// What the header at the region's start tells.
 fn cache(memory: &[u8], record: &InstanceInfo) -> Option<Stats> {
-    let start = record.region_start as usize;
-    let end = start.checked_add(record.region_len as usize)?;
-    Some(RegionInfo::read(memory.get(start..end)?).ok()?.stats)
+    let region = span(memory, record.region_start, record.region_len)?;
+    Some(RegionInfo::read(region).ok()?.stats)
 }
 
 /// The [`Gauges`] at an address; 0 is none.

@@ -8,8 +8,8 @@
 //!
 //! ```text
 //! bounds, ceiling, deadline, digest, process_memory, mappings, output, page_file, plot, scratch, text <- thread_stack
-//!   <- engine, file, limits <- input <- state <- heap_marks, trace
-//!   <- image <- held <- carried, shared_cache <- exchange <- metashrew <- wasi <- context, guest, guest_info, proposal
+//!   <- engine, file, limits <- input <- state <- image <- guest_info <- heap_marks, trace
+//!   <- held <- carried, shared_cache <- exchange <- metashrew <- wasi <- context, guest, proposal
 //!   <- instance_stats, report, share, trap <- check, run, exec, prometheus <- table <- map, size <- profile
 //! ```
 //!

@@ -261,7 +261,7 @@ impl Runner {
             && let Some(record) = live.guest_info
         {
             let exchange = &mut live.store.data_mut().exchange;
-            exchange.watch_heap(HeapWatch::new(record.address()));
+            exchange.watch_heap(HeapWatch::new(record));
         }
         if let Some(pages) = config.pregrow {
             live.pregrow(pages)?;

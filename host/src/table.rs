@@ -33,7 +33,7 @@ pub fn write_rows(rows: &[Row]) -> String {
 }
 
 /// What the record and the region of one instance tell: heap, region, and each of the cache's counters.
-pub fn observed_rows(seen: &InstanceStats) -> Vec<Row> {
+pub fn instance_rows(seen: &InstanceStats) -> Vec<Row> {
     let mut rows = map_rows(seen);
     if let Some(heap) = seen.heap_use {
         let held = bytes(heap.held_bytes.into());
@@ -57,14 +57,7 @@ pub fn observed_rows(seen: &InstanceStats) -> Vec<Row> {
             format!("{largest}, of those that are not in slabs"),
         ));
     }
-    rows.push((
-        "memory.grow".into(),
-        format!(
-            "{}, {} refused",
-            counted(seen.grows_asked.into(), "call", "calls"),
-            grouped(seen.grows_refused.into())
-        ),
-    ));
+    rows.push(grows(seen.grows_asked.into(), seen.grows_refused.into()));
     let Some(cache) = &seen.cache else {
         rows.push(("cache".into(), "none was opened in the region".to_string()));
         return rows;
@@ -130,14 +123,7 @@ fn rows(report: &Report) -> Vec<Row> {
         rows.push(("plan".into(), OWN_ALLOCATOR.into()));
     }
     rows.extend(memory_rows(report));
-    rows.push((
-        "memory.grow".into(),
-        format!(
-            "{}, {} refused",
-            counted(report.grows.asked, "call", "calls"),
-            grouped(report.grows.refused)
-        ),
-    ));
+    rows.push(grows(report.grows.asked, report.grows.refused));
     if let Some(most) = report.heap_peak_bytes {
         rows.push(("heap peak".into(), peak(most)));
     }
@@ -271,6 +257,12 @@ fn cache_rows(cache: Option<&Stats>) -> Vec<Row> {
             ),
         ),
     ]
+}
+
+fn grows(asked: u64, refused: u64) -> Row {
+    let refused = grouped(refused);
+    let figure = format!("{}, {refused} refused", counted(asked, "call", "calls"));
+    ("memory.grow".into(), figure)
 }
 
 fn peak(bytes_held: u32) -> String {

@@ -7,9 +7,9 @@
 
 use std::collections::HashMap;
 
-use steadfast::format::InstanceInfo;
 use steadfast::format::{RegionInfo, RegionReader, block_bytes, clear};
 
+use crate::guest_info::GuestInfo;
 use crate::state::Pair;
 
 /// A key, by the order in which keys were first met.
@@ -295,7 +295,7 @@ impl Recorder {
 
 /// The region that the record at an address names.
 fn region(memory: &mut [u8], record_at: u32) -> Option<&mut [u8]> {
-    let record = InstanceInfo::decode(memory.get(record_at as usize..)?).ok()?;
+    let record = GuestInfo::at(record_at).read(memory)?;
     let start = record.region_start as usize;
     let end = start.checked_add(record.region_len as usize)?;
     memory.get_mut(start..end)

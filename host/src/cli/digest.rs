@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use steadfast_host::table::{Row, write_rows};
-use steadfast_host::{Digest, FullDigest, RedbState, State, Tip, display_hash};
+use steadfast_host::{Digest, FullDigest, State, Tip, display_hash};
 
 /// Reads every pair of a database and prints its digests
 ///
@@ -82,8 +82,7 @@ impl Found {
 
 /// Reads the database, and prints its digests.
 pub fn digest(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    super::check_exists(&arguments.db)?;
-    let state = RedbState::open_read_only(&arguments.db)?;
+    let state = super::open_read_only(&arguments.db)?;
     let snapshot = state.snapshot()?;
     let full = FullDigest::of(&*snapshot)?;
     let found = Found::new(full, Some(snapshot.digest()?), snapshot.tip()?);

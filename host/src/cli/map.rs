@@ -1,6 +1,5 @@
 //! `steadfast map`: where a module's memory goes.
 
-use std::fs;
 use std::io::{IsTerminal, Write as _, stdout};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use steadfast_host::{
 };
 
 use super::memory_file::{self, Left};
-use super::outputs::check_outputs;
+use super::outputs::{check_outputs, write_file};
 use super::run::Memory;
 use super::warm::Warm;
 
@@ -171,14 +170,11 @@ fn of_instance(title: String, finished: &Finished) -> anyhow::Result<MemoryMap> 
 }
 
 fn draw(arguments: &Arguments, map: &MemoryMap) -> anyhow::Result<()> {
-    let write = |path: &Path, text: String| {
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-    };
     if let Some(path) = &arguments.svg {
-        write(path, map.to_svg())?;
+        write_file(path, map.to_svg())?;
     }
     if let Some(path) = &arguments.html {
-        write(path, map.to_html())?;
+        write_file(path, map.to_html())?;
     }
     if arguments.json {
         return super::print_json(map);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use steadfast::format::InstanceInfo;
+use steadfast::format::{InstanceInfo, RegionInfo};
 use steadfast_host::{Bound, Bounds, Digest, RegionImage, find_record};
 
 /// What an instance left.
@@ -27,7 +27,7 @@ pub fn read(path: &Path, bounds: &Bounds) -> anyhow::Result<Left> {
     if let Some(record) = find_record(&bytes) {
         return Ok(Left::Memory(bytes, Box::new(record)));
     }
-    steadfast::format::RegionInfo::read(&bytes).with_context(|| {
+    RegionInfo::read(&bytes).with_context(|| {
         format!(
             "{}: neither a memory with steadfast's record in it, nor a region, nor an image of one",
             path.display()

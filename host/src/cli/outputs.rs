@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
+use steadfast_host::file::directory_of;
 
 /// Checks that no option writes to a file that the command uses itself, whether that exists yet or not,
 /// and no two to the same file.
@@ -32,14 +33,16 @@ pub fn check_outputs<'a>(
     Ok(())
 }
 
+/// Writes a file that an option names.
+pub fn write_file(path: &Path, bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// A path without links; of a file that is not there, its directory's.
 fn place(path: &Path) -> PathBuf {
     let in_directory = || {
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        Some(fs::canonicalize(directory).ok()?.join(path.file_name()?))
+        let directory = fs::canonicalize(directory_of(path)).ok()?;
+        Some(directory.join(path.file_name()?))
     };
     let there = fs::canonicalize(path).ok().or_else(in_directory);
     there.unwrap_or_else(|| path.to_path_buf())

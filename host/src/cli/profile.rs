@@ -1,16 +1,15 @@
 //! `steadfast profile`: who holds a module's heap, and where its time goes.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use steadfast_host::ceiling::parse_bytes;
 use steadfast_host::profile::{
     HeapOptions, Role, Stacks, collapsed, dhat, flame_graph, heap, pprof, time,
 };
-use steadfast_host::{MemoryState, Output, RedbState, RunConfig, State};
+use steadfast_host::{Output, RunConfig};
 
-use super::outputs::check_outputs;
+use super::outputs::{check_outputs, write_file};
 use super::run::Memory;
 
 /// Shows who holds a module's heap, at its peak and at the end, by the functions that asked for it
@@ -111,7 +110,11 @@ pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
         output: Output::Discard,
         ..arguments.memory.config(false)
     };
-    let mut state = state(arguments, inputs.len())?;
+    let mut state = super::open_to_read(arguments.db.as_deref())?;
+    ensure!(
+        arguments.db.is_none() || inputs.len() == 1,
+        "nothing is written to the database: give one block with --db"
+    );
     if arguments.time {
         let profile = time(&module, config, &inputs, &mut *state).with_context(|| name.clone())?;
         super::print(&profile.table())?;
@@ -131,19 +134,6 @@ pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
     write(arguments, &name, &profile.stacks, column)
 }
 
-/// The state that blocks find.
-fn state(arguments: &Arguments, blocks: usize) -> anyhow::Result<Box<dyn State>> {
-    let Some(path) = &arguments.db else {
-        return Ok(Box::new(MemoryState::default()));
-    };
-    super::check_exists(path)?;
-    ensure!(
-        blocks == 1,
-        "nothing is written to the database: give one block with --db"
-    );
-    Ok(Box::new(RedbState::open_read_only(path)?))
-}
-
 /// Writes the files that are asked for, about this column.
 fn write(arguments: &Arguments, title: &str, stacks: &Stacks, column: &str) -> anyhow::Result<()> {
     let column = stacks.column(column).context("there is no such figure")?;
@@ -157,8 +147,4 @@ fn write(arguments: &Arguments, title: &str, stacks: &Stacks, column: &str) -> a
         write_file(path, pprof(stacks, column))?;
     }
     Ok(())
-}
-
-fn write_file(path: &Path, bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
-    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use steadfast::format::{RegionInfo, Stats};
 use steadfast_host::prometheus::{OfCache, Prometheus};
-use steadfast_host::table::{Row, cache_use_rows, observed_rows, write_rows};
+use steadfast_host::table::{Row, cache_use_rows, instance_rows, write_rows};
 use steadfast_host::{Digest, Finished, Input, InstanceStats, MemoryState, Runner};
 
 use super::memory_file::{self, Left};
@@ -141,7 +141,7 @@ struct Belongs {
 }
 
 fn print(arguments: &Arguments, seen: &InstanceStats) -> anyhow::Result<()> {
-    print_as(arguments, seen, &Prometheus(seen), &observed_rows(seen))
+    print_as(arguments, seen, &Prometheus(seen), &instance_rows(seen))
 }
 
 /// In the form that the arguments ask for.

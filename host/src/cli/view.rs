@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use steadfast_host::{Input, MemoryState, RedbState, Runner, SharedImage, State};
+use steadfast_host::{Input, Runner, SharedImage};
+
+use super::warm::{or_cold, read_image};
 
 /// Calls a view of the module and prints the bytes that it returns, in hexadecimal
 #[derive(clap::Args)]
@@ -36,24 +38,18 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
     let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
     let runner = Runner::new(&module, arguments.memory.config(false))
         .with_context(|| arguments.module.display().to_string())?;
-    let state: Box<dyn State> = match &arguments.db {
-        Some(path) => {
-            super::check_exists(path)?;
-            Box::new(RedbState::open_read_only(path)?)
-        }
-        None => Box::new(MemoryState::default()),
-    };
+    let state = super::open_to_read(arguments.db.as_deref())?;
     let read = |path: &PathBuf| -> anyhow::Result<SharedImage> {
-        let image = super::warm::read_image(path, runner.guest(), &*state)?;
+        let image = read_image(path, runner.guest(), &*state)?;
         Ok(SharedImage::new(&image)?)
     };
-    let shared = arguments.warm.as_ref().and_then(|path| warm(read(path)));
+    let shared = arguments.warm.as_ref().and_then(|path| or_cold(read(path)));
     let tip = state.snapshot()?.tip()?.map(|tip| tip.height);
     let height = arguments.height.or(tip);
     let input = Input::new(height.unwrap_or(0), &argument);
     let opened = shared.and_then(|image| {
         let opened = runner.open_view(&input, &*state, Some(&image));
-        warm(opened.map_err(anyhow::Error::from))
+        or_cold(opened.map_err(anyhow::Error::from))
     });
     let mut view = match opened {
         Some(view) => view,
@@ -71,13 +67,6 @@ pub fn view(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(super::print(&format!("{hex}\n"))?)
-}
-
-/// What the cache is good for; without it the answer is the same.
-fn warm<T>(begun: anyhow::Result<T>) -> Option<T> {
-    begun
-        .inspect_err(|reason| super::warn(&format!("the cache begins cold: {reason:#}")))
-        .ok()
 }
 
 fn parse_hex(text: &str) -> anyhow::Result<Vec<u8>> {

@@ -62,9 +62,7 @@ impl Warm {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         RegionImage::check_replaceable(&path)?;
         let image = match path.exists() {
-            true => read_image(&path, guest, state)
-                .inspect_err(|reason| super::warn(&format!("the cache begins cold: {reason:#}")))
-                .ok(),
+            true => or_cold(read_image(&path, guest, state)),
             false => None,
         };
         let compression = match compress {
@@ -217,6 +215,14 @@ impl Warm {
             ));
         }
     }
+}
+
+/// What begins with a cache, or nothing: without one the results are the same, so why is told, and no
+/// more.
+pub fn or_cold<T>(begun: anyhow::Result<T>) -> Option<T> {
+    begun
+        .inspect_err(|reason| super::warn(&format!("the cache begins cold: {reason:#}")))
+        .ok()
 }
 
 /// Reads an image that belongs to this module, at this state. It is unpacked only then.

@@ -26,6 +26,7 @@ use xxhash_rust::xxh64::xxh64;
 use super::{Buffer, ImageError, Origin, RegionImage};
 use crate::bounds::Bound;
 use crate::digest::Digest;
+use crate::file::directory_of;
 
 const MAGIC: &[u8; 8] = b"stdfimge";
 const VERSION: u32 = 1;
@@ -254,13 +255,6 @@ fn read_body(
         0 => read_parts(source, claim, most),
         1 => read_parts(&mut FrameDecoder::new(source), claim, most),
         other => Err(format!("unknown compression {other}")),
-    }
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 

@@ -1,8 +1,7 @@
 //! A span of memory in equal cells, each of the kind that takes most of it.
 
 use serde::Serialize;
-use steadfast::format::{HEADER_BYTES, RegionReader};
-use steadfast::format::{HeapMap, PartKind};
+use steadfast::format::{HEADER_BYTES, HeapMap, PartKind, RegionReader};
 
 use crate::table::bytes as shown;
 

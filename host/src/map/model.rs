@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use steadfast::Plan;
-use steadfast::format::InstanceInfo;
-use steadfast::format::{FormatError, HEADER_BYTES, RegionInfo, RegionReader};
-use steadfast::format::{HeapMap, PartKind};
+use steadfast::format::{
+    FormatError, HEADER_BYTES, HeapMap, InstanceInfo, PartKind, RegionInfo, RegionReader,
+};
 
 use super::cells::{self, Strip};
 use super::history::{Moment, heap_marks};
@@ -250,15 +250,13 @@ impl MemoryMap {
             Ok(map) => map,
             Err(reason) => return self.row(start.into(), len.into(), "heap", &reason),
         };
-        let counters = map.stats();
+        let stats = map.stats();
         let note = format!(
             "{} live, peak {}",
-            shown(counters.live_bytes as u64),
-            shown(counters.peak_bytes as u64)
+            shown(stats.live_bytes as u64),
+            shown(stats.peak_bytes as u64)
         );
         self.row(start.into(), len.into(), "heap", &note);
-        let classes = map.class_stats();
-        let empty = map.parts().filter(|part| is_empty_slab(part.kind)).count();
         let pieces = FreePieces::of(&map);
         let free = format!(
             "{}, empty slabs included; {:.1} % of it scattered",
@@ -267,18 +265,15 @@ impl MemoryMap {
         );
         let held = format!(
             "{} in {} and {}",
-            shown(counters.held_bytes as u64),
-            counted(counters.slabs as u64, "slab", "slabs"),
-            counted(counters.large_blocks as u64, "large block", "large blocks")
+            shown(stats.held_bytes as u64),
+            counted(stats.slabs as u64, "slab", "slabs"),
+            counted(stats.large_blocks as u64, "large block", "large blocks")
         );
         let empty = format!(
             "{} of these slabs; a large request gets them back",
-            grouped(empty as u64)
+            grouped(pieces.empty_slabs)
         );
-        let written = format!(
-            "{} from the start on",
-            shown(counters.high_water_bytes as u64)
-        );
+        let written = format!("{} from the start on", shown(stats.high_water_bytes as u64));
         self.figures.extend([
             ("heap held", held),
             ("heap empty", empty),
@@ -286,7 +281,8 @@ impl MemoryMap {
             ("largest free", shown(pieces.largest)),
             ("heap written", written),
         ]);
-        let classes = classes
+        let classes = map
+            .class_stats()
             .into_iter()
             .filter(|class| class.live_blocks > 0)
             .map(|class| ClassRow {
@@ -385,12 +381,14 @@ fn header_figure(info: &RegionInfo) -> String {
 struct FreePieces {
     bytes: u64,
     largest: u64,
+    empty_slabs: u64,
 }
 
 impl FreePieces {
     fn of(map: &HeapMap<'_>) -> FreePieces {
-        let (mut bytes, mut largest, mut piece) = (0, 0, 0);
+        let (mut bytes, mut largest, mut piece, mut empty_slabs) = (0, 0, 0, 0);
         for part in map.parts() {
+            empty_slabs += u64::from(is_empty_slab(part.kind));
             if is_free(part.kind) {
                 bytes += part.len as u64;
                 piece += part.len as u64;
@@ -399,7 +397,11 @@ impl FreePieces {
                 piece = 0;
             }
         }
-        FreePieces { bytes, largest }
+        FreePieces {
+            bytes,
+            largest,
+            empty_slabs,
+        }
     }
 
     /// The share that is not in the largest piece.

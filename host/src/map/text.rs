@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::cells::{CellKind, Strip};
-use super::history::{gathered, heap_marks};
+use super::history::gathered;
 use super::model::MemoryMap;
 use crate::table::{bytes, grouped};
 
@@ -66,7 +66,8 @@ impl MemoryMap {
                 grouped(class.slabs as u64)
             )?;
         }
-        let large = heap_marks(&self.history).large_bytes;
+        let large = self.history.iter().map(|moment| moment.heap.large_bytes);
+        let large = large.max().unwrap_or(0);
         if large > 0 {
             writeln!(f, "{:>8} {:>10} {:>14}", "larger", "", grouped(large))?;
         }

@@ -324,7 +324,7 @@ mod tests {
         };
         let region = crate::image::Buffer::with_new_cache(1 << 16, 137, |cache| {
             let _ = cache.insert(b"k", b"v");
-            steadfast::format::RegionInfo::read(cache.image()).expect("a region")
+            RegionInfo::read(cache.image()).expect("a region")
         });
         let cause = Cause::counter(&replay, &region);
         assert!(

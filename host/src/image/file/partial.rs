@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::{begins_as_image, directory_of};
+use super::begins_as_image;
+use crate::file::directory_of;
 use crate::scratch::Scratch;
 
 const SUFFIX: &str = ".partial";
