@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use steadfast::Plan;
+use steadfast_host::ceiling::PAGE_BYTES;
 use steadfast_host::size::{
     Cause, HeapNeed, Measured, Point, Prediction, Recording, better_entry, draw, falls, measure,
     record, settable,
@@ -111,12 +111,15 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
         Vec::new()
     };
 
+    let plan = runner.guest().plan();
+    let c_heap = plan.map_or(0, |plan| plan.c_heap().get());
     let points: Vec<Point> = measured.iter().map(|run| run.point).collect();
     let lines = [
         counts(&prediction, inputs.len()),
         table(&prediction, &predicted, &points),
         advice(&prediction),
-        heap.as_ref().map_or_else(Vec::new, heap_advice),
+        heap.as_ref()
+            .map_or_else(Vec::new, |need| heap_advice(need, c_heap)),
     ];
     let paragraphs = lines.map(|lines| lines.join("\n") + "\n");
     super::print(&paragraphs.join("\n"))?;
@@ -246,7 +249,7 @@ fn advice(prediction: &Prediction<'_>) -> Vec<String> {
 }
 
 /// What the plan should say of the heap.
-fn heap_advice(need: &HeapNeed) -> Vec<String> {
+fn heap_advice(need: &HeapNeed, c_heap: u64) -> Vec<String> {
     let mut lines = vec![
         format!(
             "heap            reached {} of {}, largest block {}",
@@ -260,7 +263,7 @@ fn heap_advice(need: &HeapNeed) -> Vec<String> {
             bytes(need.left_bytes())
         ),
     ];
-    let base = variables(need);
+    let base = variables(need, c_heap);
     lines.push(if need.is_near() {
         format!("set             {base}: the heap's budget is near its end")
     } else {
@@ -269,17 +272,17 @@ fn heap_advice(need: &HeapNeed) -> Vec<String> {
     lines
 }
 
-/// The variables that give the heap what it needs. A plan refuses a base that the part for C does not fit
-/// below, also where a module has no such part.
-fn variables(need: &HeapNeed) -> String {
+/// The variables that give the heap what it needs. A plan refuses a base below which its part for C and
+/// two pages do not fit, also in a module that has no such part.
+fn variables(need: &HeapNeed, c_heap: u64) -> String {
     let base = need.region_base();
-    let is_below_c = base < Plan::DEFAULT.c_heap().get() + (1 << 20);
-    let c_heap = if need.c_bytes == 0 && is_below_c {
+    let is_too_low = base < c_heap + 2 * PAGE_BYTES;
+    let no_c_heap = if need.c_bytes == 0 && is_too_low {
         "STEADFAST_C_HEAP=0 "
     } else {
         ""
     };
-    format!("{c_heap}STEADFAST_REGION_BASE={}", in_units(base))
+    format!("{no_c_heap}STEADFAST_REGION_BASE={}", in_units(base))
 }
 
 /// A size as the variables take it.
@@ -331,4 +334,36 @@ fn check(
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_host::HeapUse;
+    use steadfast_host::size::HeapNeed;
+
+    use super::variables;
+
+    #[test]
+    fn what_is_advised_is_a_plan() {
+        let need = |c_bytes| HeapNeed {
+            start: 1 << 20,
+            budget_bytes: 4 << 20,
+            c_bytes,
+            used: HeapUse {
+                held_bytes: 0,
+                peak_bytes: 0,
+                reached_bytes: 64 << 10,
+                largest_bytes: 0,
+            },
+        };
+        let c_heap = 4 << 20;
+        let low = "STEADFAST_REGION_BASE=2MiB";
+        assert_eq!(variables(&need(0), 0), low);
+        assert_eq!(
+            variables(&need(0), c_heap),
+            format!("STEADFAST_C_HEAP=0 {low}")
+        );
+        let with_c = "STEADFAST_REGION_BASE=6MiB";
+        assert_eq!(variables(&need(4 << 20), c_heap), with_c);
+    }
 }
