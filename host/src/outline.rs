@@ -167,6 +167,24 @@ fn invalid(bytes: &[u8], error: &wasmparser::BinaryReaderError) -> LoadError {
     proposal::needed(bytes).unwrap_or_else(reason)
 }
 
+/// The functions that a name section names, by their numbers; none of another section. One that is
+/// damaged names what stands before the damage.
+#[cfg(any(feature = "check", feature = "profile"))]
+pub(crate) fn function_names<'a>(
+    section: &wasmparser::CustomSectionReader<'a>,
+) -> Vec<(u32, &'a str)> {
+    let mut names = Vec::new();
+    if let wasmparser::KnownCustom::Name(section) = section.as_known() {
+        for subsection in section.into_iter().map_while(Result::ok) {
+            if let wasmparser::Name::Function(map) = subsection {
+                let pairs = map.into_iter().map_while(Result::ok);
+                names.extend(pairs.map(|pair| (pair.index, pair.name)));
+            }
+        }
+    }
+    names
+}
+
 /// Checks that a compiler can be given the module: that it ends in a bounded time, and in bounded
 /// memory. Takes time in proportion to the module's bytes.
 ///

@@ -34,9 +34,7 @@ pub use self::time::{TimeProfile, time};
 pub use self::timeline::Timeline;
 
 use crate::guest::LoadError;
-use crate::input::Input;
-use crate::run::{Finished, Runner};
-use crate::state::State;
+use crate::run::OneInstanceError;
 use crate::trap::RunError;
 
 /// What to do where a compiler inlined functions of the allocator.
@@ -78,35 +76,12 @@ pub enum ProfileError {
     Run(#[from] RunError),
 }
 
-/// How a run that was looked at ended.
-pub struct Ended {
-    /// The instance.
-    finished: Finished,
-    /// Blocks that were begun.
-    blocks: usize,
-}
-
-/// Indexes blocks in one instance, up to the first that fails.
-fn run_all(
-    runner: &Runner,
-    inputs: &[Input],
-    state: &mut dyn State,
-    start: impl FnOnce(&Runner, &Input, &dyn State) -> Result<Finished, RunError>,
-    mut before_next: impl FnMut(),
-) -> Result<Ended, ProfileError> {
-    let (first, others) = inputs.split_first().ok_or(ProfileError::NoInput)?;
-    if runner.guest().uses_wasi() && !others.is_empty() {
-        return Err(ProfileError::Wasi);
-    }
-    let mut finished = start(runner, first, state)?;
-    let mut blocks = 1;
-    for input in others {
-        if finished.outcome().is_err() {
-            break;
+impl From<OneInstanceError> for ProfileError {
+    fn from(error: OneInstanceError) -> Self {
+        match error {
+            OneInstanceError::NoInput => ProfileError::NoInput,
+            OneInstanceError::Wasi => ProfileError::Wasi,
+            OneInstanceError::Run { error, .. } => ProfileError::Run(error),
         }
-        before_next();
-        finished = finished.next(input, state)?;
-        blocks += 1;
     }
-    Ok(Ended { finished, blocks })
 }

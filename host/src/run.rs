@@ -1,5 +1,6 @@
 //! Runs a guest: a fresh instance for every block and every view, as metashrew does.
 
+mod one_instance;
 mod shared;
 mod view;
 mod warm;
@@ -38,6 +39,7 @@ use crate::trace::{Recorder, Trace};
 use crate::trap::{Known, RunError, explain};
 use crate::wasi::{self, World};
 
+pub(crate) use self::one_instance::{Ended, OneInstanceError, run_in_one_instance};
 pub use self::view::View;
 
 /// A module that is ready to run, and how it is run.

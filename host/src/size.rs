@@ -24,8 +24,8 @@ use steadfast::format::RegionInfo;
 use crate::config::RunConfig;
 use crate::guest::LoadError;
 use crate::input::Input;
-use crate::run::{Finished, Runner};
-use crate::state::MemoryState;
+use crate::run::{Ended, Finished, OneInstanceError, Runner, run_in_one_instance};
+use crate::state::{MemoryState, State};
 use crate::trace::Trace;
 use crate::trap::RunError;
 
@@ -75,17 +75,13 @@ pub struct Recording {
 pub fn record(
     runner: &Runner,
     inputs: &[Input],
-    mut progress: impl FnMut(usize),
+    progress: impl FnMut(usize),
 ) -> Result<Recording, SizeError> {
-    let mut done = 0;
     let mut last = in_one_instance(
         runner,
         inputs,
-        |runner, input, state| runner.start_recorded(input, state, Trace::default()),
-        || {
-            done += 1;
-            progress(done);
-        },
+        |input, state| runner.start_recorded(input, state, Trace::default()),
+        progress,
     )?;
     let trace = last.take_trace().ok_or(SizeError::NoCache)?;
     if trace.expected_entry.is_none() {
@@ -108,8 +104,8 @@ pub fn measure(runner: &Runner, inputs: &[Input], capacity: u64) -> Result<Measu
     let last = in_one_instance(
         &runner,
         inputs,
-        |runner, input, state| runner.start(input, state),
-        || (),
+        |input, state| runner.start(input, state),
+        |_| (),
     )?;
     let region = last
         .record()
@@ -128,25 +124,21 @@ pub fn measure(runner: &Runner, inputs: &[Input], capacity: u64) -> Result<Measu
 fn in_one_instance(
     runner: &Runner,
     inputs: &[Input],
-    start: impl FnOnce(&Runner, &Input, &MemoryState) -> Result<Finished, RunError>,
-    mut after_block: impl FnMut(),
+    start: impl FnOnce(&Input, &dyn State) -> Result<Finished, RunError>,
+    progress: impl FnMut(usize),
 ) -> Result<Finished, SizeError> {
-    let failed = |input: &Input| {
-        let height = input.height();
-        move |error| SizeError::Block { height, error }
+    let failed = |block: usize, error| SizeError::Block {
+        height: inputs[block].height(),
+        error,
     };
-    let (first, others) = inputs.split_first().ok_or(SizeError::NoInput)?;
-    if runner.guest().uses_wasi() && !others.is_empty() {
-        return Err(SizeError::Wasi);
-    }
     let mut state = MemoryState::default();
-    let mut last = start(runner, first, &state).map_err(failed(first))?;
-    after_block();
-    let mut at = first;
-    for input in others {
-        last = last.next(input, &mut state).map_err(failed(at))?;
-        at = input;
-        after_block();
-    }
-    last.succeeded().map_err(failed(at))
+    let ended = run_in_one_instance(runner, inputs, &mut state, start, progress);
+    let Ended { finished, blocks } = ended.map_err(|error| match error {
+        OneInstanceError::NoInput => SizeError::NoInput,
+        OneInstanceError::Wasi => SizeError::Wasi,
+        OneInstanceError::Run { block, error } => failed(block, error),
+    })?;
+    finished
+        .succeeded()
+        .map_err(|error| failed(blocks - 1, error))
 }

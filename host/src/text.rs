@@ -23,6 +23,12 @@ pub fn name(text: &str) -> String {
     cut(text, NAME_CHARS)
 }
 
+/// The name of a function, demangled and without its hash, as [`name`] shows it.
+#[must_use]
+pub(crate) fn function_name(mangled: &str) -> String {
+    name(&format!("{:#}", rustc_demangle::demangle(mangled)))
+}
+
 /// Plain text of up to `most` characters. The rest is cut off.
 #[must_use]
 pub(crate) fn cut(text: &str, most: usize) -> String {

@@ -340,8 +340,7 @@ fn stack(frames: &[String]) -> Stack {
 
 fn frame_name(frame: &FrameInfo) -> String {
     match frame.func_name() {
-        // Without the hash at its end.
-        Some(name) => text::name(&format!("{:#}", rustc_demangle::demangle(name))),
+        Some(name) => text::function_name(name),
         None => format!("function {}", frame.func_index()),
     }
 }

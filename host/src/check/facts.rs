@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use steadfast::Plan;
 use steadfast::format::InstanceInfo;
 use wasmparser::{
-    BinaryReaderError, ConstExpr, DataKind, FunctionBody, KnownCustom, MemoryType, Name, Operator,
-    Parser, Payload, TypeRef,
+    BinaryReaderError, ConstExpr, DataKind, FunctionBody, MemoryType, Operator, Parser, Payload,
+    TypeRef,
 };
 
-use crate::text::name;
+use crate::outline::function_names;
+use crate::text::{function_name, name};
 
 /// Why a module cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -124,17 +125,7 @@ impl Facts {
                     let plan = Plan::decode(section.data());
                     facts.plans.push(plan.map_err(|error| error.to_string()));
                 }
-                Payload::CustomSection(section) => {
-                    if let KnownCustom::Name(section) = section.as_known() {
-                        // A damaged section of names is one without them.
-                        for subsection in section.into_iter().map_while(Result::ok) {
-                            if let Name::Function(map) = subsection {
-                                let pairs = map.into_iter().map_while(Result::ok);
-                                names.extend(pairs.map(|pair| (pair.index, pair.name)));
-                            }
-                        }
-                    }
-                }
+                Payload::CustomSection(section) => names.extend(function_names(&section)),
                 _ => {}
             }
         }
@@ -142,8 +133,7 @@ impl Facts {
         facts.has_names = !names.is_empty();
         for (number, function) in facts.functions.iter_mut().enumerate() {
             let given = names.get(&((imported + number) as u32));
-            function.name =
-                given.map(|given| name(&format!("{:#}", rustc_demangle::demangle(given))));
+            function.name = given.map(|given| function_name(given));
         }
         Ok(facts)
     }

@@ -106,10 +106,13 @@ impl Role {
 pub(super) struct Hook {
     pub function: u32,
     pub role: Role,
+    /// Its type's number.
+    pub type_index: u32,
+    pub signature: Signature,
 }
 
-/// The functions of a module's allocator, each once. `named` are more names than the known ones, as
-/// the module has them or demangled.
+/// The functions of a module's allocator, each once, in the order of their numbers. `named` are more
+/// names than the known ones, as the module has them or demangled.
 pub(super) fn find(functions: &Functions, named: &[(String, Role)]) -> Vec<Hook> {
     let role = |name: &str| {
         let demangled = format!("{:#}", rustc_demangle::demangle(name));
@@ -126,6 +129,8 @@ pub(super) fn find(functions: &Functions, named: &[(String, Role)]) -> Vec<Hook>
         role.fits(signature).then_some(Hook {
             function: number,
             role,
+            type_index: function.signature,
+            signature,
         })
     };
     functions.iter().filter_map(hook).collect()

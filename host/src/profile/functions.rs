@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use wasmparser::{
-    BinaryReaderError, CompositeInnerType, ExternalKind, KnownCustom, Name, Parser, Payload,
-    TypeRef, ValType,
+    BinaryReaderError, CompositeInnerType, ExternalKind, Parser, Payload, TypeRef, ValType,
 };
+
+use crate::outline::function_names;
 
 /// A function of a module, imported or defined.
 #[derive(Clone, Debug, Default)]
@@ -103,24 +104,14 @@ impl Functions {
                     }
                     bodies += 1;
                 }
-                Payload::CustomSection(section) => {
-                    if let KnownCustom::Name(section) = section.as_known() {
-                        // A name section that is damaged names what stands before the damage.
-                        for subsection in section.into_iter().map_while(Result::ok) {
-                            if let Name::Function(map) = subsection {
-                                let map = map.into_iter().map_while(Result::ok);
-                                names.extend(map.map(|it| (it.index, it.name.to_string())));
-                            }
-                        }
-                    }
-                }
+                Payload::CustomSection(section) => names.extend(function_names(&section)),
                 _ => {}
             }
         }
         read.has_names = !names.is_empty();
         for (index, name) in names {
             if let Some(function) = read.all.get_mut(index as usize) {
-                function.name = Some(name);
+                function.name = Some(name.to_string());
             }
         }
         Ok(read)

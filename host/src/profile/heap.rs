@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex};
 use steadfast::format::{Exhaustion, PartKind};
 use wasmtime::{Caller, Func, Instance, Ref, Store, Val, WasmBacktrace};
 
+use super::ProfileError;
 use super::allocator::{Role, find};
-use super::call_tree::{CallTree, Node};
+use super::call_tree::CallTree;
 use super::functions::Functions;
 use super::instrument::{Event, Instrumented, instrument};
 use super::recorder::{Amount, Counts, Recorder, Request, Site};
 use super::stacks::{Column, Stacks};
 use super::symbols::Symbols;
 use super::timeline::Timeline;
-use super::{ProfileError, run_all};
 use crate::bounds::{Bounds, Exceeded};
 use crate::config::RunConfig;
 use crate::context::Context;
@@ -22,7 +22,7 @@ use crate::heap_marks::heap_map;
 use crate::input::Input;
 use crate::metashrew::ImportError;
 use crate::outline;
-use crate::run::{Finished, Runner};
+use crate::run::{Finished, Runner, run_in_one_instance};
 use crate::state::State;
 use crate::trap::RunError;
 
@@ -186,16 +186,16 @@ pub fn heap(
     let heard = Heard::new(options.every, symbols.has_lines(), bounds);
     let heard = Arc::new(Mutex::new(heard));
     let listener = Arc::clone(&heard);
-    let ended = run_all(
+    let ended = run_in_one_instance(
         &runner,
         inputs,
         state,
-        |runner, input, state| {
+        |input, state| {
             runner.start_prepared(input, state, |store, instance| {
                 listen(store, instance, &instrumented, listener)
             })
         },
-        || (),
+        |_| (),
     )?;
     let mut heard = heard.lock().expect("no holder of the recorder panics");
     let Heard { recorder, tree } = &mut *heard;
@@ -257,9 +257,7 @@ impl Heard {
     ) -> Result<(), Exceeded> {
         let tree = &mut self.tree;
         // The innermost frame is the allocator's own.
-        let stack = || -> Result<Option<Node>, Exceeded> {
-            tree.enter(&WasmBacktrace::force_capture(caller), 1)
-        };
+        let stack = || tree.enter(&WasmBacktrace::force_capture(caller), 1);
         match event {
             Event::Allocated => self.recorder.allocated(block, bytes, stack),
             Event::Resized => self.recorder.resized(old, block, bytes, stack),

@@ -45,7 +45,7 @@ pub(super) struct Instrumented {
     pub is_silent: String,
 }
 
-/// Rewrites a module so that these functions report.
+/// Rewrites a module so that these functions report. They are in the order of their numbers.
 ///
 /// # Errors
 ///
@@ -89,11 +89,6 @@ struct Rewriter<'a> {
 type Result1 = Result<(), reencode::Error>;
 
 impl Rewriter<'_> {
-    fn hook(&self, function: u32) -> Option<Hook> {
-        let mut hooks = self.hooks.iter();
-        hooks.find(|hook| hook.function == function).copied()
-    }
-
     fn add_table(&self, tables: &mut TableSection) {
         tables.table(TableType {
             element_type: RefType::FUNCREF,
@@ -116,10 +111,8 @@ impl Rewriter<'_> {
     }
 
     /// What takes the place of a function that now has the number `moved`.
-    fn wrapper(&self, hook: Hook, moved: u32) -> Function {
-        let function = self.functions.get(hook.function);
-        let signature = function.and_then(|function| self.functions.signature(function));
-        let signature = signature.expect("a hook is a function of the module");
+    fn wrapper(&self, hook: &Hook, moved: u32) -> Function {
+        let signature = hook.signature;
         let (silent, result) = (self.functions.globals, signature.parameters);
         let returns = signature.results > 0;
         let kind = match returns {
@@ -207,8 +200,7 @@ impl Reencode for Rewriter<'_> {
     ) -> Result1 {
         utils::parse_function_section(self, functions, section)?;
         for hook in self.hooks {
-            let function = self.functions.get(hook.function);
-            functions.function(function.map_or(0, |function| function.signature));
+            functions.function(hook.type_index);
         }
         Ok(())
     }
@@ -271,10 +263,11 @@ impl Reencode for Rewriter<'_> {
         section: CodeSectionReader<'_>,
     ) -> Result1 {
         let first = self.functions.count() - section.count();
+        let mut hooks = self.hooks.iter().peekable();
         let mut moved: Vec<FunctionBody<'_>> = Vec::new();
         for (number, body) in (first..).zip(section) {
             let body = body?;
-            match self.hook(number) {
+            match hooks.next_if(|hook| hook.function == number) {
                 Some(hook) => {
                     let behind = self.functions.count() + moved.len() as u32;
                     code.function(&self.wrapper(hook, behind));

@@ -141,12 +141,12 @@ impl Recorder {
 
     /// A block was asked for, and the answer is `block`; 0 is none, of no size nothing at all. `stack` is called where the block is
     /// looked at.
-    pub fn allocated<E: From<Exceeded>>(
+    pub fn allocated(
         &mut self,
         block: u32,
         bytes: u32,
-        stack: impl FnOnce() -> Result<Option<Node>, E>,
-    ) -> Result<(), E> {
+        stack: impl FnOnce() -> Result<Option<Node>, Exceeded>,
+    ) -> Result<(), Exceeded> {
         if block == 0 && bytes == 0 {
             return Ok(());
         }
@@ -155,13 +155,13 @@ impl Recorder {
     }
 
     /// As [`allocated`](Self::allocated), of a block that takes the place of an old one; 0 is none.
-    pub fn resized<E: From<Exceeded>>(
+    pub fn resized(
         &mut self,
         old: u32,
         block: u32,
         bytes: u32,
-        stack: impl FnOnce() -> Result<Option<Node>, E>,
-    ) -> Result<(), E> {
+        stack: impl FnOnce() -> Result<Option<Node>, Exceeded>,
+    ) -> Result<(), Exceeded> {
         self.counts.reallocations += 1;
         // A block that cannot be resized stays; one that gets no size is given back.
         if old != 0 && (block != 0 || bytes == 0) {
@@ -178,12 +178,12 @@ impl Recorder {
         }
     }
 
-    fn hand_out<E: From<Exceeded>>(
+    fn hand_out(
         &mut self,
         block: u32,
         bytes: u32,
-        stack: impl FnOnce() -> Result<Option<Node>, E>,
-    ) -> Result<(), E> {
+        stack: impl FnOnce() -> Result<Option<Node>, Exceeded>,
+    ) -> Result<(), Exceeded> {
         if block == 0 {
             if bytes > 0 {
                 self.counts.refused += 1;
@@ -250,10 +250,7 @@ impl Recorder {
 
     fn take_back(&mut self, block: u32, ends: bool) {
         match self.live_blocks.remove(&block) {
-            Some(live) => {
-                let is_short = ends && self.age(&live) < SHORT_LIVED;
-                self.drop_live(live, is_short);
-            }
+            Some(live) => self.drop_live(live, ends),
             // Of some blocks nothing is known where not each is looked at.
             None => self.counts.unseen_allocations += u64::from(self.every == 0),
         }
@@ -267,28 +264,33 @@ impl Recorder {
             if start < block && reaches <= u64::from(block) {
                 break;
             }
-            self.live_blocks.remove(&start);
-            self.counts.unseen_frees += 1;
-            self.drop_live(live, false);
+            self.forget(start);
         }
     }
 
     /// Blocks that begin at these addresses are not in use any more.
     pub fn forget_in(&mut self, addresses: Range<u32>) {
-        while let Some((&start, &live)) = self.live_blocks.range(addresses.clone()).next() {
-            self.live_blocks.remove(&start);
+        while let Some((&start, _)) = self.live_blocks.range(addresses.clone()).next() {
+            self.forget(start);
+        }
+    }
+
+    /// The block at this address was given back, and nobody reported that.
+    fn forget(&mut self, block: u32) {
+        if let Some(live) = self.live_blocks.remove(&block) {
             self.counts.unseen_frees += 1;
             self.drop_live(live, false);
         }
     }
 
-    fn drop_live(&mut self, live: Live, is_short: bool) {
+    /// `ends` where it was given back by itself: it may have been short-lived.
+    fn drop_live(&mut self, live: Live, ends: bool) {
         self.note_peak();
-        let age = self.age(&live);
+        let age = self.counts.requests() - live.born;
         let site = self.changing(live.stack);
         site.live.take(live.amount);
         site.lifetimes += age * live.amount.blocks;
-        if is_short {
+        if ends && age < SHORT_LIVED {
             site.short_lived += live.amount.blocks;
         }
         self.live.take(live.amount);
@@ -336,11 +338,6 @@ impl Recorder {
                 },
             );
         }
-    }
-
-    /// Requests since a block was asked for.
-    fn age(&self, live: &Live) -> u64 {
-        self.counts.requests() - live.born
     }
 
     /// Ends the recording.

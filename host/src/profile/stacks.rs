@@ -54,14 +54,13 @@ impl Stacks {
         symbols: &Symbols<'_>,
         rows: impl Iterator<Item = (Option<Node>, Vec<u64>)>,
     ) -> Self {
-        let mut numbers = HashMap::new();
         let mut known = HashMap::new();
-        let mut frames = Vec::new();
+        let mut frames = Numbered::new();
         let mut named = |place| -> Vec<usize> {
             let here = known.entry(place).or_insert_with(|| {
                 let all = symbols.frames(place).into_iter();
-                let number = |frame: Frame| number(&mut numbers, &mut frames, frame);
-                all.map(number).collect::<Vec<usize>>()
+                all.map(|frame| frames.number(frame))
+                    .collect::<Vec<usize>>()
             });
             here.clone()
         };
@@ -72,6 +71,7 @@ impl Stacks {
                 Stack { frames, values }
             })
             .collect();
+        let frames = frames.all;
         rows.sort_by(|a, b| names(&frames, a).cmp(names(&frames, b)));
         Stacks {
             columns: columns.to_vec(),
@@ -109,11 +109,20 @@ impl Stacks {
 
     /// The function that a stack's figures are put down to: the innermost one that is of no library, or
     /// the innermost.
-    pub(super) fn owner(&self, row: &Stack) -> &str {
+    fn owner(&self, row: &Stack) -> &str {
         let mut frames = row.frames.iter().rev().map(|frame| &self.frames[*frame]);
         let innermost = frames.clone().next();
         let owner = frames.find(|frame| !frame.is_library()).or(innermost);
         owner.map_or("(nobody)", |frame| &frame.function)
+    }
+
+    /// What of a column is put down to each function.
+    pub(super) fn own(&self, column: usize) -> HashMap<&str, u64> {
+        let mut own = HashMap::new();
+        for row in &self.rows {
+            *own.entry(self.owner(row)).or_default() += row.values[column];
+        }
+        own
     }
 
     /// A column by function, the largest first: by what is its own, then by name.
@@ -149,14 +158,30 @@ fn names<'a>(frames: &'a [Frame], row: &'a Stack) -> impl Iterator<Item = &'a st
     frames.map(|frame| frame.function.as_str())
 }
 
-/// The number of a value, in the order in which values were first met.
-fn number<T: Clone + Eq + Hash>(
-    numbers: &mut HashMap<T, usize>,
-    all: &mut Vec<T>,
-    value: T,
-) -> usize {
-    *numbers.entry(value).or_insert_with_key(|value| {
-        all.push(value.clone());
-        all.len() - 1
-    })
+/// Values, each once: a value's number is its place.
+pub(super) struct Numbered<T> {
+    pub all: Vec<T>,
+    numbers: HashMap<T, usize>,
+}
+
+impl<T: Clone + Eq + Hash> Numbered<T> {
+    pub fn new() -> Self {
+        Numbered {
+            all: Vec::new(),
+            numbers: HashMap::new(),
+        }
+    }
+
+    /// The number of a value, in the order in which values were first met.
+    pub fn number(&mut self, value: T) -> usize {
+        *self.numbers.entry(value).or_insert_with_key(|value| {
+            self.all.push(value.clone());
+            self.all.len() - 1
+        })
+    }
+}
+
+/// What a part is of a whole, in percent.
+pub(super) fn percent(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64 * 100.0
 }

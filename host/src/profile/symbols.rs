@@ -2,12 +2,11 @@
 
 use addr2line::Context;
 use addr2line::gimli::{Dwarf, EndianSlice, Error, LittleEndian};
-use rustc_demangle::demangle;
 use wasmparser::{Parser, Payload};
 
 use super::call_tree::Place;
 use super::functions::Functions;
-use crate::text;
+use crate::text::{self, function_name};
 
 /// A function that was called, in the source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,7 +100,7 @@ impl<'a> Symbols<'a> {
         };
         while let Ok(Some(frame)) = found.next() {
             let name = frame.function.as_ref().and_then(|it| it.raw_name().ok());
-            let name = name.map_or_else(|| self.name(place.function), |name| plain(&name));
+            let name = name.map_or_else(|| self.name(place.function), |name| function_name(&name));
             let location = frame.location.as_ref();
             frames.push(Frame {
                 function: name,
@@ -119,13 +118,11 @@ impl<'a> Symbols<'a> {
     fn name(&self, function: u32) -> String {
         let found = self.functions.get(function);
         let found = found.and_then(|it| it.name.as_ref().or(it.export.as_ref()));
-        found.map_or_else(|| format!("function {function}"), |name| plain(name))
+        found.map_or_else(
+            || format!("function {function}"),
+            |name| function_name(name),
+        )
     }
-}
-
-/// A name without its hash, and without anything that steers a terminal.
-fn plain(name: &str) -> String {
-    text::name(&format!("{:#}", demangle(name)))
 }
 
 fn debug_sections(module: &[u8]) -> Vec<(&str, &[u8])> {

@@ -1,12 +1,11 @@
 //! Profiles as people read them.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::INLINED_ADVICE;
 use super::heap::{HeapProfile, LargeRequest};
 use super::recorder::{Amount, SHORT_LIVED};
-use super::stacks::{Share, Stacks};
+use super::stacks::{Stacks, percent};
 use super::time::TimeProfile;
 use crate::table::{Row, bytes, grouped, write_rows};
 
@@ -141,43 +140,13 @@ impl HeapProfile {
         )
     }
 
-    fn held(&self, when: &str, bytes_name: &str, blocks_name: &str) -> String {
-        let of = |name| {
-            let column = self.stacks.column(name);
-            column.map_or_else(Vec::new, |column| self.stacks.shares(column))
-        };
-        let shares = of(bytes_name);
-        let blocks: HashMap<String, u64> = of(blocks_name)
-            .into_iter()
-            .map(|share| (share.function, share.own))
-            .collect();
-        let total = self.stacks.column(bytes_name);
-        let total = total.map_or(0, |column| self.stacks.total(column));
-        if total == 0 {
-            return String::new();
-        }
-        let mut text = format!(
-            "\n{when}\n{:>15} {:>6} {:>12} {:>15} {:>6}  function\n",
-            "own bytes", "%", "blocks", "with callees", "%"
-        );
-        for share in shares.iter().filter(|share| share.own > 0).take(SHOWN) {
-            let _ = writeln!(
-                text,
-                "{:>15} {:>6.1} {:>12} {:>15} {:>6.1}  {}",
-                grouped(share.own),
-                percent(share.own, total),
-                grouped(blocks.get(&share.function).copied().unwrap_or(0)),
-                grouped(share.with_callees),
-                percent(share.with_callees, total),
-                share.function
-            );
-        }
-        text
+    fn held(&self, when: &str, bytes: &str, blocks: &str) -> String {
+        shares_table(&self.stacks, when, bytes, "bytes", Some(blocks))
     }
 
     fn churn(&self) -> String {
         let what = format!("given back within {SHORT_LIVED} requests");
-        shares_table(&self.stacks, "short_lived_blocks", &what, "blocks")
+        shares_table(&self.stacks, &what, "short_lived_blocks", "blocks", None)
     }
 
     fn largest_requests(&self) -> String {
@@ -208,11 +177,19 @@ impl TimeProfile {
         if let Some(failure) = &self.failure {
             rows.push(("the last block failed".into(), failure.to_string()));
         }
-        write_rows(&rows) + &shares_table(&self.stacks, "samples", "time", "samples")
+        write_rows(&rows) + &shares_table(&self.stacks, "time", "samples", "samples", None)
     }
 }
 
-fn shares_table(stacks: &Stacks, column: &str, heading: &str, unit: &str) -> String {
+/// The functions with the largest shares of a column, in its `unit`. With a column of blocks the table
+/// tells how many each of them has.
+fn shares_table(
+    stacks: &Stacks,
+    heading: &str,
+    column: &str,
+    unit: &str,
+    blocks: Option<&str>,
+) -> String {
     let Some(column) = stacks.column(column) else {
         return String::new();
     };
@@ -220,25 +197,24 @@ fn shares_table(stacks: &Stacks, column: &str, heading: &str, unit: &str) -> Str
     if total == 0 {
         return String::new();
     }
-    let own = format!("own {unit}");
-    let mut text = format!(
-        "\n{heading}\n{own:>15} {:>6} {:>15} {:>6}  function\n",
-        "%", "with callees", "%"
-    );
+    let blocks = blocks.and_then(|name| stacks.column(name));
+    let blocks = blocks.map(|column| stacks.own(column));
+    let mut text = format!("\n{heading}\n{:>15} {:>6}", format!("own {unit}"), "%");
+    if blocks.is_some() {
+        let _ = write!(text, " {:>12}", "blocks");
+    }
+    let _ = writeln!(text, " {:>15} {:>6}  function", "with callees", "%");
     let shares = stacks.shares(column);
-    let mut line = |share: &Share| {
-        let _ = writeln!(
-            text,
-            "{:>15} {:>6.1} {:>15} {:>6.1}  {}",
-            grouped(share.own),
-            percent(share.own, total),
-            grouped(share.with_callees),
-            percent(share.with_callees, total),
-            share.function
-        );
-    };
-    let own = shares.iter().filter(|share| share.own > 0);
-    own.take(SHOWN).for_each(&mut line);
+    for share in shares.iter().filter(|share| share.own > 0).take(SHOWN) {
+        let (own, all) = (share.own, share.with_callees);
+        let _ = write!(text, "{:>15} {:>6.1}", grouped(own), percent(own, total));
+        if let Some(blocks) = &blocks {
+            let blocks = blocks.get(share.function.as_str()).copied();
+            let _ = write!(text, " {:>12}", grouped(blocks.unwrap_or(0)));
+        }
+        let _ = write!(text, " {:>15} {:>6.1}", grouped(all), percent(all, total));
+        let _ = writeln!(text, "  {}", share.function);
+    }
     text
 }
 
@@ -251,10 +227,6 @@ fn amount(amount: Amount) -> String {
 }
 
 fn callers(request: &LargeRequest) -> String {
-    let shown: Vec<&str> = request.stack.iter().map(String::as_str).collect();
-    shown[..shown.len().min(CALLERS)].join(" < ")
-}
-
-fn percent(part: u64, whole: u64) -> f64 {
-    part as f64 / whole.max(1) as f64 * 100.0
+    let stack = &request.stack;
+    stack[..stack.len().min(CALLERS)].join(" < ")
 }

@@ -4,20 +4,20 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
 
+use super::ProfileError;
 use super::call_tree::{CallTree, Node};
 use super::functions::Functions;
 use super::stacks::{Column, Stacks};
 use super::symbols::Symbols;
-use super::{ProfileError, run_all};
 use crate::config::RunConfig;
 use crate::context::Context;
 use crate::input::Input;
 use crate::metashrew::ImportError;
-use crate::run::Runner;
+use crate::run::{Runner, run_in_one_instance};
 use crate::state::State;
 use crate::trap::RunError;
 
@@ -47,23 +47,21 @@ pub fn time(
     inputs: &[Input],
     state: &mut dyn State,
 ) -> Result<TimeProfile, ProfileError> {
-    let (bounds, timeout) = (config.bounds, config.timeout);
+    let bounds = config.bounds;
     let runner = Runner::new(module, config)?;
     let functions = Functions::read(module)?;
     let symbols = Symbols::read(module, &functions);
     let seen = Arc::new(Mutex::new(Seen {
         tree: CallTree::new(symbols.has_lines(), bounds),
         samples: HashMap::new(),
-        timeout,
-        began: Instant::now(),
     }));
     let ticking = Ticking::start(runner.engine());
-    let ended = run_all(
+    let ended = run_in_one_instance(
         &runner,
         inputs,
         state,
-        |runner, input, state| runner.start_sampled(input, state, |store| watch(store, &seen)),
-        || seen.lock().expect(NO_PANIC).began = Instant::now(),
+        |input, state| runner.start_sampled(input, state, |store| watch(store, &seen)),
+        |_| (),
     );
     drop(ticking);
     let ended = ended?;
@@ -86,20 +84,16 @@ const NO_PANIC: &str = "no holder of the samples panics";
 struct Seen {
     tree: CallTree,
     samples: HashMap<Option<Node>, u64>,
-    timeout: Option<Duration>,
-    /// When the block at hand began.
-    began: Instant,
 }
 
 /// Looks at the stack whenever the epoch has risen.
 fn watch(store: &mut Store<Context>, seen: &Arc<Mutex<Seen>>) {
     let seen = Arc::clone(seen);
     store.epoch_deadline_callback(move |store: StoreContextMut<'_, Context>| {
-        let mut seen = seen.lock().expect(NO_PANIC);
-        let is_over = seen.timeout.is_some_and(|most| seen.began.elapsed() > most);
-        if is_over {
+        if store.data().world.is_over() {
             return Err(Trap::Interrupt.into());
         }
+        let mut seen = seen.lock().expect(NO_PANIC);
         let stack = seen.tree.enter(&WasmBacktrace::force_capture(&store), 0);
         let stack = stack.map_err(ImportError::Bound)?;
         *seen.samples.entry(stack).or_default() += 1;

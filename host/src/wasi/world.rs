@@ -51,6 +51,10 @@ impl World {
         self.clock.deadline = deadline;
     }
 
+    pub(crate) fn is_over(&self) -> bool {
+        self.clock.is_over()
+    }
+
     /// The guest has returned, or stopped: shows the lines that have begun.
     pub(crate) fn end_lines(&mut self) {
         self.streams.iter_mut().for_each(Stream::end);
@@ -190,7 +194,7 @@ impl World {
     /// Fills memory with random bytes, as long as the run may take.
     pub(super) fn random(&self, bytes: &mut [u8]) -> Result<(), Failure> {
         for piece in bytes.chunks_mut(RANDOM_BYTES) {
-            if self.clock.is_over() {
+            if self.is_over() {
                 return Err(Stop::TimedOut.into());
             }
             getrandom::fill(piece).map_err(|_| Errno::IO)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::guests::*;
 use steadfast::format::{AttachError, InstanceInfo, Reservation, Start};
@@ -15,13 +15,6 @@ use steadfast_host::{
     state_digest,
 };
 use tempfile::TempDir;
-
-fn steadfast(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_steadfast"))
-        .args(arguments)
-        .output()
-        .expect("the command starts")
-}
 
 /// A directory with a module, a block, and a database in which the block is indexed once.
 struct Desk {

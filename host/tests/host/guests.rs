@@ -99,6 +99,14 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Runs the command `steadfast`.
+pub fn steadfast(arguments: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_steadfast"))
+        .args(arguments)
+        .output()
+        .expect("the command starts")
+}
+
 /// Sends a signal, such as `-INT`, to a process.
 #[cfg(unix)]
 pub fn send(signal: &str, child: &std::process::Child) {

@@ -1,7 +1,6 @@
 //! `profile`: what it tells of allocations that are known, and of modules that nobody can trust.
 
 use std::fs;
-use std::process::Command;
 
 use crate::guests::*;
 use crate::warm::guest;
@@ -369,12 +368,6 @@ fn the_command_writes_each_file() {
     let code = "(call $keeps) (call $builds) (call $churns)";
     fs::write(path("module"), allocates(KNOWN, code)).unwrap();
     fs::write(path("block"), small_block(2)).unwrap();
-    let steadfast = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_steadfast"))
-            .args(arguments)
-            .output();
-        output.expect("the command starts")
-    };
     let files = ["collapsed", "svg", "pprof", "dhat"];
     let named = files.map(|file| (format!("--{file}"), path(file)));
     let (module, block) = (path("module"), path("block"));

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::mem::offset_of;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,11 +61,6 @@ fn soon<R>(work: impl FnOnce() -> R) -> R {
         begin.elapsed()
     );
     result
-}
-
-fn steadfast(arguments: &[&str]) -> Output {
-    let command = env!("CARGO_BIN_EXE_steadfast");
-    Command::new(command).args(arguments).output().unwrap()
 }
 
 #[test]

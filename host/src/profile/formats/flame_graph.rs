@@ -3,8 +3,9 @@
 use svg::Document;
 use svg::node::element::{Group, Rectangle, Text, Title};
 
-use crate::profile::stacks::Stacks;
+use crate::profile::stacks::{Stacks, percent};
 use crate::table::grouped;
+use crate::text;
 
 const WIDTH: f64 = 1200.0;
 const HEIGHT: f64 = 17.0;
@@ -78,7 +79,7 @@ impl Graph {
         }
         self.depth = self.depth.max(depth);
         let y = -(depth as f64) * HEIGHT;
-        let part = value as f64 / self.total.max(1) as f64 * 100.0;
+        let part = percent(value, self.total);
         let told = format!("{name}: {} {}, {part:.1} %", grouped(value), self.unit);
         let shape = Rectangle::new()
             .set("x", round(x))
@@ -89,11 +90,7 @@ impl Graph {
         let mut group = Group::new().add(Title::new(told)).add(shape);
         let room = (width / CHARACTER) as usize;
         if room > 3 {
-            let text = match name.char_indices().nth(room - 1) {
-                Some((end, _)) => format!("{}…", &name[..end]),
-                None => name.to_string(),
-            };
-            let text = Text::new(text).set("x", round(x + 2.0));
+            let text = Text::new(text::cut(name, room - 1)).set("x", round(x + 2.0));
             group = group.add(text.set("y", y + HEIGHT - 5.0));
         }
         self.group = std::mem::take(&mut self.group).add(group);

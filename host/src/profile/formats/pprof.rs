@@ -1,13 +1,12 @@
 //! The format of pprof: a protocol buffer, compressed with gzip.
 
-use std::collections::HashMap;
 use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message;
 
-use crate::profile::stacks::Stacks;
+use crate::profile::stacks::{Numbered, Stacks};
 use crate::profile::symbols::Frame;
 
 /// As `profile.proto` has it, the parts that are used.
@@ -74,8 +73,7 @@ struct Function {
 /// All columns as pprof reads them; `column` is the one that it shows first.
 #[must_use]
 pub fn pprof(stacks: &Stacks, column: usize) -> Vec<u8> {
-    let mut strings = Strings::default();
-    strings.number("");
+    let mut strings = Strings::new();
     let sample_type = stacks.columns.iter().map(|column| ValueType {
         name: strings.number(column.name),
         unit: strings.number(column.unit),
@@ -92,7 +90,7 @@ pub fn pprof(stacks: &Stacks, column: usize) -> Vec<u8> {
         sample_type,
         location,
         function,
-        string_table: strings.all,
+        string_table: strings.0.all,
         default_sample_type,
     };
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
@@ -103,26 +101,26 @@ pub fn pprof(stacks: &Stacks, column: usize) -> Vec<u8> {
 
 /// A location for each frame, and a function for each name in a file.
 fn locations(frames: &[Frame], strings: &mut Strings) -> (Vec<Location>, Vec<Function>) {
-    let mut numbers = HashMap::new();
-    let mut functions = Vec::new();
-    let mut location = |(place, frame): (usize, &Frame)| {
+    let mut functions = Numbered::new();
+    let location = |(place, frame): (usize, &Frame)| {
         let name = strings.number(&frame.function);
         let filename = strings.number(frame.file.as_deref().unwrap_or_default());
-        let function_id = *numbers.entry((name, filename)).or_insert_with(|| {
-            let id = id(functions.len());
-            functions.push(Function { id, name, filename });
-            id
-        });
         Location {
             id: id(place),
             line: vec![Line {
-                function_id,
+                function_id: id(functions.number((name, filename))),
                 line: frame.line.unwrap_or(0).into(),
             }],
         }
     };
-    let locations = frames.iter().enumerate().map(&mut location).collect();
-    (locations, functions)
+    let locations = frames.iter().enumerate().map(location).collect();
+    let function = |(place, (name, filename))| Function {
+        id: id(place),
+        name,
+        filename,
+    };
+    let functions = functions.all.into_iter().enumerate();
+    (locations, functions.map(function).collect())
 }
 
 /// Numbers begin with 1: 0 is none.
@@ -134,21 +132,18 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-#[derive(Default)]
-struct Strings {
-    all: Vec<String>,
-    numbers: HashMap<String, i64>,
-}
+/// The table of strings. The first one is empty.
+struct Strings(Numbered<String>);
 
 impl Strings {
+    fn new() -> Self {
+        let mut strings = Numbered::new();
+        strings.number(String::new());
+        Strings(strings)
+    }
+
     fn number(&mut self, text: &str) -> i64 {
-        if let Some(&known) = self.numbers.get(text) {
-            return known;
-        }
-        let number = self.all.len() as i64;
-        self.all.push(text.to_string());
-        self.numbers.insert(text.to_string(), number);
-        number
+        self.0.number(text.to_string()) as i64
     }
 }
 
