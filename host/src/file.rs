@@ -30,8 +30,9 @@ pub enum FileError {
 /// When it cannot be read, and when it has more bytes than the bound or takes longer.
 pub fn read_within(path: &Path, bound: Bound, bounds: &Bounds) -> Result<Vec<u8>, FileError> {
     let most = bounds.most(bound);
-    if path.metadata()?.is_file() {
-        bounds.check(bound, path.metadata()?.len())?;
+    let metadata = path.metadata()?;
+    if metadata.is_file() {
+        bounds.check(bound, metadata.len())?;
     }
     let mut source = Source::open(path, bounds)?;
     source.begin();

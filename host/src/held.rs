@@ -183,6 +183,7 @@ mod linux {
     use rustix::param::page_size;
 
     use crate::mappings::mappings;
+    use crate::page_file::no_whole_pages;
 
     /// Where page tables of the second level begin: aligned alike on both sides, pages move by those.
     const ALIGN: usize = 2 << 20;
@@ -270,10 +271,7 @@ mod linux {
     unsafe fn move_pages(from: NonNull<u8>, to: NonNull<u8>, len: usize) -> io::Result<()> {
         let whole = |address: NonNull<u8>| address.addr().get().is_multiple_of(page_size());
         if !(whole(from) && whole(to) && len.is_multiple_of(page_size())) {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "the memory does not consist of whole pages of the operating system",
-            ));
+            return Err(no_whole_pages());
         }
         // SAFETY: the caller's duty.
         let moved = unsafe { move_mapping(from, to, len) };

@@ -14,7 +14,7 @@ use std::ops::{AddAssign, Range};
 use std::sync::Arc;
 
 use serde::Serialize;
-use wasmtime::{Extern, FuncType, Linker, Val, ValType};
+use wasmtime::{Caller, Extern, FuncType, Linker, Memory, Val, ValType};
 
 pub use self::flush::{FlushError, decode as decode_flush};
 pub(crate) use self::log::LogLines;
@@ -497,10 +497,7 @@ pub fn add_to_linker<T: 'static>(
             import.name(),
             signature,
             move |mut caller, arguments, results| {
-                let Some(memory) = caller.get_export("memory").and_then(Extern::into_memory) else {
-                    let import = import.name();
-                    return Err(wasmtime::Error::new(ImportError::NoMemory { import }));
-                };
+                let memory = memory_of(&mut caller, import.name())?;
                 let (memory, data) = memory.data_and_store_mut(&mut caller);
                 let arguments = arguments.iter().map(Val::unwrap_i32);
                 let result = import.call(exchange(data), memory, arguments);
@@ -512,6 +509,15 @@ pub fn add_to_linker<T: 'static>(
         )?;
     }
     Ok(())
+}
+
+/// The memory of the module that calls `import`.
+pub(crate) fn memory_of<T>(
+    caller: &mut Caller<'_, T>,
+    import: &'static str,
+) -> Result<Memory, ImportError> {
+    let memory = caller.get_export("memory").and_then(Extern::into_memory);
+    memory.ok_or(ImportError::NoMemory { import })
 }
 
 #[cfg(test)]

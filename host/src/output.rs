@@ -1,5 +1,7 @@
 //! Where what guests print goes, and what they have printed.
 
+use std::io::{Write as _, stderr};
+
 /// Where a guest's standard output, its standard error and its log lines go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Output {
@@ -10,6 +12,11 @@ pub enum Output {
     Capture,
     /// Nowhere.
     Discard,
+}
+
+/// Shows a line under [`Output::Inherit`]. Where nobody reads it any more, the block goes on.
+pub(crate) fn show(line: &str) {
+    drop(writeln!(stderr(), "{line}"));
 }
 
 /// What a guest has printed through WASI.

@@ -15,7 +15,7 @@
 #![allow(unsafe_code)]
 
 #[cfg(target_os = "linux")]
-pub use linux::{Lease, PageFile, gather};
+pub use linux::{Lease, PageFile, file_of, map_private, no_whole_pages};
 
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{Lease, PageFile};
@@ -101,14 +101,10 @@ mod linux {
         pub fn new(bytes: &[u8], parts: &[Range<usize>]) -> io::Result<Self> {
             let pagemap = File::open("/proc/self/pagemap")?;
             check_system(&pagemap)?;
-            let file = File::from(memfd_create("steadfast-cache", MemfdFlags::CLOEXEC)?);
-            file.set_len(bytes.len() as u64)?;
-            for part in parts {
-                gather(&file, part.clone())?;
-                file.write_all_at(&bytes[part.clone()], part.start as u64)?;
-            }
+            let parts = parts.iter().cloned();
+            let parts = parts.map(|part| (part.start, &bytes[part]));
             Ok(PageFile {
-                file,
+                file: file_of("steadfast-cache", MemfdFlags::CLOEXEC, bytes.len(), parts)?,
                 len: bytes.len(),
                 file_len: bytes.len(),
                 pagemap,
@@ -139,19 +135,14 @@ mod linux {
         /// `memory` is a private anonymous mapping of the process, and may be replaced by another.
         /// When the lease ends, nothing of it is read any more but the pages that were written to.
         pub unsafe fn map_over(&self, memory: &mut [u8]) -> io::Result<Lease> {
-            let start = memory.as_mut_ptr();
-            if self.len > memory.len() || !start.addr().is_multiple_of(page_size()) {
-                return Err(unsupported(
-                    "the memory does not consist of whole pages of the operating system",
-                ));
-            }
+            let start = memory.as_ptr().addr();
             let mut mapped = self.readers.mapped();
-            // SAFETY: the range is within `memory`, which we hold alone, by the caller's word. The
-            // file never gets shorter, so no access can fail, and while the lease lives its bytes
-            // do not change here.
-            unsafe { map_private(start, self.len, &self.file) }?;
+            // SAFETY: we hold `memory` alone, and its pages may be replaced, by the caller's word.
+            // The file never gets shorter, so no access can fail, and while the lease lives its
+            // bytes do not change here.
+            unsafe { map_private(memory, self.len, &self.file) }?;
             let number = mapped.last_key_value().map_or(0, |(last, _)| last + 1);
-            mapped.insert(number, start.addr()..start.addr() + self.len);
+            mapped.insert(number, start..start + self.len);
             Ok(Lease {
                 readers: Arc::clone(&self.readers),
                 number,
@@ -217,12 +208,58 @@ mod linux {
         }
     }
 
-    unsafe fn map_private(start: *mut u8, len: usize, file: &File) -> io::Result<()> {
+    /// An anonymous file of so many bytes. Only `parts` are written, each at its place; what is
+    /// between them is zero.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no room.
+    pub fn file_of<'a>(
+        name: &str,
+        flags: MemfdFlags,
+        len: usize,
+        parts: impl IntoIterator<Item = (usize, &'a [u8])>,
+    ) -> io::Result<File> {
+        let file = File::from(memfd_create(name, flags)?);
+        file.set_len(len as u64)?;
+        for (at, bytes) in parts {
+            gather(&file, at..at + bytes.len())?;
+            file.write_all_at(bytes, at as u64)?;
+        }
+        Ok(file)
+    }
+
+    /// Maps the first `len` bytes of a file at the beginning of `memory`, in place of what stands
+    /// there. What is written to them is the memory's own.
+    ///
+    /// # Errors
+    ///
+    /// When `memory` is shorter or does not begin at a page of the operating system, and when the
+    /// system refuses.
+    ///
+    /// # Safety
+    ///
+    /// The pages under `memory` are a private mapping of the process, and may be replaced by
+    /// another. As long as that is read, the file has pages for `len` bytes, which do not change.
+    pub unsafe fn map_private(memory: &mut [u8], len: usize, file: &File) -> io::Result<()> {
+        let start = memory.as_mut_ptr();
+        if len > memory.len() || !start.addr().is_multiple_of(page_size()) {
+            return Err(no_whole_pages());
+        }
+        // The system refuses to map nothing.
+        if len == 0 {
+            return Ok(());
+        }
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
-        // SAFETY: the caller's duty.
+        // SAFETY: the range is within `memory`, which we hold alone. The rest is the caller's duty.
         unsafe { mmap(start.cast(), len, access, flags, file, 0) }?;
         Ok(())
+    }
+
+    /// Why a memory's pages are neither replaced nor moved.
+    pub fn no_whole_pages() -> io::Error {
+        unsupported("the memory does not consist of whole pages of the operating system")
     }
 
     /// The runs of whole pages at `bytes` that are neither absent nor a file's.
@@ -256,8 +293,7 @@ mod linux {
     /// others, and makes copies.
     fn check_system(pagemap: &File) -> io::Result<()> {
         let page = page_size();
-        let file = File::from(memfd_create("steadfast-trial", MemfdFlags::CLOEXEC)?);
-        file.set_len(2 * page as u64)?;
+        let file = file_of("steadfast-trial", MemfdFlags::CLOEXEC, 2 * page, [])?;
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: new pages, wherever the system likes, which nobody else knows of.
         let found = unsafe {
@@ -289,7 +325,7 @@ mod linux {
     /// Asks the system for huge pages where `part` of a file will stand, which is to be written
     /// next: a memory that reads here and there then takes one fault for each of them, and writes
     /// are copied in small pages all the same. Nothing depends on what it answers.
-    pub fn gather(file: &File, part: Range<usize>) -> io::Result<()> {
+    fn gather(file: &File, part: Range<usize>) -> io::Result<()> {
         let whole = part.start.next_multiple_of(HUGE)..part.end / HUGE * HUGE;
         // It gathers what is there, so something must be.
         for at in whole.clone().step_by(HUGE) {

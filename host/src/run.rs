@@ -5,7 +5,6 @@ mod shared;
 mod view;
 mod warm;
 
-use std::io::{Write as _, stderr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,7 +28,7 @@ use crate::input::Input;
 use crate::instance_stats::InstanceStats;
 use crate::limits::Limits;
 use crate::metashrew::{self, Call, Exchange};
-use crate::output::{Output, Printed};
+use crate::output::{Output, Printed, show};
 use crate::page_file::Lease;
 use crate::report::BlockReport;
 use crate::state::{Pair, State, Tip};
@@ -329,8 +328,7 @@ fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
 
 fn log_to(output: Output, logged: &Arc<Mutex<String>>) -> Box<dyn FnMut(&str) + Send> {
     match output {
-        // Where nobody reads it any more, the block goes on.
-        Output::Inherit => Box::new(|line| drop(writeln!(stderr(), "{line}"))),
+        Output::Inherit => Box::new(show),
         Output::Discard => Box::new(|_| ()),
         Output::Capture => {
             let logged = Arc::clone(logged);

@@ -177,13 +177,11 @@ use linux::Pages;
 mod linux {
     use std::fs::File;
     use std::io;
-    use std::os::unix::fs::FileExt;
 
-    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-    use rustix::mm::{MapFlags, ProtFlags, mmap};
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals};
     use rustix::param::page_size;
 
-    use crate::page_file::gather;
+    use crate::page_file::{file_of, map_private};
 
     /// An anonymous file that can be neither written nor resized.
     #[derive(Debug)]
@@ -195,13 +193,8 @@ mod linux {
     impl Pages {
         pub fn new(parts: &[(u32, &[u8])], len: usize) -> io::Result<Self> {
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-            let file = File::from(memfd_create("steadfast-image", flags)?);
-            file.set_len(len as u64)?;
-            for (at, bytes) in parts {
-                let at = *at as usize;
-                gather(&file, at..at + bytes.len())?;
-                file.write_all_at(bytes, at as u64)?;
-            }
+            let parts = parts.iter().map(|&(at, bytes)| (at as usize, bytes));
+            let file = file_of("steadfast-image", flags, len, parts)?;
             let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
             fcntl_add_seals(&file, seals)?;
             Ok(Pages { file, len })
@@ -223,22 +216,9 @@ mod linux {
         /// As for [`SharedImage::map_over`](super::SharedImage::map_over).
         pub unsafe fn place(&self, memory: &mut [u8]) -> io::Result<()> {
             let len = self.len.next_multiple_of(page_size());
-            let start = memory.as_mut_ptr();
-            if len > memory.len() || !start.addr().is_multiple_of(page_size()) {
-                return Err(io::Error::new(
-                    io::ErrorKind::Unsupported,
-                    "the memory does not consist of whole pages of the operating system",
-                ));
-            }
-            if len == 0 {
-                return Ok(());
-            }
-            let access = ProtFlags::READ | ProtFlags::WRITE;
-            let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
-            // SAFETY: the range is within `memory`, which we hold alone and whose pages may be replaced, by the caller's
-            // word. The file has as many pages and keeps them, so no access can fail, and its bytes never change.
-            unsafe { mmap(start.cast(), len, access, flags, &self.file, 0)? };
-            Ok(())
+            // SAFETY: we hold `memory` alone, and its pages may be replaced, by the caller's word. The
+            // file has as many pages and keeps them, so no access can fail, and its bytes never change.
+            unsafe { map_private(memory, len, &self.file) }
         }
     }
 }

@@ -13,14 +13,14 @@ mod poll;
 mod stop;
 mod world;
 
-use wasmtime::{Caller, Extern, FuncType, Linker, Trap, Val, ValType};
+use wasmtime::{Caller, FuncType, Linker, Trap, Val, ValType};
 
 #[cfg(feature = "wasi")]
 pub use self::command::CommandWorld;
 pub(crate) use self::functions::{FUNCTIONS, Parameter};
 pub(crate) use self::stop::Stop;
 pub(crate) use self::world::World;
-use crate::metashrew::{Exchange, ImportError};
+use crate::metashrew::{Exchange, memory_of};
 
 /// The module under which WASI preview 1 is imported.
 pub const MODULE: &str = "wasi_snapshot_preview1";
@@ -45,10 +45,7 @@ pub(crate) fn add_to_linker<T: 'static>(
         let results = function.has_result().then_some(ValType::I32);
         let signature = FuncType::new(linker.engine(), parameters, results);
         let call = move |mut caller: Caller<'_, T>, arguments: &[Val], results: &mut [Val]| {
-            let memory = caller.get_export("memory").and_then(Extern::into_memory);
-            let memory = memory.ok_or(ImportError::NoMemory {
-                import: function.name,
-            })?;
+            let memory = memory_of(&mut caller, function.name)?;
             let (memory, data) = memory.data_and_store_mut(&mut caller);
             let (world, exchange) = parts(data);
             let arguments = arguments.iter().map(|value| match value {

@@ -11,7 +11,7 @@ use crate::step::step;
 const FEATURES: [&str; 7] = ["", "check", "redb", "pictures", "wasi", "verify", "cli"];
 
 /// What none of them but its own feature builds.
-const LEFT_OUT: [&str; 10] = [
+const LEFT_OUT: [&str; 9] = [
     "clap",
     "indicatif",
     "petgraph",
@@ -19,7 +19,6 @@ const LEFT_OUT: [&str; 10] = [
     "redb",
     "svg",
     "wasmi",
-    "wasmi_wasi",
     "wasmtime-wasi",
     "winch-codegen",
 ];

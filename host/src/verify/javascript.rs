@@ -19,7 +19,7 @@ pub use self::browser::{Browser, Kind};
 pub use self::node::Node;
 use super::engine::{Engine, EngineError, took_too_long};
 use super::observation::{Observation, Stop};
-use super::rewrite::Rewrite;
+use super::rewrite::rewrite;
 use super::scenario::Scenario;
 use super::subject::Subject;
 use crate::bounds::Bound;
@@ -127,7 +127,7 @@ impl Job {
         image: Option<&RegionImage>,
     ) -> Result<Self, Failure> {
         let maximum = scenario.ceiling / PAGE_BYTES;
-        let limited = Rewrite::new(maximum, scenario.refuse_grow).apply(module)?;
+        let limited = rewrite(module, maximum, scenario.refuse_grow)?;
         let parts = image.into_iter().flat_map(RegionImage::parts);
         Ok(Job {
             module: BASE64_STANDARD.encode(limited),

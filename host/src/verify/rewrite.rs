@@ -10,42 +10,30 @@ use wasmparser::{
     TypeRef, TypeSectionReader,
 };
 
-/// What becomes of a module.
-pub(super) struct Rewrite {
-    /// Pages that its memory has at the most; a lower maximum of its own stays.
-    pub maximum_pages: u64,
-    /// Its `memory.grow` that answers -1, counted from 1.
-    pub refuse_grow: Option<u64>,
-}
-
-impl Rewrite {
-    pub fn new(maximum_pages: u64, refuse_grow: Option<u64>) -> Self {
-        Rewrite {
-            maximum_pages,
-            refuse_grow,
-        }
-    }
-
-    /// The rewritten module.
-    ///
-    /// # Errors
-    ///
-    /// A line that says why the module cannot be rewritten.
-    pub fn apply(self, module: &[u8]) -> Result<Vec<u8>, String> {
-        let refusal = match self.refuse_grow {
-            Some(number) => Some(GrowRefusal::new(module, number)?),
-            None => None,
-        };
-        let mut rewriter = Rewriter {
-            rewrite: self,
-            refusal,
-        };
-        let mut out = Module::new();
-        rewriter
-            .parse_core_module(&mut out, Parser::new(0), module)
-            .map_err(|error| format!("the module cannot be rewritten: {error}"))?;
-        Ok(out.finish())
-    }
+/// The rewritten module. Its memory has at most `maximum_pages`; a lower maximum of its own stays.
+/// `refuse_grow` is its `memory.grow` that answers -1, counted from 1.
+///
+/// # Errors
+///
+/// A line that says why the module cannot be rewritten.
+pub(super) fn rewrite(
+    module: &[u8],
+    maximum_pages: u64,
+    refuse_grow: Option<u64>,
+) -> Result<Vec<u8>, String> {
+    let refusal = match refuse_grow {
+        Some(number) => Some(GrowRefusal::new(module, number)?),
+        None => None,
+    };
+    let mut rewriter = Rewriter {
+        maximum_pages,
+        refusal,
+    };
+    let mut out = Module::new();
+    rewriter
+        .parse_core_module(&mut out, Parser::new(0), module)
+        .map_err(|error| format!("the module cannot be rewritten: {error}"))?;
+    Ok(out.finish())
 }
 
 /// What takes the place of each `memory.grow`: a function behind the module's own, which counts in a global behind the
@@ -120,7 +108,7 @@ impl GrowRefusal {
 }
 
 struct Rewriter {
-    rewrite: Rewrite,
+    maximum_pages: u64,
     refusal: Option<GrowRefusal>,
 }
 
@@ -135,7 +123,7 @@ impl Reencode for Rewriter {
     ) -> Result<MemoryType, reencode::Error> {
         let mut memory = utils::memory_type(self, memory);
         let own = memory.maximum.unwrap_or(u64::MAX);
-        memory.maximum = Some(own.min(self.rewrite.maximum_pages));
+        memory.maximum = Some(own.min(self.maximum_pages));
         Ok(memory)
     }
 

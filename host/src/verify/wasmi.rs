@@ -11,7 +11,7 @@ use wasmi::{
 
 use super::engine::{Engine, EngineError, took_too_long};
 use super::observation::{Observation, Stop};
-use super::rewrite::Rewrite;
+use super::rewrite::rewrite;
 use super::scenario::Scenario;
 use super::subject::Subject;
 use super::wasmtime::environment;
@@ -35,7 +35,6 @@ const SLICE: u64 = 50_000_000;
 fn call(
     store: &mut Store<Context>,
     function: &TypedFunc<(), ()>,
-    deadline: Option<Instant>,
     limit: Duration,
 ) -> Result<Option<Stop>, Failure> {
     store.set_fuel(SLICE)?;
@@ -47,7 +46,7 @@ fn call(
             Ok(TypedResumableCall::HostTrap(trap)) => return Ok(stop(trap.host_error())),
             Err(error) => return Ok(stop(&error)),
         };
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if store.data().world.is_over() {
             return Err(took_too_long(limit).into());
         }
         store.set_fuel(SLICE.max(paused.required_fuel()))?;
@@ -119,8 +118,8 @@ impl Wasmi {
         };
         context.world.set_deadline(deadline);
         let maximum = scenario.ceiling / PAGE_BYTES;
-        let rewrite = Rewrite::new(maximum, scenario.refuse_grow);
-        let module = Module::new(&self.engine, rewrite.apply(&self.module)?)?;
+        let limited = rewrite(&self.module, maximum, scenario.refuse_grow)?;
+        let module = Module::new(&self.engine, limited)?;
         let mut store = Store::new(&self.engine, context);
         store.limiter(|context| &mut context.limits);
         store.set_fuel(SLICE)?;
@@ -146,7 +145,7 @@ impl Wasmi {
             }
         }
         let start = instance.get_typed_func::<(), ()>(&store, "_start")?;
-        let stopped = call(&mut store, &start, deadline, scenario.timeout)?;
+        let stopped = call(&mut store, &start, scenario.timeout)?;
         let record = guest_info.and_then(|record| record.read(memory.data(&store)));
         let image = record.filter(|_| scenario.warm && stopped.is_none());
         let image = image.and_then(|record| {
@@ -205,10 +204,7 @@ fn add_metashrew(linker: &mut Linker<Context>) -> Result<(), Failure> {
             import.name(),
             signature,
             move |mut caller, arguments, results| {
-                let Some(memory) = caller.get_export("memory").and_then(Extern::into_memory) else {
-                    return Err(wasmi::Error::new("the module exports no memory"));
-                };
-                let (memory, context) = memory.data_and_store_mut(&mut caller);
+                let (memory, context) = memory_of(&caller)?.data_and_store_mut(&mut caller);
                 let arguments = arguments
                     .iter()
                     .map(|value| value.i32().unwrap_or_default());
@@ -231,15 +227,12 @@ fn add_wasi(linker: &mut Linker<Context>) -> Result<(), Failure> {
         });
         let results = function.has_result().then_some(ValType::I32);
         let call = |mut caller: Caller<'_, Context>, arguments: &[Val], results: &mut [Val]| {
-            let Some(memory) = caller.get_export("memory").and_then(Extern::into_memory) else {
-                return Err(wasmi::Error::new("the module exports no memory"));
-            };
             let (
                 memory,
                 Context {
                     world, exchange, ..
                 },
-            ) = memory.data_and_store_mut(&mut caller);
+            ) = memory_of(&caller)?.data_and_store_mut(&mut caller);
             let arguments = arguments.iter().map(|value| match value {
                 Val::I64(wide) => *wide as u64,
                 narrow => u64::from(narrow.i32().unwrap_or_default() as u32),
@@ -260,6 +253,12 @@ fn add_wasi(linker: &mut Linker<Context>) -> Result<(), Failure> {
         linker.func_new(wasi::MODULE, function.name, signature, call)?;
     }
     Ok(())
+}
+
+/// The memory of the module that calls an import.
+fn memory_of(caller: &Caller<'_, Context>) -> Result<Memory, wasmi::Error> {
+    let memory = caller.get_export("memory").and_then(Extern::into_memory);
+    memory.ok_or_else(|| wasmi::Error::new("the module exports no memory"))
 }
 
 fn grow_to(store: &mut Store<Context>, memory: Memory, pages: u64) -> Result<(), Failure> {

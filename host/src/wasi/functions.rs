@@ -216,7 +216,7 @@ pub(crate) static FUNCTIONS: [Function; 46] = [
         |world, memory, [directory, _, path, length, flags, asked, _, _, answer]| {
             let path = memory.get(path, length)?;
             let number = world.files.open(directory, path, flags, asked)?;
-            Ok(memory.put(answer, &(number as u32).to_le_bytes())?)
+            Ok(memory.put_u32(answer, number as usize)?)
         },
     ),
     function(

@@ -44,20 +44,13 @@ impl Memory<'_> {
         if count > MOST_IN_A_LIST {
             return Err(Errno::INVAL);
         }
-        let list = self.get(list, count * BUFFER_BYTES)?;
-        let buffers = list.chunks_exact(BUFFER_BYTES as usize).map(|buffer| {
-            let number = |at: usize| {
-                buffer[at..]
-                    .first_chunk()
-                    .copied()
-                    .map_or(0, u32::from_le_bytes)
-            };
-            (number(0).into(), number(4).into())
-        });
-        Ok(buffers
-            .into_iter()
-            .find(|&(_, length)| length > 0)
-            .unwrap_or((0, 0)))
+        let (numbers, _) = self.get(list, count * BUFFER_BYTES)?.as_chunks();
+        let (buffers, _) = numbers.as_chunks();
+        let number = |bytes| u64::from(u32::from_le_bytes(bytes));
+        let mut buffers = buffers
+            .iter()
+            .map(|&[at, length]| (number(at), number(length)));
+        Ok(buffers.find(|&(_, length)| length > 0).unwrap_or((0, 0)))
     }
 
     /// Copies as much as there is room for. Answers how much that was.

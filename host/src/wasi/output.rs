@@ -1,10 +1,8 @@
 //! Where a module's standard output or standard error goes.
 
-use std::io::{Write as _, stderr};
-
 use crate::bounds::{Bound, Bounds};
 use crate::metashrew::LogLines;
-use crate::output::Output;
+use crate::output::{Output, show};
 
 pub(super) enum Stream {
     /// To the host's standard error: by lines, and without anything that steers a terminal.
@@ -21,8 +19,7 @@ impl Stream {
         let most = bounds.most(Bound::OutputBytes);
         match output {
             Output::Inherit => {
-                // Where nobody reads them any more, the block goes on.
-                let mut lines = LogLines::new(Box::new(|line| drop(writeln!(stderr(), "{line}"))));
+                let mut lines = LogLines::new(Box::new(show));
                 lines.limit(most);
                 Stream::Shown(lines)
             }

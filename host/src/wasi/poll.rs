@@ -9,8 +9,11 @@ use super::stop::{Errno, Failure, Stop};
 const SUBSCRIPTION_BYTES: u64 = 48;
 const EVENT_BYTES: u64 = 32;
 const CLOCK: u8 = 0;
-const REALTIME: u32 = 0;
 const IS_ABSOLUTE: u16 = 1;
+
+/// The numbers of the clocks that there are.
+pub(super) const REALTIME: u64 = 0;
+pub(super) const MONOTONIC: u64 = 1;
 
 /// When a run began, for the monotonic clock, and when it has to end.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,16 @@ impl Clock {
     pub fn is_over(self) -> bool {
         self.deadline
             .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// What a clock shows: since 1970, or since the run began.
+    pub fn now(self, clock: u64) -> Duration {
+        match clock {
+            REALTIME => SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default(),
+            _ => self.began.elapsed(),
+        }
     }
 
     /// Waits until the first of `count` subscriptions is ready, and writes the events of all that are,
@@ -59,7 +72,7 @@ impl Clock {
                 written += 1;
             }
         }
-        Ok(memory.put(answer, &(written as u32).to_le_bytes())?)
+        Ok(memory.put_u32(answer, written as usize)?)
     }
 
     /// Sleeps so long, or until the run has to end.
@@ -83,13 +96,8 @@ impl Clock {
         if u16::from_le_bytes(part(subscription, 40)) & IS_ABSOLUTE == 0 {
             return wanted;
         }
-        let now = match u32::from_le_bytes(part(subscription, 16)) {
-            REALTIME => SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default(),
-            _ => self.began.elapsed(),
-        };
-        wanted.saturating_sub(now)
+        let clock = u32::from_le_bytes(part(subscription, 16));
+        wanted.saturating_sub(self.now(clock.into()))
     }
 }
 

@@ -1,12 +1,12 @@
 //! What one indexer sees of the world, and what its calls of WASI do to that.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::files::{File, Files, entries};
 use super::memory::Memory;
 use super::output::Stream;
-use super::poll::Clock;
+use super::poll::{Clock, MONOTONIC, REALTIME};
 use super::stop::{Errno, Failure, Stop};
 use crate::bounds::Bounds;
 use crate::output::{Output, Printed};
@@ -182,12 +182,10 @@ impl World {
 
     /// The time in nanoseconds.
     pub(super) fn time(&self, clock: u64) -> Result<u64, Errno> {
-        let time = match clock {
-            0 => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH),
-            1 => Ok(self.clock.began.elapsed()),
-            _ => return Err(Errno::INVAL),
-        };
-        let nanoseconds = time.unwrap_or_default().as_nanos();
+        if ![REALTIME, MONOTONIC].contains(&clock) {
+            return Err(Errno::INVAL);
+        }
+        let nanoseconds = self.clock.now(clock).as_nanos();
         Ok(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
     }
 
