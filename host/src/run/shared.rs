@@ -68,7 +68,7 @@ impl Runner {
                 mapped => live.refused_image = mapped.err(),
             }
         }
-        live.start(input)
+        Finished::start(live, input)
     }
 
     /// As [`open_view`](Self::open_view), with the cache as of the last committed block, while the

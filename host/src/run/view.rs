@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Live, Runner};
+use super::Runner;
+use super::live::{Live, set_deadline};
 use crate::bounds::Bound;
 use crate::input::Input;
 use crate::metashrew;
@@ -93,7 +94,7 @@ impl View {
     /// When there is no such export, the guest fails, or it returns a pointer to nothing readable.
     pub fn call(&mut self, name: &str) -> Result<Vec<u8>, RunError> {
         let live = &mut self.0;
-        super::set_deadline(&mut live.store, live.timeout);
+        set_deadline(&mut live.store, live.timeout);
         let view = live
             .instance
             .get_typed_func::<(), u32>(&mut live.store, name)

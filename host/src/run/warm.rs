@@ -30,7 +30,7 @@ impl Runner {
             (None, false) => Ok(()),
         };
         live.refused_image = given.err();
-        live.start(input)
+        Finished::start(live, input)
     }
 }
 
@@ -70,7 +70,7 @@ impl Runner {
             held.map_or(Ok(()), |held| live.put(held))
         };
         live.refused_image = put.err();
-        live.start(input)
+        Finished::start(live, input)
     }
 }
 
