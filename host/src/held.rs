@@ -93,7 +93,8 @@ impl HeldRegion {
     /// Puts the region into a fresh instance's linear memory, in place of what stands there, and
     /// seals it, so that the guest attaches to it at constant cost. Costs what
     /// [`take`](Self::take) does. Where `memory` ends before the region does, what the cache has not
-    /// used is left out.
+    /// used is left out. Linux is asked for huge pages below the region, where the heap is: a heap of
+    /// 4 MiB then takes two page faults instead of a thousand.
     ///
     /// # Errors
     ///
@@ -104,7 +105,8 @@ impl HeldRegion {
         if have < need {
             return Err(ImageError::Memory { need, have });
         }
-        let room = &mut memory[self.origin.base as usize..];
+        let (heap, room) = memory.split_at_mut(self.origin.base as usize);
+        ask_for_huge_pages(heap);
         let len = self.pages.bytes().len().min(room.len());
         let room = &mut room[..len];
         // SAFETY: as in `take`.
@@ -172,7 +174,7 @@ impl AsOf for HeldRegion {
 }
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::Pages;
+pub(crate) use linux::{Pages, ask_for_huge_pages};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -225,12 +227,11 @@ mod linux {
         ///
         /// [`OwnPages`](super::OwnPages) are vouched for.
         pub unsafe fn take(region: &mut [u8]) -> io::Result<Pages> {
-            let pages = Pages::reserve(region.len())?;
+            let mut pages = Pages::reserve(region.len())?;
             let from = NonNull::from(&mut *region).cast();
             // SAFETY: both are `len` bytes of private anonymous memory that nobody else refers to.
             unsafe { move_pages(from, pages.start, pages.len) }?;
-            // SAFETY: our own mapping. The answer does not matter: it is about speed alone.
-            unsafe { libc::madvise(pages.start.as_ptr().cast(), pages.len, libc::MADV_HUGEPAGE) };
+            ask_for_huge_pages(pages.bytes_mut());
             Ok(pages)
         }
 
@@ -260,6 +261,14 @@ mod linux {
             // whole of it is still mapped.
             let _ = unsafe { munmap(self.mapping.as_ptr().cast(), self.mapped) };
         }
+    }
+
+    /// Asks the system for huge pages under memory that begins with a page, as far as it has whole
+    /// ones. Nothing depends on what it answers.
+    pub fn ask_for_huge_pages(memory: &mut [u8]) {
+        let len = memory.len() / page_size() * page_size();
+        // SAFETY: the memory is borrowed alone, and advice changes no byte of it.
+        unsafe { libc::madvise(memory.as_mut_ptr().cast(), len, libc::MADV_HUGEPAGE) };
     }
 
     /// Moves page tables, and leaves zeros. The system moves what it keeps as one mapping: where it has more than one on
@@ -311,11 +320,14 @@ mod linux {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::Pages;
+pub(crate) use elsewhere::{Pages, ask_for_huge_pages};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
     use std::io;
+
+    /// Systems that have no such advice.
+    pub fn ask_for_huge_pages(_: &mut [u8]) {}
 
     /// The region's bytes, copied, aligned as a region is.
     #[derive(Debug)]

@@ -4,7 +4,7 @@ use steadfast::format::Status;
 
 use super::{Finished, Live, Runner, View};
 use crate::exchange::ImageExchange;
-use crate::held::OwnPages;
+use crate::held::{OwnPages, ask_for_huge_pages};
 use crate::image::ImageError;
 use crate::input::Input;
 use crate::report::BlockReport;
@@ -98,6 +98,8 @@ impl Live {
     /// is room.
     fn begin_with(&mut self, cache: &SharedCache) -> Result<(), ImageError> {
         self.prepare(cache, cache.memory_wanted())?;
+        let heap = &mut self.memory.data_mut(&mut self.store)[..cache.address() as usize];
+        ask_for_huge_pages(heap);
         self.map_shared(cache, Status::Sealed)
     }
 
