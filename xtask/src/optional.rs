@@ -64,28 +64,28 @@ pub fn msrv(project: &Project) -> Result<()> {
     })
 }
 
-/// Runs a part of the guest crate's tests under Miri.
-pub fn miri(project: &Project, tally: &mut Tally) -> Result<()> {
+/// Gets Miri where it is not there, or says that its tests are left out.
+pub fn has_miri() -> bool {
     let there = || {
         let source = printed(NIGHTLY, &["--print", "sysroot"])
             .map(|at| at.join("lib/rustlib/src/rust/library"));
         source.is_some_and(|at| at.exists())
             && shell::works(&mut rustup(NIGHTLY, &["cargo", "miri", "--version"]))
     };
-    if !to_be_had(
-        "Miri",
-        there,
-        &[
-            "component",
-            "add",
-            "miri",
-            "rust-src",
-            "--toolchain",
-            NIGHTLY,
-        ],
-    ) {
-        return Ok(());
-    }
+    let add = [
+        "component",
+        "add",
+        "miri",
+        "rust-src",
+        "--toolchain",
+        NIGHTLY,
+    ];
+    to_be_had("Miri", there, &add)
+}
+
+/// Runs a part of the guest crate's tests under Miri.
+pub fn miri(project: &Project) -> Result<Tally> {
+    let mut tally = Tally::default();
     step("Miri", || {
         let mut cargo = with(
             project,
@@ -95,8 +95,9 @@ pub fn miri(project: &Project, tally: &mut Tally) -> Result<()> {
         cargo.args(UNDER_MIRI);
         // The tests' regions live as long as the process.
         cargo.env("MIRIFLAGS", "-Zmiri-strict-provenance -Zmiri-ignore-leaks");
-        tally.run(&mut cargo)
-    })
+        tally.run_aside(&mut cargo)
+    })?;
+    Ok(tally)
 }
 
 /// Gets a target where it is not there, or says that the check is left out.

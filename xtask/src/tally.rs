@@ -1,6 +1,7 @@
 //! How many tests ran, by the test programs' own result lines.
 
 use std::io::{BufRead, BufReader, Write, stdout};
+use std::ops::AddAssign;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -14,15 +15,34 @@ pub struct Tally {
     pub failed: u64,
 }
 
+impl AddAssign for Tally {
+    fn add_assign(&mut self, more: Self) {
+        self.passed += more.passed;
+        self.failed += more.failed;
+    }
+}
+
 impl Tally {
     /// Runs a command that runs tests, passes its output through, and counts.
     pub fn run(&mut self, command: &mut Command) -> Result<()> {
+        self.run_into(command, &mut stdout())
+    }
+
+    /// As [`run`](Self::run), and shows the output in one piece at the end.
+    pub fn run_aside(&mut self, command: &mut Command) -> Result<()> {
+        let mut output = Vec::new();
+        let result = self.run_into(command, &mut output);
+        stdout().write_all(&output)?;
+        result
+    }
+
+    fn run_into(&mut self, command: &mut Command, output: &mut impl Write) -> Result<()> {
         let child = command.stdout(Stdio::piped()).spawn();
         let mut child = child.with_context(|| format!("cannot run `{}`", shell::shown(command)))?;
         let mut lines = BufReader::new(child.stdout.take().context("standard output is piped")?);
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line)? > 0 {
-            stdout().write_all(&line)?;
+            output.write_all(&line)?;
             self.count(&String::from_utf8_lossy(&line));
             line.clear();
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -102,7 +103,25 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     optional::msrv(project)?;
     forgetful_examples(project, tally)?;
     memory_detection(project)?;
-    optional::miri(project, tally)?;
+    let has_miri = optional::has_miri();
+    thread::scope(|scope| {
+        // It takes minutes of one core, and to link a guest takes the other one alone.
+        let miri = has_miri.then(|| scope.spawn(|| optional::miri(project)));
+        in_wasm(project, tally)?;
+        if let Some(miri) = miri {
+            *tally += miri.join().expect("a step does not panic")?;
+        }
+        anyhow::Ok(())
+    })?;
+    // Optimised, as the tools are, so that the engine is built once.
+    test(project, tally, "tests: host and engines", ENGINES)?;
+    with_c(project, tally)?;
+    other_targets(project, tally)?;
+    examples(project)
+}
+
+/// Builds the tools and the guests, and runs the guest crate's tests on its own targets.
+fn in_wasm(project: &Project, tally: &mut Tally) -> Result<()> {
     tools::install(project)?;
     guests::all(project)?;
     // With `image`, a module imports what hosts of WASI commands do not have.
@@ -112,12 +131,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
         "tests: wasm32-wasip1",
         &format!("--package steadfast --features trace,metashrew,log --target {WASI}"),
     )?;
-    in_javascript(project, tally)?;
-    // Optimised, as the tools are, so that the engine is built once.
-    test(project, tally, "tests: host and engines", ENGINES)?;
-    with_c(project, tally)?;
-    other_targets(project, tally)?;
-    examples(project)
+    in_javascript(project, tally)
 }
 
 /// The packages whose tests run modules under engines; the same in each command, so that the engine is built once.
