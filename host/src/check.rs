@@ -5,12 +5,14 @@
 //!
 //! ```text
 //! facts <- depth, determinism, memory, size
+//! refusal
 //! ```
 
 mod depth;
 mod determinism;
 mod facts;
 mod memory;
+mod refusal;
 mod size;
 
 use std::fmt;
@@ -84,10 +86,16 @@ impl Finding {
 
 /// Every rule, in the order in which findings are told.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [memory::RULES, determinism::RULES, depth::RULES, size::RULES]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        refusal::RULES,
+        memory::RULES,
+        determinism::RULES,
+        depth::RULES,
+        size::RULES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// Looks at a module. Takes time in proportion to its bytes.
@@ -96,8 +104,9 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
 /// use steadfast_host::check::{Level, check};
 ///
 /// let found = check(b"\0asm\x01\0\0\0")?;
-/// // Nothing but that it is not built on steadfast.
-/// assert!(found.iter().all(|finding| finding.rule.level <= Level::Warning));
+/// // It has no memory to begin with.
+/// assert_eq!(found[0].rule.level, Level::Error);
+/// assert!(found[0].what.contains("no memory"));
 /// # Ok::<(), steadfast_host::check::CheckError>(())
 /// ```
 ///
@@ -106,7 +115,8 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
 /// When the bytes are no module.
 pub fn check(module: &[u8]) -> Result<Vec<Finding>, CheckError> {
     let facts = Facts::read(module)?;
-    let mut found = memory::look(&facts);
+    let mut found = Vec::from_iter(refusal::look(module));
+    found.extend(memory::look(&facts));
     found.extend(determinism::look(&facts));
     found.extend(depth::look(&facts));
     found.extend(size::look(&facts));

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use steadfast::Plan;
 use steadfast::plan::PlanError;
-use wasmtime::{Engine, ExternType, Module};
+use wasmtime::{Engine, Module};
 
 use crate::bounds::{Bound, Bounds, Exceeded};
 use crate::digest::Digest;
+#[cfg(feature = "check")]
+use crate::engine::engine;
 use crate::image::{ImageError, check_module, module_digest};
 use crate::outline::{self, Outline};
-use crate::{metashrew, proposal, text, wasi};
+use crate::{metashrew, proposal, requirements, text, wasi};
 
 /// Why a module cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +102,7 @@ pub struct DeclaredMemory {
 pub struct Guest {
     module: Module,
     outline: Outline,
+    has_start: bool,
     digest: Digest,
 }
 
@@ -125,6 +128,7 @@ impl Guest {
         let module = compile(engine, bytes, bounds)?;
         Ok(Guest {
             outline: Outline::of(bytes)?,
+            has_start: requirements::has_start(bytes)?,
             digest: module_digest(bytes),
             module,
         })
@@ -141,13 +145,9 @@ impl Guest {
     ///
     /// [`LoadError::NoStart`].
     pub fn check_start(&self) -> Result<(), LoadError> {
-        match self.module.get_export("_start") {
-            Some(ExternType::Func(start))
-                if start.params().len() == 0 && start.results().len() == 0 =>
-            {
-                Ok(())
-            }
-            _ => Err(LoadError::NoStart),
+        match self.has_start {
+            true => Ok(()),
+            false => Err(LoadError::NoStart),
         }
     }
 
@@ -170,8 +170,7 @@ impl Guest {
     /// Bytes of linear memory without which the module cannot run: what it declares, and for a
     /// module that is built on steadfast its heap's budget, which ends where the region begins.
     pub fn memory_needed(&self) -> u64 {
-        let budget_end = self.plan().map_or(0, |plan| plan.region_base().get());
-        self.declared_memory().initial.max(budget_end)
+        self.outline.memory_needed()
     }
 
     /// Whether the module exports steadfast's record.
@@ -243,24 +242,41 @@ pub(crate) fn check_place(plan: &Plan, base: u32, bytes: u64) -> Result<(), Imag
 pub(crate) fn compile(engine: &Engine, bytes: &[u8], bounds: &Bounds) -> Result<Module, LoadError> {
     let limit = Duration::from_secs(bounds.most(Bound::CompileSeconds));
     let (sender, compiled) = mpsc::channel();
-    let (engine, copy) = (engine.clone(), bytes.to_vec());
+    let (compiler, copy) = (engine.clone(), bytes.to_vec());
     thread::Builder::new()
         .name("steadfast-compile".into())
         .spawn(move || {
             // Nobody waits any more when that fails.
-            let _ = sender.send(Module::from_binary(&engine, &copy));
+            let _ = sender.send(Module::from_binary(&compiler, &copy));
         })
         .map_err(|error| LoadError::Engine(error.to_string()))?;
     match compiled.recv_timeout(limit) {
         Ok(Ok(module)) => Ok(module),
         Ok(Err(error)) => {
-            Err(proposal::needed(bytes).unwrap_or_else(|| LoadError::Invalid(one_line(&error))))
+            // In the validator's words, where it is the validator that refuses it.
+            let error = Module::validate(engine, bytes).err().unwrap_or(error);
+            Err(invalid(bytes, &error))
         }
         Err(RecvTimeoutError::Timeout) => Err(bounds.exceeded(Bound::CompileSeconds).into()),
         Err(RecvTimeoutError::Disconnected) => {
             Err(LoadError::Invalid("the compiler gave up on it".into()))
         }
     }
+}
+
+/// Checks all that [`Runner::new`](crate::Runner::new) checks but for a ceiling, and compiles nothing.
+#[cfg(feature = "check")]
+pub(crate) fn examine(bytes: &[u8], bounds: &Bounds) -> Result<(), LoadError> {
+    outline::check(bytes, bounds)?;
+    let engine = engine(false).map_err(|error| LoadError::Engine(one_line(&error)))?;
+    Module::validate(&engine, bytes).map_err(|error| invalid(bytes, &error))?;
+    let outline = Outline::of(bytes)?;
+    requirements::check(bytes)?;
+    outline.check_maximum()
+}
+
+fn invalid(bytes: &[u8], error: &wasmtime::Error) -> LoadError {
+    proposal::needed(bytes).unwrap_or_else(|| LoadError::Invalid(one_line(error)))
 }
 
 /// The longest text of an error that is shown, in characters.

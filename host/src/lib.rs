@@ -9,7 +9,7 @@
 //! ```text
 //! bounds, ceiling, deadline, digest, process_memory, mappings, output, page_file, plot, scratch, text <- thread_stack
 //!   <- engine, file, limits <- input <- state <- image <- guest_info <- heap_marks, trace
-//!   <- held <- carried, shared_cache <- exchange <- metashrew <- wasi <- context, guest, proposal
+//!   <- held <- carried, shared_cache <- exchange <- metashrew <- wasi <- context, guest, proposal, requirements
 //!   <- instance_stats, report, share, trap <- check, run, exec, prometheus <- table <- map, size <- profile
 //! ```
 //!
@@ -52,6 +52,7 @@ pub mod image;
 pub mod input;
 pub mod instance_stats;
 pub mod limits;
+mod lookups;
 pub mod map;
 mod mappings;
 pub mod metashrew;
@@ -66,6 +67,7 @@ pub mod profile;
 pub mod prometheus;
 mod proposal;
 pub mod report;
+mod requirements;
 pub mod run;
 pub mod scratch;
 pub mod share;

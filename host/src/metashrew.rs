@@ -394,7 +394,6 @@ impl Import {
     ];
 
     /// The one that has a name in [`MODULE`].
-    #[cfg(any(feature = "check", feature = "wasi"))]
     pub(crate) fn named(name: &str) -> Option<Import> {
         Import::ALL.into_iter().find(|import| import.name() == name)
     }

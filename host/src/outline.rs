@@ -130,6 +130,23 @@ impl Outline {
         self.memory
     }
 
+    /// Bytes of linear memory without which the module cannot run: what it declares, and for a module
+    /// that is built on steadfast its heap's budget, which ends where the region begins.
+    #[must_use]
+    pub fn memory_needed(&self) -> u64 {
+        let budget_end = self.plan().map_or(0, |plan| plan.region_base().get());
+        self.memory.initial.max(budget_end)
+    }
+
+    /// Checks that memory can grow to what the module needs.
+    pub(crate) fn check_maximum(&self) -> Result<(), LoadError> {
+        let need = self.memory_needed();
+        match self.memory.maximum {
+            Some(maximum) if maximum < need => Err(LoadError::MaximumMemory { maximum, need }),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the module exports steadfast's record.
     #[must_use]
     pub fn has_record(&self) -> bool {
@@ -162,7 +179,7 @@ pub(crate) fn is_plain(memory: &MemoryType) -> bool {
     !memory.memory64 && !memory.shared && memory.page_size_log2.is_none_or(|log| log == 16)
 }
 
-fn invalid(bytes: &[u8], error: &wasmparser::BinaryReaderError) -> LoadError {
+pub(crate) fn invalid(bytes: &[u8], error: &wasmparser::BinaryReaderError) -> LoadError {
     let reason = || LoadError::Invalid(text::cut(&error.to_string(), 400));
     proposal::needed(bytes).unwrap_or_else(reason)
 }

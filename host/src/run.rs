@@ -24,8 +24,8 @@ use crate::limits::Limits;
 use crate::metashrew::{self, Exchange};
 use crate::output::{Output, show};
 use crate::report::BlockReport;
+use crate::requirements;
 use crate::state::State;
-use crate::text;
 use crate::thread_stack;
 use crate::trace::{Recorder, Trace};
 use crate::trap::{Known, RunError, explain};
@@ -71,7 +71,7 @@ impl Runner {
         let engine = engine_with_deadlines(config.compiler, config.counts_fuel(), config.stack)
             .map_err(|error| LoadError::Engine(one_line(&error)))?;
         let guest = Guest::load_within(&engine, module, &config.bounds)?;
-        guest.check_start()?;
+        requirements::check(module)?;
         let instances = link(&guest)?;
         Runner {
             guest,
@@ -104,11 +104,9 @@ impl Runner {
     }
 
     fn checked(self) -> Result<Self, LoadError> {
-        let DeclaredMemory { initial, maximum } = self.guest.declared_memory();
-        let (ceiling, need) = (self.config.ceiling, self.guest.memory_needed());
-        if let Some(maximum) = maximum.filter(|maximum| *maximum < need) {
-            return Err(LoadError::MaximumMemory { maximum, need });
-        }
+        self.guest.outline().check_maximum()?;
+        let DeclaredMemory { initial, .. } = self.guest.declared_memory();
+        let ceiling = self.config.ceiling;
         if initial > ceiling {
             return Err(LoadError::InitialMemory { initial, ceiling });
         }
@@ -294,21 +292,14 @@ fn wasi_parts(context: &mut Context) -> (&mut World, &mut Exchange) {
     (&mut context.world, &mut context.exchange)
 }
 
-/// Defines the host's functions and checks that they are all that the module imports.
+/// Defines the host's functions, which are all that the module imports.
 fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
     let mut linker = Linker::new(guest.module().engine());
     metashrew::add_to_linker(&mut linker, |context: &mut Context| &mut context.exchange)
         .and_then(|()| wasi::add_to_linker(&mut linker, wasi_parts))
         .map_err(|error| LoadError::Engine(one_line(&error)))?;
-    linker.instantiate_pre(guest.module()).map_err(|error| {
-        match error.downcast_ref::<wasmtime::UnknownImportError>() {
-            Some(unknown) => LoadError::UnknownImport {
-                module: text::name(unknown.module()),
-                name: text::name(unknown.name()),
-            },
-            None => LoadError::ImportType(one_line(&error)),
-        }
-    })
+    let linked = linker.instantiate_pre(guest.module());
+    linked.map_err(|error| LoadError::ImportType(one_line(&error)))
 }
 
 fn log_to(output: Output, logged: &Arc<Mutex<String>>) -> Box<dyn FnMut(&str) + Send> {

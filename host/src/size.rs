@@ -24,6 +24,7 @@ use steadfast::format::RegionInfo;
 use crate::config::RunConfig;
 use crate::guest::LoadError;
 use crate::input::Input;
+use crate::lookups::Lookups;
 use crate::run::{Ended, Finished, OneInstanceError, Runner, run_in_one_instance};
 use crate::state::{MemoryState, State};
 use crate::trace::Trace;
@@ -53,7 +54,7 @@ pub enum SizeError {
     NoCache,
     /// The module starts once in an instance.
     #[error(
-        "a WASI command starts once in an instance, so its cache is cold in every block: give one block, for its heap, or a module for wasm32-unknown-unknown"
+        "a WASI command starts once in an instance, so its cache is cold in every block: give one block, without --repeat, for its heap; for its cache, build the indexer for wasm32-unknown-unknown, or compare `steadfast run --cache BYTES` at several sizes"
     )]
     Wasi,
 }
@@ -113,9 +114,11 @@ pub fn measure(runner: &Runner, inputs: &[Input], capacity: u64) -> Result<Measu
         .and_then(|region| RegionInfo::read(region).ok())
         .ok_or(SizeError::NoCache)?;
     let [main, ..] = region.pools;
+    let (hits, misses) = (main.hits, main.misses);
+    let lookups = Lookups { hits, misses };
     let point = Point {
         capacity,
-        hit_ratio: main.hits as f64 / (main.hits + main.misses).max(1) as f64,
+        hit_ratio: lookups.hit_ratio().unwrap_or(0.0),
     };
     Ok(Measured { point, region })
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use steadfast::format::{Kind, Stats};
 
 use crate::instance_stats::InstanceStats;
+use crate::lookups::Lookups;
 use crate::report::Report;
 
 /// Shows a report as lines of a name and a figure, in two columns.
@@ -224,11 +225,9 @@ fn cache_rows(cache: Option<&Stats>) -> Vec<Row> {
     let Some(cache) = cache else {
         return Vec::new();
     };
-    let lookups = cache.hits + cache.misses;
-    let hit_rate = match lookups {
-        0 => String::new(),
-        _ => format!(" ({:.1} %)", 100.0 * cache.hits as f64 / lookups as f64),
-    };
+    let (hits, misses) = (cache.hits, cache.misses);
+    let hit_ratio = Lookups { hits, misses }.hit_ratio();
+    let hit_rate = hit_ratio.map_or_else(String::new, |ratio| format!(" ({:.1} %)", 100.0 * ratio));
     vec![
         (
             "cache lookups".into(),

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "wasi")]
 mod command;
+#[cfg(all(test, feature = "wasi"))]
+mod comparison;
 mod files;
 mod functions;
 mod memory;

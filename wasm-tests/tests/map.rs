@@ -135,6 +135,15 @@ fn what_was_in_use_is_shown_and_empty_slabs_are_free_memory() {
         .iter()
         .map(|row| (row.block_bytes, row.most_blocks));
     assert!(shown.eq(marks.blocks), "{:?}", map.classes);
+    // Classes whose slabs are all empty have theirs too.
+    let slabs: usize = map.classes.iter().map(|row| row.slabs).sum();
+    let held = map.figures.iter().find(|(name, _)| *name == "heap held");
+    let (_, held) = held.unwrap();
+    assert!(
+        held.contains(&format!(" in {slabs} slabs")),
+        "{held}: {:?}",
+        map.classes
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::facts::Facts;
 use super::{Finding, Level, Rule};
+use crate::table::counted;
 
 /// Functions of a circle that are named.
 const NAMED: usize = 4;
@@ -50,8 +51,8 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
     }
     told.sort_by(|one, other| other.cmp(one));
     let what = format!(
-        "{} circles of functions that call each other, with the bytes of shadow stack that one round takes",
-        told.len()
+        "{} of functions that call each other, with the bytes of shadow stack that one round takes",
+        counted(told.len() as u64, "circle", "circles")
     );
     vec![Finding::new(&RECURSION, what).at(told.into_iter().map(|(_, text)| text))]
 }

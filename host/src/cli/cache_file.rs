@@ -17,8 +17,11 @@ pub struct CacheFile {
     compression: Compression,
     /// Blocks after which it is written; `None` goes by time.
     every: Option<NonZeroU32>,
+    /// Blocks since it was read or written.
     blocks: u32,
     begun: Instant,
+    /// Whether this run read it, or wrote it.
+    is_used: bool,
     writing: Option<JoinHandle<Result<(), ImageError>>>,
 }
 
@@ -30,13 +33,28 @@ impl CacheFile {
             every,
             blocks: 0,
             begun: Instant::now(),
+            is_used: false,
             writing: None,
         }
     }
 
-    /// Whether it is time to write it, after one more block. It is not while it is being written.
-    pub fn is_due(&mut self) -> bool {
+    /// It was read.
+    pub fn note_read(&mut self) {
+        self.is_used = true;
+    }
+
+    /// A block begins, after which it is as of an older state.
+    pub fn note_block(&mut self) {
         self.blocks += 1;
+    }
+
+    /// Whether a block has begun since it was read or written.
+    pub fn is_behind(&self) -> bool {
+        self.blocks > 0
+    }
+
+    /// Whether it is time to write it. It is not while it is being written.
+    pub fn is_due(&self) -> bool {
         let is_time = match self.every {
             Some(blocks) => self.blocks >= blocks.get(),
             None => self.begun.elapsed() >= PERIOD,
@@ -54,6 +72,7 @@ impl CacheFile {
         self.finish();
         self.blocks = 0;
         self.begun = Instant::now();
+        self.is_used = true;
         let (path, compression) = (self.path.clone(), self.compression);
         let write = move || image()?.write(&path, state, compression);
         self.writing = Some(thread::spawn(write));
@@ -66,9 +85,17 @@ impl CacheFile {
         }
     }
 
-    pub fn remove(&mut self) {
+    /// There is no cache to be kept. What this run read or wrote is removed, and nothing else.
+    pub fn drop_cache(&mut self) {
         self.finish();
-        tell(RegionImage::remove(&self.path));
+        self.blocks = 0;
+        match self.is_used {
+            true => tell(RegionImage::remove(&self.path)),
+            false => super::warn(&format!(
+                "{} stays as it is: no block left a cache",
+                self.path.display()
+            )),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use steadfast_host::check::{Finding, Level, check as look, rules};
+use steadfast_host::table::counted;
 use steadfast_host::{Bound, Bounds};
 
 /// Places that a finding shows, unless all are asked for.
@@ -161,8 +162,13 @@ fn table(found: &[Finding], all: bool) -> String {
             .filter(|finding| finding.rule.level == level)
             .count()
     };
-    let counts = [Level::Error, Level::Warning, Level::Note]
-        .map(|level| format!("{} {level}s", count(level)));
+    let counts = [Level::Error, Level::Warning, Level::Note].map(|level| {
+        counted(
+            count(level) as u64,
+            &level.to_string(),
+            &format!("{level}s"),
+        )
+    });
     let _ = writeln!(text, "{}", counts.join(", "));
     text
 }

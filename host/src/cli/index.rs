@@ -62,6 +62,8 @@ impl Indexing<'_> {
                 Some(height) => format!("stopped by a signal after block {height}"),
                 None => "stopped by a signal before the first block".to_string(),
             });
+        } else if last.is_none() {
+            super::warn("all of these blocks are below the state's tip: skipped");
         }
         skipped.tell();
         self.progress.finish();

@@ -129,11 +129,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             path,
             arguments.compress,
             arguments.warm_every,
-            runner.guest(),
+            &runner,
             &*state,
         )?),
         None => (!arguments.cold).then(Warm::between_blocks),
     };
+    if cache.as_ref().is_some_and(Warm::is_kept) && arguments.db.is_none() {
+        super::warn(
+            "the next run cannot begin with the cache of this one, since its state begins empty without a database: give --db PATH",
+        );
+    }
     let inputs = inputs.stdin(signals::finish_block_first()?);
     let mut indexing = Indexing {
         runner: &runner,

@@ -55,26 +55,42 @@ impl Warm {
         path: &Path,
         compress: bool,
         every: Option<NonZeroU32>,
-        guest: &Guest,
+        runner: &Runner,
         state: &dyn State,
     ) -> Result<Warm, ImageError> {
         // An image behind a link is replaced where it stands.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         RegionImage::check_replaceable(&path)?;
+        if runner.config().cache == Some(0) {
+            super::warn(&format!(
+                "{} is neither read nor written: --cache off leaves the module no cache",
+                path.display()
+            ));
+            return Ok(Warm::between_blocks());
+        }
         let image = match path.exists() {
-            true => or_cold(read_image(&path, guest, state)),
+            true => or_cold(read_image(&path, runner.guest(), state)),
             false => None,
         };
         let compression = match compress {
             true => Compression::Lz4,
             false => Compression::None,
         };
+        let mut file = CacheFile::new(path, compression, every);
+        if image.is_some() {
+            file.note_read();
+        }
         Ok(Warm {
             left: image.map(Carried::Image),
-            file: Some(CacheFile::new(path, compression, every)),
+            file: Some(file),
             way: Way::Share,
             ..Warm::between_blocks()
         })
+    }
+
+    /// Whether it has a file.
+    pub fn is_kept(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Runs a block with what the one before it left. Where the block does not follow that one, the
@@ -86,6 +102,9 @@ impl Warm {
         position: Position,
         state: &dyn State,
     ) -> Result<Finished, RunError> {
+        if let Some(file) = &mut self.file {
+            file.note_block();
+        }
         let left = self.left.take();
         let left = left.and_then(|left| self.brought(left, input, position));
         let shared = self.shared.take();
@@ -167,16 +186,18 @@ impl Warm {
 
     /// Begins to write the file if it is time.
     pub fn keep_when_due(&mut self, state: &dyn State) -> Result<(), StateError> {
-        match self.file.as_mut().is_some_and(CacheFile::is_due) {
+        match self.file.as_ref().is_some_and(CacheFile::is_due) {
             true => self.begin_keeping(state),
             false => Ok(()),
         }
     }
 
-    /// Writes the file, where there is to be one, for the state as it is now; removes it where there is no cache as of that. What is
-    /// in the way of that costs the next run its warm cache, and this one nothing.
+    /// Writes the file, where there is to be one, for the state as it is now, unless it stands there already; drops it where there is
+    /// no cache as of that. What is in the way of that costs the next run its warm cache, and this one nothing.
     pub fn keep(&mut self, state: &dyn State) -> Result<(), StateError> {
-        self.begin_keeping(state)?;
+        if self.file.as_ref().is_some_and(CacheFile::is_behind) {
+            self.begin_keeping(state)?;
+        }
         if let Some(file) = &mut self.file {
             file.finish();
         }
@@ -201,7 +222,7 @@ impl Warm {
                 let image = held.image();
                 file.begin(digest, move || image);
             }
-            (None, None) => file.remove(),
+            (None, None) => file.drop_cache(),
         }
         Ok(())
     }

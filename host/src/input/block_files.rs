@@ -32,6 +32,10 @@ pub(super) struct ChainOfFiles {
     /// From the last to the next one.
     left: Vec<Place>,
     height: u32,
+    /// The first height of the chain, the one to begin with, and the last.
+    base: u32,
+    begin: u32,
+    last: u32,
 }
 
 struct Folder {
@@ -97,7 +101,7 @@ impl ChainOfFiles {
                     option: "--from",
                     mark: Mark::Hash(hash).to_string(),
                 })?;
-                base + at as u32
+                base.saturating_add(at as u32)
             }
         };
         let height = begin.max(least);
@@ -107,7 +111,20 @@ impl ChainOfFiles {
             left: left.map(|&at| headers[at].place).collect(),
             folder,
             height,
+            base,
+            begin,
+            last: base.saturating_add((chain.len() - 1) as u32),
         })
+    }
+
+    /// The lowest and the highest height of the chain, with those that are left out.
+    pub fn heights(&self) -> (u32, u32) {
+        (self.base, self.last)
+    }
+
+    /// The height to begin with, where none below it were left out for another reason.
+    pub fn begin(&self) -> u32 {
+        self.begin
     }
 
     pub fn next_block(&mut self) -> Result<Option<Input>, InputError> {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::Mark;
 use super::file::MAX_BLOCK_BYTES;
 use crate::bounds::Bound;
 
@@ -121,4 +122,35 @@ pub enum InputError {
         /// What it names.
         mark: String,
     },
+    /// No block among the inputs is in the range.
+    #[error(
+        "none of the inputs is {}: they have {}",
+        range(*from, *to),
+        heights(*first, *last)
+    )]
+    OutOfRange {
+        /// The block to begin with.
+        from: Option<Mark>,
+        /// The block to end with.
+        to: Option<Mark>,
+        /// The lowest height that was met.
+        first: u32,
+        /// The highest height that was met. No input is read behind the end of the range.
+        last: u32,
+    },
+}
+
+/// A range as the options give it.
+fn range(from: Option<Mark>, to: Option<Mark>) -> String {
+    let from = from.map(|mark| format!("from {mark} on (--from)"));
+    let to = to.map(|mark| format!("up to {mark} (--to)"));
+    let parts: Vec<String> = from.into_iter().chain(to).collect();
+    parts.join(" and ")
+}
+
+fn heights(first: u32, last: u32) -> String {
+    match first == last {
+        true => format!("the height {first}"),
+        false => format!("the heights {first} to {last}"),
+    }
 }

@@ -36,6 +36,13 @@ pub struct Inputs {
     stdin: Option<Box<dyn Read>>,
     from: Option<Mark>,
     to: Option<Mark>,
+    /// The block to begin with has been met, and the one to end with.
+    has_begun: bool,
+    has_ended: bool,
+    /// The lowest and the highest height that was met, in the range or outside it.
+    met: Option<(u32, u32)>,
+    /// A block in the range was met, or left out by [`at_least`](Inputs::at_least) alone.
+    has_any: bool,
     /// The next height, of inputs that are no blocks of Bitcoin.
     raw: Option<u32>,
     least: u32,
@@ -67,6 +74,10 @@ impl Inputs {
             stdin: None,
             from: None,
             to: None,
+            has_begun: false,
+            has_ended: false,
+            met: None,
+            has_any: false,
             raw: None,
             least: 0,
             bounds: Bounds::default(),
@@ -186,10 +197,17 @@ impl Inputs {
         if self.raw.is_none() && files.iter().any(|file| is_block_file(file)) {
             files.retain(|file| is_block_file(file));
             let chain = ChainOfFiles::open(folder, files, self.from, self.to, self.least)?;
-            self.source = Some(Source::Chain(chain));
             // It begins and ends with these, whether they are left out or not.
-            self.from = None;
+            self.has_begun = true;
             self.to = self.to.filter(|mark| matches!(mark, Mark::Height(_)));
+            let (first, last) = chain.heights();
+            self.meet(first);
+            self.meet(last);
+            self.has_any |= match self.to {
+                Some(Mark::Height(to)) => chain.begin() <= last.min(to),
+                _ => chain.begin() <= last,
+            };
+            self.source = Some(Source::Chain(chain));
             return Ok(());
         }
         for file in files.into_iter().rev() {
@@ -198,17 +216,59 @@ impl Inputs {
         Ok(())
     }
 
-    /// At the end of all inputs: a hash that none of them has is a mistake.
+    fn meet(&mut self, height: u32) {
+        let (first, last) = self.met.unwrap_or((height, height));
+        self.met = Some((first.min(height), last.max(height)));
+    }
+
+    fn next_in_range(&mut self) -> Result<Option<Input>, InputError> {
+        while !self.has_ended {
+            let Some(block) = self.next_read()? else {
+                break;
+            };
+            self.meet(block.height());
+            self.has_begun |= self.from.is_none_or(|from| from.is_reached_by(&block));
+            if !self.has_begun {
+                continue;
+            }
+            self.has_ended = self.to.is_some_and(|to| to.is_reached_by(&block));
+            match self.to {
+                Some(Mark::Height(to)) if block.height() > to => {}
+                _ => {
+                    self.has_any = true;
+                    return Ok(Some(block));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// At the end: a hash that none of the inputs has is a mistake, and so is a range that has none of
+    /// them.
     fn check_met(&self) -> Result<(), InputError> {
-        for (option, mark) in [("--from", self.from), ("--to", self.to)] {
-            if let Some(mark @ Mark::Hash(_)) = mark {
+        let marks = [
+            ("--from", self.from, self.has_begun),
+            ("--to", self.to, self.has_ended),
+        ];
+        for (option, mark, is_met) in marks {
+            if let Some(mark @ Mark::Hash(_)) = mark
+                && !is_met
+            {
                 return Err(InputError::NoSuchBlock {
                     option,
                     mark: mark.to_string(),
                 });
             }
         }
-        Ok(())
+        match self.met {
+            Some((first, last)) if !self.has_any => Err(InputError::OutOfRange {
+                from: self.from,
+                to: self.to,
+                first,
+                last,
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -216,29 +276,15 @@ impl Iterator for Inputs {
     type Item = Result<Input, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.is_done {
-            let block = match self.next_read() {
-                Ok(Some(block)) => block,
-                Ok(None) => {
-                    self.is_done = true;
-                    return self.check_met().err().map(Err);
-                }
-                Err(error) => {
-                    self.is_done = true;
-                    return Some(Err(error));
-                }
-            };
-            if self.from.is_some_and(|from| !from.is_reached_by(&block)) {
-                continue;
-            }
-            self.from = None;
-            self.is_done = self.to.is_some_and(|to| to.is_reached_by(&block));
-            match self.to {
-                Some(Mark::Height(to)) if block.height() > to => {}
-                _ => return Some(Ok(block)),
-            }
+        if self.is_done {
+            return None;
         }
-        None
+        let block = self.next_in_range();
+        self.is_done = !matches!(block, Ok(Some(_)));
+        match block {
+            Ok(None) => self.check_met().err().map(Err),
+            block => block.transpose(),
+        }
     }
 }
 

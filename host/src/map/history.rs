@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::heap_marks::HeapMarks;
+use crate::lookups::Lookups;
 use crate::run::Finished;
 
 /// What one block made of memory; or several blocks in a row, for those who have no room for each.
@@ -43,13 +44,19 @@ impl Moment {
 
     /// All lookups. A region may say anything of them.
     pub fn lookups(&self) -> u64 {
-        self.hits.saturating_add(self.misses)
+        self.counts().all()
     }
 
     /// The share of lookups that found their key; `None` if there were none.
     pub fn hit_ratio(&self) -> Option<f64> {
-        let lookups = self.lookups();
-        (lookups > 0).then(|| self.hits as f64 / lookups as f64)
+        self.counts().hit_ratio()
+    }
+
+    fn counts(&self) -> Lookups {
+        Lookups {
+            hits: self.hits,
+            misses: self.misses,
+        }
     }
 
     /// Adds the block that follows.

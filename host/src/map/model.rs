@@ -105,6 +105,9 @@ pub struct MemoryMap {
     pub ages: Vec<AgeRow>,
     /// The blocks that were indexed before, the last one included.
     pub history: Vec<Moment>,
+    /// Size classes whose slabs are all empty.
+    #[serde(skip)]
+    empty_classes: Vec<ClassRow>,
 }
 
 impl MemoryMap {
@@ -201,6 +204,7 @@ impl MemoryMap {
             index: None,
             ages: Vec::new(),
             history: Vec::new(),
+            empty_classes: Vec::new(),
         }
     }
 
@@ -217,12 +221,14 @@ impl MemoryMap {
                     row.most_blocks = row.most_blocks.max(most_blocks);
                 }
                 Err(place) => {
+                    let mut empty = self.empty_classes.iter();
+                    let empty = empty.find(|row| row.block_bytes == block_bytes);
                     let row = ClassRow {
                         block_bytes,
                         most_blocks,
-                        slabs: 0,
+                        slabs: empty.map_or(0, |row| row.slabs),
                         live_blocks: 0,
-                        capacity_blocks: 0,
+                        capacity_blocks: empty.map_or(0, |row| row.capacity_blocks),
                     };
                     self.classes.insert(place, row);
                 }
@@ -281,18 +287,14 @@ impl MemoryMap {
             ("largest free", shown(pieces.largest)),
             ("heap written", written),
         ]);
-        let classes = map
-            .class_stats()
-            .into_iter()
-            .filter(|class| class.live_blocks > 0)
-            .map(|class| ClassRow {
-                block_bytes: class.block_bytes,
-                most_blocks: class.live_blocks,
-                slabs: class.slabs,
-                live_blocks: class.live_blocks,
-                capacity_blocks: class.capacity_blocks,
-            });
-        self.classes = classes.collect();
+        let classes = map.class_stats().into_iter().map(|class| ClassRow {
+            block_bytes: class.block_bytes,
+            most_blocks: class.live_blocks,
+            slabs: class.slabs,
+            live_blocks: class.live_blocks,
+            capacity_blocks: class.capacity_blocks,
+        });
+        (self.classes, self.empty_classes) = classes.partition(|class| class.live_blocks > 0);
         self.free_runs = free_runs(&map);
         self.strips.push(cells::heap(start.into(), &map));
     }

@@ -8,6 +8,7 @@ use steadfast::format::RegionInfo;
 use super::curve::Point;
 use super::prediction::{Prediction, Replay};
 use crate::config::RunConfig;
+use crate::lookups::Lookups;
 use crate::table::{bytes, grouped};
 
 /// A run of the module at one capacity.
@@ -66,7 +67,8 @@ impl Cause {
         let region = &measured.region;
         let trace = prediction.trace();
         let [main, ..] = region.pools;
-        let lookups = main.hits + main.misses;
+        let (hits, misses) = (main.hits, main.misses);
+        let lookups = Lookups { hits, misses }.all();
         let recorded = prediction.strict().lookups();
         let asked = measured.point.capacity;
         if config.forget.is_some() {

@@ -9,6 +9,7 @@ use crate::instance_stats::HeapTrace;
 use crate::metashrew::Call;
 use crate::output::Printed;
 use crate::state::Pair;
+use crate::table::counted;
 use crate::trap::RunError;
 
 /// Functions of WASI that may take or hand out less than they are asked to, as the host likes; they are called again for the rest.
@@ -410,8 +411,9 @@ fn shown_call(call: Option<Call>) -> String {
 fn shown_trace(trace: Option<HeapTrace>) -> String {
     trace.map_or("none".into(), |trace| {
         format!(
-            "{} allocations with digest {:016x}",
-            trace.count, trace.digest
+            "{} with digest {:016x}",
+            counted(trace.count, "allocation", "allocations"),
+            trace.digest
         )
     })
 }
@@ -419,8 +421,10 @@ fn shown_trace(trace: Option<HeapTrace>) -> String {
 fn shown_exhaustion(exhaustion: Option<Exhaustion>) -> String {
     exhaustion.map_or("the heap served every request".into(), |exhaustion| {
         format!(
-            "the heap refused {} requests, the last of {} B with {} B live",
-            exhaustion.count, exhaustion.request, exhaustion.live
+            "the heap refused {}, the last of {} B with {} B live",
+            counted(exhaustion.count.into(), "request", "requests"),
+            exhaustion.request,
+            exhaustion.live
         )
     })
 }
@@ -568,7 +572,7 @@ mod tests {
                         live: 9,
                     });
                 },
-                "refused 1 requests, the last of 64 B with 9 B live",
+                "refused 1 request, the last of 64 B with 9 B live",
                 Kind::Exhaustion,
             ),
         ];

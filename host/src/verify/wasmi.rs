@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use steadfast::format::InstanceInfo;
+use wasmi::errors::HostError;
 use wasmi::{
     Caller, Extern, FuncType, Instance, Linker, Memory, Module, Store, StoreLimits,
     StoreLimitsBuilder, TrapCode, TypedFunc, TypedResumableCall, Val, ValType,
@@ -43,7 +44,7 @@ fn call(
         let paused = match called {
             Ok(TypedResumableCall::OutOfFuel(paused)) => paused,
             Ok(TypedResumableCall::Finished(())) => return Ok(None),
-            Ok(TypedResumableCall::HostTrap(trap)) => return Ok(stop(trap.host_error())),
+            Ok(TypedResumableCall::HostTrap(trap)) => return stopped(trap.host_error(), limit),
             Err(error) => return Ok(stop(&error)),
         };
         if store.data().world.is_over() {
@@ -53,6 +54,17 @@ fn call(
         called = paused.resume(&mut *store);
     }
 }
+
+/// What a function of the host stopped the module for: what it would have done is not known where its
+/// time was over.
+fn stopped(error: &wasmi::Error, limit: Duration) -> Result<Option<Stop>, Failure> {
+    match error.downcast_ref() {
+        Some(WasiStop::TimedOut) => Err(took_too_long(limit).into()),
+        _ => Ok(stop(error)),
+    }
+}
+
+impl HostError for WasiStop {}
 
 /// Why a module stopped; an exit with status 0 is none.
 fn stop(error: &wasmi::Error) -> Option<Stop> {
@@ -245,7 +257,7 @@ fn add_wasi(linker: &mut Linker<Context>) -> Result<(), Failure> {
                     Ok(())
                 }
                 Err(WasiStop::Exit(status)) => Err(wasmi::Error::i32_exit(status)),
-                Err(stop) => Err(wasmi::Error::new(stop.to_string())),
+                Err(stop) => Err(wasmi::Error::host(stop)),
             }
         };
         let parameters: Vec<_> = parameters.collect();

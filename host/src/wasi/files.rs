@@ -140,10 +140,46 @@ impl Files {
         Ok(())
     }
 
-    /// The name of a directory that was open from the beginning.
-    pub fn name_of_given(&mut self, number: u64) -> Result<&'static str, Errno> {
+    /// The name of a directory that was open from the beginning; `None` of another file.
+    pub fn name_of_given(&mut self, number: u64) -> Result<Option<&'static str>, Errno> {
+        let file = self.get(number)?;
+        let is_given = *file == File::Directory { is_given: true };
+        Ok(is_given.then_some(INPUT_DIRECTORY))
+    }
+
+    /// Checks that it is the input.
+    pub fn check_input(&mut self, number: u64) -> Result<(), Errno> {
         match self.get(number)? {
-            File::Directory { is_given: true } => Ok(INPUT_DIRECTORY),
+            File::Input { .. } => Ok(()),
+            _ => Err(Errno::BADF),
+        }
+    }
+
+    /// Checks that it is a directory.
+    pub fn check_directory(&mut self, number: u64) -> Result<(), Errno> {
+        match self.get(number)? {
+            File::Directory { .. } => Ok(()),
+            _ => Err(Errno::BADF),
+        }
+    }
+
+    /// Checks that it is a directory, to open something in it.
+    pub fn check_holder(&mut self, number: u64) -> Result<(), Errno> {
+        match self.get(number)? {
+            File::Input { .. } => Err(Errno::NOTDIR),
+            _ => self.check_directory(number),
+        }
+    }
+
+    /// Checks that it stands in the file system.
+    pub fn check_node(&mut self, number: u64) -> Result<(), Errno> {
+        self.get(number)?.node().map(drop).ok_or(Errno::BADF)
+    }
+
+    /// Checks that it can be waited for, to be read or to be written.
+    pub fn check_awaited(&mut self, number: u64, is_write: bool) -> Result<(), Errno> {
+        match (self.get(number)?, is_write) {
+            (File::Stdin | File::Input { .. }, false) | (File::Output(_), true) => Ok(()),
             _ => Err(Errno::BADF),
         }
     }
@@ -156,9 +192,15 @@ impl Files {
         flags: u64,
         asked: u64,
     ) -> Result<u64, Errno> {
-        const CHANGES: u64 = flags::CREATE | flags::EXCLUSIVE | flags::TRUNCATE;
-        let file = match self.find(directory, path)? {
-            _ if flags & CHANGES != 0 || asked & rights::WRITE != 0 => return Err(Errno::PERM),
+        self.check_holder(directory)?;
+        let of_files = flags::CREATE | flags::EXCLUSIVE | flags::TRUNCATE;
+        if flags & flags::DIRECTORY != 0 && flags & of_files != 0 {
+            return Err(Errno::INVAL);
+        }
+        if flags & (flags::CREATE | flags::TRUNCATE) != 0 || asked & rights::WRITE != 0 {
+            return Err(Errno::ROFS);
+        }
+        let file = match find(path)? {
             Node::Directory => File::Directory { is_given: false },
             Node::Input if flags & flags::DIRECTORY != 0 => return Err(Errno::NOTDIR),
             Node::Input => File::Input { at: 0 },
@@ -188,10 +230,8 @@ impl Files {
 
     /// What stands at a path below an open directory.
     pub fn find(&mut self, directory: u64, path: &[u8]) -> Result<Node, Errno> {
-        match self.get(directory)? {
-            File::Directory { .. } => find(path),
-            _ => Err(Errno::NOTDIR),
-        }
+        self.check_directory(directory)?;
+        find(path)
     }
 }
 
@@ -287,10 +327,11 @@ mod tests {
             ("block", 0, rights::READ | rights::WRITE),
             ("block", flags::TRUNCATE, rights::READ),
             ("block", flags::CREATE | flags::EXCLUSIVE, rights::READ),
+            ("new", flags::CREATE, rights::READ),
             (".", 0, rights::WRITE),
         ] {
             let opened = files.open(3, path.as_bytes(), flags, asked);
-            assert_eq!(opened, Err(Errno::PERM), "{path} {flags} {asked}");
+            assert_eq!(opened, Err(Errno::ROFS), "{path} {flags} {asked}");
         }
         assert_eq!(
             files.open(3, b"block", flags::DIRECTORY, 0),
@@ -299,7 +340,7 @@ mod tests {
         assert_eq!(files.open(3, b".", flags::DIRECTORY, 0), Ok(4));
         assert_eq!(files.open(4, b"block", 0, 0), Ok(5));
         assert_eq!(files.open(5, b".", 0, 0), Err(Errno::NOTDIR));
-        assert_eq!(files.name_of_given(4), Err(Errno::BADF));
-        assert_eq!(files.name_of_given(3), Ok(INPUT_DIRECTORY));
+        assert_eq!(files.name_of_given(4), Ok(None));
+        assert_eq!(files.name_of_given(3), Ok(Some(INPUT_DIRECTORY)));
     }
 }

@@ -1,5 +1,6 @@
 //! The functions of preview 1, for any engine: what each takes, and what it does to a [`World`].
 
+use super::files::rights;
 use super::memory::Memory;
 use super::stop::{Errno, Failure, Stop};
 use super::world::World;
@@ -23,7 +24,7 @@ type Arguments = [u64; MOST_PARAMETERS];
 /// One of the functions.
 pub(crate) struct Function {
     pub name: &'static str,
-    /// A letter for each parameter: `i` for 32 bits, `I` for 64.
+    /// A letter for each parameter: a capital for 64 bits, another for 32. [`most`] says what it may be.
     parameters: &'static str,
     run: fn(&mut World, &mut Memory<'_>, Arguments) -> Done,
 }
@@ -32,9 +33,24 @@ impl Function {
     /// What it takes.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = Parameter> {
         self.parameters.chars().map(|letter| match letter {
-            'I' => Parameter::I64,
+            'A'..='Z' => Parameter::I64,
             _ => Parameter::I32,
         })
+    }
+
+    /// The same with all nine arguments.
+    pub(super) fn run(
+        &self,
+        world: &mut World,
+        memory: &mut Memory<'_>,
+        arguments: Arguments,
+    ) -> Done {
+        for (letter, argument) in self.parameters.chars().zip(arguments) {
+            if argument > most(letter) {
+                return Err(Errno::INVAL.into());
+            }
+        }
+        (self.run)(world, memory, arguments)
     }
 
     /// Whether it answers an error number. One does not come back.
@@ -64,11 +80,29 @@ impl Function {
         for (argument, given) in arguments.iter_mut().zip(given) {
             *argument = given;
         }
-        match (self.run)(world, &mut Memory(memory), arguments) {
+        match self.run(world, &mut Memory(memory), arguments) {
             Ok(()) => Ok(0),
-            Err(Failure::Errno(errno)) => Ok(errno.number()),
+            Err(Failure::Errno(errno)) => Ok(errno.number().into()),
             Err(Failure::Stop(stop)) => Err(stop),
         }
+    }
+}
+
+/// The greatest number that stands for something: flags are numbered from the lowest bit on.
+fn most(letter: char) -> u64 {
+    match letter {
+        // A clock; advice on a file; from where to seek; a signal.
+        'c' => 3,
+        'a' => 5,
+        'w' => 2,
+        'g' => 30,
+        // Flags of: looking up a path, opening, an open file, setting times, receiving, shutting down.
+        'l' => 1,
+        'o' | 't' => 15,
+        'f' => 31,
+        'r' | 'x' => 3,
+        'R' => rights::ALL,
+        _ => u64::MAX,
     }
 }
 
@@ -91,13 +125,13 @@ pub(crate) static FUNCTIONS: [Function; 46] = [
         memory.put_u32(count, 0)?;
         Ok(memory.put_u32(bytes, 0)?)
     }),
-    function("clock_res_get", "ii", |world, memory, [clock, at, ..]| {
+    function("clock_res_get", "ci", |world, memory, [clock, at, ..]| {
         world.time(clock)?;
         Ok(memory.put(at, &1_u64.to_le_bytes())?)
     }),
     function(
         "clock_time_get",
-        "iIi",
+        "cIi",
         |world, memory, [clock, _, at, ..]| {
             let time = world.time(clock)?;
             Ok(memory.put(at, &time.to_le_bytes())?)
@@ -111,23 +145,37 @@ pub(crate) static FUNCTIONS: [Function; 46] = [
         "ii",
         |world, memory, [count, bytes, ..]| Ok(world.put_env_sizes(memory, count, bytes)?),
     ),
-    function("fd_advise", "iIIi", is_open),
-    function("fd_allocate", "iII", refused),
+    function("fd_advise", "iIIa", of_input),
+    function("fd_allocate", "iII", unsupported_of_input),
     function("fd_close", "i", |world, _, [file, ..]| {
         Ok(world.files.close(file)?)
     }),
-    function("fd_datasync", "i", is_open),
+    function("fd_datasync", "i", of_input),
     function("fd_fdstat_get", "ii", |world, memory, [file, at, ..]| {
         Ok(memory.put(at, &world.files.get(file)?.status())?)
     }),
-    function("fd_fdstat_set_flags", "ii", unsupported),
-    function("fd_fdstat_set_rights", "iII", unsupported),
+    function("fd_fdstat_set_flags", "if", unsupported_of_input),
+    function("fd_fdstat_set_rights", "iRR", |world, _, [file, ..]| {
+        world.files.check_node(file)?;
+        Err(Errno::NOTSUP.into())
+    }),
     function("fd_filestat_get", "ii", |world, memory, [file, at, ..]| {
         let bytes = world.input_bytes();
         Ok(memory.put(at, &world.files.get(file)?.statistics(bytes))?)
     }),
-    function("fd_filestat_set_size", "iI", refused),
-    function("fd_filestat_set_times", "iIIi", refused),
+    function("fd_filestat_set_size", "iI", |world, _, [file, ..]| {
+        world.files.check_input(file)?;
+        Err(Errno::ROFS.into())
+    }),
+    function(
+        "fd_filestat_set_times",
+        "iIIt",
+        |world, _, [file, _, _, flags, ..]| {
+            check_times(flags)?;
+            world.files.check_node(file)?;
+            Err(Errno::ROFS.into())
+        },
+    ),
     function(
         "fd_pread",
         "iiiIi",
@@ -141,7 +189,7 @@ pub(crate) static FUNCTIONS: [Function; 46] = [
         "fd_prestat_dir_name",
         "iii",
         |world, memory, [file, at, room, ..]| {
-            let name = world.files.name_of_given(file)?;
+            let name = world.files.name_of_given(file)?.ok_or(Errno::NOTDIR)?;
             if room < name.len() as u64 {
                 return Err(Errno::NAMETOOLONG.into());
             }
@@ -149,11 +197,19 @@ pub(crate) static FUNCTIONS: [Function; 46] = [
         },
     ),
     function("fd_prestat_get", "ii", |world, memory, [file, at, ..]| {
-        let name = world.files.name_of_given(file)?;
+        let name = world.files.name_of_given(file)?.ok_or(Errno::BADF)?;
         memory.put_u32(at, 0)?;
         Ok(memory.put_u32(at + 4, name.len())?)
     }),
-    function("fd_pwrite", "iiiIi", refused),
+    function(
+        "fd_pwrite",
+        "iiiIi",
+        |world, memory, [file, list, count, _, answer, ..]| {
+            let buffer = memory.buffer(list, count)?;
+            let written = world.write_at(memory, file, buffer)?;
+            Ok(memory.put_u32(answer, written)?)
+        },
+    ),
     function(
         "fd_read",
         "iiii",
@@ -176,13 +232,13 @@ pub(crate) static FUNCTIONS: [Function; 46] = [
     }),
     function(
         "fd_seek",
-        "iIii",
+        "iIwi",
         |world, memory, [file, offset, from, answer, ..]| {
             let at = world.seek(file, offset as i64, from)?;
             Ok(memory.put(answer, &at.to_le_bytes())?)
         },
     ),
-    function("fd_sync", "i", is_open),
+    function("fd_sync", "i", of_input),
     function("fd_tell", "ii", |world, memory, [file, answer, ..]| {
         const CURRENT: u64 = 1;
         let at = world.seek(file, 0, CURRENT)?;
@@ -197,24 +253,49 @@ pub(crate) static FUNCTIONS: [Function; 46] = [
             Ok(memory.put_u32(answer, written)?)
         },
     ),
-    function("path_create_directory", "iii", refused),
+    function(
+        "path_create_directory",
+        "iii",
+        |world, memory, [directory, path, length, ..]| {
+            change_at(world, memory, directory, [(path, length)])
+        },
+    ),
     function(
         "path_filestat_get",
-        "iiiii",
+        "iliii",
         |world, memory, [directory, _, path, length, at, ..]| {
             let bytes = world.input_bytes();
-            let path = memory.get(path, length)?;
+            world.files.check_directory(directory)?;
+            let path = memory.path(path, length)?;
             let statistics = world.files.statistics_at(directory, path, bytes)?;
             Ok(memory.put(at, &statistics)?)
         },
     ),
-    function("path_filestat_set_times", "iiiiIIi", refused),
-    function("path_link", "iiiiiii", refused),
+    function(
+        "path_filestat_set_times",
+        "iliiIIt",
+        |world, memory, [directory, _, path, length, _, _, flags, ..]| {
+            check_times(flags)?;
+            change_at(world, memory, directory, [(path, length)])
+        },
+    ),
+    function(
+        "path_link",
+        "iliiiii",
+        |world, memory, [from, _, path, length, to, link, bytes, ..]| {
+            world.files.check_directory(from)?;
+            change_at(world, memory, to, [(path, length), (link, bytes)])
+        },
+    ),
     function(
         "path_open",
-        "iiiiiIIii",
-        |world, memory, [directory, _, path, length, flags, asked, _, _, answer]| {
-            let path = memory.get(path, length)?;
+        "iliioRRfi",
+        |world, memory, [directory, _, path, length, flags, asked, _, mode, answer]| {
+            let path = memory.path(path, length)?;
+            world.files.check_holder(directory)?;
+            if mode & SYNCHRONOUS != 0 {
+                return Err(Errno::NOTSUP.into());
+            }
             let number = world.files.open(directory, path, flags, asked)?;
             Ok(memory.put_u32(answer, number as usize)?)
         },
@@ -224,26 +305,53 @@ pub(crate) static FUNCTIONS: [Function; 46] = [
         "iiiiii",
         |world, memory, [directory, path, length, ..]| {
             // Nothing here is a link.
-            let path = memory.get(path, length)?;
+            world.files.check_directory(directory)?;
+            let path = memory.path(path, length)?;
             world.files.find(directory, path)?;
             Err(Errno::INVAL.into())
         },
     ),
-    function("path_remove_directory", "iii", refused),
-    function("path_rename", "iiiiii", refused),
-    function("path_symlink", "iiiii", refused),
-    function("path_unlink_file", "iii", refused),
+    function(
+        "path_remove_directory",
+        "iii",
+        |world, memory, [directory, path, length, ..]| {
+            change_at(world, memory, directory, [(path, length)])
+        },
+    ),
+    function(
+        "path_rename",
+        "iiiiii",
+        |world, memory, [from, path, length, to, name, bytes, ..]| {
+            world.files.check_directory(from)?;
+            change_at(world, memory, to, [(path, length), (name, bytes)])
+        },
+    ),
+    function(
+        "path_symlink",
+        "iiiii",
+        |world, memory, [path, length, directory, link, bytes, ..]| {
+            change_at(world, memory, directory, [(path, length), (link, bytes)])
+        },
+    ),
+    function(
+        "path_unlink_file",
+        "iii",
+        |world, memory, [directory, path, length, ..]| {
+            change_at(world, memory, directory, [(path, length)])
+        },
+    ),
     function(
         "poll_oneoff",
         "iiii",
         |world, memory, [input, output, count, answer, ..]| {
-            world.clock.poll(memory, input, output, count, answer)
+            let World { clock, files, .. } = world;
+            clock.poll(files, memory, input, output, count, answer)
         },
     ),
     function("proc_exit", "i", |_, _, [status, ..]| {
         Err(Stop::Exit(status as u32 as i32).into())
     }),
-    function("proc_raise", "i", unsupported),
+    function("proc_raise", "g", |_, _, _| Err(Errno::NOTSUP.into())),
     function("random_get", "ii", |world, memory, [at, length, ..]| {
         world.random(memory.get_mut(at, length)?)
     }),
@@ -251,28 +359,51 @@ pub(crate) static FUNCTIONS: [Function; 46] = [
         std::thread::yield_now();
         Ok(())
     }),
-    function("sock_accept", "iii", no_socket),
-    function("sock_recv", "iiiiii", no_socket),
+    function("sock_accept", "ifi", no_socket),
+    function("sock_recv", "iiirii", no_socket),
     function("sock_send", "iiiii", no_socket),
-    function("sock_shutdown", "ii", no_socket),
+    function("sock_shutdown", "ix", no_socket),
 ];
 
-/// Does nothing to an open file.
-fn is_open(world: &mut World, _: &mut Memory<'_>, [file, ..]: Arguments) -> Done {
-    world.files.get(file)?;
-    Ok(())
+/// Flags of an open file that have each write reach the disk.
+const SYNCHRONOUS: u64 = 2 | 8 | 16;
+
+/// Flags that give the time of access or change, or have it be the present one: both is a mistake.
+fn check_times(flags: u64) -> Result<(), Errno> {
+    let both = flags & (flags >> 1);
+    match both & 0b101 {
+        0 => Ok(()),
+        _ => Err(Errno::INVAL),
+    }
 }
 
-/// Nothing here can be changed.
-fn refused(_: &mut World, _: &mut Memory<'_>, _: Arguments) -> Done {
-    Err(Errno::PERM.into())
+/// Does nothing to the input.
+fn of_input(world: &mut World, _: &mut Memory<'_>, [file, ..]: Arguments) -> Done {
+    Ok(world.files.check_input(file)?)
 }
 
-fn unsupported(_: &mut World, _: &mut Memory<'_>, _: Arguments) -> Done {
+/// The input takes no other settings.
+fn unsupported_of_input(world: &mut World, _: &mut Memory<'_>, [file, ..]: Arguments) -> Done {
+    world.files.check_input(file)?;
     Err(Errno::NOTSUP.into())
 }
 
-fn no_socket(_: &mut World, _: &mut Memory<'_>, _: Arguments) -> Done {
+/// Nothing here can be changed.
+fn change_at<const N: usize>(
+    world: &mut World,
+    memory: &Memory<'_>,
+    directory: u64,
+    paths: [(u64, u64); N],
+) -> Done {
+    world.files.check_directory(directory)?;
+    for (path, length) in paths {
+        memory.path(path, length)?;
+    }
+    Err(Errno::ROFS.into())
+}
+
+fn no_socket(world: &mut World, _: &mut Memory<'_>, [file, ..]: Arguments) -> Done {
+    world.files.get(file)?;
     Err(Errno::NOTSOCK.into())
 }
 
@@ -438,7 +569,11 @@ mod tests {
         let mut ours: Vec<_> = FUNCTIONS
             .iter()
             .map(|function| {
-                let parameters = function.parameters.to_string();
+                let letter = |parameter| match parameter {
+                    Parameter::I64 => 'I',
+                    Parameter::I32 => 'i',
+                };
+                let parameters: String = function.parameters().map(letter).collect();
                 (function.name.to_string(), parameters, function.has_result())
             })
             .collect();

@@ -22,7 +22,17 @@ impl Memory<'_> {
         self.0.get_mut(span(at, length)?).ok_or(Errno::FAULT)
     }
 
+    /// A path, which is UTF-8.
+    pub fn path(&self, at: u64, length: u64) -> Result<&[u8], Errno> {
+        let path = self.get(at, length)?;
+        match str::from_utf8(path) {
+            Ok(_) => Ok(path),
+            Err(_) => Err(Errno::ILSEQ),
+        }
+    }
+
     /// An array, such as the bytes of a number.
+    #[cfg(test)]
     pub fn array<const N: usize>(&self, at: u64) -> Result<[u8; N], Errno> {
         let bytes = self.get(at, N as u64)?;
         bytes.try_into().map_err(|_| Errno::FAULT)
@@ -55,9 +65,8 @@ impl Memory<'_> {
 
     /// Copies as much as there is room for. Answers how much that was.
     pub fn fill(&mut self, (at, room): (u64, u64), bytes: &[u8]) -> Result<usize, Errno> {
-        let room = self.get_mut(at, room)?;
-        let length = room.len().min(bytes.len());
-        room[..length].copy_from_slice(&bytes[..length]);
+        let length = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
+        self.put(at, &bytes[..length])?;
         Ok(length)
     }
 }

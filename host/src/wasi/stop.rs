@@ -7,9 +7,9 @@ pub(super) struct Errno(u16);
 impl Errno {
     pub const BADF: Errno = Errno(8);
     pub const FAULT: Errno = Errno(21);
+    pub const ILSEQ: Errno = Errno(25);
     pub const INVAL: Errno = Errno(28);
     pub const IO: Errno = Errno(29);
-    pub const ISDIR: Errno = Errno(31);
     pub const MFILE: Errno = Errno(33);
     pub const NAMETOOLONG: Errno = Errno(37);
     pub const NOENT: Errno = Errno(44);
@@ -17,10 +17,11 @@ impl Errno {
     pub const NOTSOCK: Errno = Errno(57);
     pub const NOTSUP: Errno = Errno(58);
     pub const PERM: Errno = Errno(63);
+    pub const ROFS: Errno = Errno(69);
     pub const SPIPE: Errno = Errno(70);
 
-    pub fn number(self) -> i32 {
-        self.0.into()
+    pub fn number(self) -> u16 {
+        self.0
     }
 }
 

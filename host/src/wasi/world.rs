@@ -107,8 +107,7 @@ impl World {
     ) -> Result<usize, Errno> {
         match self.files.get(number)? {
             File::Stdin => Ok(0),
-            File::Output(_) => Err(Errno::BADF),
-            File::Directory { .. } => Err(Errno::ISDIR),
+            File::Output(_) | File::Directory { .. } => Err(Errno::BADF),
             File::Input { at } => {
                 let read = memory.fill(buffer, behind(&self.input, *at))?;
                 *at += read as u64;
@@ -127,8 +126,8 @@ impl World {
     ) -> Result<usize, Errno> {
         match self.files.get(number)? {
             File::Input { .. } => memory.fill(buffer, behind(&self.input, at)),
-            File::Directory { .. } => Err(Errno::ISDIR),
-            File::Stdin | File::Output(_) => Err(Errno::SPIPE),
+            File::Stdin => Err(Errno::SPIPE),
+            File::Output(_) | File::Directory { .. } => Err(Errno::BADF),
         }
     }
 
@@ -140,11 +139,26 @@ impl World {
         (at, length): (u64, u64),
     ) -> Result<usize, Errno> {
         let File::Output(stream) = *self.files.get(number)? else {
-            return Err(Errno::BADF);
+            return self.write_at(memory, number, (at, length));
         };
         let piece = memory.get(at, length.min(PIECE_BYTES))?;
         self.streams[stream].take(piece);
         Ok(piece.len())
+    }
+
+    /// Refuses to write at a place: only streams are written, and they have none.
+    pub(super) fn write_at(
+        &mut self,
+        memory: &Memory<'_>,
+        number: u64,
+        (at, length): (u64, u64),
+    ) -> Result<usize, Errno> {
+        match self.files.get(number)? {
+            File::Output(_) => return Err(Errno::SPIPE),
+            File::Input { .. } => drop(memory.get(at, length)?),
+            File::Stdin | File::Directory { .. } => {}
+        }
+        Err(Errno::BADF)
     }
 
     /// Moves the place in an open input; answers it.
@@ -174,16 +188,17 @@ impl World {
         buffer: (u64, u64),
         from: u64,
     ) -> Result<usize, Errno> {
-        match self.files.get(number)? {
-            File::Directory { .. } => memory.fill(buffer, &entries(from)),
-            _ => Err(Errno::NOTDIR),
+        self.files.check_directory(number)?;
+        match &*entries(from) {
+            [] => Ok(0),
+            entries => memory.fill(buffer, entries),
         }
     }
 
     /// The time in nanoseconds.
     pub(super) fn time(&self, clock: u64) -> Result<u64, Errno> {
         if ![REALTIME, MONOTONIC].contains(&clock) {
-            return Err(Errno::INVAL);
+            return Err(Errno::BADF);
         }
         let nanoseconds = self.clock.now(clock).as_nanos();
         Ok(u64::try_from(nanoseconds).unwrap_or(u64::MAX))

@@ -104,6 +104,32 @@ fn runs_go_on_where_the_state_stands() {
 }
 
 #[test]
+fn a_range_without_blocks_is_refused_with_the_heights_that_there_are() {
+    let desk = Desk::new(8);
+    desk.succeeds("--input blocks --to 4");
+    for (range, words) in [
+        (
+            "--from 20",
+            ["from block 20 on (--from)", "the heights 1 to 8"],
+        ),
+        ("--to 0", ["up to block 0 (--to)", "the height 1"]),
+        (
+            "--from 9 --to 20",
+            ["(--from) and up to block 20 (--to)", "1 to 8"],
+        ),
+        ("--from 7 --to 3", ["from block 7 on", "the heights 1 to 7"]),
+    ] {
+        desk.refuses(&format!("--input blocks {range}"), &words);
+    }
+    // What the state has already is no such range.
+    let said = desk.succeeds("--input blocks --from 2 --to 3");
+    assert!(
+        said.contains("blocks 2 to 3 are in the state already"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_does_not_follow_is_refused_with_what_was_expected() {
     let desk = Desk::new(6);
     desk.succeeds("--input blocks --to 3");
@@ -419,6 +445,9 @@ fn an_image_that_cannot_be_written_is_a_warning() {
     );
     assert_eq!(said.matches("(os error").count(), 1, "{said}");
     assert_eq!(desk.counted().1, 2);
+    // At the last block it is due, and the run ends: that is one attempt.
+    let said = desk.succeeds("--input blocks/2 --reindex --warm gone/image --warm-every 1");
+    assert_eq!(said.matches("is not kept").count(), 1, "{said}");
 }
 
 #[test]

@@ -6,10 +6,14 @@ use std::process::Command;
 use serde_json::Value;
 use steadfast::format::InstanceInfo;
 use steadfast::{Bytes, Plan};
+use steadfast_host::Runner;
 use steadfast_host::check::{Finding, Level, check, rules};
 
-use crate::guests::escaped;
+use crate::guests::{escaped, quiet};
 use crate::warm::guest;
+
+/// What a module has to have.
+const RUNS: &str = r#"(memory (export "memory") 17) (func (export "_start"))"#;
 
 /// A module without a plan, with these fields.
 fn plain(fields: &str) -> Vec<u8> {
@@ -63,6 +67,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let float = "(f32.store (i32.const 0) (f32.div (f32.const 0) (f32.const 0)))";
     let calls = |name: &str| format!("(call ${name})");
     vec![
+        ("refused", plain(""), plain(RUNS)),
         ("no-plan", plain(""), planned("")),
         (
             "no-plan",
@@ -201,6 +206,95 @@ fn each_rule_is_for_one_module_and_not_for_one_alike() {
     assert_eq!(rules().count(), all.len(), "each has a name of its own");
 }
 
+/// Every cause for which `run` refuses a module is an error, told in the same words.
+#[test]
+fn what_run_refuses_is_an_error() {
+    let start = r#"(func (export "_start"))"#;
+    let memory = r#"(memory (export "memory") 17)"#;
+    let plan = plan_section(&Plan::DEFAULT);
+    let large = format!("(func {})", "(drop (memory.size))".repeat(200_000));
+    let causes = [
+        ("no start", memory.to_string()),
+        (
+            "a start that takes something",
+            format!(r#"{memory} (func (export "_start") (param i32))"#),
+        ),
+        ("no memory", start.to_string()),
+        (
+            "another's memory",
+            format!(r#"(import "env" "m" (memory 1)) (export "memory" (memory 0)) {start}"#),
+        ),
+        (
+            "an import that nobody provides",
+            format!(r#"(import "env" "__now" (func)) {RUNS}"#),
+        ),
+        (
+            "a global that nobody provides",
+            format!(r#"(import "env" "g" (global i32)) {RUNS}"#),
+        ),
+        (
+            "an import of another type",
+            format!(r#"(import "env" "__flush" (func (param i64))) {RUNS}"#),
+        ),
+        (
+            "a WASI import of another type",
+            format!(r#"(import "wasi_snapshot_preview1" "fd_close" (func)) {RUNS}"#),
+        ),
+        (
+            "a function that is a global",
+            format!(r#"(import "env" "__flush" (global i32)) {RUNS}"#),
+        ),
+        (
+            "threads",
+            format!(r#"(memory (export "memory") 1 1 shared) {start}"#),
+        ),
+        ("exceptions", format!("{RUNS} (tag $t) (func (throw $t))")),
+        ("wrong code", format!("{RUNS} (func (result i32))")),
+        ("a function that is too large", format!("{RUNS} {large}")),
+        (
+            "too many functions",
+            format!("{RUNS} {}", "(func)".repeat(70_000)),
+        ),
+        (
+            "too many tables",
+            format!("{RUNS} {}", "(table 1 funcref)".repeat(20)),
+        ),
+        ("two plans", format!("{RUNS} {plan} {plan}")),
+        (
+            "a damaged plan",
+            format!(r#"{RUNS} (@custom "{}" "plan")"#, Plan::SECTION),
+        ),
+        (
+            "too little memory",
+            format!(r#"{plan} (memory (export "memory") 17 18) {start}"#),
+        ),
+    ];
+    for (cause, fields) in causes {
+        let module = plain(&fields);
+        let refused = Runner::new(&module, quiet()).map(drop).unwrap_err();
+        let found = check(&module).unwrap();
+        let mut errors = found
+            .iter()
+            .filter(|finding| finding.rule.level == Level::Error);
+        let error = errors
+            .next()
+            .unwrap_or_else(|| panic!("{cause}: {refused}"));
+        if error.rule.id == "refused" {
+            assert_eq!(error.what, refused.to_string(), "{cause}");
+        }
+    }
+}
+
+#[test]
+fn one_circle_is_one() {
+    let found = of(&plain("(func $a::a (call $a::a))"), "recursion");
+    assert!(
+        found.what.starts_with("1 circle of functions"),
+        "{}",
+        found.what
+    );
+}
+
 #[test]
 fn findings_tell_the_places() {
     let module = planned(
@@ -297,11 +391,11 @@ fn run(module: &[u8], more: &[&str]) -> (Option<i32>, String, String) {
 
 #[test]
 fn the_command_fails_by_level_and_leaves_out_what_is_allowed() {
-    let warns = plain("(memory 1)");
+    let warns = plain(RUNS);
     let (code, text, _) = run(&warns, &[]);
     assert_eq!(code, Some(1));
     assert!(
-        text.contains("[no-plan]") && text.contains("1 warnings"),
+        text.contains("[no-plan]") && text.contains("0 errors, 1 warning,"),
         "{text}"
     );
     for more in [
@@ -317,7 +411,7 @@ fn the_command_fails_by_level_and_leaves_out_what_is_allowed() {
             .1
             .contains("no-plan")
     );
-    let notes = planned("(func $named)");
+    let notes = planned(&format!("{RUNS} (func $named)"));
     assert_eq!(run(&notes, &[]).0, Some(0));
     assert_eq!(run(&notes, &["--fail-on", "note"]).0, Some(1));
     for (more, word) in [

@@ -527,7 +527,14 @@ fn a_run_tells_which_blocks_began_cold_and_what_to_do() {
     };
     assert!(run("cold", &[]).contains("--warm FILE"));
     assert!(run("cold", &["--cold"]).contains("leave it out"));
-    assert_eq!(run("cold", &["--warm", &text_of(&desk.path("image"))]), "");
+    let [image, db] = ["image", "new-db"].map(|name| text_of(&desk.path(name)));
+    let kept = ["--warm", &image, "--db", &db];
+    assert!(!run("cold", &kept).contains("empty"));
+    let told = run("cold", &kept[..2]);
+    assert!(
+        told.contains("--db PATH") && told.contains("the next run cannot"),
+        "{told}"
+    );
     assert_eq!(
         (run("warm", &[]), run("none", &[])),
         (String::new(), String::new())
@@ -631,7 +638,7 @@ fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn warm_replaces_and_removes_no_file_but_an_image() {
     let desk = Desk::new();
-    // It has no cache, so no block leaves an image: an image in the file would be removed.
+    // It has no cache, so no block leaves an image.
     desk.write("fails.wasm", &counter_that("(unreachable)"));
     desk.write("notes", b"somebody's");
     desk.write("short", b"stdf");
@@ -698,11 +705,16 @@ fn warm_replaces_an_image_and_what_is_left_of_one() {
             "another process writes it"
         );
     }
-    // The image is another module's, and this one has no cache: nothing as of the state is left.
+    // The image is another module's, and this one has no cache.
     let path = text_of(&desk.path("image"));
     let output = desk.run("counter.wasm", "block", &["--warm", &path]);
     assert!(output.status.success(), "{output:?}");
-    assert!(!desk.path("image").exists());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("image stays as it is: no block left a cache"),
+        "{told}"
+    );
+    assert_eq!(fs::read(desk.path("image")).unwrap(), whole);
 }
 
 /// An image that is the module's, as of the state, with which the module fails all the same.

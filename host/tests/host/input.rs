@@ -190,6 +190,8 @@ fn a_folder_is_read_in_the_order_of_its_numbers_and_a_range_is_cut_out() {
     assert_eq!(heights(open().to(hash(2))), [1, 2]);
     let nowhere = open().to(Mark::Hash([3; 32])).last().unwrap();
     assert!(matches!(nowhere, Err(InputError::NoSuchBlock { .. })));
+    let refused = open().from(hash(11)).to(Mark::Height(4)).last().unwrap();
+    assert!(matches!(refused, Err(InputError::OutOfRange { .. })));
     assert_eq!(heights(open().raw(70)), Vec::from_iter(70..82));
     let empty = directory.path().join("empty");
     fs::create_dir(&empty).unwrap();
@@ -254,6 +256,18 @@ fn bitcoin_cores_files_give_the_longest_chain_in_its_order() {
         let after = open().from(hash(&blocks[1])).to(hash(&blocks[4]));
         assert_eq!(heights(after.at_least(4)), [4, 5]);
         assert!(heights(open().from(hash(&blocks[1])).at_least(9)).is_empty());
+        for cut in [
+            open().from(Mark::Height(7)),
+            open().to(Mark::Height(0)).at_least(3),
+        ] {
+            let refused = cut.last().unwrap();
+            let heights = match refused {
+                Err(InputError::OutOfRange { first, last, .. }) => (first, last),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(heights, (1, 6));
+        }
+        assert!(heights(open().to(Mark::Height(3)).at_least(5)).is_empty());
         let of_branch: Vec<_> = open().to(hash(&branch)).map(Result::unwrap).collect();
         assert_eq!(of_branch[3].bytes()[4..], branch[..]);
         assert_eq!(of_branch.len(), 4);

@@ -242,6 +242,31 @@ fn every_engine_stops_a_loop() {
     assert!(tried >= 4, "{tried} engines");
 }
 
+/// A wait in a function of WASI is no difference between engines either.
+#[test]
+fn every_engine_stops_a_wait() {
+    use steadfast_host::verify::{Scenario, Subject, engines};
+    let waits = r#"(module
+        (import "wasi_snapshot_preview1" "poll_oneoff"
+            (func $poll (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 24) "\ff\ff\ff\ff\ff\ff\ff\7f")
+        (func (export "_start")
+            (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))"#;
+    let subject = Subject::new(&wat::parse_str(waits).unwrap()).unwrap();
+    let mut scenario = Scenario::reference();
+    scenario.timeout = Duration::from_secs(1);
+    for (name, engine) in engines(&subject) {
+        let Ok(mut engine) = engine else { continue };
+        let state = MemoryState::default();
+        let told = soon(|| engine.run(&scenario, &any_input(), &state, None)).unwrap_err();
+        assert!(
+            told.to_string().contains("stopped after 1 s"),
+            "{name}: {told}"
+        );
+    }
+}
+
 /// Node and its page end with the process that started them, however that ends.
 #[cfg(target_os = "linux")]
 #[test]

@@ -79,6 +79,33 @@ fn blocks_begin_with_the_cache_of_the_one_before_unless_told_otherwise() {
 }
 
 #[test]
+fn a_run_without_a_cache_leaves_the_file_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let blocks = blocks(directory.path());
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let kept = ["--db", &path("state"), "--warm", &path("cache")];
+    run(&blocks[..1], &kept);
+    let before = fs::read(path("cache")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_steadfast"))
+        .arg("run")
+        .arg(guest("indexer_metashrew"))
+        .arg("--input")
+        .arg(&blocks[1])
+        .args(kept)
+        .args(["--cache", "off"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches("steadfast: ").count(), 1, "{said}");
+    assert!(
+        said.contains("is neither read nor written: --cache off"),
+        "{said}"
+    );
+    assert!(fs::read(path("cache")).unwrap() == before);
+}
+
+#[test]
 fn a_view_needs_no_cache_to_answer() {
     let directory = tempfile::tempdir().unwrap();
     let blocks = blocks(directory.path());
