@@ -65,6 +65,26 @@ pub enum ProfileError {
         /// Whether its functions have names.
         has_names: bool,
     },
+    /// A function that was named is not there, or cannot be what it was named for.
+    #[error(
+        "--allocator {name}: {}; {}",
+        match exists {
+            true => "the function of this name is imported, or its parameters and results are of other kinds or numbers",
+            false => "no function of the module has this name",
+        },
+        match known.as_slice() {
+            [] => "nor does it have another that is known to allocate".to_string(),
+            known => format!("the functions of its allocator are {}", known.join(", ")),
+        }
+    )]
+    NotAllocator {
+        /// The name.
+        name: String,
+        /// Whether there is such a function.
+        exists: bool,
+        /// Functions of the module that are known to allocate or to free.
+        known: Vec<String>,
+    },
     /// The module cannot be rewritten.
     #[error("{0}")]
     Rewrite(String),
