@@ -3,17 +3,21 @@
 //! [`heap`] rewrites the module so that its allocator reports each block to the host, which looks at
 //! the stack of calls then. Neither the module's memory nor a number in it changes, so addresses,
 //! outputs and the point of exhaustion are those of the module as it is. [`time`] looks at the stack at
-//! regular times, and rewrites nothing.
+//! regular times, and rewrites nothing. [`fuel`] rewrites the module so that each function tells when it
+//! begins and ends, and puts down to it the instructions that it ran.
 //!
 //! ```text
 //! functions <- allocator <- instrument
 //! functions, call_tree <- symbols <- stacks <- formats, table
 //! call_tree, timeline <- recorder <- heap
+//! functions <- calls; calls, stacks <- fuel
 //! ```
 
 mod allocator;
 mod call_tree;
+mod calls;
 mod formats;
+mod fuel;
 mod functions;
 mod heap;
 mod instrument;
@@ -25,7 +29,8 @@ mod time;
 mod timeline;
 
 pub use self::allocator::Role;
-pub use self::formats::{collapsed, dhat, flame_graph, pprof};
+pub use self::formats::{collapsed, dhat, firefox, flame_graph, pprof};
+pub use self::fuel::{FuelProfile, fuel};
 pub use self::heap::{HeapCost, HeapOptions, HeapProfile, LargeRequest, heap};
 pub use self::recorder::{Amount, Counts, SHORT_LIVED};
 pub use self::stacks::{Column, Share, Stack, Stacks};

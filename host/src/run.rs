@@ -17,6 +17,7 @@ use crate::bounds::Bounds;
 use crate::ceiling::PAGE_BYTES;
 use crate::config::RunConfig;
 use crate::context::Context;
+use crate::core_dump::CoreDumps;
 use crate::deadline;
 use crate::digest::Digest;
 use crate::engine::{STACK_BYTES, engine_with_deadlines};
@@ -74,11 +75,21 @@ impl Runner {
     /// imported that this one does not have, and when the module declares more memory than the
     /// ceiling.
     pub fn new(module: &[u8], config: RunConfig) -> Result<Self, LoadError> {
-        let engine = engine_with_deadlines(config.compiler, config.counts_fuel(), config.stack)
+        Self::with_imports(module, config, |_| Ok(()))
+    }
+
+    /// As [`new`](Self::new), of a module that may import what `define` adds as well.
+    pub(crate) fn with_imports(
+        module: &[u8],
+        config: RunConfig,
+        define: impl FnOnce(&mut Linker<Context>) -> Result<(), wasmtime::Error>,
+    ) -> Result<Self, LoadError> {
+        let (fuel, dumps) = (config.counts_fuel(), config.core_dumps.is_some());
+        let engine = engine_with_deadlines(config.compiler, fuel, config.stack, dumps)
             .map_err(|error| LoadError::Engine(one_line(&error)))?;
         let guest = Guest::load_within(&engine, module, &config.bounds)?;
         guest.check_start()?;
-        let instances = link(&guest)?;
+        let instances = link(&guest, define)?;
         Runner {
             guest,
             instances,
@@ -233,10 +244,10 @@ impl Runner {
         }
         check_stack(config)?;
         set_deadline(&mut store, config.timeout);
-        let instance = self
-            .instances
-            .instantiate(&mut store)
-            .map_err(|error| explain(error, None, &Known::at_start(config)))?;
+        let instance = self.instances.instantiate(&mut store).map_err(|error| {
+            keep_dump(config.core_dumps.as_ref(), &error, &mut store);
+            explain(error, None, &Known::at_start(config))
+        })?;
         let memory = instance.get_memory(&mut store, "memory");
         let memory = memory.expect("Guest::load checked that a memory is exported");
         let guest_info = GuestInfo::of(&instance, &mut store);
@@ -250,6 +261,7 @@ impl Runner {
             timeout: config.timeout,
             fuel: config.fuel_limit.unwrap_or(u64::MAX),
             bounds: config.bounds,
+            core_dumps: config.core_dumps.clone(),
             plan: self.guest.plan().copied(),
             module: self.guest.digest(),
             logged,
@@ -274,6 +286,12 @@ impl Runner {
             live.forget_by(seed_at(seed, input))?;
         }
         Ok(live)
+    }
+}
+
+fn keep_dump(dumps: Option<&CoreDumps>, error: &wasmtime::Error, store: &mut Store<Context>) {
+    if let Some(dumps) = dumps {
+        dumps.keep(error, store);
     }
 }
 
@@ -310,10 +328,14 @@ fn wasi_parts(context: &mut Context) -> (&mut World, &mut Exchange) {
 }
 
 /// Defines the host's functions and checks that they are all that the module imports.
-fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
+fn link(
+    guest: &Guest,
+    define: impl FnOnce(&mut Linker<Context>) -> Result<(), wasmtime::Error>,
+) -> Result<InstancePre<Context>, LoadError> {
     let mut linker = Linker::new(guest.module().engine());
     metashrew::add_to_linker(&mut linker, |context: &mut Context| &mut context.exchange)
         .and_then(|()| wasi::add_to_linker(&mut linker, wasi_parts))
+        .and_then(|()| define(&mut linker))
         .map_err(|error| LoadError::Engine(one_line(&error)))?;
     linker.instantiate_pre(guest.module()).map_err(|error| {
         match error.downcast_ref::<wasmtime::UnknownImportError>() {
@@ -354,6 +376,7 @@ struct Live {
     /// The fuel that it has been given, where it is counted.
     fuel: u64,
     bounds: Bounds,
+    core_dumps: Option<CoreDumps>,
     /// Where its region is to be, of guests that are built on steadfast.
     plan: Option<Plan>,
     module: Digest,
@@ -444,7 +467,8 @@ impl Live {
         self.guest_info?.read(self.memory.data(&self.store))
     }
 
-    fn explain(&self, error: wasmtime::Error) -> RunError {
+    fn explain(&mut self, error: wasmtime::Error) -> RunError {
+        keep_dump(self.core_dumps.as_ref(), &error, &mut self.store);
         let known = Known {
             ceiling: self.ceiling,
             memory: self.memory.data_size(&self.store) as u64,
