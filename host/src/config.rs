@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bounds::Bounds;
 use crate::ceiling::machine_ceiling;
+use crate::core_dump::CoreDumps;
 use crate::engine::Compiler;
 use crate::limits::OnRefusal;
 use crate::output::Output;
@@ -44,6 +45,8 @@ pub struct RunConfig {
     /// Looks at the heap whenever the guest flushes, and when it ends, for
     /// [`Finished::heap_marks`](crate::Finished::heap_marks). Each look takes time in proportion to the heap's blocks.
     pub watch_heap: bool,
+    /// Where core dumps of guests that fail are kept; none are taken without. Compiled in.
+    pub core_dumps: Option<CoreDumps>,
     /// Time that a block or a view may take; more fails it. `None` lets it run for ever.
     pub timeout: Option<Duration>,
     /// What a guest may take of the host beside its memory and its time.
@@ -74,6 +77,7 @@ impl Default for RunConfig {
             fuel: false,
             fuel_limit: None,
             watch_heap: false,
+            core_dumps: None,
             timeout: Some(TIMEOUT),
             bounds: Bounds::default(),
             output: Output::default(),

@@ -10,7 +10,7 @@ use crate::deadline;
 pub(crate) const STACK_BYTES: usize = 512 << 10;
 
 /// Frames of a guest's stack that are told, innermost first.
-const FRAMES: usize = 256;
+pub(crate) const FRAMES: usize = 256;
 
 /// What makes a module's code run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,14 +74,16 @@ pub fn engine_with_stack(
 }
 
 /// As [`engine_with_stack`], for guests that are stopped when their time is over: each store sets how
-/// many epochs it has.
+/// many epochs it has. With `core_dumps`, the error of one that fails has a core dump.
 pub(crate) fn engine_with_deadlines(
     compiler: Compiler,
     fuel: bool,
     stack: Option<usize>,
+    core_dumps: bool,
 ) -> Result<Engine, wasmtime::Error> {
     let mut config = config(compiler, fuel, stack)?;
     config.epoch_interruption(true);
+    config.coredump_on_trap(core_dumps);
     let engine = Engine::new(&config)?;
     deadline::watch(&engine);
     Ok(engine)

@@ -60,7 +60,7 @@ pub fn exec(
     let load = |error: wasmtime::Error| ExecError::Load(one_line(&error));
     let refused = |error: LoadError| ExecError::Load(error.to_string());
     let bounds = Bounds::default();
-    let engine = engine_with_deadlines(Compiler::default(), false, None).map_err(load)?;
+    let engine = engine_with_deadlines(Compiler::default(), false, None, false).map_err(load)?;
     check(module, &bounds).map_err(|exceeded| refused(exceeded.into()))?;
     let module = compile(&engine, module, &bounds).map_err(refused)?;
     let mut imports = module.imports().filter(|import| import.module() == MODULE);

@@ -282,10 +282,14 @@ fn invalid(bytes: &[u8], error: &wasmtime::Error) -> LoadError {
 /// The longest text of an error that is shown, in characters.
 const REASON_CHARS: usize = 1000;
 
+/// What a core dump begins with that comes with an error. It says nothing that the error does not.
+const CORE_DUMP: &str = "wasm coredump generated";
+
 /// An error and its causes, without line breaks and without anything that steers a terminal.
 pub(crate) fn one_line(error: &wasmtime::Error) -> String {
-    let causes: Vec<String> = error.chain().map(|cause| cause.to_string()).collect();
-    let joined = causes.join(": ");
+    let causes = error.chain().map(|cause| cause.to_string());
+    let causes = causes.filter(|cause| !cause.starts_with(CORE_DUMP));
+    let joined = causes.collect::<Vec<_>>().join(": ");
     let joined = joined.split_whitespace().collect::<Vec<_>>().join(" ");
     text::cut(&joined, REASON_CHARS)
 }

@@ -3,17 +3,21 @@
 //! [`heap`] rewrites the module so that its allocator reports each block to the host, which looks at
 //! the stack of calls then. Neither the module's memory nor a number in it changes, so addresses,
 //! outputs and the point of exhaustion are those of the module as it is. [`time`] looks at the stack at
-//! regular times, and rewrites nothing.
+//! regular times, and rewrites nothing. [`fuel`] rewrites the module so that each function tells when it
+//! begins and ends, and puts down to it the instructions that it ran.
 //!
 //! ```text
 //! functions <- allocator <- instrument
 //! functions, call_tree <- symbols <- stacks <- formats, table
 //! call_tree, timeline <- recorder <- heap
+//! functions <- calls; calls, stacks <- fuel
 //! ```
 
 mod allocator;
 mod call_tree;
+mod calls;
 mod formats;
+mod fuel;
 mod functions;
 mod heap;
 mod instrument;
@@ -25,7 +29,8 @@ mod time;
 mod timeline;
 
 pub use self::allocator::Role;
-pub use self::formats::{collapsed, dhat, flame_graph, pprof};
+pub use self::formats::{collapsed, dhat, firefox, flame_graph, pprof};
+pub use self::fuel::{FuelProfile, fuel};
 pub use self::heap::{HeapCost, HeapOptions, HeapProfile, LargeRequest, heap};
 pub use self::recorder::{Amount, Counts, SHORT_LIVED};
 pub use self::stacks::{Column, Share, Stack, Stacks};
@@ -64,6 +69,26 @@ pub enum ProfileError {
     NoAllocator {
         /// Whether its functions have names.
         has_names: bool,
+    },
+    /// A function that was named is not there, or cannot be what it was named for.
+    #[error(
+        "--allocator {name}: {}; {}",
+        match exists {
+            true => "the function of this name is imported, or its parameters and results are of other kinds or numbers",
+            false => "no function of the module has this name",
+        },
+        match known.as_slice() {
+            [] => "nor does it have another that is known to allocate".to_string(),
+            known => format!("the functions of its allocator are {}", known.join(", ")),
+        }
+    )]
+    NotAllocator {
+        /// The name.
+        name: String,
+        /// Whether there is such a function.
+        exists: bool,
+        /// Functions of the module that are known to allocate or to free.
+        known: Vec<String>,
     },
     /// The module cannot be rewritten.
     #[error("{0}")]

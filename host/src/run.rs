@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use wasmtime::{InstancePre, Linker, Store};
 
-use self::live::{Live, set_deadline};
+use self::live::{Live, keep_dump, set_deadline};
 use crate::config::RunConfig;
 use crate::context::Context;
 use crate::engine::{STACK_BYTES, engine_with_deadlines};
@@ -68,11 +68,22 @@ impl Runner {
     /// imported that this one does not have, and when the module declares more memory than the
     /// ceiling.
     pub fn new(module: &[u8], config: RunConfig) -> Result<Self, LoadError> {
-        let engine = engine_with_deadlines(config.compiler, config.counts_fuel(), config.stack)
+        Self::with_imports(module, module, config, |_| Ok(()))
+    }
+
+    /// As [`new`](Self::new), of a rewritten module, which may import what `define` adds as well.
+    pub(crate) fn with_imports(
+        module: &[u8],
+        original: &[u8],
+        config: RunConfig,
+        define: impl FnOnce(&mut Linker<Context>) -> Result<(), wasmtime::Error>,
+    ) -> Result<Self, LoadError> {
+        let (fuel, dumps) = (config.counts_fuel(), config.core_dumps.is_some());
+        let engine = engine_with_deadlines(config.compiler, fuel, config.stack, dumps)
             .map_err(|error| LoadError::Engine(one_line(&error)))?;
         let guest = Guest::load_within(&engine, module, &config.bounds)?;
-        requirements::check(module)?;
-        let instances = link(&guest)?;
+        requirements::check(original)?;
+        let instances = link(&guest, define)?;
         Runner {
             guest,
             instances,
@@ -225,10 +236,10 @@ impl Runner {
         }
         check_stack(config)?;
         set_deadline(&mut store, config.timeout);
-        let instance = self
-            .instances
-            .instantiate(&mut store)
-            .map_err(|error| explain(error, None, &Known::at_start(config)))?;
+        let instance = self.instances.instantiate(&mut store).map_err(|error| {
+            keep_dump(config.core_dumps.as_ref(), &error, &mut store);
+            explain(error, None, &Known::at_start(config))
+        })?;
         let memory = instance.get_memory(&mut store, "memory");
         let memory = memory.expect("Guest::load checked that a memory is exported");
         let guest_info = GuestInfo::of(&instance, &mut store);
@@ -242,6 +253,7 @@ impl Runner {
             timeout: config.timeout,
             fuel: config.fuel_limit.unwrap_or(u64::MAX),
             bounds: config.bounds,
+            core_dumps: config.core_dumps.clone(),
             plan: self.guest.plan().copied(),
             module: self.guest.digest(),
             logged,
@@ -292,11 +304,15 @@ fn wasi_parts(context: &mut Context) -> (&mut World, &mut Exchange) {
     (&mut context.world, &mut context.exchange)
 }
 
-/// Defines the host's functions, which are all that the module imports.
-fn link(guest: &Guest) -> Result<InstancePre<Context>, LoadError> {
+/// Defines the host's functions, and what `define` adds, which are all that the module imports.
+fn link(
+    guest: &Guest,
+    define: impl FnOnce(&mut Linker<Context>) -> Result<(), wasmtime::Error>,
+) -> Result<InstancePre<Context>, LoadError> {
     let mut linker = Linker::new(guest.module().engine());
     metashrew::add_to_linker(&mut linker, |context: &mut Context| &mut context.exchange)
         .and_then(|()| wasi::add_to_linker(&mut linker, wasi_parts))
+        .and_then(|()| define(&mut linker))
         .map_err(|error| LoadError::Engine(one_line(&error)))?;
     let linked = linker.instantiate_pre(guest.module());
     linked.map_err(|error| LoadError::ImportType(one_line(&error)))

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use steadfast_host::CoreDumps;
 use steadfast_host::file::directory_of;
 
 /// Checks that no option writes to a file that the command uses itself, whether that exists yet or not,
@@ -36,6 +37,24 @@ pub fn check_outputs<'a>(
 /// Writes a file that an option names.
 pub fn write_file(path: &Path, bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Where core dumps of a module are kept until they are written, if they are asked for.
+pub fn core_dumps(file: Option<&PathBuf>, module: &Path) -> Option<CoreDumps> {
+    file.map(|_| CoreDumps::of(&module.display().to_string()))
+}
+
+/// Writes the core dump of a module that failed. One that cannot be written is told in a line, since the
+/// failure itself says more.
+pub fn write_core_dump(file: Option<&PathBuf>, dumps: Option<CoreDumps>) {
+    let dump = dumps.and_then(|dumps| dumps.take());
+    let (Some(file), Some(dump)) = (file, dump) else {
+        return;
+    };
+    super::warn(&match write_file(file, dump) {
+        Ok(()) => format!("the core dump is in {}", file.display()),
+        Err(error) => format!("{error:#}"),
+    });
 }
 
 /// A path without links; of a file that is not there, its directory's.

@@ -1,15 +1,15 @@
-//! `steadfast profile`: who holds a module's heap, and where its time goes.
+//! `steadfast profile`: who holds a module's heap, and where its time or its fuel goes.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use steadfast_host::ceiling::parse_bytes;
 use steadfast_host::profile::{
-    HeapOptions, Role, Stacks, collapsed, dhat, flame_graph, heap, pprof, time,
+    HeapOptions, Role, Stacks, collapsed, dhat, firefox, flame_graph, fuel, heap, pprof, time,
 };
 use steadfast_host::{Output, RunConfig};
 
-use super::outputs::{check_outputs, write_file};
+use super::outputs::{check_outputs, core_dumps, write_core_dump, write_file};
 use super::run::Memory;
 
 /// Shows who holds a module's heap, at its peak and at the end, by the functions that asked for it
@@ -29,18 +29,21 @@ pub struct Arguments {
     /// Shows where the time goes instead, by a sample each millisecond
     #[arg(long)]
     time: bool,
+    /// Shows where the fuel goes instead: the instructions that each function runs, the same in every run
+    #[arg(long, conflicts_with = "time")]
+    fuel: bool,
     /// Looks at one block in so many bytes, such as 64KiB, and takes it for all of them: quicker, and less exact
-    #[arg(long, value_parser = parse_bytes, value_name = "BYTES", default_value_t = 0, conflicts_with = "time")]
+    #[arg(long, value_parser = parse_bytes, value_name = "BYTES", default_value_t = 0, conflicts_with_all = ["time", "fuel"])]
     every: u64,
     /// One more function that allocates, and the function of C's or Rust's that it works as, such as my_alloc=malloc
-    #[arg(long, value_parser = parse_allocator, value_name = "NAME=FUNCTION", conflicts_with = "time")]
+    #[arg(long, value_parser = parse_allocator, value_name = "NAME=FUNCTION", conflicts_with_all = ["time", "fuel"])]
     allocator: Vec<(String, Role)>,
     /// What files for one figure show
     #[arg(
         long,
         value_name = "FIGURE",
         default_value = "peak",
-        conflicts_with = "time"
+        conflicts_with_all = ["time", "fuel"]
     )]
     show: Show,
     /// Writes collapsed stacks there, for inferno, speedscope and profiler.firefox.com
@@ -52,8 +55,14 @@ pub struct Arguments {
     /// Writes a profile for pprof there
     #[arg(long, value_name = "FILE")]
     pprof: Option<PathBuf>,
-    /// Writes a profile for DHAT's viewer and profiler.firefox.com there
-    #[arg(long, value_name = "FILE", conflicts_with = "time")]
+    /// Writes a profile for profiler.firefox.com there
+    #[arg(long, value_name = "FILE")]
+    firefox: Option<PathBuf>,
+    /// Writes a core dump there if a block fails: the module's memory, globals and stack, for debuggers of WebAssembly
+    #[arg(long, value_name = "FILE", conflicts_with = "fuel")]
+    coredump: Option<PathBuf>,
+    /// Writes a profile for DHAT's viewer there, which profiler.firefox.com reads too
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["time", "fuel"])]
     dhat: Option<PathBuf>,
     #[command(flatten)]
     memory: Memory,
@@ -97,7 +106,9 @@ pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
             ("--collapsed", arguments.collapsed.as_ref()),
             ("--svg", arguments.svg.as_ref()),
             ("--pprof", arguments.pprof.as_ref()),
+            ("--firefox", arguments.firefox.as_ref()),
             ("--dhat", arguments.dhat.as_ref()),
+            ("--coredump", arguments.coredump.as_ref()),
         ],
         (arguments.input.iter())
             .chain(&arguments.db)
@@ -106,8 +117,10 @@ pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
     let name = arguments.module.display().to_string();
     let inputs = super::read_inputs(&arguments.input, arguments.memory.limits.bounds())?;
     let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
+    let dumps = core_dumps(arguments.coredump.as_ref(), &arguments.module);
     let config = RunConfig {
         output: Output::Discard,
+        core_dumps: dumps.clone(),
         ..arguments.memory.config(false)
     };
     let mut state = super::open_to_read(arguments.db.as_deref())?;
@@ -116,15 +129,23 @@ pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
         "nothing is written to the database: give one block with --db"
     );
     if arguments.time {
-        let profile = time(&module, config, &inputs, &mut *state).with_context(|| name.clone())?;
+        let profile = time(&module, config, &inputs, &mut *state);
+        write_core_dump(arguments.coredump.as_ref(), dumps);
+        let profile = profile.with_context(|| name.clone())?;
         super::print(&profile.table())?;
         return write(arguments, &name, &profile.stacks, "samples");
+    }
+    if arguments.fuel {
+        let profile = fuel(&module, config, &inputs, &mut *state).with_context(|| name.clone())?;
+        super::print(&profile.table())?;
+        return write(arguments, &name, &profile.stacks, "fuel");
     }
     let options = HeapOptions {
         every: arguments.every,
         allocator: arguments.allocator.clone(),
     };
     let profile = heap(&module, config, &inputs, &mut *state, &options);
+    write_core_dump(arguments.coredump.as_ref(), dumps);
     let profile = profile.with_context(|| name.clone())?;
     super::print(&profile.table())?;
     if let Some(path) = &arguments.dhat {
@@ -145,6 +166,9 @@ fn write(arguments: &Arguments, title: &str, stacks: &Stacks, column: &str) -> a
     }
     if let Some(path) = &arguments.pprof {
         write_file(path, pprof(stacks, column))?;
+    }
+    if let Some(path) = &arguments.firefox {
+        write_file(path, firefox(title, stacks, column))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use steadfast_host::{Inputs, Output, Report, RunConfig, RunError, Runner, Table}
 
 use super::blocks::Blocks;
 use super::index::Indexing;
-use super::outputs::check_outputs;
+use super::outputs::{check_outputs, core_dumps, write_core_dump};
 use super::progress::{Form, Progress};
 use super::signals;
 use super::warm::Warm;
@@ -43,6 +43,9 @@ pub struct Arguments {
     /// Counts the instructions that the module runs
     #[arg(long)]
     fuel: bool,
+    /// Writes a core dump there if a block fails: the module's memory, globals and stack, for debuggers of WebAssembly
+    #[arg(long, value_name = "FILE")]
+    coredump: Option<PathBuf>,
     /// Prints the figures as JSON
     #[arg(long)]
     json: bool,
@@ -110,11 +113,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         // Lines that the module writes while the bar stands there would run into it.
         config.output = Output::Capture;
     }
+    let dumps = core_dumps(arguments.coredump.as_ref(), &arguments.module);
+    config.core_dumps = dumps.clone();
     let runner =
         Runner::new(&module, config).with_context(|| arguments.module.display().to_string())?;
     check_budget(&runner).with_context(|| arguments.module.display().to_string())?;
     check_outputs(
-        [("--warm", arguments.warm.as_ref())],
+        [
+            ("--warm", arguments.warm.as_ref()),
+            ("--coredump", arguments.coredump.as_ref()),
+        ],
         (arguments.blocks.input.iter())
             .chain(&arguments.db)
             .chain([&arguments.module]),
@@ -147,6 +155,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         cache: cache.as_mut(),
     };
     let indexed = indexing.run(inputs, &mut *state);
+    write_core_dump(arguments.coredump.as_ref(), dumps);
     if let Some(cache) = &mut cache {
         cache.keep(&*state)?;
     }

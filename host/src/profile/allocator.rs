@@ -1,6 +1,11 @@
 //! Which of a module's functions are its allocator.
 
+use super::ProfileError;
 use super::functions::{Function, Functions, Signature};
+use crate::text;
+
+/// Functions that a message names.
+const SHOWN: usize = 16;
 
 /// What a function of an allocator does, by its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +120,9 @@ pub(super) struct Hook {
 /// names than the known ones, as the module has them or demangled.
 pub(super) fn find(functions: &Functions, named: &[(String, Role)]) -> Vec<Hook> {
     let role = |name: &str| {
-        let demangled = format!("{:#}", rustc_demangle::demangle(name));
-        let plain = demangled.strip_prefix("__rustc::").unwrap_or(&demangled);
         let mut more = named.iter();
-        let more = more.find(|(named, _)| named == name || *named == demangled);
-        more.map(|(_, role)| *role).or_else(|| Role::of(plain))
+        let more = more.find(|(named, _)| is_name(name, named));
+        more.map(|(_, role)| *role).or_else(|| known_role(name))
     };
     let hook = |(number, function): (u32, &Function)| {
         function.body.as_ref()?;
@@ -134,4 +137,49 @@ pub(super) fn find(functions: &Functions, named: &[(String, Role)]) -> Vec<Hook>
         })
     };
     functions.iter().filter_map(hook).collect()
+}
+
+/// Whether a function with the first name, as the module has it, is meant by the second one.
+fn is_name(name: &str, meant: &str) -> bool {
+    name == meant || format!("{:#}", rustc_demangle::demangle(name)) == meant
+}
+
+/// What a function of this name does, as the module has it.
+fn known_role(name: &str) -> Option<Role> {
+    let demangled = format!("{:#}", rustc_demangle::demangle(name));
+    Role::of(demangled.strip_prefix("__rustc::").unwrap_or(&demangled))
+}
+
+/// Checks that each of these names is of a function that can do what it is said to do.
+pub(super) fn check(
+    functions: &Functions,
+    hooks: &[Hook],
+    named: &[(String, Role)],
+) -> Result<(), ProfileError> {
+    let has = |function: &Function, meant: &str| {
+        let mut names = function.name.iter().chain(&function.export);
+        names.any(|name| is_name(name, meant))
+    };
+    let is_hook = |number| hooks.iter().any(|hook| hook.function == number);
+    for (meant, _) in named {
+        let mut found = functions.iter().filter(|(_, it)| has(it, meant)).peekable();
+        let exists = found.peek().is_some();
+        if found.any(|(number, _)| is_hook(number)) {
+            continue;
+        }
+        let mut known: Vec<String> = hooks
+            .iter()
+            .filter_map(|hook| functions.get(hook.function))
+            .filter_map(|it| it.name.as_ref().or(it.export.as_ref()))
+            .map(|name| text::function_name(name))
+            .collect();
+        known.dedup();
+        known.truncate(SHOWN);
+        return Err(ProfileError::NotAllocator {
+            name: text::name(meant),
+            exists,
+            known,
+        });
+    }
+    Ok(())
 }

@@ -56,7 +56,8 @@ impl CallTree {
         Ok(node)
     }
 
-    fn child(&mut self, parent: Option<Node>, place: Place) -> Result<Node, Exceeded> {
+    /// The stack of a call at this place in the one of its caller.
+    pub fn child(&mut self, parent: Option<Node>, place: Place) -> Result<Node, Exceeded> {
         if let Some(&known) = self.children.get(&(parent, place)) {
             return Ok(known);
         }

@@ -2,11 +2,13 @@
 
 mod collapsed;
 mod dhat;
+mod firefox;
 mod flame_graph;
 mod pprof;
 
 pub use self::collapsed::collapsed;
 pub use self::dhat::dhat;
+pub use self::firefox::firefox;
 pub use self::flame_graph::flame_graph;
 pub use self::pprof::pprof;
 

@@ -7,7 +7,7 @@ use steadfast::format::{Exhaustion, PartKind};
 use wasmtime::{Caller, Func, Instance, Ref, Store, Val, WasmBacktrace};
 
 use super::ProfileError;
-use super::allocator::{Role, find};
+use super::allocator::{self, Role, find};
 use super::call_tree::CallTree;
 use super::functions::Functions;
 use super::instrument::{Event, Instrumented, instrument};
@@ -175,6 +175,7 @@ pub fn heap(
         .map_err(|exceeded| ProfileError::Load(exceeded.into()))?;
     let functions = Functions::read(module)?;
     let hooks = find(&functions, &options.allocator);
+    allocator::check(&functions, &hooks, &options.allocator)?;
     if hooks.iter().all(|hook| hook.role.frees()) {
         let has_names = functions.has_names;
         return Err(ProfileError::NoAllocator { has_names });

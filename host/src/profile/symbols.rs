@@ -67,6 +67,14 @@ impl<'a> Symbols<'a> {
         }
     }
 
+    /// The names alone.
+    pub fn of(functions: &'a Functions) -> Self {
+        Symbols {
+            functions,
+            lines: None,
+        }
+    }
+
     /// Whether there are lines.
     pub fn has_lines(&self) -> bool {
         self.lines.is_some()

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use super::INLINED_ADVICE;
+use super::fuel::FuelProfile;
 use super::heap::{HeapProfile, LargeRequest};
 use super::recorder::{Amount, SHORT_LIVED};
 use super::stacks::{Stacks, percent};
 use super::time::TimeProfile;
 use crate::table::{Row, bytes, grouped, write_rows};
+use crate::trap::RunError;
 
 /// Functions in each table.
 const SHOWN: usize = 10;
@@ -170,15 +172,34 @@ impl TimeProfile {
     pub fn table(&self) -> String {
         let samples = self.stacks.column("samples");
         let samples = samples.map_or(0, |column| self.stacks.total(column));
-        let mut rows: Vec<Row> = vec![
-            ("blocks indexed".into(), grouped(self.blocks as u64)),
-            ("samples".into(), grouped(samples)),
-        ];
-        if let Some(failure) = &self.failure {
-            rows.push(("the last block failed".into(), failure.to_string()));
-        }
-        write_rows(&rows) + &shares_table(&self.stacks, "time", "samples", "samples", None)
+        let rows = summary(self.blocks, ("samples", samples), self.failure.as_ref());
+        rows + &shares_table(&self.stacks, "time", "samples", "samples", None)
     }
+}
+
+impl FuelProfile {
+    /// The profile as a table: where the fuel goes.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let rows = summary(self.blocks, ("fuel", self.fuel()), self.failure.as_ref());
+        rows + &shares_table(&self.stacks, "fuel", "fuel", "fuel", None)
+    }
+}
+
+/// What stands before a table of one figure.
+fn summary(
+    blocks: usize,
+    (name, total): (&'static str, u64),
+    failure: Option<&RunError>,
+) -> String {
+    let mut rows: Vec<Row> = vec![
+        ("blocks indexed".into(), grouped(blocks as u64)),
+        (name.into(), grouped(total)),
+    ];
+    if let Some(failure) = failure {
+        rows.push(("the last block failed".into(), failure.to_string()));
+    }
+    write_rows(&rows)
 }
 
 /// The functions with the largest shares of a column, in its `unit`. With a column of blocks the table

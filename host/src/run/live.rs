@@ -11,6 +11,7 @@ use wasmtime::{Instance, Memory, Store};
 use crate::bounds::Bounds;
 use crate::ceiling::PAGE_BYTES;
 use crate::context::Context;
+use crate::core_dump::CoreDumps;
 use crate::deadline;
 use crate::digest::Digest;
 use crate::guest::{check_place, one_line};
@@ -39,6 +40,7 @@ pub(super) struct Live {
     /// The fuel that it has been given, where it is counted.
     pub(super) fuel: u64,
     pub(super) bounds: Bounds,
+    pub(super) core_dumps: Option<CoreDumps>,
     /// Where its region is to be, of guests that are built on steadfast.
     pub(super) plan: Option<Plan>,
     pub(super) module: Digest,
@@ -137,7 +139,8 @@ impl Live {
         self.guest_info?.read(self.memory.data(&self.store))
     }
 
-    pub(super) fn explain(&self, error: wasmtime::Error) -> RunError {
+    pub(super) fn explain(&mut self, error: wasmtime::Error) -> RunError {
+        keep_dump(self.core_dumps.as_ref(), &error, &mut self.store);
         let known = Known {
             ceiling: self.ceiling,
             memory: self.memory.data_size(&self.store) as u64,
@@ -228,4 +231,15 @@ pub(super) fn set_deadline(store: &mut Store<Context>, limit: Option<Duration>) 
     // While it waits, no code of its own runs.
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
     store.data_mut().world.set_deadline(deadline);
+}
+
+/// Keeps the core dump of a guest that failed, where that is wanted.
+pub(super) fn keep_dump(
+    dumps: Option<&CoreDumps>,
+    error: &wasmtime::Error,
+    store: &mut Store<Context>,
+) {
+    if let Some(dumps) = dumps {
+        dumps.keep(error, store);
+    }
 }

@@ -1,5 +1,6 @@
 //! `profile`: what it tells of allocations that are known, and of modules that nobody can trust.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use crate::guests::*;
@@ -219,6 +220,27 @@ fn an_allocator_with_another_name_is_told_by_it() {
         ProfileError::NoAllocator { has_names: true }
     ));
     assert!(refused.to_string().contains("--allocator"), "{refused}");
+    let refused = |module: &[u8], name: &str, role| {
+        let options = HeapOptions {
+            allocator: vec![(name.to_string(), role)],
+            ..HeapOptions::default()
+        };
+        let mut state = MemoryState::default();
+        let refused = heap(module, quiet(), &[any_input()], &mut state, &options);
+        refused.unwrap_err().to_string()
+    };
+    let told = refused(&module, "takes", Role::Allocate);
+    assert!(
+        told.starts_with("--allocator takes: no function of the module has this name"),
+        "{told}"
+    );
+    for (name, role) in [("take", Role::Free), ("host_len", Role::Allocate)] {
+        let told = refused(&module, name, role);
+        assert!(told.contains("of this name is imported, or"), "{told}");
+        assert!(told.ends_with("nor does it have another that is known to allocate"));
+    }
+    let told = refused(&allocates("", ""), "takes", Role::Allocate);
+    assert!(told.ends_with("its allocator are malloc, free"), "{told}");
     let options = HeapOptions {
         allocator: vec![("take".to_string(), Role::Allocate)],
         ..options
@@ -332,6 +354,71 @@ fn time_is_put_down_to_who_spends_it() {
     assert!(matches!(stopped.failure, Some(RunError::TimedOut { .. })));
 }
 
+/// Appends the address of each of 128 blocks, of which it gives some back, to the value of `v`. Its
+/// allocator hands out first what fits of those.
+fn tells_addresses() -> Vec<u8> {
+    module(
+        r#"
+        (memory (export "memory") 2)
+        (data (i32.const 1024) "\06\02\00\00\0a\01v\0a\80\04")
+        (global $top (mut i32) (i32.const 4096))
+        (global $freed (mut i32) (i32.const 0))
+        (global $seed (mut i32) (i32.const 7))
+        (func $malloc (param $size i32) (result i32) (local $at i32) (local $link i32)
+            (local.set $link (i32.const 2048))
+            (loop $next
+                (local.set $at (i32.load (local.get $link)))
+                (if (local.get $at) (then
+                    (if (i32.ge_u (i32.load offset=4 (local.get $at)) (local.get $size)) (then
+                        (i32.store (local.get $link) (i32.load (local.get $at)))
+                        (return (i32.add (local.get $at) (i32.const 8)))))
+                    (local.set $link (local.get $at))
+                    (br $next))))
+            (local.set $at (global.get $top))
+            (i32.store offset=4 (local.get $at) (local.get $size))
+            (global.set $top (i32.add (local.get $at) (i32.add (local.get $size) (i32.const 8))))
+            (i32.add (local.get $at) (i32.const 8)))
+        (func $free (param $block i32)
+            (local.set $block (i32.sub (local.get $block) (i32.const 8)))
+            (i32.store (local.get $block) (i32.load (i32.const 2048)))
+            (i32.store (i32.const 2048) (local.get $block)))
+        (func (export "_start") (local $done i32) (local $block i32)
+            (loop $more
+                (global.set $seed (i32.add (i32.mul (global.get $seed) (i32.const 1103515245)) (i32.const 12345)))
+                (local.set $block (call $malloc (i32.and (i32.shr_u (global.get $seed) (i32.const 16)) (i32.const 127))))
+                (i32.store (i32.add (i32.const 1034) (i32.shl (local.get $done) (i32.const 2))) (local.get $block))
+                (if (i32.and (global.get $seed) (i32.const 16384))
+                    (then (call $free (local.get $block))))
+                (br_if $more (i32.lt_u (local.tee $done (i32.add (local.get $done) (i32.const 1))) (i32.const 128))))
+            (call $flush (i32.const 1028)))
+        "#,
+    )
+}
+
+/// A guest that stores where its blocks stand stores the same while it is profiled.
+#[test]
+fn addresses_stay_as_they_are() {
+    let module = tells_addresses();
+    let runner = Runner::new(&module, quiet()).unwrap();
+    let mut plain = MemoryState::default();
+    runner.run_block(&any_input(), &mut plain).unwrap();
+    let addresses: BTreeSet<&[u8]> = plain.pairs()[&b"v"[..]].chunks(4).collect();
+    assert!((20..100).contains(&addresses.len()), "some are used again");
+    for every in [0, 1, 100, 64 << 10, u64::MAX] {
+        let mut state = MemoryState::default();
+        let options = HeapOptions {
+            every,
+            ..HeapOptions::default()
+        };
+        // What the first block wrote is in the state when the second one has ended.
+        let inputs = [any_input(), any_input()];
+        let profile = heap(&module, quiet(), &inputs, &mut state, &options).unwrap();
+        assert!(profile.failure.is_none(), "{:?}", profile.failure);
+        assert_eq!(profile.counts.allocations, 256);
+        assert_eq!(state.pairs(), plain.pairs(), "every {every} bytes");
+    }
+}
+
 /// A real indexer computes the same, at the same addresses, while it is profiled.
 #[test]
 fn an_indexer_does_the_same_while_it_is_profiled() {
@@ -368,7 +455,7 @@ fn the_command_writes_each_file() {
     let code = "(call $keeps) (call $builds) (call $churns)";
     fs::write(path("module"), allocates(KNOWN, code)).unwrap();
     fs::write(path("block"), small_block(2)).unwrap();
-    let files = ["collapsed", "svg", "pprof", "dhat"];
+    let files = ["collapsed", "svg", "pprof", "firefox", "dhat"];
     let named = files.map(|file| (format!("--{file}"), path(file)));
     let (module, block) = (path("module"), path("block"));
     let mut arguments = vec!["profile", &module, "--input", &block];
@@ -384,6 +471,13 @@ fn the_command_writes_each_file() {
     }
     let dhat: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(path("dhat")).unwrap()).unwrap();
+    let firefox: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(path("firefox")).unwrap()).unwrap();
+    let weights = firefox["threads"][0]["samples"]["weight"]
+        .as_array()
+        .unwrap();
+    let weights: Vec<u64> = weights.iter().filter_map(|it| it.as_u64()).collect();
+    assert_eq!(weights, [5000, 200, 1000], "those of --collapsed");
     let points = dhat["pps"].as_array().unwrap();
     let at_peak: u64 = points.iter().filter_map(|it| it["gb"].as_u64()).sum();
     assert_eq!(at_peak, 6200);
