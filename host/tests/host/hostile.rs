@@ -1,13 +1,18 @@
 //! What the host does with bytes from strangers, whatever they are: nothing panics, and all ends. Fuzz targets and a seeded test
 //! run the same functions.
 
+use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 
 use steadfast_host::{
-    Bounds, Digest, ImageError, Input, InstanceStats, MemoryMap, MemoryState, Outline, Output,
-    RegionImage, RunConfig, Runner, find_record, module_digest,
+    Bounds, Digest, ImageError, Input, Inputs, InstanceStats, MemoryMap, MemoryState, Outline,
+    Output, RegionImage, RunConfig, Runner, find_record, module_digest,
 };
+use xxhash_rust::xxh64::xxh64;
+
+/// Bytes of an image's head before its checksum.
+const HEAD_BYTES: usize = 88;
 
 /// Bytes that an unpacked image may have: a fuzzer has little memory.
 const IMAGE_BYTES: u64 = 64 << 20;
@@ -36,8 +41,17 @@ pub fn module(bytes: &[u8]) {
     }
 }
 
-/// The file of `--warm`.
+/// The file of `--warm`, as it is and with the checksum of its head, which a stranger can calculate too.
 pub fn image(bytes: &[u8]) {
+    image_as_it_is(bytes);
+    if let Some((head, rest)) = bytes.split_at_checked(HEAD_BYTES) {
+        let checksum = xxh64(head, 0).to_le_bytes();
+        let rest = rest.get(checksum.len()..).unwrap_or_default();
+        image_as_it_is(&[head, &checksum, rest].concat());
+    }
+}
+
+fn image_as_it_is(bytes: &[u8]) {
     let read = RegionImage::read_within(&mut &bytes[..], Path::new("any"), |_| Ok(IMAGE_BYTES));
     if let Ok((image, state)) = read {
         let mut file = Vec::new();
@@ -54,8 +68,12 @@ pub fn image(bytes: &[u8]) {
     let _ = RegionImage::capture(bytes, 0, Digest([0; 32])).map(drop);
 }
 
-/// The file of `--input`.
+/// The file of `--input`, or what stands on standard input.
 pub fn input(bytes: &[u8]) {
+    let inputs = Inputs::new(vec!["-".into()]).expect("standard input is always there");
+    for input in inputs.stdin(Cursor::new(bytes.to_vec())) {
+        let _ = input.map_err(|error| error.to_string());
+    }
     if let Ok(input) = Input::parse("any", bytes) {
         let _ = (input.height(), input.block_hash(), input.parent_hash());
         assert!(input.bytes().len() >= bytes.len());
