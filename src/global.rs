@@ -181,7 +181,7 @@ fn adopt(heap: &mut Heap, grant: &Grant, span: AddressRange) {
     }
     let mut undeclared = grant.undeclared(span, platform::static_end());
     if !undeclared.is_empty() {
-        // The host may have grown these itself, and vouch for them.
+        // The host may have grown these itself, and have said so.
         let host_pages_from = match with_record(|record| record.host_pages_from) {
             0 => undeclared.end,
             from => from.saturating_sub(span.start).max(undeclared.start),

@@ -151,7 +151,7 @@ impl InstanceInfo {
     /// Where in the record the host writes what the cache loses entries by, as a little-endian `u32`.
     pub const FORGET_SEED_OFFSET: usize = core::mem::offset_of!(Self, forget_seed);
 
-    /// Where in the record the host writes from where on it vouches for memory, as a little-endian `u32`.
+    /// Where in the record the host writes the address from which on it has grown memory itself, as a little-endian `u32`.
     pub const HOST_PAGES_FROM_OFFSET: usize = core::mem::offset_of!(Self, host_pages_from);
 
     /// The name of the export whose value is the record's address.

@@ -249,7 +249,7 @@ impl Region {
     fn bytes_mut(&mut self) -> &mut [u8] {
         let len = self.parts.capacity.min(self.doubt.index);
         let len = len.min(i32::MAX as u32) as usize;
-        // SAFETY: `from_raw` vouches that the bytes are valid, initialised and exclusively the region's; where there are none,
+        // SAFETY: `from_raw` requires that the bytes are valid, initialised and exclusively the region's; where there are none,
         // the pointer dangles, and is aligned.
         unsafe { core::slice::from_raw_parts_mut(self.parts.start.as_ptr(), len) }
     }
@@ -260,7 +260,7 @@ impl Region {
         let Some(geometry) = self.fit() else {
             return Err(self);
         };
-        // SAFETY: the capacity is the region's, and `beside` vouches for the rest.
+        // SAFETY: the capacity is the region's, and `beside` guarantees the rest.
         let doubt = unsafe {
             self.doubt
                 .over(self.parts.start, &geometry, self.parts.capacity)
@@ -275,7 +275,7 @@ impl Region {
                 ..self
             });
         };
-        // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw` vouches for the rest.
+        // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw` guarantees the rest.
         Ok(unsafe { RegionView::cold(self.parts, doubt, self.lease, geometry, hash) })
     }
 

@@ -56,7 +56,7 @@ fn closed(spec: &Spec, seed: u64) -> Vec<u8> {
     bytes.image()
 }
 
-fn vouched(spec: &Spec, seed: u64, status: Status) -> Vec<u8> {
+fn sealed(spec: &Spec, seed: u64, status: Status) -> Vec<u8> {
     let mut image = closed(spec, seed);
     seal(&mut image, status).unwrap();
     image
@@ -274,7 +274,7 @@ fn what_belongs_to_another_is_refused_and_says_why() {
 fn damage_to_any_field_of_the_header_is_noticed() {
     let spec = specs()[0].clone();
     for status in [Status::Closed, Status::Sealed, Status::Shared] {
-        let image = vouched(&spec, 6, status);
+        let image = sealed(&spec, 6, status);
         assert!(start_of(&spec, &image).is_warm());
         for at in 0..HEADER_BYTES as usize {
             let mut damaged = image.clone();
@@ -347,7 +347,7 @@ fn a_shared_image_is_read_without_a_write() {
 #[test]
 fn a_shared_image_that_is_written_to_tells_the_region_that_it_is_in() {
     let spec = Spec::fresh(6_000);
-    let image = vouched(&spec, 2, Status::Shared);
+    let image = sealed(&spec, 2, Status::Shared);
     let (mut shared, bytes) = opened(&spec, &image);
     let capacity = |bytes: &Bytes| {
         let info: RegionInfo = RegionInfo::read(&bytes.read(0, HEADER_BYTES as usize)).unwrap();

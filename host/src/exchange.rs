@@ -33,7 +33,8 @@ use crate::image::{AsOf, BlockTag, ImageError, Origin, RegionImage, module_diges
 /// assert!(images.image().is_none());
 /// ```
 ///
-/// A host that vouches for its instances' memory [moves](Self::move_regions) the regions instead of copying them.
+/// A host that guarantees what [`OwnPages`] asks for [moves](Self::move_regions) the regions instead of copying
+/// them.
 #[derive(Debug)]
 pub struct ImageExchange {
     module: Digest,
@@ -81,7 +82,7 @@ impl ImageExchange {
         self.moves = Some(pages);
     }
 
-    /// `__load_image`: writes the published image to the address that the guest names, and vouches for it. Answers the image's length
+    /// `__load_image`: writes the published image to the address that the guest names, and seals it. Answers the image's length
     /// in bytes. Where that exceeds the capacity, nothing is written: the guest may find more room and ask again. 0 if there is no
     /// image, or none for this address. A region that is held is moved there, and is not there for the next instance before
     /// it is published again.

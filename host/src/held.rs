@@ -85,7 +85,7 @@ impl HeldRegion {
             .ok_or(ImageError::Short)?;
         Ok(HeldRegion {
             origin: Origin { base, module, info },
-            // SAFETY: whoever made the `OwnPages` vouches for the pages under the memory.
+            // SAFETY: whoever made the `OwnPages` guarantees the pages under the memory.
             pages: unsafe { Pages::take(region) }.map_err(ImageError::Move)?,
         })
     }
@@ -225,7 +225,7 @@ mod linux {
 
         /// # Safety
         ///
-        /// [`OwnPages`](super::OwnPages) are vouched for.
+        /// What [`OwnPages`](super::OwnPages) asks for.
         pub unsafe fn take(region: &mut [u8]) -> io::Result<Pages> {
             let mut pages = Pages::reserve(region.len())?;
             let from = NonNull::from(&mut *region).cast();

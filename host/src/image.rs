@@ -212,7 +212,7 @@ impl RegionImage {
         Ok(())
     }
 
-    /// Writes the image into an instance's linear memory, given whole, and vouches for it. The guest attaches to it at constant
+    /// Writes the image into an instance's linear memory, given whole, and seals it. The guest attaches to it at constant
     /// cost.
     ///
     /// # Errors

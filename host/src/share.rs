@@ -153,7 +153,7 @@ impl SharedImage {
                 self.memory_needed()
             )));
         };
-        // SAFETY: the caller vouches for the pages under the memory.
+        // SAFETY: the caller guarantees the pages under the memory.
         unsafe { self.pages.place(memory) }
     }
 

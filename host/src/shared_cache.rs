@@ -100,7 +100,7 @@ impl SharedCache {
             return Err(ImageError::Memory { need, have });
         }
         let room = &mut memory[self.origin.base as usize..];
-        // SAFETY: whoever made the `OwnPages` vouches for the pages under the memory. Nobody but
+        // SAFETY: whoever made the `OwnPages` guarantees the pages under the memory. Nobody but
         // the runner calls this, and an instance ends its lease when its memory is not read any
         // more.
         let lease = unsafe { self.file.map_over(room) }.map_err(ImageError::Share)?;

@@ -119,7 +119,7 @@ impl Region {
     pub(super) fn is_clear_to(&mut self, len: u32) -> bool {
         if len > self.doubt.index {
             let parts = &self.parts;
-            // SAFETY: the capacity is the region's, and `beside` vouches for the rest.
+            // SAFETY: the capacity is the region's, and `beside` guarantees the rest.
             let clear = unsafe {
                 self.doubt
                     .clear(parts.start, self.doubt.index, len, parts.capacity)

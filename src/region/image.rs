@@ -24,7 +24,7 @@ pub enum Status {
     Changing = 2,
     /// Both checksums cover it.
     Closed = 3,
-    /// A host has verified it all, and vouches for it in memory. Never in a file.
+    /// A host has verified it all, and the memory is trusted. Never in a file.
     Sealed = 4,
     /// As sealed, and other instances have the same memory until it is written: reading writes nothing.
     Shared = 5,
@@ -170,13 +170,13 @@ impl Region {
         match self.examine(hash) {
             Ok((geometry, start)) => {
                 let (parts, doubt) = (self.parts, self.doubt);
-                // SAFETY: the capacity is the region's, and `beside` vouches for the rest.
+                // SAFETY: the capacity is the region's, and `beside` guarantees the rest.
                 let over = unsafe { doubt.over(parts.start, &geometry, parts.capacity) };
                 let Some(over) = over else {
                     return Err((self, AttachError::TooSmall));
                 };
                 // SAFETY: `examine` has checked that the geometry leaves room for an entry within the capacity, and `from_raw`
-                // vouches for the rest.
+                // guarantees the rest.
                 let region = unsafe { RegionView::over(parts, over, self.lease, geometry) };
                 let claim = Claim {
                     parts,
@@ -333,8 +333,8 @@ pub(super) fn contents(buckets: u32, arena_start: u32, frontier: u32) -> [Range<
     ]
 }
 
-/// Vouches for an image that has been verified, where an instance is to attach to it: marks its header sealed, or shared if
-/// other instances have the same memory. Marked as open, nothing covers it any more. `image` begins with the header.
+/// Seals an image that has been verified, so that an instance attaches to it at constant cost: marks its header sealed, or
+/// shared if other instances have the same memory. Marked as open, nothing covers it any more. `image` begins with the header.
 ///
 /// Not for bytes that leave the process: in a file, an image is closed.
 ///

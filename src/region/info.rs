@@ -37,7 +37,7 @@ pub enum FormatError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegionInfo {
     header: Header,
-    /// What an image of it could be: whether it is torn, and who vouches for it.
+    /// What an image of it could be: whether it is torn, and who has verified it.
     pub status: Status,
     /// Counters and sizes.
     pub stats: Stats,

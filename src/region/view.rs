@@ -278,7 +278,7 @@ impl RegionView {
     #[cold]
     fn look_at_arena(&mut self, to: u32) {
         let from = self.doubt.arena;
-        // SAFETY: the capacity is the region's (invariant), and `Region::beside` vouches for the rest.
+        // SAFETY: the capacity is the region's (invariant), and `Region::beside` guarantees the rest.
         let clear = unsafe { self.doubt.clear(self.start, from, to, self.capacity) };
         if let Some(clear) = clear {
             self.doubt.arena = clear;

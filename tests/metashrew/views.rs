@@ -26,7 +26,7 @@ impl Indexed {
         Indexed::sealed(Status::Shared)
     }
 
-    /// With an image that the host vouches for in this way.
+    /// With an image that the host has sealed in this way.
     fn sealed(status: Status) -> Indexed {
         let mut states = BTreeMap::from([(9, Store::new())]);
         stand_in::instance(|| {

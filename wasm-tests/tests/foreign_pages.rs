@@ -52,7 +52,7 @@ fn assert_stopped(outcome: &Outcome, at: u64, context: &str) {
 
 /// A host that has grown the pages itself says so, and spares the guest the look.
 #[test]
-fn pages_that_the_host_vouches_for_are_not_looked_at() {
+fn pages_that_the_host_has_grown_are_not_looked_at() {
     for target in TARGETS {
         let guest = Guest::load(target, "churn");
         let first = guest.declared_pages();

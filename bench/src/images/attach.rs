@@ -1,4 +1,4 @@
-//! What a guest pays to attach to an image, by who vouches for it.
+//! What a guest pays to attach to an image, by who has verified it.
 
 use std::time::Instant;
 

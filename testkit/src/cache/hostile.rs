@@ -168,7 +168,7 @@ impl Victim {
         image
     }
 
-    /// What becomes of a closed image that a host verifies, as it does before it vouches for one.
+    /// What becomes of a closed image that a host verifies, as it does before it seals one.
     fn fate_once_sealed(&self, mut damaged: Vec<u8>) -> Fate {
         let is_refused = self.fate(&damaged) == Fate::AttachError;
         if is_refused || seal(&mut damaged, Status::Sealed).is_err() {

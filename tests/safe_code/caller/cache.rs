@@ -1,4 +1,4 @@
-//! The cache over the module's region, and over images that nobody vouches for.
+//! The cache over the module's region, and over images that nobody has verified.
 
 use steadfast::cache::{Pool, Scope, open_cache_with};
 use steadfast::region::Region;
