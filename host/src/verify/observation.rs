@@ -412,7 +412,7 @@ fn shown_trace(trace: Option<HeapTrace>) -> String {
     trace.map_or("none".into(), |trace| {
         format!(
             "{} with digest {:016x}",
-            counted(trace.count.into(), "allocation", "allocations"),
+            counted(trace.count, "allocation", "allocations"),
             trace.digest
         )
     })
