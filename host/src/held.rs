@@ -41,9 +41,10 @@ impl OwnPages {
     /// # Safety
     ///
     /// Every memory that is given along with the value is the whole linear memory of an instance, or
-    /// begins as that does; the pages under it are a private anonymous mapping of the process, and
-    /// nothing but the instance refers to them. So it is in wasmtime where memories are allocated on
-    /// demand, which is its default, and a 32-bit memory is reserved whole, which is its default too.
+    /// begins as that does; the pages under the region are a private anonymous mapping of the process,
+    /// and nothing but the instance refers to them. So it is in wasmtime where memories are allocated
+    /// on demand, which is its default, a 32-bit memory is reserved whole, which is its default too,
+    /// and no data segment of the module reaches into the region.
     #[must_use]
     pub unsafe fn new() -> Self {
         OwnPages(())
