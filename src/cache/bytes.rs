@@ -80,21 +80,13 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
         return false;
     };
     if let Some(to) = to.first_chunk_mut() {
-        copy_words(to, first);
+        *to = *first;
     }
     let to = to.get_mut(from.len() % N..);
     if let Some(to) = to.and_then(<[u8]>::first_chunk_mut) {
-        copy_words(to, last);
+        *to = *last;
     }
     true
-}
-
-/// Copies whole words.
-#[inline(always)]
-fn copy_words<const N: usize>(to: &mut [u8; N], from: &[u8; N]) {
-    for (to, from) in to.chunks_exact_mut(8).zip(from.chunks_exact(8)) {
-        to.copy_from_slice(from);
-    }
 }
 
 #[inline(never)]
@@ -105,11 +97,11 @@ fn copy_long(to: &mut [u8], from: &[u8]) {
     }
     for (to, from) in to.chunks_exact_mut(64).zip(from.chunks_exact(64)) {
         if let (Some(to), Some(from)) = (to.first_chunk_mut::<64>(), from.first_chunk()) {
-            copy_words(to, from);
+            *to = *from;
         }
     }
     if let (Some(to), Some(from)) = (to.last_chunk_mut::<64>(), from.last_chunk()) {
-        copy_words(to, from);
+        *to = *from;
     }
 }
 

@@ -116,7 +116,6 @@ impl Contents {
     /// the index grow. `None` if damage was found; the cache has started over then.
     pub fn attach(&mut self, block: ArenaBlock, pool: usize, hash: u64, held: u32) -> Option<()> {
         let ArenaBlock { at, bytes } = block;
-        self.keep_hash(at, hash);
         while let Placed::Full { victim } = self.index_mut().place(at, hash) {
             self.displace(victim)?;
         }

@@ -58,7 +58,7 @@ impl Evictor {
             .coalesce(gone.block, gone.follows_free);
         if let Some(free) = joined {
             if self.is_to_be_cut(contents, free, bytes, pool) {
-                return Some(contents.free_list_mut().split(free, bytes));
+                return Some(contents.free_list_mut().split_evicted(free, bytes));
             }
             contents.free_list_mut().push(free);
         }
@@ -79,7 +79,7 @@ impl Evictor {
     /// will be joined with the rest.
     fn is_to_be_cut(&self, contents: &Contents, free: ArenaBlock, bytes: u32, pool: usize) -> bool {
         let header = contents.region.header();
-        let free_bytes = header.free_bytes.saturating_add(free.bytes);
+        let free_bytes = header.free_bytes.wrapping_add(free.bytes);
         free.bytes >= bytes
             && (free_bytes >= self.reserved_bytes
                 || free.bytes <= bytes.saturating_add(SLACK_BYTES)

@@ -4,8 +4,10 @@
 //! knows that the block before it is free.
 //!
 //! Invariants: two free blocks never stand side by side, and none stands at the frontier. Free blocks of
-//! less than an entry's header are in no bin: they wait for a neighbour to become free. Each other free
-//! block is in the bin of its size. The header counts the bytes of all free blocks.
+//! less than an entry's header are in no bin: they wait for a neighbour to become free. Nor is the
+//! rest of the last evicted block that was cut, which the header names: where entries go in the order
+//! in which they stand, the next one is joined with it. Each other free block is in the bin of its
+//! size. The header counts the bytes of all free blocks.
 
 use super::invalid::CacheError;
 use crate::region::{BINS, ENTRY_HEADER_BYTES, FreeHeader, LINEAR_BIN_BYTES, RegionView};
@@ -92,6 +94,11 @@ impl FreeList<&RegionView> {
     pub fn validate(self, sizes: &FreeSizes) -> Result<(), CacheError> {
         let header = self.0.header();
         let mut walked = 0;
+        let at = header.rest;
+        if at != 0 {
+            let bytes = self.check_block(at).ok_or(CacheError::FreeBlock { at })??;
+            walked += u32::from(is_binned(bytes));
+        }
         for bin in 0..BINS {
             let (mut at, mut previous) = (self.first_of(bin).unwrap_or(0), 0);
             if self.first_of(bin) == Some(0) {
@@ -173,7 +180,7 @@ impl FreeList<&mut RegionView> {
     }
 
     /// Takes a free block: the first of its own bin if that is large enough, else the first of the next
-    /// bin that is not empty, which is.
+    /// bin that is not empty, which is. Where there is none, what an eviction left over.
     fn take_free(mut self, bytes: u32) -> Option<ArenaBlock> {
         let own = bin_of(bytes);
         let list = self.read();
@@ -181,10 +188,10 @@ impl FreeList<&mut RegionView> {
             let free = list.0.free(at)?;
             (free.bytes() >= bytes).then_some((at, free))
         };
-        let (at, free) = match list.first_of(own).and_then(fitting) {
-            Some(found) => found,
-            None => fitting(list.first_of(list.next_bin(own + 1)?)?)?,
-        };
+        let (at, free) = list.first_of(own).and_then(fitting).or_else(|| {
+            let next = list.next_bin(own + 1).and_then(|bin| list.first_of(bin));
+            fitting(next.unwrap_or(list.0.header().rest))
+        })?;
         let block = self.again().unlink(at, free);
         Some(self.again().split(block, bytes))
     }
@@ -192,17 +199,43 @@ impl FreeList<&mut RegionView> {
     /// Cuts what is asked for off a free block that is in no bin. The rest becomes a free block if it can
     /// be one.
     pub fn split(mut self, block: ArenaBlock, bytes: u32) -> ArenaBlock {
-        let rest = block.bytes.wrapping_sub(bytes);
-        self.again()
-            .set_previous_free(block.end(), rest > SLACK_BYTES);
-        if rest <= SLACK_BYTES {
-            return block;
+        let (taken, rest) = self.again().cut(block, bytes);
+        if let Some(rest) = rest {
+            self.again().mark(rest);
+            self.bin(rest);
         }
-        self.again().push_marked(ArenaBlock {
+        taken
+    }
+
+    /// As [`split`](Self::split) of an evicted block: the rest is in no bin, and the one before it
+    /// comes into its own.
+    pub fn split_evicted(mut self, block: ArenaBlock, bytes: u32) -> ArenaBlock {
+        let (taken, rest) = self.again().cut(block, bytes);
+        if let Some(rest) = rest {
+            let last = core::mem::replace(&mut self.0.header_mut().rest, rest.at);
+            self.again().mark(rest);
+            if let Some(free) = self.0.free(last) {
+                let bytes = free.bytes();
+                self.bin(ArenaBlock { at: last, bytes });
+            }
+        }
+        taken
+    }
+
+    /// Cuts a block, and tells what was taken and what is left over to be a free block.
+    #[inline]
+    fn cut(mut self, block: ArenaBlock, bytes: u32) -> (ArenaBlock, Option<ArenaBlock>) {
+        let rest = ArenaBlock {
             at: block.at.wrapping_add(bytes),
-            bytes: rest,
-        });
-        ArenaBlock { bytes, ..block }
+            bytes: block.bytes.wrapping_sub(bytes),
+        };
+        let is_free = rest.bytes > SLACK_BYTES;
+        self.again().set_previous_free(block.end(), is_free);
+        if is_free {
+            (ArenaBlock { bytes, ..block }, Some(rest))
+        } else {
+            (block, None)
+        }
     }
 
     /// Gives a block back. `follows_free` says whether the block before it is free.
@@ -240,31 +273,37 @@ impl FreeList<&mut RegionView> {
     }
 
     fn set_previous_free(self, at: u32, free: bool) {
-        if at < self.0.header().frontier {
-            if let Some(entry) = self.0.entry_mut(at) {
-                entry.set_previous_free(free);
-            }
+        if let Some(entry) = self.0.entry_mut(at) {
+            entry.set_previous_free(free);
         }
     }
 
     /// Marks a block free and puts it into its bin.
     pub fn push(mut self, block: ArenaBlock) {
         self.again().set_previous_free(block.end(), true);
-        self.again().push_marked(block);
+        self.again().mark(block);
+        self.bin(block);
     }
 
-    /// As [`push`](Self::push), where the block behind knows.
-    fn push_marked(self, block: ArenaBlock) {
+    /// Counts a block as free, and has both of its ends say so.
+    #[inline]
+    fn mark(self, block: ArenaBlock) {
         let ArenaBlock { at, bytes } = block;
-        self.0
-            .set_word(block.end().wrapping_sub(4), FreeHeader::tag(bytes));
         let header = self.0.header_mut();
         header.free_bytes = header.free_bytes.wrapping_add(bytes);
+        self.0.set_word(at, FreeHeader::tag(bytes));
+        self.0
+            .set_word(block.end().wrapping_sub(4), FreeHeader::tag(bytes));
+    }
+
+    /// Puts a block that is marked into its bin, if it is large enough.
+    #[inline(never)]
+    fn bin(self, block: ArenaBlock) {
+        let ArenaBlock { at, bytes } = block;
         if !is_binned(bytes) {
-            self.0.set_word(at, FreeHeader::tag(bytes));
             return;
         }
-        let second = header.push_bin(bin_of(bytes), at);
+        let second = self.0.header_mut().push_bin(bin_of(bytes), at);
         if let Some(free) = self.0.free_mut(at) {
             *free = FreeHeader::new(bytes, second);
         }
@@ -278,7 +317,9 @@ impl FreeList<&mut RegionView> {
         let bytes = free.bytes();
         let header = self.0.header_mut();
         header.free_bytes = header.free_bytes.wrapping_sub(bytes);
-        if is_binned(bytes) {
+        if header.rest == at {
+            header.rest = 0;
+        } else if is_binned(bytes) {
             let (next, previous) = (free.next, free.previous);
             match self.0.free_mut(previous) {
                 Some(before) => before.next = next,
@@ -299,6 +340,12 @@ mod tests {
     use super::{ArenaBlock, FreeList, FreeSizes, bin_of};
     use crate::cache::test_numbers::Numbers;
     use crate::region::{BINS, EntryHeader, RegionView, block_bytes};
+
+    /// Writes the header of an entry with a value of `len` bytes, which needs so many of its block.
+    fn enter(region: &mut RegionView, block: ArenaBlock, len: usize, bytes: u32) {
+        let entry = EntryHeader::new(1, len, block.bytes - bytes, 0, 0);
+        *region.entry_mut(block.at).expect("in the arena") = entry;
+    }
 
     #[test]
     #[cfg_attr(miri, ignore = "too long")]
@@ -352,16 +399,25 @@ mod tests {
                 if numbers.below(5) < 3 {
                     if let Some(block) = FreeList(&mut region).take(bytes) {
                         assert!(block.bytes >= bytes && block.bytes - bytes <= super::SLACK_BYTES);
-                        let slack = block.bytes - bytes;
-                        let entry = EntryHeader::new(1, len, slack, 0, 0);
-                        *region.entry_mut(block.at).expect("in the arena") = entry;
+                        enter(&mut region, block, len, bytes);
                         taken.push(block);
                     }
                 } else if !taken.is_empty() {
                     let block = taken.swap_remove(numbers.below(taken.len()));
                     let entry = region.entry(block.at).expect("in the arena");
                     let follows_free = entry.previous_free();
-                    FreeList(&mut region).release(block, follows_free);
+                    let list = FreeList(&mut region);
+                    let free = list.coalesce(block, follows_free);
+                    match free.filter(|free| free.bytes >= bytes) {
+                        Some(free) if numbers.below(2) == 0 => {
+                            let block = FreeList(&mut region).split_evicted(free, bytes);
+                            enter(&mut region, block, len, bytes);
+                            taken.push(block);
+                        }
+                        _ => free
+                            .into_iter()
+                            .for_each(|free| FreeList(&mut region).push(free)),
+                    }
                 }
                 check(&region, &taken);
             }

@@ -10,8 +10,8 @@
 //! recently used entry has to go. When the index is to grow, the next bucket is split in two by one
 //! more bit of its entries' group. All of that is bounded, whatever the keys.
 //!
-//! Invariants: each entry has one slot, in one of its two buckets; a bucket whose entry stands in the
-//! other one has `overflowed` set; the header counts the occupied slots.
+//! Invariants: each entry has one slot, in one of its two buckets; a bucket counts its entries that
+//! stand in their other ones, by tag, and not too few; the header counts the occupied slots.
 
 use core::num::NonZeroU32;
 
@@ -73,7 +73,7 @@ impl Index<&RegionView> {
         let home = self.bucket_at(candidates.place, candidates.group);
         let bucket = self.0.bucket(home);
         let found = self.find_in(bucket, candidates.tag, scope, key);
-        if found.is_some() || bucket.overflowed == 0 {
+        if found.is_some() || !bucket.may_be_away(candidates.tag) {
             return found;
         }
         self.find_away(scope, key, hash)
@@ -295,7 +295,7 @@ impl Index<&mut RegionView> {
             offset: at,
         };
         if self.again().fill_vacant(pair.other, entry) {
-            self.0.bucket_mut(pair.home).overflowed = 1;
+            self.0.bucket_mut(pair.home).leave(pair.tag);
             return Placed::Done;
         }
         if self.again().place_by_moving(at, pair) {
@@ -322,14 +322,19 @@ impl Index<&mut RegionView> {
                     continue;
                 };
                 let moved = self.0.bucket(from).occupant(slot);
+                let Some(hash) = self.read().hash_of(moved.offset) else {
+                    continue;
+                };
                 self.0.bucket_mut(to).fill(vacant, moved);
-                let bucket = self.0.bucket_mut(from);
-                bucket.overflowed = 1;
-                let (tag, offset) = (pair.tag, at);
-                bucket.fill(slot, Occupant { tag, offset });
-                if from != pair.home {
-                    self.0.bucket_mut(pair.home).overflowed = 1;
+                match self.read().pair(hash).home {
+                    home if home == from => self.0.bucket_mut(home).leave(tag),
+                    home => self.0.bucket_mut(home).come_back(tag),
                 }
+                if from != pair.home {
+                    self.0.bucket_mut(pair.home).leave(pair.tag);
+                }
+                let (tag, offset) = (pair.tag, at);
+                self.0.bucket_mut(from).fill(slot, Occupant { tag, offset });
                 let header = self.0.header_mut();
                 header.relocated = header.relocated.wrapping_add(1);
                 return true;
@@ -344,7 +349,11 @@ impl Index<&mut RegionView> {
         let home = self.read().bucket_at(candidates.place, candidates.group);
         let is_taken = self.again().vacate(home, at) || {
             let other = self.read().other_bucket(candidates);
-            self.again().vacate(other, at)
+            let is_away = self.again().vacate(other, at);
+            if is_away {
+                self.0.bucket_mut(home).come_back(candidates.tag);
+            }
+            is_away
         };
         if is_taken {
             let header = self.0.header_mut();
@@ -384,11 +393,7 @@ impl Index<&mut RegionView> {
         let from = to.wrapping_sub(whole);
         let next_bit = header.group_mask ^ (header.group_mask >> 1);
         let old = *self.0.bucket(from);
-        let empty = Bucket {
-            overflowed: old.overflowed,
-            ..Bucket::EMPTY
-        };
-        let mut halves = [empty; 2];
+        let mut halves = [old.half(); 2];
         let mut filled = [0; 2];
         for entry in (0..SLOTS).map(|slot| old.occupant(slot)) {
             if entry.tag == 0 {
@@ -450,6 +455,47 @@ mod tests {
         };
         let all = all.as_flattened().iter().rev().copied();
         all.max_by_key(|at| age(*at)).expect("the pair is full")
+    }
+
+    /// While no bucket is split, a bucket knows which tags it has elsewhere, and forgets those that
+    /// have gone.
+    #[test]
+    fn a_bucket_counts_what_stands_away_from_it_and_no_more() {
+        const KEYS: u32 = 2_800;
+        let (mut region, all) = with_entries(KEYS);
+        let hash_of = |number: u32| Scope::Main.hash(&number.to_le_bytes());
+        let hashes: Vec<u64> = (0..KEYS).map(hash_of).collect();
+        let buckets = region.header().buckets as usize;
+        let mut numbers = Numbers(4);
+        let mut placed = alloc::vec![false; all.len()];
+        let mut most = 0;
+        for step in 0..if cfg!(miri) { 200 } else { 20_000 } {
+            let number = numbers.below(all.len());
+            let (at, hash) = (all[number], hashes[number]);
+            placed[number] = if placed[number] {
+                !Index(&mut region).unplace(at, hash)
+            } else {
+                Index(&mut region).place(at, hash) == Placed::Done
+            };
+            if step % 100 != 0 {
+                continue;
+            }
+            let mut away = alloc::vec![[0; 8]; buckets];
+            for number in (0..all.len()).filter(|number| placed[*number]) {
+                let pair = Index(&region).pair(hashes[number]);
+                if region.bucket(pair.home).slot_of(all[number]).is_none() {
+                    away[pair.home as usize][usize::from(pair.tag % 8)] += 1;
+                }
+            }
+            for (bucket, away) in (0..).zip(&away) {
+                let known =
+                    [0, 1, 2, 3, 4, 5, 6, 7].map(|tag| region.bucket(bucket).may_be_away(tag));
+                assert_eq!(known, away.map(|entries| entries > 0), "step {step}");
+            }
+            most = most.max(away.as_flattened().iter().sum());
+        }
+        let moved = region.header().relocated;
+        assert!(cfg!(miri) || most > 100 && moved > 10, "{most}, {moved}");
     }
 
     #[test]

@@ -50,13 +50,10 @@ impl Recency<&mut RegionView> {
         let shift = self.0.geometry().stamp_shift;
         let header = self.0.header_mut();
         let stamp = header.tick(shift);
-        let pool = header.pool_mut(pool);
-        let second = pool.newest;
-        pool.newest = at;
-        if second == 0 {
-            pool.oldest = at;
-        } else if let Some(entry) = self.0.entry_mut(second) {
-            entry.newer = at;
+        let second = core::mem::replace(&mut header.pool_mut(pool).newest, at);
+        match self.0.entry_mut(second) {
+            Some(entry) => entry.newer = at,
+            None => self.0.header_mut().pool_mut(pool).oldest = at,
         }
         if let Some(entry) = self.0.entry_mut(at) {
             entry.newer = 0;

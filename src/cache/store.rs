@@ -11,7 +11,7 @@ use super::forget::Forgetting;
 use super::free_list::{ArenaBlock, SLACK_BYTES};
 use super::invalidate::{self, Invalidated};
 use super::scope::{Pool, Scope};
-use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, Start, block_bytes};
+use crate::region::{EntryHeader, MAX_HASHED_KEY_BYTES, RegionView, Start, block_bytes};
 
 /// An enabled cache.
 #[derive(Debug)]
@@ -206,11 +206,7 @@ impl Store {
         hash: u64,
     ) -> Result<(), InsertError> {
         let held = self.region().header().indexed;
-        let block = self.write(scope, key, value.len(), size)?;
-        let value_at = block.at.wrapping_add(ENTRY_HEADER_BYTES + key.len() as u32);
-        if let Some(place) = self.region_mut().bytes_mut(value_at, value.len() as u32) {
-            copy(place, value);
-        }
+        let block = self.write(scope, key, value, value.len(), size, hash)?;
         self.attach(block, scope, hash, held)?;
         self.lose_written(block.at);
         Ok(())
@@ -227,7 +223,7 @@ impl Store {
     ) -> Result<ArenaRange, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
         let held = self.region().header().indexed;
-        let block = self.write(scope, key, len, size)?;
+        let block = self.write(scope, key, &[], len, size, hash)?;
         {
             let mut loading = Loading {
                 contents: &mut self.contents,
@@ -298,13 +294,12 @@ impl Store {
                 value_bytes,
             });
         };
-        let short = size.saturating_sub(self.contents.arena_bytes());
-        if short == 0 || self.region_mut().grow(short) {
+        let arena = self.contents.arena_bytes();
+        if size <= arena || self.region_mut().grow(size - arena) {
             self.region_mut().look_ahead(size);
         }
-        let fits_arena = size <= self.contents.arena_bytes();
         let available_bytes = self.available_bytes(scope.number());
-        if !fits_arena || size > available_bytes {
+        if size > available_bytes {
             self.count_refusal();
             return Err(InsertError::TooLarge {
                 key_bytes,
@@ -318,9 +313,9 @@ impl Store {
 
     /// The largest block that a pool can have: a rest that stays with a block counts towards the quota.
     fn available_bytes(&self, pool: usize) -> u32 {
-        let quota = evict::quota(&self.contents, pool).unwrap_or(u32::MAX);
         let arena = self.contents.arena_bytes();
-        quota.saturating_sub(SLACK_BYTES).min(arena)
+        let quota = evict::quota(&self.contents, pool);
+        quota.map_or(arena, |quota| quota.saturating_sub(SLACK_BYTES).min(arena))
     }
 
     fn count_refusal(&mut self) {
@@ -328,26 +323,32 @@ impl Store {
         header.refused = header.refused.wrapping_add(1);
     }
 
-    /// Makes room for an entry and writes its header and key. It is in neither index nor list yet.
+    /// Makes room for an entry and writes its header and key, and its value as far as it is known. It
+    /// is in neither index nor list yet.
     fn write(
         &mut self,
         scope: Scope,
         key: &[u8],
+        value: &[u8],
         value_len: usize,
         size: u32,
+        hash: u64,
     ) -> Result<ArenaBlock, InsertError> {
         let pool = scope.number();
         let height = self.height_in(scope);
         let block = self.evictor.make_room(&mut self.contents, size, pool);
         let block = block.ok_or(InsertError::Damaged)?;
         let slack = block.bytes.saturating_sub(size);
-        let region = self.region_mut();
-        if let Some(entry) = region.entry_mut(block.at) {
+        let len = (key.len() + value_len) as u32;
+        if let Some((entry, bytes)) = self.region_mut().entry_and_bytes_mut(block.at, len) {
             *entry = EntryHeader::new(key.len(), value_len, slack, pool, height);
+            if let Some((key_place, value_place)) = bytes.split_at_mut_checked(key.len()) {
+                copy(key_place, key);
+                copy(value_place, value);
+            }
         }
-        let key_at = block.at.wrapping_add(ENTRY_HEADER_BYTES);
-        if let Some(place) = region.bytes_mut(key_at, key.len() as u32) {
-            copy(place, key);
+        if key.len() > MAX_HASHED_KEY_BYTES as usize {
+            self.contents.keep_hash(block.at, hash);
         }
         Ok(block)
     }

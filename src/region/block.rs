@@ -43,6 +43,7 @@ pub(crate) struct EntryHeader {
 impl EntryHeader {
     /// The header of a new entry that follows a block in use, in a block that is `slack` bytes larger than it needs. The
     /// lengths have been checked by [`block_bytes`].
+    #[inline]
     pub fn new(
         key_len: usize,
         value_len: usize,
@@ -180,8 +181,9 @@ impl FreeHeader {
 pub(crate) struct Bucket {
     /// Eight bits of each entry's hash, never 0; 0 for a vacant slot.
     pub tags: [u8; SLOTS],
-    /// Not 0 once an entry whose home may be this bucket has been placed in its other one.
-    pub overflowed: u32,
+    /// How many entries whose home is this bucket stand in their other one, or more: a count of
+    /// four bits for every eighth of the tags. One that came to 15 stays.
+    away: u32,
     /// Offset of each slot's entry.
     pub offsets: [u32; SLOTS],
 }
@@ -197,7 +199,7 @@ impl Bucket {
     /// What a bucket holds that nobody has written yet.
     pub const EMPTY: Bucket = Bucket {
         tags: [0; SLOTS],
-        overflowed: 0,
+        away: 0,
         offsets: [0; SLOTS],
     };
 
@@ -217,6 +219,43 @@ impl Bucket {
     #[inline]
     pub fn slot_of(&self, offset: u32) -> Option<usize> {
         self.offsets.iter().position(|held| *held == offset)
+    }
+
+    /// An empty half of this bucket, which is split. What stands elsewhere may be either half's.
+    pub fn half(&self) -> Bucket {
+        Bucket {
+            away: self.away,
+            ..Bucket::EMPTY
+        }
+    }
+
+    /// Where the count of a tag stands in `away`.
+    fn away_shift(tag: u8) -> u32 {
+        4 * u32::from(tag % 8)
+    }
+
+    fn away(&self, tag: u8) -> u32 {
+        (self.away >> Bucket::away_shift(tag)) & 15
+    }
+
+    /// Whether an entry with this tag whose home is this bucket may stand in its other one.
+    #[inline]
+    pub fn may_be_away(&self, tag: u8) -> bool {
+        self.away(tag) != 0
+    }
+
+    /// Counts an entry with this tag that leaves this bucket, its home.
+    pub fn leave(&mut self, tag: u8) {
+        if self.away(tag) < 15 {
+            self.away += 1 << Bucket::away_shift(tag);
+        }
+    }
+
+    /// Undoes that.
+    pub fn come_back(&mut self, tag: u8) {
+        if (1..15).contains(&self.away(tag)) {
+            self.away -= 1 << Bucket::away_shift(tag);
+        }
     }
 
     pub fn vacate(&mut self, slot: usize) {

@@ -12,7 +12,7 @@ use super::image::{AttachError, Status};
 use super::info::FormatError;
 
 /// The version of the region's format that this crate writes and reads.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// Bytes of the header; the index follows.
 pub const HEADER_BYTES: u32 = size_of::<Header>() as u32;
 /// Bytes of the tag that the user may set.
@@ -145,7 +145,9 @@ pub struct Header {
     pub sweeping: u32,
     /// ...of what was written above this height.
     pub sweep_above: u32,
-    reserved: [u32; 9],
+    /// The free block that an eviction left over last, which is in no bin; 0 for none.
+    pub rest: u32,
+    reserved: [u32; 8],
 }
 
 impl Header {
@@ -253,6 +255,7 @@ impl Header {
         }
         self.frontier = geometry.arena_start;
         self.free_bytes = 0;
+        self.rest = 0;
         self.bin_summary = 0;
         self.bin_map = [0; BIN_WORDS];
         self.begin_index(geometry);
@@ -399,6 +402,6 @@ const _: () = {
     assert!(offset_of!(Header, user_tag) == 76);
     assert!(offset_of!(Header, inserts) == 152);
     assert!(offset_of!(Header, pools) == 232);
-    assert!(offset_of!(Header, reserved) == 1820);
+    assert!(offset_of!(Header, reserved) == 1824);
     assert!(size_of::<PoolHeader>() == 64);
 };

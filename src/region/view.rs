@@ -199,18 +199,27 @@ impl RegionView {
     /// not all in the arena.
     #[inline(always)]
     pub fn entry_and_key(&self, at: u32, key_len: u32) -> Option<(&EntryHeader, &[u8])> {
-        let before = at.wrapping_sub(self.geometry.arena_start);
-        if before > self.room || key_len > self.room - before {
-            return None;
-        }
-        // SAFETY: just checked that header and key lie within the arena; any bytes at any address are an EntryHeader.
+        let (entry, key) = self.entry_and_rest(at, key_len)?;
+        // SAFETY: both lie within the arena; any bytes at any address are an EntryHeader.
         unsafe {
-            let start = self.at(at);
-            let key = start.add(ENTRY_HEADER_BYTES as usize);
-            Some((
-                start.cast().as_ref(),
-                slice::from_raw_parts(key.as_ptr(), key_len as usize),
-            ))
+            let key = slice::from_raw_parts(key.as_ptr(), key_len as usize);
+            Some((entry.as_ref(), key))
+        }
+    }
+
+    /// The same, to be written, with the bytes of its value among those behind it.
+    #[inline]
+    pub fn entry_and_bytes_mut(
+        &mut self,
+        at: u32,
+        len: u32,
+    ) -> Option<(&mut EntryHeader, &mut [u8])> {
+        let (mut entry, bytes) = self.entry_and_rest(at, len)?;
+        // SAFETY: as in `entry_and_key`; the two do not overlap, and the span is exclusively ours,
+        // as is `self`.
+        unsafe {
+            let bytes = slice::from_raw_parts_mut(bytes.as_ptr(), len as usize);
+            Some((entry.as_mut(), bytes))
         }
     }
 
@@ -228,17 +237,18 @@ impl RegionView {
             .map(|start| unsafe { slice::from_raw_parts_mut(start.as_ptr(), len as usize) })
     }
 
-    /// A word of the arena; 0 if it is not in it.
+    /// A word of the arena at an offset where an entry's header has room too; 0 where it has not.
+    /// Behind the last word of a free block stands an entry, so it has.
     pub fn word(&self, at: u32) -> u32 {
-        // SAFETY: `span` has checked that the word lies within the arena.
-        self.span(at, 4)
+        // SAFETY: `entry_at` has checked that more bytes than these lie within the arena.
+        self.entry_at(at)
             .map_or(0, |word| unsafe { word.cast().read_unaligned() })
     }
 
-    /// Writes a word of the arena; does nothing if it is not in it.
+    /// Writes a word of the arena; does nothing where [`word`](Self::word) gives 0.
     pub fn set_word(&mut self, at: u32, value: u32) {
-        if let Some(word) = self.span(at, 4) {
-            // SAFETY: `span` has checked that the word lies within the arena, and the span is exclusively ours.
+        if let Some(word) = self.entry_at(at) {
+            // SAFETY: as in `word`, and the span is exclusively ours, as is `self`.
             unsafe { word.cast().write_unaligned(value) };
         }
     }
@@ -350,6 +360,20 @@ impl RegionView {
         Some(unsafe { self.at(at).cast() })
     }
 
+    /// The address of an entry's header, and of `len` bytes behind it, if all are in the arena.
+    #[inline(always)]
+    fn entry_and_rest(&self, at: u32, len: u32) -> Option<(NonNull<EntryHeader>, NonNull<u8>)> {
+        let before = at.wrapping_sub(self.geometry.arena_start);
+        if before > self.room || len > self.room - before {
+            return None;
+        }
+        // SAFETY: just checked.
+        unsafe {
+            let start = self.at(at);
+            Some((start.cast(), start.add(ENTRY_HEADER_BYTES as usize)))
+        }
+    }
+
     /// The address of `len` bytes of the arena, if they are all in it.
     #[inline]
     fn span(&self, at: u32, len: u32) -> Option<NonNull<u8>> {
@@ -429,9 +453,9 @@ mod tests {
             );
         }
         // To read, such a bucket is empty.
-        region.bucket_mut(buckets - 1).overflowed = 1;
-        assert_eq!(region.bucket(buckets - 1).overflowed, 1);
-        assert_eq!(region.bucket(buckets).overflowed, 0);
+        region.bucket_mut(buckets - 1).tags = [1; 12];
+        assert_eq!(region.bucket(buckets - 1).tags, [1; 12]);
+        assert_eq!(region.bucket(buckets).tags, [0; 12]);
     }
 
     /// Adds buckets while there are more; each stands where has been looked. Answers where the last one ends.
@@ -516,8 +540,12 @@ mod tests {
                     .map(|(_, key)| key.len() as u32),
                 Some(most)
             );
-            assert!(region.entry_and_key(at, most + 1).is_none());
-            assert!(region.entry_and_key(at, u32::MAX).is_none());
+            let written = region.entry_and_bytes_mut(at, most);
+            assert_eq!(written.map(|(_, bytes)| bytes.len() as u32), Some(most));
+            for len in [most + 1, u32::MAX] {
+                assert!(region.entry_and_key(at, len).is_none());
+                assert!(region.entry_and_bytes_mut(at, len).is_none());
+            }
         }
     }
 
@@ -538,8 +566,9 @@ mod tests {
         for at in [0, start - 1, end + 1, u32::MAX] {
             assert!(region.bytes(at, 0).is_none(), "{at}");
         }
-        for (at, word) in [(start, 7), (end - 4, 8), (end - 3, 0), (start - 1, 0)] {
-            region.set_word(at, 7 + u32::from(at == end - 4));
+        let last = end - ENTRY_HEADER_BYTES;
+        for (at, word) in [(start, 7), (last, 8), (last + 1, 0), (start - 1, 0)] {
+            region.set_word(at, 7 + u32::from(at == last));
             assert_eq!(region.word(at), word, "{at}");
         }
         let raw = |from, to| region.raw(from..to).map(<[u8]>::len);

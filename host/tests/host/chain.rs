@@ -422,7 +422,7 @@ fn each_block_is_told_as_it_goes() {
 fn cached() -> Vec<u8> {
     const AT: u32 = 1 << 16;
     let fields = [(offset_of!(InstanceInfo, region_start), AT)];
-    let region = include_bytes!("../../../tests/golden/region-2.bin");
+    let region = include_bytes!("../../../tests/golden/region-3.bin");
     let items = format!(
         r#"{} (data (i32.const {AT}) "{}")"#,
         record_items(&fields),

@@ -380,7 +380,7 @@ fn stats_reads_a_file_that_holds_a_memory_or_a_region() {
 }
 
 /// A region, as it stands in an instance.
-const REGION: &[u8] = include_bytes!("../../../tests/golden/region-2.bin");
+const REGION: &[u8] = include_bytes!("../../../tests/golden/region-3.bin");
 
 fn json(arguments: &[&str]) -> serde_json::Value {
     let output = steadfast(&[arguments, &["--json"]].concat());
