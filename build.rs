@@ -32,7 +32,8 @@ fn main() {
             )),
         }),
     );
-    // Whether the sizes fit together is checked by `Plan::checked`, in one place for code and variables alike.
+    // Whether the sizes fit together is checked by `Plan::checked`, in one place for code and
+    // variables alike.
     let baked = format!(
         "const VARIABLES: Variables = Variables {{\n    \
              region_base: {region_base},\n    \
@@ -45,8 +46,8 @@ fn main() {
     fs::write(Path::new(&out).join("baked.rs"), baked).expect("OUT_DIR can be written");
 }
 
-/// Stable Rust tells a crate nothing of the target feature `atomics`, so the flags are looked at. They
-/// are those of the whole build, from the environment or cargo's configuration.
+/// Stable Rust tells a crate nothing of the target feature `atomics`, so the flags are looked at.
+/// They are those of the whole build, from the environment or cargo's configuration.
 fn refuse_threads() {
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let is_wasm = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch.starts_with("wasm"));

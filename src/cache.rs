@@ -1,7 +1,8 @@
 //! A byte-bounded LRU cache that lives wholly inside a [`Region`].
 //!
-//! Keys and values are byte strings. Nothing is allocated on the heap by any operation, so that the heap looks the same
-//! on a hit, on a miss, and with no cache at all. Every operation does bounded work whatever the keys are.
+//! Keys and values are byte strings. Nothing is allocated on the heap by any operation, so that the
+//! heap looks the same on a hit, on a miss, and with no cache at all. Every operation does bounded
+//! work whatever the keys are.
 
 #![forbid(unsafe_code)]
 
@@ -48,17 +49,20 @@ use store::Store;
 
 /// A cache of byte strings, least recently used first out, in at most the bytes of its region.
 ///
-/// An entry takes its key, its value, 20 bytes of header and one of rounding, at most 7; the index takes 64 bytes for each
-/// 9.5 entries of the plan's expected size. All of that, and the header, is inside the region.
+/// An entry takes its key, its value, 20 bytes of header and one of rounding, at most 7; the index
+/// takes 64 bytes for each 9.5 entries of the plan's expected size. All of that, and the header, is
+/// inside the region.
 ///
-/// A cache answers with the last value that it was told for a key, or with nothing. What is refused, evicted, swept or damaged
-/// is gone: an older value never comes in its place. So a program may ignore every result of a call that writes.
+/// A cache answers with the last value that it was told for a key, or with nothing. What is
+/// refused, evicted, swept or damaged is gone: an older value never comes in its place. So a
+/// program may ignore every result of a call that writes.
 ///
-/// A host tries a module by having its cache lose entries by chance, and a native test by the environment variable
-/// `STEADFAST_FORGET`, a number that says which: what is stored must be the same.
+/// A host tries a module by having its cache lose entries by chance, and a native test by the
+/// environment variable `STEADFAST_FORGET`, a number that says which: what is stored must be the
+/// same.
 ///
-/// With no region, or one that cannot hold an entry, every lookup misses and every insert is refused with
-/// [`InsertError::Disabled`].
+/// With no region, or one that cannot hold an entry, every lookup misses and every insert is
+/// refused with [`InsertError::Disabled`].
 ///
 /// ```
 /// use steadfast::{cache::{Cache, InsertError}, region::Region};
@@ -74,8 +78,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// An empty cache over a region. Writes the region's header and nothing else, at a cost that does not depend on the
-    /// region's size or on what it holds.
+    /// An empty cache over a region. Writes the region's header and nothing else, at a cost that
+    /// does not depend on the region's size or on what it holds.
     #[must_use]
     pub fn new(region: Region) -> Cache {
         Cache {
@@ -84,12 +88,14 @@ impl Cache {
         }
     }
 
-    /// A cache over a region, with the entries of the image that stands there if one does and it is acceptable, or empty;
-    /// [`start`](Self::start) tells which.
+    /// A cache over a region, with the entries of the image that stands there if one does and it is
+    /// acceptable, or empty; [`start`](Self::start) tells which.
     ///
-    /// On new memory, or where no image stands, it costs what [`new`](Self::new) costs. An image that the host has sealed is
-    /// attached to by its header, at constant cost. Any other one is walked whole first, in time proportional to its entries and, where it has
-    /// checksums, to its bytes. Nothing that stands in a region leads outside of it, or makes an operation panic.
+    /// On new memory, or where no image stands, it costs what [`new`](Self::new) costs. An image
+    /// that the host has sealed is attached to by its header, at constant cost. Any other one
+    /// is walked whole first, in time proportional to its entries and, where it has checksums,
+    /// to its bytes. Nothing that stands in a region leads outside of it, or makes an operation
+    /// panic.
     ///
     /// The cache goes on with the image's geometry, pools, quotas, height and tag; it counts anew.
     ///
@@ -105,29 +111,31 @@ impl Cache {
         Cache { store, start }
     }
 
-    /// How the cache began. It depends on the host: a program whose outputs must not depend on that does not ask.
+    /// How the cache began. It depends on the host: a program whose outputs must not depend on that
+    /// does not ask.
     #[must_use]
     pub fn start(&self) -> Start {
         self.start
     }
 
-    /// Whether other instances read the same memory. Lookups neither count nor promote then, so that they write nothing;
-    /// what this instance writes, it alone sees.
+    /// Whether other instances read the same memory. Lookups neither count nor promote then, so
+    /// that they write nothing; what this instance writes, it alone sees.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.store.as_ref().is_some_and(Store::is_read_only)
     }
 
-    /// Ends the cache, and makes a closed image of its region: one with checksums, which an instance with
-    /// the same bytes at the same place verifies and attaches to. Takes time in proportion to the bytes in use.
+    /// Ends the cache, and makes a closed image of its region: one with checksums, which an
+    /// instance with the same bytes at the same place verifies and attaches to. Takes time in
+    /// proportion to the bytes in use.
     pub fn close(self) {
         if let Some(store) = self.store {
             store.into_region().close();
         }
     }
 
-    /// The region as it stands, up to its frontier: what a host copies to have an image, between two operations. Empty without a
-    /// region, and where it has more than 2 GiB.
+    /// The region as it stands, up to its frontier: what a host copies to have an image, between
+    /// two operations. Empty without a region, and where it has more than 2 GiB.
     #[must_use]
     pub fn image(&self) -> &[u8] {
         self.store
@@ -143,8 +151,9 @@ impl Cache {
 
     /// The value of a key, in place, and makes it the newest entry. Counts a hit or a miss.
     ///
-    /// Constant cost plus the key's bytes. Whether a key is found depends on the memory that the host grants: a program
-    /// whose outputs must not depend on it recomputes or fetches what it misses.
+    /// Constant cost plus the key's bytes. Whether a key is found depends on the memory that the
+    /// host grants: a program whose outputs must not depend on it recomputes or fetches what it
+    /// misses.
     pub fn get(&mut self, key: &[u8]) -> Option<&[u8]> {
         self.scope(Scope::Main).get(key)
     }
@@ -167,23 +176,27 @@ impl Cache {
         self.peek(key).is_some()
     }
 
-    /// Stores a value under a key, in place of any that it has, as the newest entry. Evicts what it must.
+    /// Stores a value under a key, in place of any that it has, as the newest entry. Evicts what it
+    /// must.
     ///
-    /// Cost: constant, plus the bytes of key and value, plus one eviction for each smallest entry's worth of them.
+    /// Cost: constant, plus the bytes of key and value, plus one eviction for each smallest entry's
+    /// worth of them.
     ///
     /// # Errors
     ///
-    /// The entry cannot fit, however much is evicted; see [`InsertError`]. The key is not there then, with no older value
-    /// either, so that the result may be ignored.
+    /// The entry cannot fit, however much is evicted; see [`InsertError`]. The key is not there
+    /// then, with no older value either, so that the result may be ignored.
     pub fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
         self.scope(Scope::Main).insert(key, value)
     }
 
-    /// The value of a key; on a miss, `load` writes a value of `len` bytes straight into the region.
+    /// The value of a key; on a miss, `load` writes a value of `len` bytes straight into the
+    /// region.
     ///
-    /// `load` is given `len` zero bytes, so that what it leaves unwritten does not depend on earlier contents. If it
-    /// unwinds, no entry is made. On a hit the value's own length counts, not `len`. Counts a hit or a miss; cost as
-    /// [`get`](Self::get) or [`insert`](Self::insert).
+    /// `load` is given `len` zero bytes, so that what it leaves unwritten does not depend on
+    /// earlier contents. If it unwinds, no entry is made. On a hit the value's own length
+    /// counts, not `len`. Counts a hit or a miss; cost as [`get`](Self::get) or
+    /// [`insert`](Self::insert).
     ///
     /// # Errors
     ///
@@ -197,7 +210,8 @@ impl Cache {
         self.scope(Scope::Main).get_or_load(key, len, load)
     }
 
-    /// Drops the entry with this key. Says whether there was one. Constant cost plus the key's bytes.
+    /// Drops the entry with this key. Says whether there was one. Constant cost plus the key's
+    /// bytes.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         self.scope(Scope::Main).remove(key)
     }
@@ -215,14 +229,15 @@ impl Cache {
         }
     }
 
-    /// Evicts the oldest entries of [`Pool::Main`] until the blocks of those left take at most `bytes`. Returns how many
-    /// it evicted, and takes time in proportion to that.
+    /// Evicts the oldest entries of [`Pool::Main`] until the blocks of those left take at most
+    /// `bytes`. Returns how many it evicted, and takes time in proportion to that.
     pub fn evict_to(&mut self, bytes: usize) -> usize {
         self.evict_pool_to(Pool::Main, bytes, usize::MAX)
     }
 
-    /// Evicts a pool's oldest entries until the blocks of those left take at most `bytes`, or `steps` of them are gone.
-    /// Returns how many it evicted, and takes time in proportion to that.
+    /// Evicts a pool's oldest entries until the blocks of those left take at most `bytes`, or
+    /// `steps` of them are gone. Returns how many it evicted, and takes time in proportion to
+    /// that.
     pub fn evict_pool_to(&mut self, pool: Pool, bytes: usize, steps: usize) -> usize {
         let store = self.store.as_mut();
         store.map_or(0, |store| {
@@ -230,12 +245,13 @@ impl Cache {
         })
     }
 
-    /// Bounds the blocks of a pool's entries, and evicts its oldest ones until they keep to that. `u32::MAX`, which every
-    /// pool begins with, is no bound but the region's size. Returns how many it evicted, and takes time in proportion
-    /// to that.
+    /// Bounds the blocks of a pool's entries, and evicts its oldest ones until they keep to that.
+    /// `u32::MAX`, which every pool begins with, is no bound but the region's size. Returns how
+    /// many it evicted, and takes time in proportion to that.
     ///
-    /// An insert makes room within its pool first. It takes other pools' entries only where the arena itself is short,
-    /// because quotas promise more than there is, or too fragmented for a large value.
+    /// An insert makes room within its pool first. It takes other pools' entries only where the
+    /// arena itself is short, because quotas promise more than there is, or too fragmented for
+    /// a large value.
     ///
     /// A cache that [is read-only](Self::is_read_only) keeps the quotas that it has.
     pub fn set_quota(&mut self, pool: Pool, bytes: u32) -> usize {
@@ -252,22 +268,24 @@ impl Cache {
         self.evict_pool_to(pool, bytes as usize, usize::MAX)
     }
 
-    /// The height that entries of [`Pool::Main`] and [`Pool::Application`] are written at from now on; 0 at first. Entries of
-    /// [`Pool::Views`] are written at their own.
+    /// The height that entries of [`Pool::Main`] and [`Pool::Application`] are written at from now
+    /// on; 0 at first. Entries of [`Pool::Views`] are written at their own.
     pub fn set_height(&mut self, height: u32) {
         if let Some(store) = &mut self.store {
             store.region_mut().header_mut().height = height;
         }
     }
 
-    /// The height that was set last, in this instance or in the one that left the image; 0 at first, and without a region.
+    /// The height that was set last, in this instance or in the one that left the image; 0 at
+    /// first, and without a region.
     #[must_use]
     pub fn height(&self) -> u32 {
         let store = self.store.as_ref();
         store.map_or(0, |store| store.region().header().height)
     }
 
-    /// Drops the entries of every pool that were written above a height, as after a reorganisation. Returns how many.
+    /// Drops the entries of every pool that were written above a height, as after a reorganisation.
+    /// Returns how many.
     ///
     /// Takes time in proportion to the number of all entries.
     pub fn invalidate_above(&mut self, height: u32) -> usize {
@@ -277,11 +295,11 @@ impl Cache {
         })
     }
 
-    /// As [`invalidate_above`](Self::invalidate_above), but looks at no more than `steps` entries. To be called until it
-    /// is done; each call goes on where the last one stopped.
+    /// As [`invalidate_above`](Self::invalidate_above), but looks at no more than `steps` entries.
+    /// To be called until it is done; each call goes on where the last one stopped.
     ///
-    /// Lookups find nothing from above the height as soon as it has begun. What is written above it before it is done may
-    /// be dropped too.
+    /// Lookups find nothing from above the height as soon as it has begun. What is written above it
+    /// before it is done may be dropped too.
     pub fn invalidate_above_in_steps(&mut self, height: u32, steps: usize) -> Invalidated {
         match &mut self.store {
             Some(store) => store.change(|store| store.invalidate_above(height, steps)),
@@ -304,7 +322,8 @@ impl Cache {
         Entries::new(self.contents(), pool)
     }
 
-    /// Counters and sizes of one pool; all zero if the cache is disabled. They depend on the memory that the host grants.
+    /// Counters and sizes of one pool; all zero if the cache is disabled. They depend on the memory
+    /// that the host grants.
     #[must_use]
     pub fn pool_info(&self, pool: Pool) -> PoolInfo {
         self.store.as_ref().map_or_else(PoolInfo::default, |store| {
@@ -318,8 +337,8 @@ impl Cache {
         self.contents().map_or_else(Stats::default, Contents::stats)
     }
 
-    /// The bytes of the region, header and index included; 0 if the cache is disabled. It is what the host granted: a
-    /// program whose outputs must not depend on that does not ask.
+    /// The bytes of the region, header and index included; 0 if the cache is disabled. It is what
+    /// the host granted: a program whose outputs must not depend on that does not ask.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.store
@@ -327,8 +346,8 @@ impl Cache {
             .map_or(0, |store| store.region().capacity() as usize)
     }
 
-    /// The bytes that the region may grow to, header and index included; 0 if the cache is disabled. As
-    /// [`capacity`](Self::capacity), unless the region grows on demand.
+    /// The bytes that the region may grow to, header and index included; 0 if the cache is
+    /// disabled. As [`capacity`](Self::capacity), unless the region grows on demand.
     #[must_use]
     pub fn max_capacity(&self) -> usize {
         self.store
@@ -369,7 +388,8 @@ impl Cache {
         }
     }
 
-    /// Walks the full state, and names the first thing wrong. Takes time in proportion to the region's contents.
+    /// Walks the full state, and names the first thing wrong. Takes time in proportion to the
+    /// region's contents.
     ///
     /// # Errors
     ///

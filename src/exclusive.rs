@@ -10,8 +10,8 @@ const NOBODY: usize = 0;
 
 /// A value in a static that one caller uses at a time.
 ///
-/// [`Exclusive::with`] stops where it is entered again from within: a module aborts, a native thread
-/// panics. A native thread waits for the others.
+/// [`Exclusive::with`] stops where it is entered again from within: a module aborts, a native
+/// thread panics. A native thread waits for the others.
 #[repr(C)]
 pub struct Exclusive<T> {
     // First, so that the address of the cell is the address of the value.
@@ -20,7 +20,8 @@ pub struct Exclusive<T> {
     user: AtomicUsize,
 }
 
-// SAFETY: `with` and `with_leaf` let one caller at a time reach the value: by the lock, or since one thread is all there is.
+// SAFETY: `with` and `with_leaf` let one caller at a time reach the value: by the lock, or since
+// one thread is all there is.
 unsafe impl<T: Send> Sync for Exclusive<T> {}
 
 impl<T> Exclusive<T> {
@@ -34,7 +35,8 @@ impl<T> Exclusive<T> {
 
     /// Runs `f` with the value to itself.
     ///
-    /// Entering the same cell again from within `f` aborts a module, and panics in a native process.
+    /// Entering the same cell again from within `f` aborts a module, and panics in a native
+    /// process.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let us = platform::this_thread();
         while let Err(user) =

@@ -1,8 +1,9 @@
 //! What a host reads and writes: the record, the region's bytes, the heap's own structures.
 //!
-//! Hosts find the plan in a custom section ([`Plan::decode`](crate::Plan::decode)) and the rest in linear
-//! memory, by these types, without calling the guest. `docs/formats.md` has the bytes. Everything here
-//! takes bytes from strangers: it checks them, and costs time in proportion to their number.
+//! Hosts find the plan in a custom section ([`Plan::decode`](crate::Plan::decode)) and the rest in
+//! linear memory, by these types, without calling the guest. `docs/formats.md` has the bytes.
+//! Everything here takes bytes from strangers: it checks them, and costs time in proportion to
+//! their number.
 //!
 //! ```
 //! use steadfast::format::{FormatError, RegionInfo};

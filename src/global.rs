@@ -18,9 +18,9 @@ use crate::units::PAGE_BYTES;
 
 /// The allocator that [`plan!`](crate::plan!) declares.
 ///
-/// Serves requests from the heap's budget, which it reserves at the first of them. Whether a request succeeds depends on the
-/// program's own requests alone. A request that does not fit is answered with a null pointer and noted in the
-/// [record](crate::instance_info::InstanceInfo).
+/// Serves requests from the heap's budget, which it reserves at the first of them. Whether a
+/// request succeeds depends on the program's own requests alone. A request that does not fit is
+/// answered with a null pointer and noted in the [record](crate::instance_info::InstanceInfo).
 ///
 /// Every value of this type serves from the one heap of the module.
 #[derive(Debug)]
@@ -61,7 +61,8 @@ impl Part {
 impl Global {
     /// The allocator over the budget of the plan that these bytes [encode](Plan::encode).
     ///
-    /// [`plan!`](crate::plan!) calls it. It is `unsafe`, so that safe code cannot have a second allocator:
+    /// [`plan!`](crate::plan!) calls it. It is `unsafe`, so that safe code cannot have a second
+    /// allocator:
     ///
     /// ```compile_fail
     /// use steadfast::{EncodedPlan, Global, Plan};
@@ -71,7 +72,8 @@ impl Global {
     /// ```
     ///
     /// # Safety
-    /// The value is the module's `#[global_allocator]`: its first request takes over all memory above static data.
+    /// The value is the module's `#[global_allocator]`: its first request takes over all memory
+    /// above static data.
     ///
     /// # Panics
     /// When they are no plan; a compile error in a constant.
@@ -85,22 +87,24 @@ impl Global {
         }
     }
 
-    /// Says elsewhere why the module stops, or why a request is refused. The voice must not allocate.
+    /// Says elsewhere why the module stops, or why a request is refused. The voice must not
+    /// allocate.
     #[doc(hidden)]
     pub const fn with_voice(self, voice: fn(&str)) -> Self {
         Self { voice, ..self }
     }
 
-    /// Whether the block came from [`cabi_realloc`](c::cabi_realloc): a host placed a string or a list there, which then belongs
-    /// to Rust. A constant comparison where the module may be a component, nothing elsewhere.
+    /// Whether the block came from [`cabi_realloc`](c::cabi_realloc): a host placed a string or a
+    /// list there, which then belongs to Rust. A constant comparison where the module may be a
+    /// component, nothing elsewhere.
     #[inline(always)]
     fn is_from_c_part(&self, block: *mut u8) -> bool {
         platform::COMPONENTS && block.addr() >= self.c_start
     }
 
     /// Serves a request that the part's heap answered with null: the first of all, which reserves
-    /// memory. The others are noted, and get null again. The block is zeroed, which serves all kinds of
-    /// requests.
+    /// memory. The others are noted, and get null again. The block is zeroed, which serves all
+    /// kinds of requests.
     #[cold]
     #[inline(never)]
     fn serve_slowly(&self, heap: &Exclusive<Heap>, part: Part, layout: Layout) -> *mut u8 {
@@ -133,8 +137,8 @@ impl Part {
         }
     }
 
-    /// Notes a request that got null, and says so. Stops the module where the heap has come to pages that
-    /// somebody uses.
+    /// Notes a request that got null, and says so. Stops the module where the heap has come to
+    /// pages that somebody uses.
     #[cold]
     #[inline(never)]
     fn refuse(self, heap: &Exclusive<Heap>, layout: Layout) {
@@ -237,7 +241,8 @@ unsafe impl GlobalAlloc for Global {
             // SAFETY: the caller's duty is the same, and the block is the C part's.
             return unsafe { self.move_from_c_part(block, layout, new_size) };
         }
-        // SAFETY: the caller's duty is the same; `new_size` is not 0, and with this alignment it is a valid layout.
+        // SAFETY: the caller's duty is the same; `new_size` is not 0, and with this alignment it is
+        // a valid layout.
         let (mut moved, wanted) = unsafe {
             assert_unchecked(layout.size() > 0 && new_size > 0);
             (
@@ -266,8 +271,8 @@ fn trace(block: *mut u8, layout: Layout) -> *mut u8 {
     block
 }
 
-/// This many refused requests of an instance are told, and from then on each whose number is a power
-/// of two.
+/// This many refused requests of an instance are told, and from then on each whose number is a
+/// power of two.
 const ALL_TOLD: u32 = 16;
 
 impl InstanceInfo {
@@ -281,8 +286,8 @@ impl InstanceInfo {
     }
 
     /// Counts a request that could not be served, and notes and returns it if it is to be told: a
-    /// program may handle one and stop at a later one. To note it takes time in proportion to the heap's
-    /// runs, so of many it is done ever more rarely.
+    /// program may handle one and stop at a later one. To note it takes time in proportion to the
+    /// heap's runs, so of many it is done ever more rarely.
     fn note_exhaustion(&mut self, heap: &Heap, part: Part, layout: Layout) -> Option<Exhaustion> {
         self.exhausted_count = self.exhausted_count.saturating_add(1);
         if self.exhausted_count > ALL_TOLD && !self.exhausted_count.is_power_of_two() {
@@ -310,9 +315,10 @@ fn saturate(bytes: usize) -> u32 {
 
 /// Declares steadfast as the module's global allocator, over the plan given or [`Plan::DEFAULT`].
 ///
-/// Written once, at the top level of the indexer's crate. Emits the allocator, the custom section from which a host reads the
-/// plan, and C's allocation family on WASI or with the feature `c`. In a native program it only checks the plan. It may stand
-/// in a crate with `#![forbid(unsafe_code)]`.
+/// Written once, at the top level of the indexer's crate. Emits the allocator, the custom section
+/// from which a host reads the plan, and C's allocation family on WASI or with the feature `c`. In
+/// a native program it only checks the plan. It may stand in a crate with
+/// `#![forbid(unsafe_code)]`.
 ///
 /// ```
 /// use steadfast::{Bytes, Plan};
@@ -343,8 +349,8 @@ macro_rules! plan {
         $crate::plan!($crate::Plan::DEFAULT);
     };
     ($plan:expr) => {
-        // A second plan beside it defines the name again, which is an error on every target. A plain `PLAN` would be a name of
-        // the caller's.
+        // A second plan beside it defines the name again, which is an error on every target. A
+        // plain `PLAN` would be a name of the caller's.
         const __STEADFAST_PLAN: $crate::Plan = $crate::Plan::checked($plan);
         const _: () = {
             $crate::__install!(__STEADFAST_PLAN);

@@ -1,12 +1,13 @@
 //! The allocator core: one span of memory, never more.
 //!
-//! Small requests are served by *slabs*, eight kibibytes of blocks of one size each. The `Layout` that Rust hands back
-//! tells them from others, and a block's address tells its slab, so blocks carry no header. Everything else, slabs included, is a *run* of granules of 512 bytes,
-//! coalesced through a table at the start of the span. Every operation does a bounded amount of work, apart from the bytes that
-//! it copies or clears.
+//! Small requests are served by *slabs*, eight kibibytes of blocks of one size each. The `Layout`
+//! that Rust hands back tells them from others, and a block's address tells its slab, so blocks
+//! carry no header. Everything else, slabs included, is a *run* of granules of 512 bytes, coalesced
+//! through a table at the start of the span. Every operation does a bounded amount of work, apart
+//! from the bytes that it copies or clears.
 //!
-//! Which address a request gets, and whether it gets one, depends on the requests so far and on the span's length
-//! alone: never on what the span's memory holds.
+//! Which address a request gets, and whether it gets one, depends on the requests so far and on the
+//! span's length alone: never on what the span's memory holds.
 
 mod bins;
 mod class;
@@ -40,7 +41,8 @@ pub const MAX_ALIGN: usize = 64 * 1024;
 
 /// An allocator over one span of memory.
 ///
-/// A new heap owns nothing and refuses every request until it [adopts](Heap::adopt) a span. It never panics.
+/// A new heap owns nothing and refuses every request until it [adopts](Heap::adopt) a span. It
+/// never panics.
 ///
 /// ```
 /// use core::alloc::Layout;
@@ -93,10 +95,11 @@ impl Heap {
         self.runs.is_adopted()
     }
 
-    /// Takes over the span of `len` bytes at `start`. Constant cost: two words of it are written at most.
+    /// Takes over the span of `len` bytes at `start`. Constant cost: two words of it are written at
+    /// most.
     ///
-    /// A table at the span's start takes one 128th of it (a 64th where pointers have eight bytes), and is touched no
-    /// further than the heap has grown.
+    /// A table at the span's start takes one 128th of it (a 64th where pointers have eight bytes),
+    /// and is touched no further than the heap has grown.
     ///
     /// # Safety
     /// * The heap has adopted no span before.
@@ -108,17 +111,17 @@ impl Heap {
         unsafe { self.adopt_beside(start, len, fresh_from, 0..0) }
     }
 
-    /// As [`adopt`](Heap::adopt), where the bytes at the offsets in `doubtful` may be somebody else's:
-    /// those of them that hold anything are.
+    /// As [`adopt`](Heap::adopt), where the bytes at the offsets in `doubtful` may be somebody
+    /// else's: those of them that hold anything are.
     ///
     /// The heap looks before it first takes any of them, up to 128 KiB ahead. When it finds a byte
     /// other than zero it has written nothing near it. Then it answers null, [tells
     /// where](Heap::foreign), and takes nothing more that it has not used before.
     ///
     /// # Safety
-    /// As for [`adopt`](Heap::adopt), and `doubtful` begins and ends at multiples of 64 KiB. Of those
-    /// bytes, the ones that are zero are exclusively the heap's; nobody writes the others while the
-    /// heap looks at them.
+    /// As for [`adopt`](Heap::adopt), and `doubtful` begins and ends at multiples of 64 KiB. Of
+    /// those bytes, the ones that are zero are exclusively the heap's; nobody writes the others
+    /// while the heap looks at them.
     pub unsafe fn adopt_beside(
         &mut self,
         start: NonNull<u8>,
@@ -158,8 +161,8 @@ impl Heap {
         }
     }
 
-    /// As [`alloc`](Heap::alloc), with every byte zero. Memory that is known never to have been written is not
-    /// written again.
+    /// As [`alloc`](Heap::alloc), with every byte zero. Memory that is known never to have been
+    /// written is not written again.
     #[inline(never)]
     pub fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
         let fresh = self.runs.fresh();
@@ -170,7 +173,8 @@ impl Heap {
             if written > SMALL_MAX {
                 written = written.min(fresh.saturating_sub(self.runs.offset(block)));
             }
-            // SAFETY: the block has `size` bytes, and those from `fresh` on were zero before this request.
+            // SAFETY: the block has `size` bytes, and those from `fresh` on were zero before this
+            // request.
             unsafe { block.write_bytes(0, written) };
         }
         block
@@ -179,7 +183,8 @@ impl Heap {
     /// Takes a block back.
     ///
     /// # Safety
-    /// `ptr` came from this heap for `layout` (or was last resized to it), is still live, and is used no more.
+    /// `ptr` came from this heap for `layout` (or was last resized to it), is still live, and is
+    /// used no more.
     #[inline]
     pub unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
         // SAFETY: the layout tells the level that the block came from.
@@ -208,12 +213,13 @@ impl Heap {
         }
     }
 
-    /// Resizes a block, in place where it is as large as that and not more than about twice as large, or where the free run
-    /// behind it allows; else the contents are copied to a new block. Null, with the old block as it was, if no memory can be had.
+    /// Resizes a block, in place where it is as large as that and not more than about twice as
+    /// large, or where the free run behind it allows; else the contents are copied to a new
+    /// block. Null, with the old block as it was, if no memory can be had.
     ///
     /// # Safety
-    /// As for [`dealloc`](Heap::dealloc); and `new_size`, rounded up to the layout's alignment, is at most
-    /// `isize::MAX`.
+    /// As for [`dealloc`](Heap::dealloc); and `new_size`, rounded up to the layout's alignment, is
+    /// at most `isize::MAX`.
     #[inline]
     pub unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let (size, align) = (layout.size(), layout.align());
@@ -263,8 +269,8 @@ impl Heap {
     }
 
     /// A layout under which the live block at `ptr` may be given to [`dealloc`](Heap::dealloc) or
-    /// [`realloc`](Heap::realloc), for callers that do not keep theirs. Its size is the whole block's: at least the
-    /// size that was asked for, and all of it may be used. Constant cost.
+    /// [`realloc`](Heap::realloc), for callers that do not keep theirs. Its size is the whole
+    /// block's: at least the size that was asked for, and all of it may be used. Constant cost.
     ///
     /// # Safety
     /// `ptr` came from this heap and is live.

@@ -1,7 +1,7 @@
 //! The record that a host reads from linear memory, and the four fields that it may write.
 //!
-//! The module exports `steadfast_record`, a constant whose value is the record's address. Fields are little-endian, at fixed
-//! offsets, without gaps; a later version appends and never moves.
+//! The module exports `steadfast_record`, a constant whose value is the record's address. Fields
+//! are little-endian, at fixed offsets, without gaps; a later version appends and never moves.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -44,7 +44,8 @@ impl Reservation {
     }
 }
 
-/// What is known only at run time. All addresses and sizes are in bytes unless a field says otherwise.
+/// What is known only at run time. All addresses and sizes are in bytes unless a field says
+/// otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct InstanceInfo {
@@ -54,7 +55,8 @@ pub struct InstanceInfo {
     pub version: u32,
     /// [`InstanceInfo::LEN`].
     pub len: u32,
-    /// The largest region that the guest may use. `u32::MAX`: no limit. A host writes it before `_start`.
+    /// The largest region that the guest may use. `u32::MAX`: no limit. A host writes it before
+    /// `_start`.
     pub cache_limit: u32,
     /// A [`Reservation`].
     pub state: u32,
@@ -84,17 +86,18 @@ pub struct InstanceInfo {
     pub adopted_pages: u32,
     /// Pages that memory had when the heap's budget was refused.
     pub refused_have_pages: u32,
-    /// Pages that the heap's budget ends at, when it was refused; where static data end, when they are too large; the address
-    /// at which somebody else's data was found.
+    /// Pages that the heap's budget ends at, when it was refused; where static data end, when they
+    /// are too large; the address at which somebody else's data was found.
     pub refused_need: u32,
-    /// The address of the heap's [`Gauges`](crate::heap::Gauges), words of 32 bits; 0 before the first allocation.
+    /// The address of the heap's [`Gauges`](crate::heap::Gauges), words of 32 bits; 0 before the
+    /// first allocation.
     pub heap_gauges: u32,
     /// The address of the C part's gauges; 0 before C's first allocation.
     pub c_heap_gauges: u32,
     /// Requests that the heap could not serve.
     pub exhausted_count: u32,
-    /// Bytes of the last of them that was told: of the first 16 each, then those whose number is a power
-    /// of two.
+    /// Bytes of the last of them that was told: of the first 16 each, then those whose number is a
+    /// power of two.
     pub exhausted_request: u32,
     /// Its alignment.
     pub exhausted_align: u32,
@@ -108,19 +111,19 @@ pub struct InstanceInfo {
     pub trace_count: u64,
     /// Digest of every address, size and alignment handed out. 0 without the feature `trace`.
     pub trace_digest: u64,
-    /// What the host calls the module; 0 if it does not say. A host writes it before `_start`: an image of a module with
-    /// another name is not attached to.
+    /// What the host calls the module; 0 if it does not say. A host writes it before `_start`: an
+    /// image of a module with another name is not attached to.
     pub module_tag: u64,
     /// How the cache began: the [code](crate::region::Start::code) of it. 0 before it is opened.
     pub cache_start: u32,
-    /// Not 0: the cache loses entries by chance, as this says. A host writes it before `_start`, to try whether the module
-    /// stores the same whatever its cache still has.
+    /// Not 0: the cache loses entries by chance, as this says. A host writes it before `_start`,
+    /// to try whether the module stores the same whatever its cache still has.
     pub forget_seed: u32,
     /// Which part of the budget `exhausted_request` was asked of: 0 the heap, 1 C's part.
     pub exhausted_part: u32,
-    /// Not 0: the host has grown memory itself, from this address on to the region, and nothing stands
-    /// there. The heap then takes those pages without a look at what they hold. A host writes it
-    /// before `_start`.
+    /// Not 0: the host has grown memory itself, from this address on to the region, and nothing
+    /// stands there. The heap then takes those pages without a look at what they hold. A host
+    /// writes it before `_start`.
     pub host_pages_from: u32,
 }
 
@@ -148,10 +151,12 @@ impl InstanceInfo {
     /// Where in the record the host writes what it calls the module, as a little-endian `u64`.
     pub const MODULE_TAG_OFFSET: usize = core::mem::offset_of!(Self, module_tag);
 
-    /// Where in the record the host writes what the cache loses entries by, as a little-endian `u32`.
+    /// Where in the record the host writes what the cache loses entries by, as a little-endian
+    /// `u32`.
     pub const FORGET_SEED_OFFSET: usize = core::mem::offset_of!(Self, forget_seed);
 
-    /// Where in the record the host writes the address from which on it has grown memory itself, as a little-endian `u32`.
+    /// Where in the record the host writes the address from which on it has grown memory itself, as
+    /// a little-endian `u32`.
     pub const HOST_PAGES_FROM_OFFSET: usize = core::mem::offset_of!(Self, host_pages_from);
 
     /// The name of the export whose value is the record's address.
@@ -292,8 +297,8 @@ const _: () = {
     assert!(InstanceInfo::HOST_PAGES_FROM_OFFSET == 148);
 };
 
-/// A request that could not be served, and the state of the part of the budget that it was asked of.
-/// In bytes.
+/// A request that could not be served, and the state of the part of the budget that it was asked
+/// of. In bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortage {
     /// What was asked for.
@@ -370,8 +375,9 @@ pub(crate) fn with_exported<R>(
     steadfast_record.with(|exported| f(&mut exported.record, &mut exported.plan))
 }
 
-/// The record, once the region's lengths in it keep to the limit, and the plan that memory was reserved with. A host may have
-/// written the limit after the reservation, into an instance of a snapshot.
+/// The record, once the region's lengths in it keep to the limit, and the plan that memory was
+/// reserved with. A host may have written the limit after the reservation, into an instance of a
+/// snapshot.
 pub(crate) fn limited() -> (InstanceInfo, Option<&'static EncodedPlan>) {
     with_exported(|record, plan| {
         record.region_len = record.region_len.min(record.cache_limit);

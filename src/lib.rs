@@ -1,5 +1,5 @@
-//! Deterministic linear memory for WebAssembly indexers: a global allocator with a fixed budget, and above it, at a fixed
-//! address, a byte-bounded LRU cache.
+//! Deterministic linear memory for WebAssembly indexers: a global allocator with a fixed budget,
+//! and above it, at a fixed address, a byte-bounded LRU cache.
 //!
 //! ```
 //! use steadfast::{Bytes, Plan};
@@ -27,13 +27,14 @@
 //! | another plan | [`Plan`]'s builders, or `STEADFAST_*` variables when building |
 //!
 //! Memory is reserved once, by the first allocation, by [`reserve()`] or by [`open_cache`]: one
-//! `memory.grow` for the heap's budget, then up to 13 for the region. If the host refuses the budget,
-//! the module stops and says so ([`on_refusal`]). A smaller region, or none, costs speed alone.
+//! `memory.grow` for the heap's budget, then up to 13 for the region. If the host refuses the
+//! budget, the module stops and says so ([`on_refusal`]). A smaller region, or none, costs speed
+//! alone.
 //!
 //! # Features
 //!
-//! `trace`, `metashrew`, `image`, `log`, `std` and `c`, none of them on by default. The README's table
-//! tells what each adds.
+//! `trace`, `metashrew`, `image`, `log`, `std` and `c`, none of them on by default. The README's
+//! table tells what each adds.
 #![no_std]
 
 extern crate alloc;

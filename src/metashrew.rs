@@ -1,10 +1,12 @@
-//! Metashrew's guest side: the names of metashrew-core here, those of metashrew-support's cache in [`lru_cache`].
+//! Metashrew's guest side: the names of metashrew-core here, those of metashrew-support's cache in
+//! [`lru_cache`].
 //!
-//! An indexer written against them changes an import path and writes one [`plan!`](crate::plan!); `docs/migrating.md` shows it.
-//! What is better than there: nothing panics when memory is short, the cache's limit is what the host really grants, and no heap
-//! address depends on it.
+//! An indexer written against them changes an import path and writes one [`plan!`](crate::plan!);
+//! `docs/migrating.md` shows it. What is better than there: nothing panics when memory is short,
+//! the cache's limit is what the host really grants, and no heap address depends on it.
 //!
-//! Reads go to the writes of the block at hand, then to the cache, then to the host. Keys and values are `Arc<Vec<u8>>`.
+//! Reads go to the writes of the block at hand, then to the cache, then to the host. Keys and
+//! values are `Arc<Vec<u8>>`.
 //!
 //! ```ignore-wasm
 //! use std::sync::Arc;
@@ -23,8 +25,9 @@
 //!
 //! # Views
 //!
-//! A view is an export that the host calls with a height and an argument as its input. It reads as of
-//! its height: the one that [`set_view_for_height`] sets, or else the one in front of its [`input`].
+//! A view is an export that the host calls with a height and an argument as its input. It reads as
+//! of its height: the one that [`set_view_for_height`] sets, or else the one in front of its
+//! [`input`].
 //!
 //! ```ignore-wasm
 //! use std::sync::Arc;
@@ -54,18 +57,20 @@
 //! | | none | the host |
 //! | its own, in [`CacheAllocationMode::Indexer`] | any that is set | the host |
 //!
-//! Over a shared image this holds whether the height is set before the input, after it or not at all,
-//! and in either mode. A read that the image answers writes to no page of it.
+//! Over a shared image this holds whether the height is set before the input, after it or not at
+//! all, and in either mode. A read that the image answers writes to no page of it.
 //!
-//! A host that keeps an instance for views in [`CacheAllocationMode::View`] drops it when the chain is
-//! reorganised: nothing tells the instance.
+//! A host that keeps an instance for views in [`CacheAllocationMode::View`] drops it when the chain
+//! is reorganised: nothing tells the instance.
 //!
 //! # What a program may ask
 //!
-//! What the host grants changes a program's speed alone, as long as it does not ask for it. The functions that tell it say so: they
-//! tell a size, statistics or what the cache happens to hold, and outputs must not be made of their answers.
+//! What the host grants changes a program's speed alone, as long as it does not ask for it. The
+//! functions that tell it say so: they tell a size, statistics or what the cache happens to hold,
+//! and outputs must not be made of their answers.
 //!
-//! [`host_interface`] is the bare interface, for programs that keep their own writes and their own cache.
+//! [`host_interface`] is the bare interface, for programs that keep their own writes and their own
+//! cache.
 
 pub mod allocator;
 mod block_values;

@@ -16,10 +16,12 @@ use crate::units::{Bytes, PAGE_BYTES};
 
 include!(concat!(env!("OUT_DIR"), "/baked.rs"));
 
-/// How the region is asked of the host. Every policy asks a bounded number of times, once in the life of an instance.
+/// How the region is asked of the host. Every policy asks a bounded number of times, once in the
+/// life of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// The most that the host grants up to the maximum, in whole MiB: at most 13 calls of `memory.grow`.
+    /// The most that the host grants up to the maximum, in whole MiB: at most 13 calls of
+    /// `memory.grow`.
     Probe,
     /// The maximum or the first of its halves that the host grants: few distinct sizes.
     Ladder,
@@ -97,7 +99,8 @@ impl Variables {
 pub type EncodedPlan = [u8; Plan::ENCODED_LEN];
 
 impl Plan {
-    /// 128 MiB for static data and heap, up to 1 GiB of region, 4 MiB for C, entries of 137 bytes, policy probe.
+    /// 128 MiB for static data and heap, up to 1 GiB of region, 4 MiB for C, entries of 137 bytes,
+    /// policy probe.
     ///
     /// A `STEADFAST_*` variable of the build (see the README) replaces its number, here and in
     /// [`METASHREW`](Self::METASHREW).
@@ -109,12 +112,12 @@ impl Plan {
         policy: Policy::Probe,
     });
 
-    /// For metashrew's indexers: 1 GiB for static data and heap, and up to 1023 MiB of region; otherwise as
-    /// [`DEFAULT`](Self::DEFAULT).
+    /// For metashrew's indexers: 1 GiB for static data and heap, and up to 1023 MiB of region;
+    /// otherwise as [`DEFAULT`](Self::DEFAULT).
     ///
-    /// A production indexer needs more heap than the default plan has, and a node halts where the heap
-    /// ends. The region ends a MiB below 2 GiB, because metashrew's host and others take a pointer for an
-    /// `i32`.
+    /// A production indexer needs more heap than the default plan has, and a node halts where the
+    /// heap ends. The region ends a MiB below 2 GiB, because metashrew's host and others take a
+    /// pointer for an `i32`.
     ///
     /// ```
     /// use steadfast::Plan;
@@ -152,8 +155,8 @@ impl Plan {
         Self { region_max, ..self }.checked()
     }
 
-    /// The part at the top of the budget that serves C's `malloc` and components, on WASI or with the
-    /// feature `c`. A whole number of pages.
+    /// The part at the top of the budget that serves C's `malloc` and components, on WASI or with
+    /// the feature `c`. A whole number of pages.
     ///
     /// # Panics
     /// When the plan is not valid then.

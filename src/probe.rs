@@ -76,8 +76,8 @@ pub struct Grant {
     pub c_heap: AddressRange,
     /// The region: always at the plan's base, `len` as granted.
     pub region: AddressRange,
-    /// Bytes to which the region may still grow on demand; its granted length under the other policies. Less where the
-    /// host limits the cache.
+    /// Bytes to which the region may still grow on demand; its granted length under the other
+    /// policies. Less where the host limits the cache.
     pub region_limit: u32,
     /// Why the region has this size.
     pub outcome: RegionOutcome,
@@ -90,8 +90,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The offset from the start of `span`, one of the grant's, from which on bytes are zero and untouched: pages that we
-    /// grew. It may lie past the span's end.
+    /// The offset from the start of `span`, one of the grant's, from which on bytes are zero and
+    /// untouched: pages that we grew. It may lie past the span's end.
     pub fn fresh_offset(&self, span: AddressRange) -> u32 {
         let fresh_from = self.heap.start.saturating_add(self.adopted.address());
         fresh_from.saturating_sub(span.start)
@@ -213,7 +213,8 @@ impl<M: Memory> Growing<'_, M> {
         }
     }
 
-    /// `max`, or the first of its halves down to `least` that the host grants. An error where somebody else grew memory.
+    /// `max`, or the first of its halves down to `least` that the host grants. An error where
+    /// somebody else grew memory.
     fn halve(&mut self, base: Pages, max: Pages, least: Pages) -> Result<Pages, Pages> {
         let mut total = max;
         loop {
@@ -228,7 +229,8 @@ impl<M: Memory> Growing<'_, M> {
         }
     }
 
-    /// `max`, or the most that the host grants in whole MiB. An error where somebody else grew memory.
+    /// `max`, or the most that the host grants in whole MiB. An error where somebody else grew
+    /// memory.
     fn bisect(&mut self, base: Pages, adopted: Pages, max: Pages) -> Result<Pages, Pages> {
         let mut have = adopted.floor_to_mib();
         let (mut total, mut refused) = (max, Pages(max.0 + 1));

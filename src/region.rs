@@ -1,7 +1,9 @@
-//! The region: one span of memory at a fixed address, in which everything is addressed by `u32` offsets from its start.
+//! The region: one span of memory at a fixed address, in which everything is addressed by `u32`
+//! offsets from its start.
 //!
-//! This module and its children are the only place where an offset becomes a reference. Every accessor is total:
-//! whatever the region's bytes say, nothing outside of the span is touched and nothing panics.
+//! This module and its children are the only place where an offset becomes a reference. Every
+//! accessor is total: whatever the region's bytes say, nothing outside of the span is touched and
+//! nothing panics.
 
 mod block;
 mod doubt;
@@ -55,14 +57,16 @@ pub enum Growth {
         step: u32,
         /// The capacity, in bytes, beyond which nothing is asked for. The index is sized for it.
         limit: u32,
-        /// Asked for a number of bytes; returns how many it appended to the span, contiguous, zero and exclusively the
-        /// region's. 0 is a refusal, after which it is not asked again.
+        /// Asked for a number of bytes; returns how many it appended to the span, contiguous, zero
+        /// and exclusively the region's. 0 is a refusal, after which it is not asked
+        /// again.
         extend: fn(u32) -> u32,
     },
 }
 
 impl Growth {
-    /// Asks for at least `wanted` bytes beyond the capacity, once, if there may be more. Returns what it got.
+    /// Asks for at least `wanted` bytes beyond the capacity, once, if there may be more. Returns
+    /// what it got.
     fn extend(&mut self, capacity: u32, wanted: u32) -> u32 {
         let Growth::OnDemand {
             step,
@@ -113,7 +117,8 @@ pub struct RegionParts {
     pub expected_entry: u32,
     /// Identifies the plan that the region belongs to; kept in the header.
     pub plan_fingerprint: u64,
-    /// What the host calls the module, so that an image of another one is refused; 0 if it does not say.
+    /// What the host calls the module, so that an image of another one is refused; 0 if it does
+    /// not say.
     pub module_tag: u64,
     /// Not 0: the cache loses entries by chance, as this says. For hosts that try a program.
     pub forget_seed: u32,
@@ -163,17 +168,18 @@ impl Region {
     ///
     /// # Safety
     ///
-    /// As long as the region lives, the `parts.capacity` bytes from `parts.start`, and those that `extend` appends to
-    /// them, are valid, initialised and exclusively the region's. `parts.start` is aligned to [`REGION_ALIGN`]. Bytes at
-    /// and above `parts.fresh_from`, and those appended, are zero. The span does not reach the end of the address space.
+    /// As long as the region lives, the `parts.capacity` bytes from `parts.start`, and those that
+    /// `extend` appends to them, are valid, initialised and exclusively the region's.
+    /// `parts.start` is aligned to [`REGION_ALIGN`]. Bytes at and above `parts.fresh_from`, and
+    /// those appended, are zero. The span does not reach the end of the address space.
     #[must_use]
     pub unsafe fn from_raw(parts: RegionParts) -> Region {
         // SAFETY: the caller keeps the same contract.
         unsafe { Region::leased(parts, Lease::none()) }
     }
 
-    /// As [`from_raw`](Self::from_raw), of a span that the lease keeps. It is extended only where the lease
-    /// [is](Lease::is_here).
+    /// As [`from_raw`](Self::from_raw), of a span that the lease keeps. It is extended only where
+    /// the lease [is](Lease::is_here).
     ///
     /// # Safety
     ///
@@ -203,14 +209,17 @@ impl Region {
         self.parts.forget_seed
     }
 
-    /// Lets a host write an image where the region begins, for [`Cache::open`](crate::Cache::open) to attach to.
+    /// Lets a host write an image where the region begins, for [`Cache::open`](crate::Cache::open)
+    /// to attach to.
     ///
-    /// `load` gets the bytes that there are, at most 2 GiB of them, and tells how many the image has: 0 where there is none. Where
-    /// they are too few it writes nothing, and is asked once more if the region could be extended, or was found to be empty
-    /// that far. Costs what `load` costs.
+    /// `load` gets the bytes that there are, at most 2 GiB of them, and tells how many the image
+    /// has: 0 where there is none. Where they are too few it writes nothing, and is asked once
+    /// more if the region could be extended, or was found to be empty that far. Costs what
+    /// `load` costs.
     ///
-    /// What it writes is believed as little as anything else that stands in a region, and not at all where it answers 0, a
-    /// length that does not fit, or unwinds: the cache starts cold then.
+    /// What it writes is believed as little as anything else that stands in a region, and not at
+    /// all where it answers 0, a length that does not fit, or unwinds: the cache starts cold
+    /// then.
     ///
     /// ```
     /// use steadfast::{Cache, region::{AttachError, Region, Start}};
@@ -225,7 +234,8 @@ impl Region {
     pub fn load(&mut self, mut load: impl FnMut(&mut [u8]) -> u32) {
         let fresh_from = self.parts.fresh_from;
         let mut load_once = |region: &mut Region| {
-            // It may write and then decline, or unwind: what it could reach counts as written, and as no image.
+            // It may write and then decline, or unwind: what it could reach counts as written, and
+            // as no image.
             region.is_declined = true;
             let reached = region.bytes_mut().len() as u32;
             region.parts.fresh_from = region.parts.fresh_from.max(reached);
@@ -246,17 +256,19 @@ impl Region {
         }
     }
 
-    /// The span as far as it is the region's for sure, or as much of it as a slice may have on a 32-bit machine.
+    /// The span as far as it is the region's for sure, or as much of it as a slice may have on a
+    /// 32-bit machine.
     fn bytes_mut(&mut self) -> &mut [u8] {
         let len = self.parts.capacity.min(self.doubt.index);
         let len = len.min(i32::MAX as u32) as usize;
-        // SAFETY: `from_raw` requires that the bytes are valid, initialised and exclusively the region's; where there are none,
-        // the pointer dangles, and is aligned.
+        // SAFETY: `from_raw` requires that the bytes are valid, initialised and exclusively the
+        // region's; where there are none, the pointer dangles, and is aligned.
         unsafe { core::slice::from_raw_parts_mut(self.parts.start.as_ptr(), len) }
     }
 
-    /// Lays a cold header over the span, extending it first if it cannot even hold its index. `Err` gives the region
-    /// back when it cannot hold header, two buckets and one entry. Writes the header alone. `hash` names the hash of the index.
+    /// Lays a cold header over the span, extending it first if it cannot even hold its index. `Err`
+    /// gives the region back when it cannot hold header, two buckets and one entry. Writes the
+    /// header alone. `hash` names the hash of the index.
     pub(crate) fn format(mut self, hash: [u8; 16]) -> Result<RegionView, Region> {
         let Some(geometry) = self.fit() else {
             return Err(self);
@@ -276,11 +288,13 @@ impl Region {
                 ..self
             });
         };
-        // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw` guarantees the rest.
+        // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw`
+        // guarantees the rest.
         Ok(unsafe { RegionView::cold(self.parts, doubt, self.lease, geometry, hash) })
     }
 
-    /// The geometry for the limit, or, where the span cannot be extended far enough, for what there is.
+    /// The geometry for the limit, or, where the span cannot be extended far enough, for what there
+    /// is.
     fn fit(&mut self) -> Option<Geometry> {
         let expected = self.parts.expected_entry;
         if let Growth::OnDemand { limit, .. } = self.parts.growth {
@@ -295,7 +309,8 @@ impl Region {
         Geometry::new(self.parts.capacity, expected)
     }
 
-    /// Extends the span to so many bytes, if it is shorter and may be, with one request of at most up to `limit`.
+    /// Extends the span to so many bytes, if it is shorter and may be, with one request of at most
+    /// up to `limit`.
     fn reach(&mut self, bytes: u32, limit: u32) {
         let parts = &mut self.parts;
         let short = bytes.saturating_sub(parts.capacity);

@@ -6,8 +6,8 @@
 //! reserve(), open_cache() ── beside_allocator ──────────────────┘
 //! ```
 //!
-//! `beside_allocator` makes an allocation first: where the allocator is ours, that one reserves, with
-//! the plan that it was declared with.
+//! `beside_allocator` makes an allocation first: where the allocator is ours, that one reserves,
+//! with the plan that it was declared with.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -41,13 +41,16 @@ per_instance! {
 
 /// Reserves memory now, unless it is reserved already, and tells what was granted.
 ///
-/// A module that wrote [`plan!`](crate::plan!) need not call it: the first allocation reserves. A module that keeps another
-/// global allocator calls it as the first statement of `_start`, so that the region finds its place free; it gets [`Plan::DEFAULT`], or the plan given to [`reserve_with`].
+/// A module that wrote [`plan!`](crate::plan!) need not call it: the first allocation reserves. A
+/// module that keeps another global allocator calls it as the first statement of `_start`, so that
+/// the region finds its place free; it gets [`Plan::DEFAULT`], or the plan given to
+/// [`reserve_with`].
 ///
 /// Costs at most 14 calls of `memory.grow` the first time, whatever the sizes.
 ///
 /// # Aborts
-/// When the host refuses the heap's budget (see [`ReserveError`]); a sink set by [`on_refusal`] is called before.
+/// When the host refuses the heap's budget (see [`ReserveError`]); a sink set by [`on_refusal`] is
+/// called before.
 ///
 /// ```
 /// let grant = steadfast::reserve();
@@ -100,8 +103,8 @@ fn allocate_once() {
     drop(black_box(Vec::<u8>::with_capacity(4096)));
 }
 
-/// Asks the host, notes the answer, and stops the module if the heap's budget is refused. Does nothing
-/// but answer if that was done before.
+/// Asks the host, notes the answer, and stops the module if the heap's budget is refused. Does
+/// nothing but answer if that was done before.
 #[inline]
 fn reserve_once(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownership) -> Grant {
     let reserved = with_exported(|record, plan_used| {
@@ -137,14 +140,16 @@ fn reserve_once(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ow
     }
 }
 
-/// Reserves the heap's budget alone. The region is asked for when the cache is opened, or at [`reserve`].
+/// Reserves the heap's budget alone. The region is asked for when the cache is opened, or at
+/// [`reserve`].
 ///
-/// For a function after which a snapshot of the instance becomes a module of its own (as Wizer takes it), as its first statement: the
-/// snapshot then has the budget for its minimum, and each of its instances gets the region that its host grants. Otherwise the region
-/// that the first host granted is the minimum too, and every later host has to have as much.
+/// For a function after which a snapshot of the instance becomes a module of its own (as Wizer
+/// takes it), as its first statement: the snapshot then has the budget for its minimum, and each of
+/// its instances gets the region that its host grants. Otherwise the region that the first host
+/// granted is the minimum too, and every later host has to have as much.
 ///
-/// Answers what was granted: the region as well, where an allocation came before, and nothing in a module that keeps another
-/// allocator than steadfast's. Costs one call of `memory.grow`.
+/// Answers what was granted: the region as well, where an allocation came before, and nothing in a
+/// module that keeps another allocator than steadfast's. Costs one call of `memory.grow`.
 ///
 /// # Aborts
 /// As [`reserve`].
@@ -164,7 +169,8 @@ pub fn reserve_heap() -> Option<Grant> {
     granted()
 }
 
-/// Asks for the region if [`reserve_heap`] has left it. The budget exists, so nothing else is asked for.
+/// Asks for the region if [`reserve_heap`] has left it. The budget exists, so nothing else is asked
+/// for.
 fn reserve_region_left() {
     if !REGION_LATER.get() {
         return;
@@ -196,9 +202,9 @@ fn reserve_region_left() {
 /// Sets what is called with the reason before the module stops for want of its heap's budget, or
 /// because somebody uses pages of it.
 ///
-/// The module says the reason itself before that, in one line: on standard error in a WASI program, in
-/// the host's log with the feature `metashrew`. The sink runs without a heap. If it allocates, the
-/// module stops there.
+/// The module says the reason itself before that, in one line: on standard error in a WASI program,
+/// in the host's log with the feature `metashrew`. The sink runs without a heap. If it allocates,
+/// the module stops there.
 pub fn on_refusal(sink: fn(&ReserveError)) {
     REFUSAL_SINK.set(Some(sink));
 }
@@ -208,7 +214,8 @@ pub fn granted() -> Option<Grant> {
     with_record(|record| record.grant())
 }
 
-/// What was granted, the record of it within the host's limit, and the plan. Reserves first if that is still to be done.
+/// What was granted, the record of it within the host's limit, and the plan. Reserves first if that
+/// is still to be done.
 pub(crate) fn in_force() -> (Grant, InstanceInfo, &'static EncodedPlan) {
     let grant = reserve();
     let (record, plan) = instance_info::limited();
@@ -240,8 +247,8 @@ fn stop(why: &ReserveError) -> ! {
     }
 }
 
-// The names of these four tell the reason in the backtrace of any host, also where the sink stops. Their
-// bodies differ so that they are not merged.
+// The names of these four tell the reason in the backtrace of any host, also where the sink stops.
+// Their bodies differ so that they are not merged.
 
 #[cold]
 #[inline(never)]
@@ -311,8 +318,8 @@ pub(crate) fn cut_region(len: u32) {
     ));
 }
 
-/// Grows the region on demand by `bytes`, rounded up to pages; answers the bytes that it grew by, 0 when refused or when
-/// somebody else's pages follow it.
+/// Grows the region on demand by `bytes`, rounded up to pages; answers the bytes that it grew by, 0
+/// when refused or when somebody else's pages follow it.
 pub(crate) fn extend_region(bytes: u32) -> u32 {
     let Some(by) = Bytes::new(u64::from(bytes)).pages_up() else {
         return 0;

@@ -57,7 +57,8 @@ impl Bytes {
         self.0 % PAGE_BYTES == 0
     }
 
-    /// The pages of a size that is a whole number of them and at most 4 GiB, as those of a plan are.
+    /// The pages of a size that is a whole number of them and at most 4 GiB, as those of a plan
+    /// are.
     pub(crate) const fn pages(self) -> Pages {
         Pages((self.0 / PAGE_BYTES) as u32)
     }

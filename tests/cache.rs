@@ -130,8 +130,8 @@ fn every_capacity_around_a_boundary_works() {
     }
 }
 
-/// The region grows in steps, is given less than it asks for, and is refused at any point. All of that only changes
-/// how much it holds.
+/// The region grows in steps, is given less than it asks for, and is refused at any point. All of
+/// that only changes how much it holds.
 #[test]
 fn grows_on_demand_until_refused() {
     let limit = 100_000;
@@ -252,7 +252,8 @@ fn a_key_at_the_arenas_end_is_found() {
     }
 }
 
-/// The largest value that the arena can hold takes the place of everything else, and one byte more does not fit.
+/// The largest value that the arena can hold takes the place of everything else, and one byte more
+/// does not fit.
 #[test]
 fn the_largest_value_fits() {
     let mut cache = Cache::new(region(&Spec::fresh(30_000)));

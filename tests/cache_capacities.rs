@@ -1,4 +1,5 @@
-//! Every capacity gives a cache that works, or one that is disabled; nothing in between, and no panic.
+//! Every capacity gives a cache that works, or one that is disabled; nothing in between, and no
+//! panic.
 #![cfg(not(miri))]
 
 use std::collections::BTreeSet;
@@ -44,8 +45,8 @@ fn works(capacity: u32, expected_entry: u32, steps: u64) -> bool {
     is_enabled
 }
 
-/// The boundaries: the header, two buckets and an entry behind it, each further step of the index up to 32 KiB, and then
-/// some of those.
+/// The boundaries: the header, two buckets and an entry behind it, each further step of the index
+/// up to 32 KiB, and then some of those.
 fn boundaries(expected_entry: u32) -> BTreeSet<u32> {
     let entry = block_bytes(41, 96).expect("a short entry");
     let mut boundaries = BTreeSet::from([HEADER_BYTES]);

@@ -22,7 +22,8 @@ fn payload(cache: &Cache) -> usize {
         .sum()
 }
 
-/// Inserts the mix into a full cache in turns; after each, the share of the region that is keys and values.
+/// Inserts the mix into a full cache in turns; after each, the share of the region that is keys and
+/// values.
 fn densities(cache: &mut Cache, mix: &mut Mix, turns: usize, inserts: usize) -> Vec<f64> {
     (0..turns)
         .map(|_| {
@@ -66,7 +67,8 @@ fn a_mixed_load_evicts_little_more_than_it_inserts() {
     assert!(windows <= 0.1, "{windows} window evictions for each insert");
 }
 
-/// Sizes that differ by a few bytes are what leaves holes that are a little too small for any entry.
+/// Sizes that differ by a few bytes are what leaves holes that are a little too small for any
+/// entry.
 #[test]
 fn entries_of_nearly_one_size_leave_few_holes() {
     let mut cache = cache(76);

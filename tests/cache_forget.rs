@@ -1,5 +1,5 @@
-//! The environment variable `STEADFAST_FORGET` makes a native cache lose entries, and a value that is
-//! no number stops the program with the reason.
+//! The environment variable `STEADFAST_FORGET` makes a native cache lose entries, and a value that
+//! is no number stops the program with the reason.
 #![cfg(not(any(target_family = "wasm", miri)))]
 
 use std::env;

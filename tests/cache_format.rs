@@ -67,13 +67,15 @@ fn what_is_no_header_is_refused() {
     };
     let found = FORMAT_VERSION ^ 1;
     assert_eq!(with(8, 1), Err(FormatError::Version { found }));
-    // The header's size, and the geometry behind magic, version, size, fingerprint, hash and capacity.
+    // The header's size, and the geometry behind magic, version, size, fingerprint, hash and
+    // capacity.
     for at in (12..16).chain(44..60) {
         assert!(with(at, 0x80).is_err(), "byte {at}");
     }
 }
 
-/// Header, index share and rounding of an entry, when the arena is full of entries of the expected size.
+/// Header, index share and rounding of an entry, when the arena is full of entries of the expected
+/// size.
 #[test]
 #[cfg_attr(miri, ignore = "too long")]
 fn an_entry_of_the_expected_size_costs_at_most_28_bytes() {
@@ -106,8 +108,8 @@ fn an_entry_of_the_expected_size_costs_at_most_28_bytes() {
     }
 }
 
-/// Whatever is done to the region's bytes from outside, no operation panics or runs away. (That none leaves the region
-/// is what Miri and the accessors' checks are for.)
+/// Whatever is done to the region's bytes from outside, no operation panics or runs away. (That
+/// none leaves the region is what Miri and the accessors' checks are for.)
 #[test]
 fn damage_never_panics() {
     let rounds = if cfg!(miri) { 2 } else { 600 };

@@ -1,5 +1,5 @@
-//! One image of the format, byte for byte, on every target. Where the format's version is raised, write it anew, and name it below:
-//! `STEADFAST_WRITE_GOLDEN=1 cargo test --test cache_golden`.
+//! One image of the format, byte for byte, on every target. Where the format's version is raised,
+//! write it anew, and name it below: `STEADFAST_WRITE_GOLDEN=1 cargo test --test cache_golden`.
 #![cfg(not(miri))]
 
 use std::path::Path;

@@ -59,8 +59,8 @@ fn an_image_that_is_cut_off_is_refused() {
     }
 }
 
-/// What a checksum covers is refused unless it is whole, also where a host that verified it has sealed it. What none covers, or
-/// what somebody forged, does no harm but a wrong value.
+/// What a checksum covers is refused unless it is whole, also where a host that verified it has
+/// sealed it. What none covers, or what somebody forged, does no harm but a wrong value.
 #[test]
 fn changes_by_chance_and_by_grammar_do_no_harm() {
     let count = if cfg!(miri) { 1 } else { 600 };

@@ -27,7 +27,8 @@ fn go_on(cache: &mut Cache, oracle: &mut Oracle, seed: u64) {
     run_on(cache, oracle, &mut script, STEPS, Checks::SPARSE).unwrap();
 }
 
-/// A cache in memory to which a host has written an image, after it has grown it where the region begins without.
+/// A cache in memory to which a host has written an image, after it has grown it where the region
+/// begins without.
 fn opened(spec: &Spec, image: &[u8]) -> (Cache, Bytes) {
     let grown = match spec.grants {
         Grants::Fixed => 0,
@@ -419,7 +420,8 @@ fn an_operation_that_is_stopped_leaves_a_torn_image() {
 
 #[test]
 fn new_memory_is_not_touched() {
-    // Under Miri, and by the host's page counters in the engines' tests: here, that nothing but the header is written.
+    // Under Miri, and by the host's page counters in the engines' tests: here, that nothing but the
+    // header is written.
     let (region, bytes) = region_with_bytes(&Spec::fresh(300_000));
     let cache = Cache::open(region);
     assert_eq!(cache.start(), Start::Cold(AttachError::Fresh));
@@ -427,7 +429,8 @@ fn new_memory_is_not_touched() {
     assert!(written.iter().all(|byte| *byte == 0));
 }
 
-/// Loads an image into a region, as a host does that is asked for it; also tells how often it was asked.
+/// Loads an image into a region, as a host does that is asked for it; also tells how often it was
+/// asked.
 fn loaded(spec: &Spec, image: &[u8]) -> (Cache, u32) {
     let mut asked = 0;
     let mut region = region_with_bytes(spec).0;

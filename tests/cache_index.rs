@@ -65,8 +65,9 @@ fn every_entry_is_found_while_the_index_grows_to_its_full_size() {
     }
 }
 
-/// With entries of 120 bytes where the plan expects 137, the index is fuller than planned, and still few
-/// have to go for want of a slot. For one form of keys it is 300 to 450, whatever the hash.
+/// With entries of 120 bytes where the plan expects 137, the index is fuller than planned, and
+/// still few have to go for want of a slot. For one form of keys it is 300 to 450, whatever the
+/// hash.
 #[test]
 #[cfg_attr(miri, ignore = "too long")]
 fn smaller_entries_than_expected_find_a_place() {

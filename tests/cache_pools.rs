@@ -140,7 +140,8 @@ fn what_exceeds_the_quota_is_refused_and_changes_nothing() {
     cache.validate().unwrap();
 }
 
-/// Quotas may promise more than there is: then the fullest pool gives, once the pool inserted into has nothing left.
+/// Quotas may promise more than there is: then the fullest pool gives, once the pool inserted into
+/// has nothing left.
 #[test]
 fn a_pool_without_entries_takes_from_the_fullest() {
     let mut cache = open(30_000);
@@ -248,7 +249,8 @@ fn invalidation_drops_what_was_written_above_a_height() {
     cache.validate().unwrap();
 }
 
-/// In steps, with anything else between them: nothing from above the height is ever found again, nothing from below is lost.
+/// In steps, with anything else between them: nothing from above the height is ever found again,
+/// nothing from below is lost.
 #[test]
 fn invalidation_in_steps_bears_other_operations_in_between() {
     for steps in [1, 2, 7, 1_000] {
@@ -300,7 +302,8 @@ fn invalidation_in_steps_bears_other_operations_in_between() {
     }
 }
 
-/// Of what is written meanwhile, only what is above the height is looked at; a lookup counts and promotes as ever.
+/// Of what is written meanwhile, only what is above the height is looked at; a lookup counts and
+/// promotes as ever.
 #[test]
 fn an_invalidation_under_way_costs_no_more_than_it_must() {
     let mut cache = open(100_000);

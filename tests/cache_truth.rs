@@ -1,4 +1,5 @@
-//! A cache answers the last value that it was told for a key, or nothing: whatever was refused, swept, displaced or forgotten.
+//! A cache answers the last value that it was told for a key, or nothing: whatever was refused,
+//! swept, displaced or forgotten.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -56,7 +57,8 @@ fn any_operations_leave_the_last_value_told_or_nothing() {
     assert!(hits > 3 * SEEDS, "{hits} hits");
 }
 
-/// Images between any two operations, also while an invalidation is not over: open, sealed and shared.
+/// Images between any two operations, also while an invalidation is not over: open, sealed and
+/// shared.
 #[test]
 fn the_next_instance_answers_the_last_value_told_or_nothing() {
     for seed in 0..SEEDS / 2 {
@@ -119,7 +121,8 @@ fn a_value_that_is_too_long_removes_the_key() {
     assert_eq!(cache.get(b"key"), None);
 }
 
-/// What an instance writes over a shared image, it alone sees: so it must not see what it wrote over either.
+/// What an instance writes over a shared image, it alone sees: so it must not see what it wrote
+/// over either.
 #[test]
 fn a_refused_insert_removes_the_key_from_a_shared_image_too() {
     let spec = Spec::fresh(20_000);
@@ -156,7 +159,8 @@ fn what_is_fetched_and_does_not_fit_is_not_there() {
     assert_eq!(cache.get(b"key"), None);
 }
 
-/// A cache with an entry in another pool, which keeps an invalidation above 5 from being over after one step.
+/// A cache with an entry in another pool, which keeps an invalidation above 5 from being over after
+/// one step.
 fn swept_above_5(steps: usize) -> Cache {
     let mut cache = Cache::new(region(&Spec::fresh(20_000)));
     cache.set_height(10);
@@ -243,7 +247,8 @@ fn a_forgetful_cache_loses_entries_as_its_seed_says() {
     assert!(found(5) > 2 * found(7));
 }
 
-/// A quota that the arena is below when room is made for an entry, and above once it has grown for it.
+/// A quota that the arena is below when room is made for an entry, and above once it has grown for
+/// it.
 #[test]
 fn a_pool_keeps_to_its_quota_while_the_region_grows() {
     for above in (0..1_200).step_by(if cfg!(miri) { 401 } else { 6 }) {

@@ -1,5 +1,5 @@
-//! Each kind of damage to a region's bytes is found by the check of the whole state, and named with its place. The places are
-//! those of `docs/formats.md`.
+//! Each kind of damage to a region's bytes is found by the check of the whole state, and named with
+//! its place. The places are those of `docs/formats.md`.
 #![cfg(not(miri))]
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -41,8 +41,9 @@ const VALUE: u32 = 12;
 const KEY: u32 = 16;
 const PREVIOUS_FREE: u32 = 1 << 31;
 
-/// A sound cache: entries `a` to `j` of the main pool in the order of the arena, of which `c`, `e` and `g` were removed and `f`
-/// was then replaced by a shorter one; and one entry of the API's pool behind them.
+/// A sound cache: entries `a` to `j` of the main pool in the order of the arena, of which `c`, `e`
+/// and `g` were removed and `f` was then replaced by a shorter one; and one entry of the API's pool
+/// behind them.
 struct Fixture {
     cache: Cache,
     bytes: Bytes,
@@ -212,7 +213,8 @@ fn the_list_has_the_entries_that_are_counted() {
     assert_eq!(sum_of(used), "bytes of listed entries");
 }
 
-/// Entries that overlap would have the same bytes hashed over and over: the walk ends at the first one that is too many.
+/// Entries that overlap would have the same bytes hashed over and over: the walk ends at the first
+/// one that is too many.
 #[test]
 fn listed_entries_have_no_more_bytes_than_the_arena() {
     let mut of = Fixture::new(&Spec::fresh(CAPACITY));

@@ -1,5 +1,5 @@
-//! Which entries go when a large value is inserted and free space lies scattered: a window around one of the oldest, the one
-//! that costs the fewest.
+//! Which entries go when a large value is inserted and free space lies scattered: a window around
+//! one of the oldest, the one that costs the fewest.
 #![cfg(not(miri))]
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -18,7 +18,8 @@ fn block() -> usize {
     bytes as usize
 }
 
-/// A cache that is full of `entries` blocks of one size, next to each other in the order of their numbers.
+/// A cache that is full of `entries` blocks of one size, next to each other in the order of their
+/// numbers.
 fn full(entries: usize) -> Cache {
     let bytes = entries * block();
     let mut cache = (bytes..)
@@ -50,8 +51,9 @@ fn insert(cache: &mut Cache, number: usize, value_bytes: usize) {
         .expect("it fits");
 }
 
-/// Of `entries` blocks, takes out `removed`, makes those of `oldest` the oldest, the first of them first, and inserts a value that
-/// takes as much as `blocks` of them. Returns which entries are lost, and how many of those were not the oldest.
+/// Of `entries` blocks, takes out `removed`, makes those of `oldest` the oldest, the first of them
+/// first, and inserts a value that takes as much as `blocks` of them. Returns which entries are
+/// lost, and how many of those were not the oldest.
 fn lost(entries: usize, oldest: &[usize], removed: &[usize], blocks: usize) -> (Vec<usize>, u64) {
     let mut cache = full(entries);
     for &number in removed {

@@ -1,10 +1,10 @@
 //! The addresses that the heap gives out, and where it is exhausted, are what they were.
 //!
 //! A module may store addresses, or what it does when a request fails, so both are part of what
-//! nodes compute (`docs/stability.md`). A change that moves either is at least a minor release. Where
-//! it is meant, take the new figures from the failure, and say so in the changelog under `Changed`:
-//! "Heap addresses differ from VERSION's" or "The heap is exhausted at other requests than in
-//! VERSION", with what a fleet has to do.
+//! nodes compute (`docs/stability.md`). A change that moves either is at least a minor release.
+//! Where it is meant, take the new figures from the failure, and say so in the changelog under
+//! `Changed`: "Heap addresses differ from VERSION's" or "The heap is exhausted at other requests
+//! than in VERSION", with what a fleet has to do.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -53,7 +53,8 @@ fn play(pages: usize, seed: u64, most: usize, requests: u32) -> Outcome {
         first_refused: None,
         largest_free: 0,
     };
-    // SAFETY: the heap ends before the span, and blocks are given back and resized with their layouts.
+    // SAFETY: the heap ends before the span, and blocks are given back and resized with their
+    // layouts.
     unsafe {
         let mut heap = span.heap();
         for request in 0..requests {

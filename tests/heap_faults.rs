@@ -123,7 +123,8 @@ fn exhaust(span: &Span) -> Vec<(usize, Vec<usize>)> {
                 heap.dealloc(block, layout(size));
             }
             heap.validate().expect("sound with holes");
-            // The holes serve again, though not each at its own place: a hole may have joined what was free beside it.
+            // The holes serve again, though not each at its own place: a hole may have joined what
+            // was free beside it.
             for block in blocks.iter_mut().step_by(3) {
                 *block = heap.alloc(layout(size));
                 assert!(!block.is_null(), "holes of {size} bytes serve again");
@@ -155,7 +156,8 @@ fn exhaustion_comes_at_the_same_point_whatever_the_memory_held() {
 #[test]
 fn writing_to_a_freed_block_is_found() {
     let span = Span::dirty(2, 0xff);
-    // SAFETY: the blocks' memory is the span's, which outlives the writes; the heap is only checked afterwards.
+    // SAFETY: the blocks' memory is the span's, which outlives the writes; the heap is only checked
+    // afterwards.
     unsafe {
         let mut heap = span.heap();
         let blocks = [heap.alloc(layout(64)), heap.alloc(layout(64))];
@@ -183,7 +185,8 @@ fn writing_over_the_links_of_a_freed_run_is_found() {
 #[test]
 fn giving_a_small_block_back_twice_is_found() {
     let span = Span::dirty(2, 0xff);
-    // SAFETY: the second dealloc breaks the contract on purpose; the slab's words stay within the span.
+    // SAFETY: the second dealloc breaks the contract on purpose; the slab's words stay within the
+    // span.
     unsafe {
         let mut heap = span.heap();
         let blocks = [
@@ -209,7 +212,8 @@ fn any_word_of_the_table_written_over_is_found_or_harmless() {
             .into_iter()
             .step_by(if cfg!(miri) { 3 } else { 1 })
         {
-            // SAFETY: each heap is the only one over the span at its time; after the damage it is only checked.
+            // SAFETY: each heap is the only one over the span at its time; after the damage it is
+            // only checked.
             unsafe {
                 let mut heap = span.heap();
                 let first = heap.alloc(layout(64));

@@ -1,4 +1,5 @@
-//! A heap beside somebody else's memory: it stops before it writes there, and changes nothing before.
+//! A heap beside somebody else's memory: it stops before it writes there, and changes nothing
+//! before.
 #![cfg(not(target_family = "wasm"))]
 
 use std::alloc::Layout;
@@ -12,13 +13,14 @@ const LEN: usize = PAGES * PAGE;
 
 fn heap_beside(span: &Span, doubtful: std::ops::Range<usize>) -> Heap {
     let mut heap = Heap::new();
-    // SAFETY: the span is the heap's alone, but for what is not zero in the doubtful part, and outlives it.
+    // SAFETY: the span is the heap's alone, but for what is not zero in the doubtful part, and
+    // outlives it.
     unsafe { heap.adopt_beside(span.start(), span.len(), 0, doubtful) };
     heap
 }
 
-/// Takes, grows and gives back blocks of all sizes until nothing more is to be had, and writes to each.
-/// Answers where they stood.
+/// Takes, grows and gives back blocks of all sizes until nothing more is to be had, and writes to
+/// each. Answers where they stood.
 fn fill(heap: &mut Heap) -> Vec<usize> {
     let mut addresses = Vec::new();
     let mut held = Vec::new();
@@ -136,8 +138,8 @@ fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 8).unwrap()
 }
 
-/// A heap that has used its span up to the edge but for `left` bytes, behind which somebody's byte is.
-/// Answers the first large block too.
+/// A heap that has used its span up to the edge but for `left` bytes, behind which somebody's byte
+/// is. Answers the first large block too.
 fn heap_before_the_edge(span: &Span, left: usize) -> (Heap, *mut u8) {
     // SAFETY: the byte lies in the span, which nobody else uses yet.
     unsafe { span.start().add(EDGE + 5).write(0xaa) };

@@ -120,7 +120,8 @@ fn phases_that_shift_sizes_stay_within_the_largest_phase() {
 #[test]
 #[cfg_attr(miri, ignore = "too long")]
 fn interleaved_lifetimes_do_not_ratchet() {
-    // Each round leaves few long-lived blocks among many short-lived ones; the long-lived ones of earlier rounds go.
+    // Each round leaves few long-lived blocks among many short-lived ones; the long-lived ones of
+    // earlier rounds go.
     let mut player = Player::new(Span::dirty(128, 0xff));
     let mut number = numbers(2);
     let mut highs = Vec::new();
@@ -186,7 +187,8 @@ fn slowly_growing_vectors_do_not_ratchet() {
 #[test]
 #[cfg_attr(miri, ignore = "too long")]
 fn pairs_of_near_sizes_do_not_ratchet() {
-    // A hole of the larger size takes the smaller one, and leaves a rest too small for anything but later joining.
+    // A hole of the larger size takes the smaller one, and leaves a rest too small for anything but
+    // later joining.
     let mut player = Player::new(Span::dirty(64, 0xff));
     for round in 0..2000 {
         for size in [85_196, 80_000, 85_196, 80_000] {

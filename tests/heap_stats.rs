@@ -1,4 +1,5 @@
-//! What a host reads from a heap's bytes, to the byte: parts, counters, and the fault where bytes are none.
+//! What a host reads from a heap's bytes, to the byte: parts, counters, and the fault where bytes
+//! are none.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -17,8 +18,8 @@ struct Bytes {
 }
 
 impl Bytes {
-    /// A large block of 5 granules, a free run of 10, a slab of 64-byte blocks with 3 in use, one of 2048-byte blocks with 4, a
-    /// free run of 2, and a large block of 4.
+    /// A large block of 5 granules, a free run of 10, a slab of 64-byte blocks with 3 in use, one
+    /// of 2048-byte blocks with 4, a free run of 2, and a large block of 4.
     fn new() -> Self {
         let mut bytes = Self {
             span: vec![0xa5; GRANULES * GRANULE],

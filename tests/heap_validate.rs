@@ -34,13 +34,15 @@ struct Fixture {
     /// Large blocks of ten granules, next to each other, before and behind the holes.
     first: usize,
     second: usize,
-    /// Free runs of ten granules in one list, `near` behind `far`, with a large block of six between them.
+    /// Free runs of ten granules in one list, `near` behind `far`, with a large block of six
+    /// between them.
     near: usize,
     between: usize,
     far: usize,
     /// A large block as long as a slab, at a place where no slab can stand.
     unaligned: usize,
-    /// Slabs of 64-byte blocks, both in their class's list: the first has one block free, the other is in front and has 127.
+    /// Slabs of 64-byte blocks, both in their class's list: the first has one block free, the
+    /// other is in front and has 127.
     light: [usize; 2],
     light_blocks: Vec<*mut u8>,
     /// Slabs of 2048-byte blocks: the first is full and in no list.
@@ -431,7 +433,8 @@ fn the_free_blocks_of_a_slab_are_its_own() {
 #[test]
 fn slabs_are_linked_both_ways() {
     for word in [NEXT, PREV] {
-        // Not where a slab's words begin, in the table's own part, behind the last run, another class's slab.
+        // Not where a slab's words begin, in the table's own part, behind the last run, another
+        // class's slab.
         for place in [1, 0x100, 240] {
             check(HeapError::SlabLinks, |heap| {
                 heap.set(heap.light[0] + word, heap.slab(place));

@@ -1,5 +1,5 @@
-//! The metashrew surface with the feature `image`, native, over the host's stand-in. Each thread has an
-//! instance of its own.
+//! The metashrew surface with the feature `image`, native, over the host's stand-in. Each thread
+//! has an instance of its own.
 #![cfg(not(target_family = "wasm"))]
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! A module whose allocator and cache are steadfast's, from the inside: under wasmtime, and in Node.
+//! A module whose allocator and cache are steadfast's, from the inside: under wasmtime, and in
+//! Node.
 #![cfg(target_family = "wasm")]
 
 #[cfg(target_os = "unknown")]

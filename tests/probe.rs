@@ -1,4 +1,5 @@
-//! Every refusal and interference that a host can script leads to a defined outcome at the same addresses.
+//! Every refusal and interference that a host can script leads to a defined outcome at the same
+//! addresses.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;

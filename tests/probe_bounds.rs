@@ -1,4 +1,5 @@
-//! The edges of what a host grants: the least rung of the ladder, the count of refusals, the codes of outcomes.
+//! The edges of what a host grants: the least rung of the ladder, the count of refusals, the codes
+//! of outcomes.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -25,8 +25,8 @@ fn the_table_of_features_is_that_of_the_manifest() {
     assert_eq!(rows, features);
 }
 
-/// A panic that leaves an `extern "C"` function aborts the whole run of native tests; one that leaves
-/// an `extern "C-unwind"` function fails its test. In a module both are the same.
+/// A panic that leaves an `extern "C"` function aborts the whole run of native tests; one that
+/// leaves an `extern "C-unwind"` function fails its test. In a module both are the same.
 #[test]
 fn what_indexers_export_lets_a_panic_through() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,5 @@
-//! Where things stand in a region: what the sizes of header, index and arena must be for any capacity and expected entry.
+//! Where things stand in a region: what the sizes of header, index and arena must be for any
+//! capacity and expected entry.
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -45,12 +46,14 @@ fn a_geometry_keeps_to_what_it_is_planned_for() {
             if of.levels > 0 {
                 assert!((128..=256).contains(&of.group_buckets), "{context}");
             }
-            // The index begins whole, or with at most half a megabyte, as much of it as that allows.
+            // The index begins whole, or with at most half a megabyte, as much of it as that
+            // allows.
             let first = of.group_buckets << of.first_level;
             assert!(of.first_level <= of.levels && first <= 8192, "{context}");
             assert!(of.first_level == of.levels || 2 * first > 8192, "{context}");
 
-            // An arena full of expected entries fills 9.5 slots of each bucket, less what rounds up to whole groups.
+            // An arena full of expected entries fills 9.5 slots of each bucket, less what rounds up
+            // to whole groups.
             let block = u64::from(ENTRY_HEADER_BYTES) + u64::from(expected.max(1));
             let entries = u64::from(limit - of.arena_start) / block;
             let planned = u64::from(of.max_buckets()) * 19 / 2;
@@ -62,7 +65,8 @@ fn a_geometry_keeps_to_what_it_is_planned_for() {
                 "{context}: {entries} of {planned}"
             );
 
-            // Ages are told apart in 1,024 to 2,048 steps, or exactly where there are fewer entries.
+            // Ages are told apart in 1,024 to 2,048 steps, or exactly where there are fewer
+            // entries.
             let steps = entries >> of.stamp_shift;
             assert!(
                 steps < 2048 && (steps >= 1024 || of.stamp_shift == 0),

@@ -1,4 +1,5 @@
-//! What a host reads from a region's bytes, field by field. The places are those of `docs/formats.md`.
+//! What a host reads from a region's bytes, field by field. The places are those of
+//! `docs/formats.md`.
 #![cfg(not(target_family = "wasm"))]
 
 use steadfast::cache::{Cache, Scope};
@@ -149,7 +150,8 @@ fn with(bytes: &[u8], at: usize, word: u32) -> Result<RegionInfo, FormatError> {
 #[test]
 fn a_geometry_that_contradicts_itself_is_refused() {
     let bytes = header();
-    // Header's bytes, group buckets, levels, first level, arena's start, buckets, whole buckets, mask.
+    // Header's bytes, group buckets, levels, first level, arena's start, buckets, whole buckets,
+    // mask.
     for at in [12, 52, 56, 60, 64, 124, 128, 132] {
         for more in [-1, 1] {
             let word = get(&bytes, at).wrapping_add_signed(more);

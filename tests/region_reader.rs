@@ -160,7 +160,8 @@ fn a_host_empties_a_cache_that_goes_on_soundly() {
     assert_eq!(cache.entries(Pool::Application).count(), 0);
 }
 
-/// A free block that says more than is left up to the frontier is none, nor is one that is too short.
+/// A free block that says more than is left up to the frontier is none, nor is one that is too
+/// short.
 #[test]
 fn a_block_that_reaches_past_the_frontier_is_none() {
     let (region, bytes) = region_with_bytes(&Spec::fresh(CAPACITY));

@@ -1,4 +1,5 @@
-//! Memory is reserved once in an instance, which natively is a thread, and a region on demand grows by what the cache needs.
+//! Memory is reserved once in an instance, which natively is a thread, and a region on demand grows
+//! by what the cache needs.
 #![cfg(not(target_family = "wasm"))]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -24,7 +25,8 @@ const PLAN: Plan = Plan::DEFAULT
 /// More below the region than the stand-in for linear memory has.
 const TOO_LARGE: Plan = PLAN.with_region_base(Bytes::mib(1600)).checked();
 
-/// A program's own allocator. It counts what [`steadfast::reserve`] asks it for, so that it takes its memory first.
+/// A program's own allocator. It counts what [`steadfast::reserve`] asks it for, so that it takes
+/// its memory first.
 struct Counting;
 
 const FIRST_REQUEST: usize = 4096;

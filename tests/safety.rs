@@ -1,4 +1,5 @@
-//! `docs/safety.md` names the public functions of the files that it lists: all of them, and no others.
+//! `docs/safety.md` names the public functions of the files that it lists: all of them, and no
+//! others.
 #![cfg(not(target_family = "wasm"))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +8,8 @@ use std::path::Path;
 
 type Names = BTreeMap<String, BTreeSet<String>>;
 
-/// Files whose public functions lead to unsafe code, and methods in them of types that are not public.
+/// Files whose public functions lead to unsafe code, and methods in them of types that are not
+/// public.
 const FILES: [(&str, &[&str]); 26] = [
     ("cache", &[]),
     ("cache/open", &[]),

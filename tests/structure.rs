@@ -1,4 +1,5 @@
-//! The shape of the crate: the direction of imports that `docs/architecture.md` prints, and where `unsafe` and target-specific code may stand.
+//! The shape of the crate: the direction of imports that `docs/architecture.md` prints, and where
+//! `unsafe` and target-specific code may stand.
 #![cfg(not(target_family = "wasm"))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,8 @@ const TARGET_SPECIFIC: [&str; 3] = ["memory", "global/c", "metashrew/host"];
 /// What prints the direction.
 const PAGE: &str = "docs/architecture.md";
 
-/// The modules' names, each with those that it may import directly: `heap`, or `memory/native` for a part that is told apart.
+/// The modules' names, each with those that it may import directly: `heap`, or `memory/native` for
+/// a part that is told apart.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// A source file without its comments and unit tests.
@@ -241,7 +243,8 @@ fn imports(source: &Source) -> Vec<String> {
     let tokens = &source.tokens;
     for at in 0..tokens.len() {
         let is_path = tokens[at + 1..].starts_with(&[":".into(), ":".into()]);
-        // From a file at the top, `super` is the root; from one below, it is still inside the file's own module.
+        // From a file at the top, `super` is the root; from one below, it is still inside the
+        // file's own module.
         let root = match (tokens[at].as_str(), source.module.rsplit_once('/')) {
             ("crate", _) if at == 0 || tokens[at - 1] != "$" => String::new(),
             ("super", Some((parent, _))) => format!("{parent}/"),
@@ -254,7 +257,8 @@ fn imports(source: &Source) -> Vec<String> {
     found
 }
 
-/// Follows one path, and each branch of it where it has braces, and answers what is behind it. A macro is no module's.
+/// Follows one path, and each branch of it where it has braces, and answers what is behind it. A
+/// macro is no module's.
 fn expand<'a>(mut tokens: &'a [String], before: &str, found: &mut Vec<String>) -> &'a [String] {
     if tokens[0] == "{" {
         while tokens[0] != "}" {

@@ -1,4 +1,5 @@
-//! The cache beside other crates' caches: the same keys in the same order, each in a module of its own.
+//! The cache beside other crates' caches: the same keys in the same order, each in a module of its
+//! own.
 
 mod block;
 mod fit;
@@ -34,10 +35,12 @@ pub struct Options {
     /// A fifth of the timed operations, for a first look.
     #[arg(long)]
     quick: bool,
-    /// Measures nothing, and prints the sizes with which the peers have the most hits in row `zipf-real-64m`.
+    /// Measures nothing, and prints the sizes with which the peers have the most hits in row
+    /// `zipf-real-64m`.
     #[arg(long)]
     fit: bool,
-    /// Draws the cost of a hit against resident bytes, from 1 MiB to 1 GiB, into this SVG file; takes a few minutes more and 3 GB.
+    /// Draws the cost of a hit against resident bytes, from 1 MiB to 1 GiB, into this SVG file;
+    /// takes a few minutes more and 3 GB.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
     /// The blocks of row `block-linked`, as for the demo.

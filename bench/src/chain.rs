@@ -1,4 +1,5 @@
-//! A long chain into a database: what a block costs, and opening, when the state is small and when it is large.
+//! A long chain into a database: what a block costs, and opening, when the state is small and when
+//! it is large.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -23,7 +24,8 @@ pub struct Options {
     /// Spent outputs for each hundred that are made.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(..100))]
     spends: u32,
-    /// Keeps the state in this database, which must be a new one; without it, in a temporary directory.
+    /// Keeps the state in this database, which must be a new one; without it, in a temporary
+    /// directory.
     #[arg(long, value_name = "PATH")]
     db: Option<PathBuf>,
 }

@@ -1,4 +1,5 @@
-//! A chain of blocks that makes the state grow by as much each time, and spends a share of what it made.
+//! A chain of blocks that makes the state grow by as much each time, and spends a share of what it
+//! made.
 
 use std::mem::size_of;
 
@@ -9,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 /// Outputs of each transaction but the coinbase.
 pub const OUTPUTS: u32 = 100;
 
-/// Unspent outputs that are remembered, to be spent. Those that are displaced stay in the state for good.
+/// Unspent outputs that are remembered, to be spent. Those that are displaced stay in the state for
+/// good.
 const REMEMBERED: usize = 100_000;
 
 type Outpoint = [u8; 36];
@@ -39,13 +41,14 @@ impl Chain {
         self.height
     }
 
-    /// Keys that the example indexer keeps for these blocks: one for each output and one for its script,
-    /// which are all different, and one for each block.
+    /// Keys that the example indexer keeps for these blocks: one for each output and one for its
+    /// script, which are all different, and one for each block.
     pub fn keys(&self) -> u64 {
         2 * self.live + u64::from(self.height)
     }
 
-    /// The next block, with so many transactions beside the coinbase, each of which spends so many earlier outputs.
+    /// The next block, with so many transactions beside the coinbase, each of which spends so many
+    /// earlier outputs.
     pub fn next_block(&mut self, transactions: u32, spends: u32) -> Vec<u8> {
         self.height += 1;
         let mut body = varint(u64::from(transactions) + 1);

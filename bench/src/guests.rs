@@ -20,7 +20,8 @@ pub fn read(path: &str) -> Result<Vec<u8>> {
         .with_context(|| format!("{} is missing; run `cargo xtask guests`", path.display()))
 }
 
-/// A module, by its path as [`read`] takes it, ready to run with all the memory there is and nothing printed.
+/// A module, by its path as [`read`] takes it, ready to run with all the memory there is and
+/// nothing printed.
 ///
 /// # Errors
 /// When it was not built, or cannot be run.
@@ -33,7 +34,8 @@ pub fn runner(path: &str) -> Result<Runner> {
     Ok(Runner::new(&read(path)?, config)?)
 }
 
-/// Bytes of a module's code and data sections: what it takes without names and other custom sections.
+/// Bytes of a module's code and data sections: what it takes without names and other custom
+/// sections.
 ///
 /// # Errors
 /// When the bytes are not a module.

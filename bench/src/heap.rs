@@ -1,4 +1,5 @@
-//! The same workloads over steadfast's heap and over the allocators that a guest could pick instead.
+//! The same workloads over steadfast's heap and over the allocators that a guest could pick
+//! instead.
 
 mod code;
 mod document;

@@ -1,4 +1,5 @@
-//! The same indexing crate on steadfast, and on std's allocator with a cache of `lru` over `hashbrown`.
+//! The same indexing crate on steadfast, and on std's allocator with a cache of `lru` over
+//! `hashbrown`.
 
 mod subject;
 
@@ -43,8 +44,8 @@ const WAYS: [Way; 6] = [
     way("-cache-off", Some(0), false),
 ];
 
-/// Measures both subjects on each block in each way, interleaved, `runs` times each. A block finds the state that
-/// the ones before it left.
+/// Measures both subjects on each block in each way, interleaved, `runs` times each. A block finds
+/// the state that the ones before it left.
 ///
 /// # Errors
 /// When a guest is missing or fails, or the subjects do not come to the same state.

@@ -1,4 +1,5 @@
-//! Thousands of blocks, each in a fresh instance, on one state: nothing may grow, and nothing may be lost.
+//! Thousands of blocks, each in a fresh instance, on one state: nothing may grow, and nothing may
+//! be lost.
 
 use std::path::PathBuf;
 
@@ -25,7 +26,8 @@ pub struct Options {
     db: Option<PathBuf>,
 }
 
-/// Growth of this process's memory between the tenth part of the run and its end that is taken for noise.
+/// Growth of this process's memory between the tenth part of the run and its end that is taken for
+/// noise.
 const NOISE_BYTES: f64 = 16.0 * 1048576.0;
 
 /// Blocks from which on a run tells whether the process grows.

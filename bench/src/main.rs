@@ -51,7 +51,8 @@ enum Bench {
     Heap(heap::Options),
     /// Instances that map one image of a cache, against copying it into each.
     Images(images::Options),
-    /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over `hashbrown`.
+    /// The indexer on steadfast against the same one on std's allocator with a cache of `lru` over
+    /// `hashbrown`.
     Indexer {
         /// Blocks to index in this order, as for the demo.
         #[arg(long, num_args = 1.., value_name = "FILE")]
@@ -60,7 +61,8 @@ enum Bench {
         #[arg(long, default_value_t = 31)]
         runs: usize,
     },
-    /// Thousands of blocks on one state: fails if memory grows, or if the state is not the reference's.
+    /// Thousands of blocks on one state: fails if memory grows, or if the state is not the
+    /// reference's.
     Load(load::Options),
     /// `metashrew::get` against the same over lru-mem, as metashrew used it.
     Metashrew {
@@ -83,7 +85,8 @@ enum Bench {
         /// Where they go.
         directory: PathBuf,
     },
-    /// Resident bytes of this process after one run of a guest; what `startup` starts in a process of its own.
+    /// Resident bytes of this process after one run of a guest; what `startup` starts in a process
+    /// of its own.
     #[command(hide = true)]
     Resident {
         /// The guest.

@@ -78,7 +78,8 @@ impl Subject {
     }
 }
 
-/// The least that a metashrew host is: it holds one value for every key, and drops what it is given.
+/// The least that a metashrew host is: it holds one value for every key, and drops what it is
+/// given.
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<()>> {
     let mut linker = Linker::new(engine);
     linker.func_wrap("env", "__get_len", |_: i32| VALUE.len() as i32)?;

@@ -6,7 +6,8 @@ use std::thread;
 
 use anyhow::Result;
 
-/// Does the work for each item, as many at a time as there are processors; the answers stand in the items' order.
+/// Does the work for each item, as many at a time as there are processors; the answers stand in the
+/// items' order.
 ///
 /// # Errors
 /// The first one's, in the same order.

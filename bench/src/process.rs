@@ -46,7 +46,8 @@ pub fn minor_faults() -> Result<f64> {
     Ok(field.parse()?)
 }
 
-/// Bytes that all mappings of a file whose name contains `part` tell under a name, and how many mappings there are.
+/// Bytes that all mappings of a file whose name contains `part` tell under a name, and how many
+/// mappings there are.
 pub fn bytes_of_mappings(part: &str, name: &str) -> Result<(f64, usize)> {
     let text = fs::read_to_string("/proc/self/smaps")?;
     let (mut sum, mut mappings, mut within) = (0.0, 0, false);

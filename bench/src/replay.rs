@@ -1,4 +1,5 @@
-//! A block replayed any number of times, each time with transactions of its own that spend what the replay before left unspent.
+//! A block replayed any number of times, each time with transactions of its own that spend what the
+//! replay before left unspent.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::{ControlFlow, Range};
@@ -9,14 +10,16 @@ use sha2::{Digest as _, Sha256};
 
 const TXID_BYTES: usize = 32;
 
-/// A transaction's identifier and the number of one of its outputs, as they stand in a block: 36 bytes.
+/// A transaction's identifier and the number of one of its outputs, as they stand in a block: 36
+/// bytes.
 type Outpoint = [u8; TXID_BYTES + 4];
 
-/// The replays of one block. Each is a well-formed block with the shape of the first; proof of work and signatures aside, as no
-/// indexer checks them.
+/// The replays of one block. Each is a well-formed block with the shape of the first; proof of work
+/// and signatures aside, as no indexer checks them.
 ///
-/// An input that spends an output of its own block does so in every replay. Any other one spends the oldest output that an earlier
-/// replay has left, so that the state stays about as large as a block.
+/// An input that spends an output of its own block does so in every replay. Any other one spends
+/// the oldest output that an earlier replay has left, so that the state stays about as large as a
+/// block.
 pub struct Replays {
     block: Vec<u8>,
     transactions: Vec<Transaction>,

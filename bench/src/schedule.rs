@@ -2,8 +2,8 @@
 
 /// The order in which `count` take their turns in a round.
 ///
-/// What ran before leaves its traces in the processor's caches, so over `count` rounds each follows each other once; where
-/// `count` is odd, twice over twice as many.
+/// What ran before leaves its traces in the processor's caches, so over `count` rounds each follows
+/// each other once; where `count` is odd, twice over twice as many.
 pub fn of_round(round: usize, count: usize) -> impl Iterator<Item = usize> {
     let backwards = count > 0 && (round / count) % 2 == 1;
     (0..count).map(move |turn| {

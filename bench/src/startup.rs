@@ -24,7 +24,8 @@ fn load(engine: &Engine, guest: &str) -> Result<Module> {
     Module::new(engine, bytes).map_err(engine_error)
 }
 
-/// Runs a fresh instance; answers nanoseconds within `_start`, the fuel that it used, and the store that keeps it alive.
+/// Runs a fresh instance; answers nanoseconds within `_start`, the fuel that it used, and the store
+/// that keeps it alive.
 fn run(engine: &Engine, module: &Module, fuel: bool) -> Result<(f64, u64, Store<()>)> {
     let mut store = Store::new(engine, ());
     if fuel {
@@ -103,7 +104,8 @@ struct Resident {
     process: f64,
     /// What the instance and its `_start` added.
     instance: f64,
-    /// Of a process that has read the module compiled, as a node with a cache of compiled modules does.
+    /// Of a process that has read the module compiled, as a node with a cache of compiled modules
+    /// does.
     precompiled: f64,
 }
 
@@ -143,15 +145,16 @@ fn resident_in_process(guest: &str, compiled: Option<&Path>) -> Result<(f64, f64
     Ok((before.parse()?, after.parse()?))
 }
 
-/// Runs `guest`, or what it was compiled to, and prints this process's resident bytes before there is
-/// an instance, and after `_start`.
+/// Runs `guest`, or what it was compiled to, and prints this process's resident bytes before there
+/// is an instance, and after `_start`.
 ///
 /// # Errors
 /// When the guest fails, or the system does not tell.
 pub fn print_resident(guest: &str, compiled: Option<&Path>) -> Result<()> {
     let engine = steadfast_host::engine::engine(false).map_err(engine_error)?;
     let module = match compiled {
-        // SAFETY: `resident` has written the file from a module of the same engine, for this process alone.
+        // SAFETY: `resident` has written the file from a module of the same engine, for this
+        // process alone.
         Some(path) => unsafe { Module::deserialize_file(&engine, path) }.map_err(engine_error)?,
         None => load(&engine, guest)?,
     };

@@ -100,8 +100,8 @@ pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// Indexes blocks until the region is full and `index`, which is given the region and leaves the next
-/// one, says that the state is large enough.
+/// Indexes blocks until the region is full and `index`, which is given the region and leaves the
+/// next one, says that the state is large enough.
 pub fn fill(
     mut index: impl FnMut(Option<HeldRegion>) -> Result<(HeldRegion, bool)>,
 ) -> Result<HeldRegion> {

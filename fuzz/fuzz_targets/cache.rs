@@ -1,5 +1,5 @@
-//! Any bytes are operations on a cache, beside the oracle. The first three set the capacity, the expected entry and what the memory
-//! held before.
+//! Any bytes are operations on a cache, beside the oracle. The first three set the capacity, the
+//! expected entry and what the memory held before.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any bytes are operations on a heap. The first one sets the budget, and what its memory held before.
+//! Any bytes are operations on a heap. The first one sets the budget, and what its memory held
+//! before.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,8 @@
-//! What in a module could make two nodes differ or stop, found by reading it. Nothing is compiled and nothing runs.
+//! What in a module could make two nodes differ or stop, found by reading it. Nothing is compiled
+//! and nothing runs.
 //!
-//! [`verify`](crate::verify) finds a hazard only if a run meets it. This finds those that no input happened to meet, and
-//! some that no input can: each finding is a reason to look, not a proof.
+//! [`verify`](crate::verify) finds a hazard only if a run meets it. This finds those that no input
+//! happened to meet, and some that no input can: each finding is a reason to look, not a proof.
 //!
 //! ```text
 //! facts <- depth, determinism, memory, size

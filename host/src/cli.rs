@@ -88,7 +88,8 @@ fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(print(&plain_json(&line))?)
 }
 
-/// What the message of a run that failed says of its module, where that is known by its record alone.
+/// What the message of a run that failed says of its module, where that is known by its record
+/// alone.
 fn stripped(guest: &Guest) -> &'static str {
     match guest.is_stripped() {
         true => {
@@ -124,7 +125,8 @@ fn block_failed(guest: &Guest, input: &Input) -> String {
     )
 }
 
-/// Prints lines, without anything that steers a terminal. A reader that has seen enough, such as `head`, is no failure.
+/// Prints lines, without anything that steers a terminal. A reader that has seen enough, such as
+/// `head`, is no failure.
 fn print(text: &str) -> std::io::Result<()> {
     let mut stdout = stdout().lock();
     match stdout

@@ -10,8 +10,8 @@ use crate::engine::Compiler;
 use crate::limits::OnRefusal;
 use crate::output::Output;
 
-/// The time that a block or a view has where nobody says otherwise. The heaviest blocks of mainnet take
-/// a production indexer some seconds; this leaves a hundred times that.
+/// The time that a block or a view has where nobody says otherwise. The heaviest blocks of mainnet
+/// take a production indexer some seconds; this leaves a hundred times that.
 pub const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How guests are run. The default grants what the machine really has, and changes nothing else.
@@ -22,8 +22,8 @@ pub struct RunConfig {
     /// The largest region, in bytes, that a guest built on steadfast may use for its cache,
     /// whatever it was granted; 0 switches its cache off. `None` leaves it to the guest.
     pub cache: Option<u32>,
-    /// Makes the cache of a guest built on steadfast lose entries by chance, as this seed says. A guest that is right stores
-    /// the same.
+    /// Makes the cache of a guest built on steadfast lose entries by chance, as this seed says. A
+    /// guest that is right stores the same.
     pub forget: Option<NonZeroU32>,
     /// Pages of memory that the host grows an instance to, in all, before `_start`. An instance
     /// that has more already keeps it.
@@ -36,14 +36,17 @@ pub struct RunConfig {
     pub env: Vec<(String, String)>,
     /// What makes the guests' code run.
     pub compiler: Compiler,
-    /// Bytes of native stack that the guests' calls may use; `None` is wasmtime's default. Compiled in.
+    /// Bytes of native stack that the guests' calls may use; `None` is wasmtime's default.
+    /// Compiled in.
     pub stack: Option<usize>,
     /// Counts the instructions that guests run. It makes them somewhat slower.
     pub fuel: bool,
-    /// Instructions that a block or a view may run, as wasmtime counts fuel; more fail it. It makes guests somewhat slower.
+    /// Instructions that a block or a view may run, as wasmtime counts fuel; more fail it. It
+    /// makes guests somewhat slower.
     pub fuel_limit: Option<u64>,
     /// Looks at the heap whenever the guest flushes, and when it ends, for
-    /// [`Finished::heap_marks`](crate::Finished::heap_marks). Each look takes time in proportion to the heap's blocks.
+    /// [`Finished::heap_marks`](crate::Finished::heap_marks). Each look takes time in proportion
+    /// to the heap's blocks.
     pub watch_heap: bool,
     /// Where core dumps of guests that fail are kept; none are taken without. Compiled in.
     pub core_dumps: Option<CoreDumps>,

@@ -51,7 +51,8 @@ pub fn engine(fuel: bool) -> Result<Engine, wasmtime::Error> {
     engine_with(Compiler::Cranelift, fuel)
 }
 
-/// As [`engine`], with another compiler. Winch, which cannot give NaNs one bit pattern, leaves them as the machine has them.
+/// As [`engine`], with another compiler. Winch, which cannot give NaNs one bit pattern, leaves them
+/// as the machine has them.
 ///
 /// # Errors
 ///
@@ -73,8 +74,8 @@ pub fn engine_with_stack(
     Engine::new(&config(compiler, fuel, stack)?)
 }
 
-/// As [`engine_with_stack`], for guests that are stopped when their time is over: each store sets how
-/// many epochs it has. With `core_dumps`, the error of one that fails has a core dump.
+/// As [`engine_with_stack`], for guests that are stopped when their time is over: each store sets
+/// how many epochs it has. With `core_dumps`, the error of one that fails has a core dump.
 pub(crate) fn engine_with_deadlines(
     compiler: Compiler,
     fuel: bool,

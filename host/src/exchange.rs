@@ -8,15 +8,17 @@ use crate::digest::Digest;
 use crate::held::{HeldRegion, OwnPages};
 use crate::image::{AsOf, BlockTag, ImageError, Origin, RegionImage, module_digest};
 
-/// One module's images, for a host that makes the instances itself: the two functions that a module built with steadfast's feature
-/// `image` imports from `env`, over the bytes of its linear memory. Any engine will do.
+/// One module's images, for a host that makes the instances itself: the two functions that a module
+/// built with steadfast's feature `image` imports from `env`, over the bytes of its linear memory.
+/// Any engine will do.
 ///
 /// ```text
 /// __load_image(ptr: i32, capacity: i32) -> i32     load
 /// __offer_image(ptr: i32, length: i32)             offer
 /// ```
 ///
-/// Both numbers are unsigned. The host says when a block has succeeded: nothing that a failed one offered is handed out.
+/// Both numbers are unsigned. The host says when a block has succeeded: nothing that a failed one
+/// offered is handed out.
 ///
 /// ```
 /// use steadfast_host::ImageExchange;
@@ -33,8 +35,8 @@ use crate::image::{AsOf, BlockTag, ImageError, Origin, RegionImage, module_diges
 /// assert!(images.image().is_none());
 /// ```
 ///
-/// A host that guarantees what [`OwnPages`] asks for [moves](Self::move_regions) the regions instead of copying
-/// them.
+/// A host that guarantees what [`OwnPages`] asks for [moves](Self::move_regions) the regions
+/// instead of copying them.
 #[derive(Debug)]
 pub struct ImageExchange {
     module: Digest,
@@ -75,17 +77,18 @@ impl ImageExchange {
     }
 
     /// Has regions moved from one instance to the next, where they were copied and verified:
-    /// [`offer`](Self::offer) notes the region's address, [`publish_from`](Self::publish_from) takes
-    /// it out of the instance, and [`load`](Self::load) puts it into the next. See [`HeldRegion`] for
-    /// what that costs.
+    /// [`offer`](Self::offer) notes the region's address, [`publish_from`](Self::publish_from)
+    /// takes it out of the instance, and [`load`](Self::load) puts it into the next. See
+    /// [`HeldRegion`] for what that costs.
     pub fn move_regions(&mut self, pages: OwnPages) {
         self.moves = Some(pages);
     }
 
-    /// `__load_image`: writes the published image to the address that the guest names, and seals it. Answers the image's length
-    /// in bytes. Where that exceeds the capacity, nothing is written: the guest may find more room and ask again. 0 if there is no
-    /// image, or none for this address. A region that is held is moved there, and is not there for the next instance before
-    /// it is published again.
+    /// `__load_image`: writes the published image to the address that the guest names, and seals
+    /// it. Answers the image's length in bytes. Where that exceeds the capacity, nothing is
+    /// written: the guest may find more room and ask again. 0 if there is no image, or none for
+    /// this address. A region that is held is moved there, and is not there for the next instance
+    /// before it is published again.
     pub fn load(&mut self, memory: &mut [u8], ptr: u32, capacity: u32) -> i32 {
         if let Some(image) = &self.in_place {
             return answer(image, ptr);
@@ -115,8 +118,9 @@ impl ImageExchange {
         if loaded.is_ok() { answer } else { 0 }
     }
 
-    /// `__offer_image`: copies the region and verifies it, as [`RegionImage::capture`] does; it is kept until it is published or
-    /// discarded, in place of any offered before. Where regions are [moved](Self::move_regions), only their place is noted.
+    /// `__offer_image`: copies the region and verifies it, as [`RegionImage::capture`] does; it is
+    /// kept until it is published or discarded, in place of any offered before. Where regions
+    /// are [moved](Self::move_regions), only their place is noted.
     ///
     /// # Errors
     ///
@@ -156,8 +160,9 @@ impl ImageExchange {
         }
     }
 
-    /// The block at a height has succeeded, and what it flushed has been written: the next instance begins with what was offered. The
-    /// image before it is dropped in any case, since it is not as of the state any more.
+    /// The block at a height has succeeded, and what it flushed has been written: the next instance
+    /// begins with what was offered. The image before it is dropped in any case, since it is
+    /// not as of the state any more.
     pub fn publish(&mut self, height: u32) {
         self.published = match self.offered.take() {
             Some(Offered::Image(image)) => Some((Carried::Image(*image), height)),
@@ -165,7 +170,8 @@ impl ImageExchange {
         };
     }
 
-    /// As [`publish`](Self::publish), and notes in the image which block it is as of, so that [`bring_to`](Self::bring_to) can tell.
+    /// As [`publish`](Self::publish), and notes in the image which block it is as of, so that
+    /// [`bring_to`](Self::bring_to) can tell.
     pub fn publish_as_of(&mut self, block: BlockTag) {
         self.publish(block.height);
         if let Some((published, _)) = &mut self.published {
@@ -178,8 +184,8 @@ impl ImageExchange {
         self.offered = None;
     }
 
-    /// The chain goes back to a height: [cuts](AsOf::cut_back) the published image back to it, or drops it where that cannot be
-    /// done. Takes time in proportion to the entries.
+    /// The chain goes back to a height: [cuts](AsOf::cut_back) the published image back to it, or
+    /// drops it where that cannot be done. Takes time in proportion to the entries.
     pub fn cut_back(&mut self, height: u32) {
         self.discard();
         if let Some((image, taken_at)) = &mut self.published {
@@ -190,7 +196,8 @@ impl ImageExchange {
         }
     }
 
-    /// The next block builds on `at`: [brings](AsOf::bring_to) the published image to it, or drops it where that cannot be done.
+    /// The next block builds on `at`: [brings](AsOf::bring_to) the published image to it, or drops
+    /// it where that cannot be done.
     ///
     /// # Errors
     ///

@@ -44,8 +44,8 @@ pub enum ExecError {
 }
 
 /// Runs a command with this process's standard streams and at most `ceiling` bytes of memory;
-/// answers its exit status. `forget` and `timeout` are as in [`RunConfig`]; a command that waits in a call of the
-/// host's is stopped when that returns.
+/// answers its exit status. `forget` and `timeout` are as in [`RunConfig`]; a command that waits in
+/// a call of the host's is stopped when that returns.
 ///
 /// # Errors
 ///

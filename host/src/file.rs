@@ -23,7 +23,8 @@ pub enum FileError {
     Bound(#[from] Exceeded),
 }
 
-/// Reads a file whole. A pipe, a terminal or a device is waited for as long as [`Bound::FileSeconds`] says.
+/// Reads a file whole. A pipe, a terminal or a device is waited for as long as
+/// [`Bound::FileSeconds`] says.
 ///
 /// # Errors
 ///

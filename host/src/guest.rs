@@ -117,8 +117,8 @@ impl Guest {
         Self::load_within(engine, bytes, &Bounds::default())
     }
 
-    /// As [`load`](Self::load), with other bounds on what the module may have and how long it may take
-    /// to compile.
+    /// As [`load`](Self::load), with other bounds on what the module may have and how long it may
+    /// take to compile.
     ///
     /// # Errors
     ///
@@ -156,8 +156,9 @@ impl Guest {
         self.outline.plan()
     }
 
-    /// Whether the module is built on steadfast, and its custom sections were stripped: nobody can read its plan then. One that
-    /// has a plan without a section, since it keeps another global allocator, still tells what produced it.
+    /// Whether the module is built on steadfast, and its custom sections were stripped: nobody can
+    /// read its plan then. One that has a plan without a section, since it keeps another global
+    /// allocator, still tells what produced it.
     pub fn is_stripped(&self) -> bool {
         self.outline.is_stripped()
     }
@@ -183,13 +184,14 @@ impl Guest {
         self.outline.uses_wasi()
     }
 
-    /// Whether the module has the part of the budget that serves C: it exports C's allocation family, as `plan!` has it on WASI
-    /// and with the feature `c`.
+    /// Whether the module has the part of the budget that serves C: it exports C's allocation
+    /// family, as `plan!` has it on WASI and with the feature `c`.
     pub fn serves_c(&self) -> bool {
         self.outline.serves_c()
     }
 
-    /// Whether the module asks for the image of its cache and offers the next one itself: it is built with steadfast's feature `image`.
+    /// Whether the module asks for the image of its cache and offers the next one itself: it is
+    /// built with steadfast's feature `image`.
     pub fn asks_for_image(&self) -> bool {
         self.outline.asks_for_image()
     }
@@ -237,8 +239,8 @@ pub(crate) fn check_place(plan: &Plan, base: u32, bytes: u64) -> Result<(), Imag
     Ok(())
 }
 
-/// Compiles a module, within the time that there is for it. A module that takes longer is compiled to
-/// its end all the same, by a thread of its own: no compiler can be stopped.
+/// Compiles a module, within the time that there is for it. A module that takes longer is compiled
+/// to its end all the same, by a thread of its own: no compiler can be stopped.
 pub(crate) fn compile(engine: &Engine, bytes: &[u8], bounds: &Bounds) -> Result<Module, LoadError> {
     let limit = Duration::from_secs(bounds.most(Bound::CompileSeconds));
     let (sender, compiled) = mpsc::channel();
@@ -264,7 +266,8 @@ pub(crate) fn compile(engine: &Engine, bytes: &[u8], bounds: &Bounds) -> Result<
     }
 }
 
-/// Checks all that [`Runner::new`](crate::Runner::new) checks but for a ceiling, and compiles nothing.
+/// Checks all that [`Runner::new`](crate::Runner::new) checks but for a ceiling, and compiles
+/// nothing.
 #[cfg(feature = "check")]
 pub(crate) fn examine(bytes: &[u8], bounds: &Bounds) -> Result<(), LoadError> {
     outline::check(bytes, bounds)?;

@@ -33,7 +33,8 @@ impl GuestInfo {
         Some(GuestInfo { address })
     }
 
-    /// At the address that the export [`InstanceInfo::EXPORT`] has for its value, for other engines.
+    /// At the address that the export [`InstanceInfo::EXPORT`] has for its value, for other
+    /// engines.
     #[must_use]
     pub fn at(address: u32) -> Self {
         GuestInfo { address }

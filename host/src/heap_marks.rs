@@ -62,7 +62,8 @@ impl HeapWatch {
         }
     }
 
-    /// Takes time in proportion to the heap's blocks and slabs. A heap that cannot be read adds nothing.
+    /// Takes time in proportion to the heap's blocks and slabs. A heap that cannot be read adds
+    /// nothing.
     pub fn look(&mut self, memory: &[u8]) {
         let record = self.record.read(memory);
         if let Some(Ok(map)) = record.map(|record| heap_map(memory, &record)) {

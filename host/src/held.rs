@@ -10,7 +10,8 @@
 //! └────────┘                                              └────────┘
 //! ```
 //!
-//! The `unsafe` code of the crate is here, in `image/buffer.rs`, `page_file.rs`, `share.rs` and `shared_cache.rs`.
+//! The `unsafe` code of the crate is here, in `image/buffer.rs`, `page_file.rs`, `share.rs` and
+//! `shared_cache.rs`.
 #![allow(unsafe_code)]
 
 use std::ops::Deref;
@@ -40,11 +41,12 @@ impl OwnPages {
 
     /// # Safety
     ///
-    /// Every memory that is given along with the value is the whole linear memory of an instance, or
-    /// begins as that does; the pages under the region are a private anonymous mapping of the process,
-    /// and nothing but the instance refers to them. So it is in wasmtime where memories are allocated
-    /// on demand, which is its default, a 32-bit memory is reserved whole, which is its default too,
-    /// and no data segment of the module reaches into the region.
+    /// Every memory that is given along with the value is the whole linear memory of an instance,
+    /// or begins as that does; the pages under the region are a private anonymous mapping of
+    /// the process, and nothing but the instance refers to them. So it is in wasmtime where
+    /// memories are allocated on demand, which is its default, a 32-bit memory is reserved
+    /// whole, which is its default too, and no data segment of the module reaches into the
+    /// region.
     #[must_use]
     pub unsafe fn new() -> Self {
         OwnPages(())
@@ -54,8 +56,9 @@ impl OwnPages {
 /// A guest's region between two instances, with the cache in it as the last one left it.
 ///
 /// [`Runner::start_held`](crate::Runner::start_held) puts it into an instance and has an example.
-/// What it holds was never verified: it goes from one instance to the next of the same module in the
-/// same process, and nowhere else. [`image`](Self::image) makes a verified copy that a file can keep.
+/// What it holds was never verified: it goes from one instance to the next of the same module in
+/// the same process, and nowhere else. [`image`](Self::image) makes a verified copy that a file can
+/// keep.
 #[derive(Debug)]
 pub struct HeldRegion {
     pub(crate) origin: Origin,
@@ -69,9 +72,9 @@ impl HeldRegion {
     ///
     /// # Errors
     ///
-    /// When no region stands there, when the guest has not opened the cache that it began with or was
-    /// stopped in the middle of an operation, and when the system refuses. The region may be lost
-    /// then; nothing else is.
+    /// When no region stands there, when the guest has not opened the cache that it began with or
+    /// was stopped in the middle of an operation, and when the system refuses. The region may
+    /// be lost then; nothing else is.
     pub fn take(
         memory: &mut [u8],
         base: u32,
@@ -93,14 +96,14 @@ impl HeldRegion {
 
     /// Puts the region into a fresh instance's linear memory, in place of what stands there, and
     /// seals it, so that the guest attaches to it at constant cost. Costs what
-    /// [`take`](Self::take) does. Where `memory` ends before the region does, what the cache has not
-    /// used is left out. Linux is asked for huge pages below the region, where the heap is: a heap of
-    /// 4 MiB then takes two page faults instead of a thousand.
+    /// [`take`](Self::take) does. Where `memory` ends before the region does, what the cache has
+    /// not used is left out. Linux is asked for huge pages below the region, where the heap is:
+    /// a heap of 4 MiB then takes two page faults instead of a thousand.
     ///
     /// # Errors
     ///
-    /// When the memory is shorter than [`memory_needed`](Origin::memory_needed), and when the system
-    /// refuses: the guest then finds no region and begins cold.
+    /// When the memory is shorter than [`memory_needed`](Origin::memory_needed), and when the
+    /// system refuses: the guest then finds no region and begins cold.
     pub fn put(self, memory: &mut [u8], _: OwnPages) -> Result<(), ImageError> {
         let (need, have) = (self.memory_needed(), memory.len() as u64);
         if have < need {
@@ -188,7 +191,8 @@ mod linux {
     use crate::mappings::mappings;
     use crate::page_file::no_whole_pages;
 
-    /// Where page tables of the second level begin: aligned alike on both sides, pages move by those.
+    /// Where page tables of the second level begin: aligned alike on both sides, pages move by
+    /// those.
     const ALIGN: usize = 2 << 20;
 
     /// A private anonymous mapping of the host's own.
@@ -241,7 +245,8 @@ mod linux {
         /// As for [`take`](Self::take); `room` is at most as long.
         pub unsafe fn put(self, room: &mut [u8]) -> io::Result<()> {
             let to = NonNull::from(&mut *room).cast();
-            // SAFETY: both are `room.len()` bytes of private anonymous memory that nobody else refers to.
+            // SAFETY: both are `room.len()` bytes of private anonymous memory that nobody else
+            // refers to.
             unsafe { move_pages(self.start, to, room.len()) }
         }
 
@@ -258,8 +263,8 @@ mod linux {
 
     impl Drop for Pages {
         fn drop(&mut self) {
-            // SAFETY: the mapping is ours, and no slice of it outlives the value. What was moved away left zeros, so the
-            // whole of it is still mapped.
+            // SAFETY: the mapping is ours, and no slice of it outlives the value. What was moved
+            // away left zeros, so the whole of it is still mapped.
             let _ = unsafe { munmap(self.mapping.as_ptr().cast(), self.mapped) };
         }
     }
@@ -272,12 +277,13 @@ mod linux {
         unsafe { libc::madvise(memory.as_mut_ptr().cast(), len, libc::MADV_HUGEPAGE) };
     }
 
-    /// Moves page tables, and leaves zeros. The system moves what it keeps as one mapping: where it has more than one on
-    /// the way, each is moved by itself.
+    /// Moves page tables, and leaves zeros. The system moves what it keeps as one mapping: where it
+    /// has more than one on the way, each is moved by itself.
     ///
     /// # Safety
     ///
-    /// Both are `len` bytes of private anonymous memory, in whole pages, and nobody refers to them meanwhile.
+    /// Both are `len` bytes of private anonymous memory, in whole pages, and nobody refers to them
+    /// meanwhile.
     unsafe fn move_pages(from: NonNull<u8>, to: NonNull<u8>, len: usize) -> io::Result<()> {
         let whole = |address: NonNull<u8>| address.addr().get().is_multiple_of(page_size());
         if !(whole(from) && whole(to) && len.is_multiple_of(page_size())) {

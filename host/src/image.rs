@@ -161,22 +161,22 @@ pub struct RegionImage {
 }
 
 impl RegionImage {
-    /// Copies the region at an address of a guest's linear memory, given whole, and verifies it: every link, count and
-    /// sum. Takes time in proportion to the bytes in use.
+    /// Copies the region at an address of a guest's linear memory, given whole, and verifies it:
+    /// every link, count and sum. Takes time in proportion to the bytes in use.
     ///
     /// To be called when the guest has returned, and published when all that it wrote has been.
     ///
     /// # Errors
     ///
-    /// When no region stands there, the guest has not opened the cache that it began with or was stopped in the middle of an
-    /// operation, or anything is damaged.
+    /// When no region stands there, the guest has not opened the cache that it began with or was
+    /// stopped in the middle of an operation, or anything is damaged.
     pub fn capture(memory: &[u8], base: u32, module: Digest) -> Result<Self, ImageError> {
         let region = memory.get(base as usize..).unwrap_or_default();
         Self::of_region(region, base, module)
     }
 
-    /// As [`capture`](Self::capture), from the bytes of the region alone; of these, what stands between the parts of an image may be
-    /// anything.
+    /// As [`capture`](Self::capture), from the bytes of the region alone; of these, what stands
+    /// between the parts of an image may be anything.
     pub(crate) fn of_region(region: &[u8], base: u32, module: Digest) -> Result<Self, ImageError> {
         let info = RegionInfo::read(region)?;
         if matches!(info.status, Status::Sealed | Status::Shared) {
@@ -212,8 +212,8 @@ impl RegionImage {
         Ok(())
     }
 
-    /// Writes the image into an instance's linear memory, given whole, and seals it. The guest attaches to it at constant
-    /// cost.
+    /// Writes the image into an instance's linear memory, given whole, and seals it. The guest
+    /// attaches to it at constant cost.
     ///
     /// # Errors
     ///
@@ -238,7 +238,8 @@ impl RegionImage {
         })
     }
 
-    /// The image itself: the region's bytes up to its frontier, closed, with zeros where no part of it stands.
+    /// The image itself: the region's bytes up to its frontier, closed, with zeros where no part of
+    /// it stands.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.buffer.bytes()[..self.origin.info.frontier as usize]
@@ -286,8 +287,9 @@ pub fn module_digest(module: &[u8]) -> Digest {
     Digest(Sha256::digest(module).into())
 }
 
-/// What a module's record is told of the module, as [`GuestInfo::name_module`](crate::GuestInfo::name_module) does: the first
-/// eight bytes of its digest.
+/// What a module's record is told of the module, as
+/// [`GuestInfo::name_module`](crate::GuestInfo::name_module) does: the first eight bytes of its
+/// digest.
 #[must_use]
 pub fn module_tag(module: &Digest) -> u64 {
     let first = module.0.first_chunk().expect("a digest has 32 bytes");

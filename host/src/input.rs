@@ -48,8 +48,8 @@ impl Input {
         }
     }
 
-    /// An input of any bytes, for guests that read something else than Bitcoin. Its hash is of all bytes,
-    /// and it names no parent.
+    /// An input of any bytes, for guests that read something else than Bitcoin. Its hash is of all
+    /// bytes, and it names no parent.
     pub fn raw(name: impl Into<String>, height: u32, bytes: &[u8]) -> Self {
         Input {
             name: name.into(),
@@ -58,12 +58,13 @@ impl Input {
         }
     }
 
-    /// Reads a file that holds one block: serialised, or that with its height in front, or in hexadecimal.
+    /// Reads a file that holds one block: serialised, or that with its height in front, or in
+    /// hexadecimal.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or is longer than any block, when it is a pipe that gives none in
-    /// 60 seconds, and as [`Input::parse`] has it.
+    /// When the file cannot be read or is longer than any block, when it is a pipe that gives none
+    /// in 60 seconds, and as [`Input::parse`] has it.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, InputError> {
         let path = path.as_ref();
         let name = path.display().to_string();
@@ -135,8 +136,8 @@ impl Input {
         u32::from_le_bytes(height.expect("every constructor puts the height in front"))
     }
 
-    /// The block's hash: SHA-256, twice, of its header, and of all bytes of a [raw](Self::raw) input. `None` of an input that is
-    /// too short to have a header.
+    /// The block's hash: SHA-256, twice, of its header, and of all bytes of a [raw](Self::raw)
+    /// input. `None` of an input that is too short to have a header.
     #[must_use]
     pub fn block_hash(&self) -> Option<[u8; 32]> {
         let hashed = match self.is_bitcoin {
@@ -146,7 +147,8 @@ impl Input {
         Some(Sha256::digest(Sha256::digest(hashed)).into())
     }
 
-    /// The hash of the block that it builds on, as its header has it. `None` of a [raw](Self::raw) input.
+    /// The hash of the block that it builds on, as its header has it. `None` of a [raw](Self::raw)
+    /// input.
     #[must_use]
     pub fn parent_hash(&self) -> Option<[u8; 32]> {
         let header = self.header().filter(|_| self.is_bitcoin)?;

@@ -26,7 +26,8 @@ pub struct HeapUse {
     pub held_bytes: u32,
     /// The most that was ever in use.
     pub peak_bytes: u32,
-    /// From the heap's start to the highest block's end, at the most. A budget of so many bytes serves the same requests.
+    /// From the heap's start to the highest block's end, at the most. A budget of so many bytes
+    /// serves the same requests.
     pub reached_bytes: u32,
     /// The largest block that had memory of its own, outside of slabs; 0 if there was none.
     pub largest_bytes: u32,
@@ -84,7 +85,8 @@ pub struct InstanceStats {
 }
 
 impl InstanceStats {
-    /// Reads from a guest's memory what `record`, and the header of the region that it names, tell. Constant cost.
+    /// Reads from a guest's memory what `record`, and the header of the region that it names, tell.
+    /// Constant cost.
     pub fn read(memory: &[u8], record: &InstanceInfo) -> Self {
         let span = |start, bytes| AddressRange { start, bytes };
         InstanceStats {
@@ -104,8 +106,9 @@ impl InstanceStats {
     }
 }
 
-/// The record in a copy of a guest's memory, wherever it stands: the one that tells of a reservation, if there are more. Linear in
-/// the bytes; a host that runs the guest has its address from the export [`InstanceInfo::EXPORT`].
+/// The record in a copy of a guest's memory, wherever it stands: the one that tells of a
+/// reservation, if there are more. Linear in the bytes; a host that runs the guest has its address
+/// from the export [`InstanceInfo::EXPORT`].
 pub fn find_record(memory: &[u8]) -> Option<InstanceInfo> {
     let magic = InstanceInfo::MAGIC.to_le_bytes();
     // One at a time: a copy may hold nothing but records.

@@ -1,4 +1,5 @@
-//! Where a module's memory goes: its address map, drawn from its plan alone or from the memory of an instance.
+//! Where a module's memory goes: its address map, drawn from its plan alone or from the memory of
+//! an instance.
 //!
 //! Everything is read from bytes without calling the guest, and whatever the bytes are.
 

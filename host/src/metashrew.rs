@@ -58,8 +58,8 @@ impl AddAssign for ImportCounts {
     }
 }
 
-/// A call of an import that a module makes whatever its cache holds: any but reads of the state and log lines. Those of WASI are
-/// noted as well, but for what hands out the environment.
+/// A call of an import that a module makes whatever its cache holds: any but reads of the state and
+/// log lines. Those of WASI are noted as well, but for what hands out the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The function.
@@ -162,12 +162,14 @@ impl Exchange {
         self.images.as_ref()
     }
 
-    /// The images, for the next instance's exchange, and to be published first where the block has succeeded.
+    /// The images, for the next instance's exchange, and to be published first where the block has
+    /// succeeded.
     pub fn take_images(&mut self) -> Option<ImageExchange> {
         self.images.take()
     }
 
-    /// Goes over to the next input and the state that it finds; what was counted and written before is forgotten.
+    /// Goes over to the next input and the state that it finds; what was counted and written before
+    /// is forgotten.
     pub fn turn_to(&mut self, input: Arc<[u8]>, state: Box<dyn Snapshot>) {
         (self.input, self.state) = (input, state);
         self.writes.clear();
@@ -316,7 +318,8 @@ impl Exchange {
 
     fn offer_image(&mut self, memory: &[u8], pointer: u32, length: u32) {
         if let Some(images) = &mut self.images {
-            // A refused one is none. Whoever wants the image then captures it, and is told why that fails.
+            // A refused one is none. Whoever wants the image then captures it, and is told why that
+            // fails.
             let _ = images.offer(memory, pointer, length);
         }
     }
@@ -329,8 +332,8 @@ impl Exchange {
     }
 }
 
-/// Where the byte string at `pointer` lies, if it lies within memory and begins below 2 GiB. What a view returns is such a
-/// pointer.
+/// Where the byte string at `pointer` lies, if it lies within memory and begins below 2 GiB. What a
+/// view returns is such a pointer.
 pub fn byte_string(memory: &[u8], pointer: u32) -> Option<Range<usize>> {
     let start = usize::try_from(i32::try_from(pointer).ok()?).ok()?;
     let length = memory.get(start.checked_sub(4)?..start)?;
@@ -449,9 +452,9 @@ impl Import {
     }
 }
 
-/// Defines the interface for every instance that `linker` makes. `exchange` finds an instance's side of it in the data of its
-/// store, whatever these are. Every pointer that a module hands over is checked; a wrong one fails the call with an
-/// [`ImportError`].
+/// Defines the interface for every instance that `linker` makes. `exchange` finds an instance's
+/// side of it in the data of its store, whatever these are. Every pointer that a module hands over
+/// is checked; a wrong one fails the call with an [`ImportError`].
 ///
 /// ```
 /// use std::sync::Arc;

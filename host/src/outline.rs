@@ -31,8 +31,8 @@ impl Outline {
     ///
     /// # Errors
     ///
-    /// When the bytes are no module, or more than `bounds` allow; when its memory is missing or of an
-    /// unusual kind, and when its plan cannot be read.
+    /// When the bytes are no module, or more than `bounds` allow; when its memory is missing or of
+    /// an unusual kind, and when its plan cannot be read.
     pub fn read(bytes: &[u8], bounds: &Bounds) -> Result<Self, LoadError> {
         check(bytes, bounds)?;
         Self::of(bytes)
@@ -116,9 +116,9 @@ impl Outline {
         self.plan.as_ref()
     }
 
-    /// Whether the module is built on steadfast, and its custom sections were stripped: nobody can read
-    /// its plan then. One that has a plan without a section, since it keeps another global allocator,
-    /// still tells what produced it.
+    /// Whether the module is built on steadfast, and its custom sections were stripped: nobody can
+    /// read its plan then. One that has a plan without a section, since it keeps another global
+    /// allocator, still tells what produced it.
     #[must_use]
     pub fn is_stripped(&self) -> bool {
         self.has_record && self.plan.is_none() && !self.names_producers
@@ -130,8 +130,8 @@ impl Outline {
         self.memory
     }
 
-    /// Bytes of linear memory without which the module cannot run: what it declares, and for a module
-    /// that is built on steadfast its heap's budget, which ends where the region begins.
+    /// Bytes of linear memory without which the module cannot run: what it declares, and for a
+    /// module that is built on steadfast its heap's budget, which ends where the region begins.
     #[must_use]
     pub fn memory_needed(&self) -> u64 {
         let budget_end = self.plan().map_or(0, |plan| plan.region_base().get());
@@ -159,15 +159,15 @@ impl Outline {
         self.uses_wasi
     }
 
-    /// Whether the module has the part of the budget that serves C: it exports C's allocation family,
-    /// as `plan!` has it on WASI and with the feature `c`.
+    /// Whether the module has the part of the budget that serves C: it exports C's allocation
+    /// family, as `plan!` has it on WASI and with the feature `c`.
     #[must_use]
     pub fn serves_c(&self) -> bool {
         self.serves_c
     }
 
-    /// Whether the module asks for the image of its cache and offers the next one itself: it is built
-    /// with steadfast's feature `image`.
+    /// Whether the module asks for the image of its cache and offers the next one itself: it is
+    /// built with steadfast's feature `image`.
     #[must_use]
     pub fn asks_for_image(&self) -> bool {
         self.asks_for_image
@@ -253,8 +253,8 @@ pub(crate) fn check(bytes: &[u8], bounds: &Bounds) -> Result<(), Exceeded> {
     Ok(())
 }
 
-/// What makes a compiler slow, and large. It makes code of each instruction, and follows each variable
-/// through each branch, and out of each loop.
+/// What makes a compiler slow, and large. It makes code of each instruction, and follows each
+/// variable through each branch, and out of each loop.
 #[derive(Default)]
 struct Weight {
     instructions: u64,

@@ -50,8 +50,8 @@ pub struct Series<'a, Point> {
     pub points: Vec<Point>,
 }
 
-/// Draws a group of bars for each row, with a bar for each subject: the value at the row's place in its points, if it has one.
-/// Values above `top` are cut there.
+/// Draws a group of bars for each row, with a bar for each subject: the value at the row's place in
+/// its points, if it has one. Values above `top` are cut there.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -69,7 +69,8 @@ pub fn bars(
 /// Values that lie further apart than this, as a ratio, stand on a logarithmic axis.
 const FAR: f64 = 20.0;
 
-/// Draws a line for each subject through its (x, y) points, over an x axis that is logarithmic where the values are far apart.
+/// Draws a line for each subject through its (x, y) points, over an x axis that is logarithmic
+/// where the values are far apart.
 ///
 /// # Errors
 /// When there are no points, one is not positive, or the file cannot be written.

@@ -1,10 +1,10 @@
 //! Who holds a module's heap, and where its time goes: figures by call stack, of any module.
 //!
-//! [`heap`] rewrites the module so that its allocator reports each block to the host, which looks at
-//! the stack of calls then. Neither the module's memory nor a number in it changes, so addresses,
-//! outputs and the point of exhaustion are those of the module as it is. [`time`] looks at the stack at
-//! regular times, and rewrites nothing. [`fuel`] rewrites the module so that each function tells when it
-//! begins and ends, and puts down to it the instructions that it ran.
+//! [`heap`] rewrites the module so that its allocator reports each block to the host, which looks
+//! at the stack of calls then. Neither the module's memory nor a number in it changes, so
+//! addresses, outputs and the point of exhaustion are those of the module as it is. [`time`] looks
+//! at the stack at regular times, and rewrites nothing. [`fuel`] rewrites the module so that each
+//! function tells when it begins and ends, and puts down to it the instructions that it ran.
 //!
 //! ```text
 //! functions <- allocator <- instrument

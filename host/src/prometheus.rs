@@ -9,7 +9,8 @@ use crate::instance_stats::InstanceStats;
 /// The names of the pools, as labels.
 const POOLS: [&str; 3] = ["main", "views", "application"];
 
-/// Shows figures in Prometheus' text exposition format, version 0.0.4. All names begin with `steadfast_`; sizes are in bytes.
+/// Shows figures in Prometheus' text exposition format, version 0.0.4. All names begin with
+/// `steadfast_`; sizes are in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Prometheus<'a>(pub &'a InstanceStats);
 

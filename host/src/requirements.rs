@@ -1,5 +1,6 @@
 //! What this host requires of a module beside its memory and plan: whether it exports `_start`, and
-//! imports nothing that is not provided. It is read from a valid module's bytes, without compiling them.
+//! imports nothing that is not provided. It is read from a valid module's bytes, without compiling
+//! them.
 
 use wasmparser::types::{EntityType, Types};
 use wasmparser::{FuncType, ValType, Validator, WasmFeatures};

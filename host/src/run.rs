@@ -92,8 +92,8 @@ impl Runner {
         .checked()
     }
 
-    /// The same compiled module, run in another way. The compiler, the stack, and whether fuel is counted
-    /// are compiled in and stay as they were.
+    /// The same compiled module, run in another way. The compiler, the stack, and whether fuel is
+    /// counted are compiled in and stay as they were.
     ///
     /// # Errors
     ///
@@ -154,8 +154,9 @@ impl Runner {
         Finished::start(self.instantiate(input, state)?, input)
     }
 
-    /// As [`start`](Runner::start), and appends to `trace` what the module's cache is asked and told, in this block and in those
-    /// that follow in the same instance. The cache finds nothing meanwhile; its outputs are the same.
+    /// As [`start`](Runner::start), and appends to `trace` what the module's cache is asked and
+    /// told, in this block and in those that follow in the same instance. The cache finds
+    /// nothing meanwhile; its outputs are the same.
     ///
     /// # Errors
     ///
@@ -187,7 +188,8 @@ impl Runner {
         Finished::start(live, input)
     }
 
-    /// As [`start`](Runner::start), in an instance that stops at each epoch for what `watch` puts there.
+    /// As [`start`](Runner::start), in an instance that stops at each epoch for what `watch` puts
+    /// there.
     #[cfg(feature = "profile")]
     pub(crate) fn start_sampled(
         &self,
@@ -290,7 +292,8 @@ fn check_stack(config: &RunConfig) -> Result<(), RunError> {
     }
 }
 
-/// What one block's instance forgets by: instances that all forgot alike would hide what only a mixture shows.
+/// What one block's instance forgets by: instances that all forgot alike would hide what only a
+/// mixture shows.
 fn seed_at(seed: NonZeroU32, input: &Input) -> NonZeroU32 {
     let height = input
         .bytes()

@@ -1,9 +1,11 @@
 //! One image of a region that many instances map, copy-on-write.
 //!
-//! The bytes stand once in memory, in an anonymous file that nobody can change any more. Mapping it into an instance costs
-//! the same whatever its length; a page that the instance reads is the shared one, a page that it writes becomes its own.
+//! The bytes stand once in memory, in an anonymous file that nobody can change any more. Mapping it
+//! into an instance costs the same whatever its length; a page that the instance reads is the
+//! shared one, a page that it writes becomes its own.
 //!
-//! The `unsafe` code of the crate is here, in `image/buffer.rs`, `held.rs`, `page_file.rs` and `shared_cache.rs`.
+//! The `unsafe` code of the crate is here, in `image/buffer.rs`, `held.rs`, `page_file.rs` and
+//! `shared_cache.rs`.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -18,7 +20,8 @@ use crate::image::RegionImage;
 
 /// The used prefix of a region, for any number of instances to map at its address.
 ///
-/// A clone is another handle to the same bytes; they go when the last handle and the last instance that maps them are gone.
+/// A clone is another handle to the same bytes; they go when the last handle and the last instance
+/// that maps them are gone.
 ///
 /// [`Runner::open_view`](crate::Runner::open_view) maps it, and has an example.
 #[derive(Clone, Debug)]
@@ -30,8 +33,8 @@ pub struct SharedImage {
 }
 
 impl SharedImage {
-    /// A verified image, its header marked as shared: guests attach to it at constant cost, and their lookups neither promote
-    /// nor count, so that reading writes nothing. Copies it once.
+    /// A verified image, its header marked as shared: guests attach to it at constant cost, and
+    /// their lookups neither promote nor count, so that reading writes nothing. Copies it once.
     ///
     /// # Errors
     ///
@@ -51,7 +54,8 @@ impl SharedImage {
         Ok(SharedImage { module, ..shared })
     }
 
-    /// As [`new`](Self::new), of any bytes, for a module that knows what to make of them at `address` in its linear memory.
+    /// As [`new`](Self::new), of any bytes, for a module that knows what to make of them at
+    /// `address` in its linear memory.
     ///
     /// ```
     /// use steadfast_host::SharedImage;
@@ -64,14 +68,15 @@ impl SharedImage {
     ///
     /// # Errors
     ///
-    /// When `address` is not at the beginning of a page of 64 KiB, when the bytes do not fit in the 4 GiB from there on, or
-    /// when the system has no room for them.
+    /// When `address` is not at the beginning of a page of 64 KiB, when the bytes do not fit in the
+    /// 4 GiB from there on, or when the system has no room for them.
     pub fn of_bytes(address: u32, bytes: &[u8]) -> io::Result<Self> {
         Self::of_parts(address, &[(0, bytes)])
     }
 
-    /// As [`of_bytes`](Self::of_bytes), of parts that begin so many bytes behind `address`, in order. What is between them is
-    /// zero, and takes no memory but in the pages that they share.
+    /// As [`of_bytes`](Self::of_bytes), of parts that begin so many bytes behind `address`, in
+    /// order. What is between them is zero, and takes no memory but in the pages that they
+    /// share.
     ///
     /// # Errors
     ///
@@ -121,29 +126,33 @@ impl SharedImage {
         self.len() == 0
     }
 
-    /// Bytes of linear memory that an instance must have before it can be mapped there: whole pages of 64 KiB.
+    /// Bytes of linear memory that an instance must have before it can be mapped there: whole pages
+    /// of 64 KiB.
     #[must_use]
     pub fn memory_needed(&self) -> u64 {
         (u64::from(self.address) + self.len() as u64).next_multiple_of(PAGE_BYTES)
     }
 
-    /// Puts the image into an instance's linear memory, given whole, in place of what stands there: for hosts with an engine
-    /// of their own, whatever it is. Constant cost on Linux; elsewhere the bytes are copied.
+    /// Puts the image into an instance's linear memory, given whole, in place of what stands there:
+    /// for hosts with an engine of their own, whatever it is. Constant cost on Linux; elsewhere
+    /// the bytes are copied.
     ///
     /// What stands behind the image in its last page of the operating system becomes zero.
     ///
     /// # Errors
     ///
-    /// When the memory is shorter than [`memory_needed`](Self::memory_needed), does not begin at a page of the operating
-    /// system, or the system refuses: the number of its mappings may be limited. After a refusal nothing but dropping the
-    /// instance may be done with the memory.
+    /// When the memory is shorter than [`memory_needed`](Self::memory_needed), does not begin at a
+    /// page of the operating system, or the system refuses: the number of its mappings may be
+    /// limited. After a refusal nothing but dropping the instance may be done with the memory.
     ///
     /// # Safety
     ///
-    /// The pages under `memory` are a private mapping of the process that the engine gives back to the operating system,
-    /// by unmapping it, when the instance ends. So it is in wasmtime with its allocation on demand, and with a 32-bit memory
-    /// reserved whole, which it is by default. It is not so where instances take over memory from each other, as with
-    /// wasmtime's pooling allocator: the next one in the slot would find the image's bytes where it expects zeros.
+    /// The pages under `memory` are a private mapping of the process that the engine gives back to
+    /// the operating system, by unmapping it, when the instance ends. So it is in wasmtime with
+    /// its allocation on demand, and with a 32-bit memory reserved whole, which it is by
+    /// default. It is not so where instances take over memory from each other, as with
+    /// wasmtime's pooling allocator: the next one in the slot would find the image's bytes where it
+    /// expects zeros.
     pub unsafe fn map_over(&self, memory: &mut [u8]) -> io::Result<()> {
         let at = self.address as usize..self.memory_needed() as usize;
         let have = memory.len();
@@ -161,7 +170,8 @@ impl SharedImage {
     pub(crate) fn map_into(&self, store: impl AsContextMut, memory: Memory) -> io::Result<()> {
         let mut store = store;
         let memory = memory.data_mut(&mut store);
-        // SAFETY: `engine::config`, which all engines of this crate are made from, sets allocation on demand.
+        // SAFETY: `engine::config`, which all engines of this crate are made from, sets allocation
+        // on demand.
         unsafe { self.map_over(memory) }
     }
 }
@@ -216,8 +226,9 @@ mod linux {
         /// As for [`SharedImage::map_over`](super::SharedImage::map_over).
         pub unsafe fn place(&self, memory: &mut [u8]) -> io::Result<()> {
             let len = self.len.next_multiple_of(page_size());
-            // SAFETY: we hold `memory` alone, and its pages may be replaced, by the caller's word. The
-            // file has as many pages and keeps them, so no access can fail, and its bytes never change.
+            // SAFETY: we hold `memory` alone, and its pages may be replaced, by the caller's word.
+            // The file has as many pages and keeps them, so no access can fail, and its
+            // bytes never change.
             unsafe { map_private(memory, len, &self.file) }
         }
     }

@@ -1,6 +1,8 @@
-//! How large should a module's region and its heap be? The hit ratio of every size of the region, from one recorded run.
+//! How large should a module's region and its heap be? The hit ratio of every size of the region,
+//! from one recorded run.
 //!
-//! Blocks are indexed in one instance that is kept, so that its cache is warm from the second block on, as it is with images.
+//! Blocks are indexed in one instance that is kept, so that its cache is warm from the second block
+//! on, as it is with images.
 
 mod advice;
 mod cause;
@@ -68,7 +70,8 @@ pub struct Recording {
     pub heap: Option<HeapNeed>,
 }
 
-/// Indexes the blocks and records what the module's cache is asked and told. `progress` is called after each block.
+/// Indexes the blocks and records what the module's cache is asked and told. `progress` is called
+/// after each block.
 ///
 /// # Errors
 ///
@@ -92,7 +95,8 @@ pub fn record(
     Ok(Recording { trace, heap })
 }
 
-/// Indexes the blocks with a region of at most so many bytes, and counts the hits of the indexer's pool.
+/// Indexes the blocks with a region of at most so many bytes, and counts the hits of the indexer's
+/// pool.
 ///
 /// # Errors
 ///

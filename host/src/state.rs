@@ -84,8 +84,8 @@ pub trait State {
     /// When the store cannot be read.
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StateError>;
 
-    /// Writes all pairs, in order, and the new tip, or nothing: where a key stands more than once, the
-    /// last one holds. Without a tip the old one stays.
+    /// Writes all pairs, in order, and the new tip, or nothing: where a key stands more than once,
+    /// the last one holds. Without a tip the old one stays.
     ///
     /// # Errors
     ///
@@ -118,7 +118,8 @@ pub trait Snapshot: Send {
     /// When the store cannot be read.
     fn for_each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StateError>;
 
-    /// The digest of all pairs, as [`StateHasher`] computes it. The store keeps it, so no pair is read.
+    /// The digest of all pairs, as [`StateHasher`] computes it. The store keeps it, so no pair is
+    /// read.
     ///
     /// # Errors
     ///
@@ -152,8 +153,8 @@ pub fn state_digest(state: &dyn State) -> Result<Digest, StateError> {
 /// What a walk over a whole state finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FullDigest {
-    /// SHA-256 over, for each pair in the order of the keys, the key's length (`u32`, little-endian),
-    /// the key, the value's length and the value.
+    /// SHA-256 over, for each pair in the order of the keys, the key's length (`u32`,
+    /// little-endian), the key, the value's length and the value.
     pub sha256: Digest,
     /// The state's digest computed anew, which must be the one that is kept.
     pub state: Digest,

@@ -1,9 +1,9 @@
 //! What a module's cache is asked and told, recorded from outside.
 //!
-//! At each call of the host that reads or writes the state, what the cache took in since the last one is read from its region,
-//! and the cache is emptied. So every lookup misses and makes itself known by the read of the state that it leads to, and every
-//! insert is seen, at the time at which the module makes it. The module cannot tell (the cache changes speed only), and needs no
-//! hook.
+//! At each call of the host that reads or writes the state, what the cache took in since the last
+//! one is read from its region, and the cache is emptied. So every lookup misses and makes itself
+//! known by the read of the state that it leads to, and every insert is seen, at the time at which
+//! the module makes it. The module cannot tell (the cache changes speed only), and needs no hook.
 
 use std::collections::HashMap;
 
@@ -145,7 +145,8 @@ pub(crate) struct Recorder {
     record_at: u32,
     trace: Trace,
     counted: Counted,
-    /// The last lookup: where it stands among the operations, and the length of the value that the host told.
+    /// The last lookup: where it stands among the operations, and the length of the value that the
+    /// host told.
     asked: Option<(usize, u32)>,
     /// What the block has flushed.
     flushed: Vec<Pair>,
@@ -215,13 +216,15 @@ impl Recorder {
         self.trace
     }
 
-    /// Notes what the cache took in since the last call. Returns the lookups that missed since then.
+    /// Notes what the cache took in since the last call. Returns the lookups that missed since
+    /// then.
     fn take_in(&mut self, memory: &mut [u8]) -> u64 {
         let since = self.since(memory);
         for found in &since.found {
             self.store(found);
         }
-        // What was found at once is found by a cache of any size: it holds the entries of so short a time.
+        // What was found at once is found by a cache of any size: it holds the entries of so short
+        // a time.
         if let Some(newest) = since.found.last() {
             let key = self.trace.key(&newest.key);
             let again = Operation::LookUp { key, fill: None };

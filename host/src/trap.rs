@@ -148,7 +148,8 @@ pub enum RunError {
     /// An image could not be mapped.
     #[error("cannot map the image: {0}")]
     Map(std::io::Error),
-    /// The cache was to be limited or to lose entries, and the module has no record to write that in.
+    /// The cache was to be limited or to lose entries, and the module has no record to write that
+    /// in.
     #[error("the module exports no `{export}`, so its cache cannot be told anything: build it on steadfast", export = InstanceInfo::EXPORT)]
     NoRecord,
     /// The module has no such view.
@@ -313,8 +314,8 @@ fn reservation_failure(record: &InstanceInfo, known: &Known) -> Option<Result<Ru
     }
 }
 
-/// Whether the guest stopped in a panic that no refused request led to by itself. Where a module has no
-/// names, nobody can tell.
+/// Whether the guest stopped in a panic that no refused request led to by itself. Where a module
+/// has no names, nobody can tell.
 fn is_other_panic(frames: &[String]) -> bool {
     let any = |words: &[&str]| {
         let mut words = words.iter();

@@ -112,9 +112,10 @@ pub enum VerifyError {
 }
 
 /// Runs `module` on `inputs` through the matrix of engines and memories, and compares. Where there
-/// are fewer than three blocks, the last is indexed again at the heights that follow; where a single
-/// one fails then, the result is incomplete, since no block began with a warm cache. `progress` is
-/// told of each run as it begins: its number, how many there are, its engine and its scenario.
+/// are fewer than three blocks, the last is indexed again at the heights that follow; where a
+/// single one fails then, the result is incomplete, since no block began with a warm cache.
+/// `progress` is told of each run as it begins: its number, how many there are, its engine and its
+/// scenario.
 ///
 /// # Errors
 ///
@@ -423,8 +424,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Runs the next blocks, the first of them with the cache in `image`, as far as they are the same.
-    /// Answers what ended the run before.
+    /// Runs the next blocks, the first of them with the cache in `image`, as far as they are the
+    /// same. Answers what ended the run before.
     fn follow(
         &mut self,
         engine: &mut dyn Engine,

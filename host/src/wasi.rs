@@ -33,8 +33,8 @@ pub const INPUT_DIRECTORY: &str = "/input";
 /// The file in [`INPUT_DIRECTORY`] that holds the height (a little-endian `u32`) and the block.
 pub const INPUT_FILE: &str = "block";
 
-/// Defines WASI for every instance that `linker` makes. `parts` finds an instance's world, and where
-/// calls are noted, in the data of its store.
+/// Defines WASI for every instance that `linker` makes. `parts` finds an instance's world, and
+/// where calls are noted, in the data of its store.
 pub(crate) fn add_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     parts: fn(&mut T) -> (&mut World, &mut Exchange),

@@ -1,10 +1,11 @@
-//! Comparing and copying a word at a time: a byte-wise `memcmp` is what a lookup in wasm spends most of its time on, and a
-//! `memory.copy` costs more than the few words that most keys and values are.
+//! Comparing and copying a word at a time: a byte-wise `memcmp` is what a lookup in wasm spends
+//! most of its time on, and a `memory.copy` costs more than the few words that most keys and values
+//! are.
 
 /// Whether two byte strings are equal.
 ///
-/// From 16 to 63 bytes, as most keys have, it takes neither loop nor call: both ends are compared, which overlap where there is
-/// less between them.
+/// From 16 to 63 bytes, as most keys have, it takes neither loop nor call: both ends are compared,
+/// which overlap where there is less between them.
 #[inline(always)]
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
@@ -22,10 +23,11 @@ pub fn equal(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// The last bytes, where keys differ most, and the first, of what has as many but not twice as many.
+/// The last bytes, where keys differ most, and the first, of what has as many but not twice as
+/// many.
 ///
-/// The last begin at the remainder of the length. At a difference, wasm's loads could not take their
-/// offsets in.
+/// The last begin at the remainder of the length. At a difference, wasm's loads could not take
+/// their offsets in.
 #[inline(always)]
 pub fn ends<const N: usize>(bytes: &[u8]) -> Option<[&[u8; N]; 2]> {
     if bytes.len() >= 2 * N {
@@ -72,8 +74,8 @@ pub fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// Copies the first and the last bytes, if there are as many but not twice as many. Says whether there
-/// are.
+/// Copies the first and the last bytes, if there are as many but not twice as many. Says whether
+/// there are.
 #[inline(always)]
 fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
     let Some([last, first]) = ends::<N>(from) else {

@@ -1,7 +1,8 @@
 //! The entries of a region: index, recency lists, free space and accounts, kept in step.
 //!
 //! Invariant: an entry is in the index, in its pool's list and in its pool's account, or in none of
-//! them. What breaks it is damage from outside: then all entries are forgotten and the fault is counted.
+//! them. What breaks it is damage from outside: then all entries are forgotten and the fault is
+//! counted.
 
 use core::num::NonZeroU32;
 
@@ -111,9 +112,9 @@ impl Contents {
         pools.all(|pool| pool.entries == 0)
     }
 
-    /// Takes a written entry into index, list and account, as the newest of its pool. `held` is how many
-    /// entries there were before room was made for it: where none had to go, there is time left to let
-    /// the index grow. `None` if damage was found; the cache has started over then.
+    /// Takes a written entry into index, list and account, as the newest of its pool. `held` is how
+    /// many entries there were before room was made for it: where none had to go, there is time
+    /// left to let the index grow. `None` if damage was found; the cache has started over then.
     pub fn attach(&mut self, block: ArenaBlock, pool: usize, hash: u64, held: u32) -> Option<()> {
         let ArenaBlock { at, bytes } = block;
         while let Placed::Full { victim } = self.index_mut().place(at, hash) {
@@ -170,8 +171,9 @@ impl Contents {
         self.look_back(at);
     }
 
-    /// Takes an entry out of index, list and accounts, and tells what is to be released. If it has no
-    /// place in the index, the region is damaged: the cache starts over, and the answer is `None`.
+    /// Takes an entry out of index, list and accounts, and tells what is to be released. If it has
+    /// no place in the index, the region is damaged: the cache starts over, and the answer is
+    /// `None`.
     pub fn detach(&mut self, at: u32) -> Option<Detached> {
         match self.index().hash_of(at) {
             Some(hash) => self.detach_hashed(at, hash),

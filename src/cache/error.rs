@@ -24,7 +24,8 @@ pub enum InsertError {
         /// The value's length.
         value_bytes: usize,
     },
-    /// The entry is larger than all the space that the region, or its pool's quota, has for entries.
+    /// The entry is larger than all the space that the region, or its pool's quota, has for
+    /// entries.
     #[error(
         "a key of {key_bytes} bytes with a value of {value_bytes} needs {needed_bytes} bytes, and there are {available_bytes} for all entries of its pool together"
     )]

@@ -1,9 +1,10 @@
-//! Making room: from free space, from growth, by evicting the oldest, or by clearing a window around
-//! them.
+//! Making room: from free space, from growth, by evicting the oldest, or by clearing a window
+//! around them.
 //!
-//! Evicting in order of use leaves scattered holes, so a large enough block is found at once only if some
-//! space is kept free. The amount adapts: each entry that a window clears out of turn raises it, and each
-//! insert lowers it a little. Entries that lie in the order in which they go need none.
+//! Evicting in order of use leaves scattered holes, so a large enough block is found at once only
+//! if some space is kept free. The amount adapts: each entry that a window clears out of turn
+//! raises it, and each insert lowers it a little. Entries that lie in the order in which they go
+//! need none.
 
 use super::contents::{Contents, Detached};
 use super::free_list::{ArenaBlock, SLACK_BYTES};
@@ -28,12 +29,12 @@ pub struct Evictor {
 }
 
 impl Evictor {
-    /// A block of this size for a pool, whatever must be evicted for it. It fits the arena and the quota.
-    /// `None` if damage was found; the cache has started over then.
+    /// A block of this size for a pool, whatever must be evicted for it. It fits the arena and the
+    /// quota. `None` if damage was found; the cache has started over then.
     ///
-    /// Where free space is below the reserve, or has no block that is large enough, the pool's oldest
-    /// entry is evicted, or the fullest pool's where it has none itself. Where that gives no such block,
-    /// as many neighbours of one of the oldest as do.
+    /// Where free space is below the reserve, or has no block that is large enough, the pool's
+    /// oldest entry is evicted, or the fullest pool's where it has none itself. Where that
+    /// gives no such block, as many neighbours of one of the oldest as do.
     pub fn make_room(
         &mut self,
         contents: &mut Contents,
@@ -73,10 +74,10 @@ impl Evictor {
         *self = Evictor::default();
     }
 
-    /// Whether a block that an eviction has freed serves the insert at once, without a search for one that
-    /// fits better. While free space is below the reserve it does not, or large blocks would be cut up for
-    /// small entries; unless nothing is left over, or the next entry to go stands behind it, whose block
-    /// will be joined with the rest.
+    /// Whether a block that an eviction has freed serves the insert at once, without a search for
+    /// one that fits better. While free space is below the reserve it does not, or large blocks
+    /// would be cut up for small entries; unless nothing is left over, or the next entry to go
+    /// stands behind it, whose block will be joined with the rest.
     fn is_to_be_cut(&self, contents: &Contents, free: ArenaBlock, bytes: u32, pool: usize) -> bool {
         let header = contents.region.header();
         let free_bytes = header.free_bytes.wrapping_add(free.bytes);
@@ -86,8 +87,8 @@ impl Evictor {
                 || free.end() == header.pool(pool).oldest)
     }
 
-    /// Evicts the oldest entry of the pool that gives, and neighbours, until so many contiguous bytes are
-    /// free; takes them. `None` if damage was found; the cache has started over then.
+    /// Evicts the oldest entry of the pool that gives, and neighbours, until so many contiguous
+    /// bytes are free; takes them. `None` if damage was found; the cache has started over then.
     fn clear_window(
         &mut self,
         contents: &mut Contents,
@@ -97,7 +98,8 @@ impl Evictor {
         let pool = giving_pool(contents, pool);
         let start = window_start(contents, bytes, pool);
         let mut end = start;
-        // Every step passes a block of at least eight bytes, or the one that the window begins with.
+        // Every step passes a block of at least eight bytes, or the one that the window begins
+        // with.
         let steps = bytes / 8 + 2;
         for _ in 0..steps {
             let frontier = contents.region.header().frontier;
@@ -122,8 +124,8 @@ impl Evictor {
         contents.give_up()
     }
 
-    /// Evicts an entry of the window but for its block. Returns the block's size. Only one that is not
-    /// this pool's oldest counts as cleared for a window, and raises the reserve.
+    /// Evicts an entry of the window but for its block. Returns the block's size. Only one that is
+    /// not this pool's oldest counts as cleared for a window, and raises the reserve.
     fn evict_neighbour(&mut self, contents: &mut Contents, at: u32, pool: usize) -> Option<u32> {
         let is_oldest = contents.region.header().pool(pool).oldest == at;
         let bytes = contents.detach(at)?.block.bytes;
@@ -141,8 +143,8 @@ impl Evictor {
     }
 }
 
-/// What a pool's blocks may take together, if that is less than the arena may come to: it may grow while
-/// room is made.
+/// What a pool's blocks may take together, if that is less than the arena may come to: it may grow
+/// while room is made.
 pub fn quota(contents: &Contents, pool: usize) -> Option<u32> {
     let quota = contents.region.header().pool(pool).quota_bytes;
     (quota < contents.max_arena_bytes()).then_some(quota)
@@ -207,9 +209,9 @@ fn detach_oldest(contents: &mut Contents, pool: usize) -> Option<Detached> {
     contents.detach(at)
 }
 
-/// Where the window begins: of the pool's oldest entries, at the one that has enough of the arena above it
-/// and takes the fewest others with it. A free block before it is part of the window. At the arena's start
-/// where there is none.
+/// Where the window begins: of the pool's oldest entries, at the one that has enough of the arena
+/// above it and takes the fewest others with it. A free block before it is part of the window. At
+/// the arena's start where there is none.
 fn window_start(contents: &Contents, bytes: u32, pool: usize) -> u32 {
     let region = &contents.region;
     let mut at = region.header().pool(pool).oldest;
@@ -239,8 +241,8 @@ fn window_start(contents: &Contents, bytes: u32, pool: usize) -> u32 {
     start
 }
 
-/// Counts the entries in the window that begins at `start`, and whose first entry stands at `first`, up
-/// to `most`.
+/// Counts the entries in the window that begins at `start`, and whose first entry stands at
+/// `first`, up to `most`.
 fn entries_in_window(contents: &Contents, start: u32, first: u32, bytes: u32, most: u32) -> u32 {
     let region = &contents.region;
     let frontier = region.header().frontier;
@@ -269,8 +271,8 @@ mod tests {
     use crate::cache::scope::Scope;
     use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView};
 
-    /// A full arena with entries `a`, `b`, and so on, whose blocks have these sizes and stand in this
-    /// order. The last of all takes the rest.
+    /// A full arena with entries `a`, `b`, and so on, whose blocks have these sizes and stand in
+    /// this order. The last of all takes the rest.
     fn full(blocks: &[u32]) -> Contents {
         let mut contents = Contents {
             region: RegionView::bare(3_000),
@@ -297,8 +299,8 @@ mod tests {
         found.expect("it is held").get()
     }
 
-    /// With `c` free and `b` used, makes room for 60 bytes. Says which of the places of `a`, the oldest, and
-    /// `c` serves.
+    /// With `c` free and `b` used, makes room for 60 bytes. Says which of the places of `a`, the
+    /// oldest, and `c` serves.
     fn served(a: u32, reserved_bytes: u32) -> u8 {
         let mut contents = full(&[a, 40, 60, 40]);
         let [a, b, c] = [b'a', b'b', b'c'].map(|key| place_of(&contents, key));
@@ -315,7 +317,8 @@ mod tests {
 
     #[test]
     fn a_block_that_an_eviction_frees_is_cut_if_that_keeps_the_reserve_or_leaves_nothing_over() {
-        // 60 bytes are free, and more once the oldest is gone. A call takes one byte off the reserve.
+        // 60 bytes are free, and more once the oldest is gone. A call takes one byte off the
+        // reserve.
         assert_eq!(served(80, 61), b'c', "nothing is short");
         assert_eq!(served(80, 62), b'a', "the reserve is kept");
         assert_eq!(served(80, 141), b'a', "the reserve is just kept");

@@ -1,8 +1,8 @@
 //! Chance: a cache that loses entries, so that a host can try the program that uses it.
 //!
-//! An entry may be gone whenever it is asked for: the host granted less, or the image was refused. A
-//! program that stores the same when any entry vanishes between any two operations stores the same at
-//! every capacity, cold or warm.
+//! An entry may be gone whenever it is asked for: the host granted less, or the image was refused.
+//! A program that stores the same when any entry vanishes between any two operations stores the
+//! same at every capacity, cold or warm.
 
 use core::num::NonZeroU32;
 

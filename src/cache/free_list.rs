@@ -1,13 +1,14 @@
-//! Free space: coalescing blocks in bins by size, and a frontier above which nothing has been used yet.
+//! Free space: coalescing blocks in bins by size, and a frontier above which nothing has been used
+//! yet.
 //!
-//! A free block says its size in its first and in its last word, with bit 0 set. The entry behind it
-//! knows that the block before it is free.
+//! A free block says its size in its first and in its last word, with bit 0 set. The entry behind
+//! it knows that the block before it is free.
 //!
-//! Invariants: two free blocks never stand side by side, and none stands at the frontier. Free blocks of
-//! less than an entry's header are in no bin: they wait for a neighbour to become free. Nor is the
-//! rest of the last evicted block that was cut, which the header names: where entries go in the order
-//! in which they stand, the next one is joined with it. Each other free block is in the bin of its
-//! size. The header counts the bytes of all free blocks.
+//! Invariants: two free blocks never stand side by side, and none stands at the frontier. Free
+//! blocks of less than an entry's header are in no bin: they wait for a neighbour to become free.
+//! Nor is the rest of the last evicted block that was cut, which the header names: where entries go
+//! in the order in which they stand, the next one is joined with it. Each other free block is in
+//! the bin of its size. The header counts the bytes of all free blocks.
 
 use super::invalid::CacheError;
 use crate::region::{BINS, ENTRY_HEADER_BYTES, FreeHeader, LINEAR_BIN_BYTES, RegionView};
@@ -89,8 +90,8 @@ impl FreeList<&RegionView> {
         )
     }
 
-    /// Walks every bin. Together they hold the arena's free blocks that are large enough, which a walk
-    /// over the arena has found to have these sizes.
+    /// Walks every bin. Together they hold the arena's free blocks that are large enough, which a
+    /// walk over the arena has found to have these sizes.
     pub fn validate(self, sizes: &FreeSizes) -> Result<(), CacheError> {
         let header = self.0.header();
         let mut walked = 0;
@@ -148,8 +149,8 @@ impl FreeList<&mut RegionView> {
         FreeList(&*self.0)
     }
 
-    /// The same for one call more. Methods take the list by value, so that the compiler sees that nobody
-    /// else writes to the region meanwhile.
+    /// The same for one call more. Methods take the list by value, so that the compiler sees that
+    /// nobody else writes to the region meanwhile.
     #[inline]
     fn again(&mut self) -> FreeList<&mut RegionView> {
         FreeList(&mut *self.0)
@@ -179,8 +180,8 @@ impl FreeList<&mut RegionView> {
         Some(ArenaBlock { at, bytes })
     }
 
-    /// Takes a free block: the first of its own bin if that is large enough, else the first of the next
-    /// bin that is not empty, which is. Where there is none, what an eviction left over.
+    /// Takes a free block: the first of its own bin if that is large enough, else the first of the
+    /// next bin that is not empty, which is. Where there is none, what an eviction left over.
     fn take_free(mut self, bytes: u32) -> Option<ArenaBlock> {
         let own = bin_of(bytes);
         let list = self.read();
@@ -196,8 +197,8 @@ impl FreeList<&mut RegionView> {
         Some(self.again().split(block, bytes))
     }
 
-    /// Cuts what is asked for off a free block that is in no bin. The rest becomes a free block if it can
-    /// be one.
+    /// Cuts what is asked for off a free block that is in no bin. The rest becomes a free block if
+    /// it can be one.
     pub fn split(mut self, block: ArenaBlock, bytes: u32) -> ArenaBlock {
         let (taken, rest) = self.again().cut(block, bytes);
         if let Some(rest) = rest {
@@ -245,8 +246,8 @@ impl FreeList<&mut RegionView> {
         }
     }
 
-    /// Joins a block that is to be free with its free neighbours. The result is in no bin; `None` where it
-    /// has become part of what is behind the frontier.
+    /// Joins a block that is to be free with its free neighbours. The result is in no bin; `None`
+    /// where it has become part of what is behind the frontier.
     #[inline]
     pub fn coalesce(mut self, block: ArenaBlock, follows_free: bool) -> Option<ArenaBlock> {
         let (mut at, mut end) = (block.at, block.end());

@@ -1,9 +1,9 @@
 //! The hash of the index. It is part of the region's format; `docs/formats.md` specifies it.
 //!
-//! A piece of a key is a sum of 32-bit words, each multiplied by a 64-bit factor of its own. So every
-//! bit of a word reaches at least 33 bits of the sum, and keys that differ in one word never have the
-//! same sum. A mixer then spreads the sum over all 64 bits. There is no seed: the index bounds its work
-//! whatever the keys. What other hashes cost is in `docs/decisions/hash.md`.
+//! A piece of a key is a sum of 32-bit words, each multiplied by a 64-bit factor of its own. So
+//! every bit of a word reaches at least 33 bits of the sum, and keys that differ in one word never
+//! have the same sum. A mixer then spreads the sum over all 64 bits. There is no seed: the index
+//! bounds its work whatever the keys. What other hashes cost is in `docs/decisions/hash.md`.
 
 use super::bytes::ends;
 
@@ -13,7 +13,8 @@ pub const NAME: [u8; 16] = *b"multilinear\0\0\0\0\0";
 /// A key is hashed in pieces of up to this many bytes.
 const PIECE_BYTES: usize = 64;
 
-/// The fractional parts of the cube roots of the first sixteen primes, as SHA-512 has them, made odd.
+/// The fractional parts of the cube roots of the first sixteen primes, as SHA-512 has them, made
+/// odd.
 const FACTORS: [u64; 16] = [
     0x428a_2f98_d728_ae23,
     0x7137_4491_23ef_65cd,
@@ -121,8 +122,8 @@ mod tests {
     /// A form of keys, by number.
     type Form = fn(u32) -> Vec<u8>;
 
-    /// Keys as indexers have them: paths, outpoints, and counters in either byte order that end at any
-    /// place of a word.
+    /// Keys as indexers have them: paths, outpoints, and counters in either byte order that end at
+    /// any place of a word.
     const FORMS: [Form; 11] = [
         |n| n.to_le_bytes().to_vec(),
         |n| [b"/outpoint/by-txid/", &n.to_le_bytes()[..], &[0; 30]].concat(),
@@ -178,7 +179,8 @@ mod tests {
                 // Of 2^15 keys in 2^32 places, an eighth of a pair is expected to collide.
                 assert!(repeated <= 3, "form {form}, from bit {from}: {repeated}");
             }
-            // What chooses places, groups and tags: each byte takes every value about equally often.
+            // What chooses places, groups and tags: each byte takes every value about equally
+            // often.
             for byte in 0..8 {
                 let mut counts = [0i64; 256];
                 for hash in &hashes {
@@ -186,8 +188,8 @@ mod tests {
                 }
                 let expected = i64::from(KEYS) / 256;
                 let chi: i64 = counts.iter().map(|count| (count - expected).pow(2)).sum();
-                // Chi squared with 255 degrees of freedom: 255, with a deviation of 23; counters may
-                // spread more evenly.
+                // Chi squared with 255 degrees of freedom: 255, with a deviation of 23; counters
+                // may spread more evenly.
                 let chi = chi / expected;
                 assert!(chi <= 400, "form {form}, byte {byte}: {chi}");
             }

@@ -1,14 +1,14 @@
-//! The index: buckets of twelve slots, two candidate buckets a key, in groups that double in number one
-//! bucket at a time.
+//! The index: buckets of twelve slots, two candidate buckets a key, in groups that double in number
+//! one bucket at a time.
 //!
-//! Some bits of a key's hash choose the *place* of its home bucket within a group, some the group, and
-//! eight are its tag. The other bucket has another place in the same group. It follows from place and
-//! tag, so a slot alone tells it, and the way back is the same computation.
+//! Some bits of a key's hash choose the *place* of its home bucket within a group, some the group,
+//! and eight are its tag. The other bucket has another place in the same group. It follows from
+//! place and tag, so a slot alone tells it, and the way back is the same computation.
 //!
-//! An entry stands at home if a slot is vacant there, else in its other bucket. Where both are full,
-//! one entry of the pair is moved to its own other bucket. Where none can be moved, the pair's least
-//! recently used entry has to go. When the index is to grow, the next bucket is split in two by one
-//! more bit of its entries' group. All of that is bounded, whatever the keys.
+//! An entry stands at home if a slot is vacant there, else in its other bucket. Where both are
+//! full, one entry of the pair is moved to its own other bucket. Where none can be moved, the
+//! pair's least recently used entry has to go. When the index is to grow, the next bucket is split
+//! in two by one more bit of its entries' group. All of that is bounded, whatever the keys.
 //!
 //! Invariants: each entry has one slot, in one of its two buckets; a bucket counts its entries that
 //! stand in their other ones, by tag, and not too few; the header counts the occupied slots.
@@ -21,12 +21,12 @@ use super::scope::Scope;
 use super::tag_match::{among_first, among_last};
 use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, Occupant, RegionView, SLOTS, STAMP_MASK};
 
-/// A bucket is split when there are more entries than this for each, until there are as many buckets
-/// as there can be. One that is still to be split may then hold up to twice as many.
+/// A bucket is split when there are more entries than this for each, until there are as many
+/// buckets as there can be. One that is still to be split may then hold up to twice as many.
 const ENTRIES_TO_SPLIT: u32 = 5;
 
-/// This many entries of each bucket of a full pair are asked whether they can be moved. Where even these
-/// cannot, the index is all but full, or the keys have been chosen so that none can.
+/// This many entries of each bucket of a full pair are asked whether they can be moved. Where even
+/// these cannot, the index is all but full, or the keys have been chosen so that none can.
 const MOVES: usize = 4;
 
 /// The index of a region, to be read or to be written.
@@ -79,8 +79,8 @@ impl Index<&RegionView> {
         self.find_away(scope, key, hash)
     }
 
-    /// The entry of a scope with this key, in its other bucket. Apart from [`find`](Self::find), so that
-    /// finding a key at home does not pay for it.
+    /// The entry of a scope with this key, in its other bucket. Apart from [`find`](Self::find), so
+    /// that finding a key at home does not pay for it.
     #[inline(never)]
     fn find_away(self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
         let candidates = self.candidates(hash);
@@ -90,7 +90,8 @@ impl Index<&RegionView> {
 
     #[inline(always)]
     fn find_in(self, bucket: &Bucket, tag: u8, scope: Scope, key: &[u8]) -> Option<NonZeroU32> {
-        // One loop after the other: where one of the first slots has the key, the last are not looked at.
+        // One loop after the other: where one of the first slots has the key, the last are not
+        // looked at.
         for slot in among_first(&bucket.tags, tag) {
             if self.has_key(bucket.offsets[slot], scope, key) {
                 return NonZeroU32::new(bucket.offsets[slot]);
@@ -104,7 +105,8 @@ impl Index<&RegionView> {
         None
     }
 
-    /// Whether the entry at an offset is this scope's and has this key, which is not too long for one.
+    /// Whether the entry at an offset is this scope's and has this key, which is not too long for
+    /// one.
     #[inline(always)]
     fn has_key(self, at: u32, scope: Scope, key: &[u8]) -> bool {
         let key_len = key.len() as u32;
@@ -116,8 +118,8 @@ impl Index<&RegionView> {
         }
     }
 
-    /// The hash of the entry at an offset, from its scope and key or, where that is long, from behind
-    /// its value.
+    /// The hash of the entry at an offset, from its scope and key or, where that is long, from
+    /// behind its value.
     #[inline]
     pub fn hash_of(self, at: u32) -> Option<u64> {
         let entry = self.0.entry(at)?;
@@ -185,8 +187,8 @@ impl Index<&RegionView> {
         self.0.bucket(bucket).slot_of(0)
     }
 
-    /// The other bucket of an entry that stands in this one, by its tag; `None` where that has been split
-    /// and this one has not, so that the entry's key would have to be asked.
+    /// The other bucket of an entry that stands in this one, by its tag; `None` where that has been
+    /// split and this one has not, so that the entry's key would have to be asked.
     fn way_out(self, bucket: u32, tag: u8) -> Option<u32> {
         let group_buckets = self.0.geometry().group_buckets;
         let header = self.0.header();
@@ -197,8 +199,9 @@ impl Index<&RegionView> {
         (is_split || to >= split).then_some(to)
     }
 
-    /// The entry of a pair of buckets that was used least recently, by its stamp. Stamps are coarse and
-    /// wrap: a tie goes to the first, and an entry unused for a very long time may pass for a young one.
+    /// The entry of a pair of buckets that was used least recently, by its stamp. Stamps are coarse
+    /// and wrap: a tie goes to the first, and an entry unused for a very long time may pass for
+    /// a young one.
     fn oldest_of(self, pair: Pair) -> Option<NonZeroU32> {
         let shift = self.0.geometry().stamp_shift;
         let now = self.0.header().stamp(shift);
@@ -218,7 +221,8 @@ impl Index<&RegionView> {
         oldest
     }
 
-    /// Whether the index leads to the entry at an offset with this scope and key, and knows its hash.
+    /// Whether the index leads to the entry at an offset with this scope and key, and knows its
+    /// hash.
     pub fn check_entry(self, at: u32, scope: Scope, key: &[u8]) -> Result<(), CacheError> {
         let hash = scope.hash(key);
         match self.find(scope, key, hash) {
@@ -249,8 +253,8 @@ impl Index<&mut RegionView> {
         Index(&*self.0)
     }
 
-    /// The same for one call more. Methods take the index by value, so that the compiler sees that nobody
-    /// else writes to the region meanwhile.
+    /// The same for one call more. Methods take the index by value, so that the compiler sees that
+    /// nobody else writes to the region meanwhile.
     #[inline]
     fn again(&mut self) -> Index<&mut RegionView> {
         Index(&mut *self.0)
@@ -385,8 +389,8 @@ impl Index<&mut RegionView> {
         }
     }
 
-    /// Splits the next bucket: those of its entries whose group has the next bit set go to a new one.
-    /// `None` if damage was found.
+    /// Splits the next bucket: those of its entries whose group has the next bit set go to a new
+    /// one. `None` if damage was found.
     fn split_bucket(self) -> Option<()> {
         let header = self.0.header();
         let (whole, to) = (header.whole_buckets, header.buckets);

@@ -3,7 +3,8 @@
 use super::scope::Pool;
 use thiserror::Error;
 
-/// The first thing that [`Cache::validate`](super::Cache::validate) finds wrong. Offsets are from the region's start.
+/// The first thing that [`Cache::validate`](super::Cache::validate) finds wrong. Offsets are from
+/// the region's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CacheError {
     /// Identity or geometry in the header is not what was written.

@@ -15,8 +15,9 @@ pub struct Invalidated {
     pub done: bool,
 }
 
-/// Looks at up to `steps` entries and drops those written above the height; goes on where the last call
-/// stopped. A sweep for a lower height that is not over yet goes on instead: it drops those too.
+/// Looks at up to `steps` entries and drops those written above the height; goes on where the last
+/// call stopped. A sweep for a lower height that is not over yet goes on instead: it drops those
+/// too.
 pub fn invalidate_above(contents: &mut Contents, height: u32, steps: usize) -> Invalidated {
     let begun = contents.reading.sweep().copied();
     let begun = begun.filter(|sweep| sweep.height <= height);

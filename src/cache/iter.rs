@@ -22,7 +22,8 @@ impl<'a> Entries<'a> {
     pub(super) fn new(contents: Option<&'a Contents>, pool: Pool) -> Entries<'a> {
         let (at, left) = contents.map_or((0, 0), |contents| {
             let pool = contents.region.header().pool(pool.number());
-            // Damaged links may form a cycle, and a damaged count may be anything: the arena bounds the walk.
+            // Damaged links may form a cycle, and a damaged count may be anything: the arena bounds
+            // the walk.
             (
                 pool.newest,
                 pool.entries

@@ -6,9 +6,9 @@ use crate::region::{Region, RegionTakenError};
 
 /// Opens the cache over the module's region, reserving memory first if that is still to be done.
 ///
-/// Begins with the entries of the image that stands in the region, if the host put an acceptable one there; see
-/// [`Cache::open`] for what that costs. Otherwise it costs the same whatever the region's size. On a host that grants no
-/// region the cache is there and always misses.
+/// Begins with the entries of the image that stands in the region, if the host put an acceptable
+/// one there; see [`Cache::open`] for what that costs. Otherwise it costs the same whatever the
+/// region's size. On a host that grants no region the cache is there and always misses.
 ///
 /// # Errors
 ///

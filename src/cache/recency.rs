@@ -1,8 +1,8 @@
 //! The recency lists, one for each pool: doubly linked through the entries, newest to oldest.
 //!
-//! Invariants: each entry is in the list of the pool that its header names, and of no other; both ends
-//! of a list stand in the pool's account; an entry's stamp is not younger than its newer neighbour's
-//! but where the clock has wrapped.
+//! Invariants: each entry is in the list of the pool that its header names, and of no other; both
+//! ends of a list stand in the pool's account; an entry's stamp is not younger than its newer
+//! neighbour's but where the clock has wrapped.
 
 use super::invalid::CacheError;
 use super::scope::Pool;
@@ -13,8 +13,8 @@ use crate::region::{EntryHeader, RegionView};
 pub struct Recency<R>(pub R);
 
 impl Recency<&RegionView> {
-    /// Walks a pool's list from the newest entry, and shows each. As every entry must link back to the
-    /// one that led to it, none can be met twice.
+    /// Walks a pool's list from the newest entry, and shows each. As every entry must link back to
+    /// the one that led to it, none can be met twice.
     pub fn validate(
         self,
         of: Pool,

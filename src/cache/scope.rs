@@ -24,8 +24,8 @@ impl Pool {
     }
 }
 
-/// The entries that an operation deals with. The same key in two scopes is two entries: neither scope ever sees the
-/// other's.
+/// The entries that an operation deals with. The same key in two scopes is two entries: neither
+/// scope ever sees the other's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The indexer's entries, in [`Pool::Main`].

@@ -5,8 +5,8 @@ use super::hash::hash;
 use super::scope::Scope;
 use super::store::Store;
 
-/// The entries of one scope of a [`Cache`](super::Cache), for one operation. The cache's own operations are these, on
-/// [`Scope::Main`]: costs and counting are as described there.
+/// The entries of one scope of a [`Cache`](super::Cache), for one operation. The cache's own
+/// operations are these, on [`Scope::Main`]: costs and counting are as described there.
 ///
 /// ```
 /// use steadfast::cache::Scope;
@@ -38,7 +38,8 @@ impl<'a> Scoped<'a> {
         Scoped { store, scope }
     }
 
-    /// The value of a key, in place, and makes it the newest entry of its pool. Counts a hit or a miss.
+    /// The value of a key, in place, and makes it the newest entry of its pool. Counts a hit or a
+    /// miss.
     #[inline]
     pub fn get(self, key: &[u8]) -> Option<&'a [u8]> {
         let store = self.store?;
@@ -53,17 +54,20 @@ impl<'a> Scoped<'a> {
         store.peek(self.scope, key)
     }
 
-    /// Stores a value under a key, in place of any that it has, as the newest entry. Evicts what it must.
+    /// Stores a value under a key, in place of any that it has, as the newest entry. Evicts what it
+    /// must.
     ///
     /// # Errors
     ///
-    /// The entry cannot fit, however much is evicted; the key is not there then, with no older value either.
+    /// The entry cannot fit, however much is evicted; the key is not there then, with no older
+    /// value either.
     pub fn insert(self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
         store.change(|store| store.insert(self.scope, key, value))
     }
 
-    /// The value of a key; on a miss, `load` writes a value of `len` bytes straight into the region.
+    /// The value of a key; on a miss, `load` writes a value of `len` bytes straight into the
+    /// region.
     ///
     /// # Errors
     ///
@@ -83,9 +87,11 @@ impl<'a> Scoped<'a> {
         store.bytes(value).ok_or(InsertError::Damaged)
     }
 
-    /// The value of a key, in place; on a miss, what `fetch` gives, which is also stored if it can be.
+    /// The value of a key, in place; on a miss, what `fetch` gives, which is also stored if it can
+    /// be.
     ///
-    /// One lookup, whether the key is found or not. If `fetch` unwinds, nothing is stored. Counts a hit or a miss.
+    /// One lookup, whether the key is found or not. If `fetch` unwinds, nothing is stored. Counts a
+    /// hit or a miss.
     #[inline]
     pub fn get_or_fetch<V: AsRef<[u8]>>(
         self,

@@ -44,8 +44,8 @@ impl Store {
         invalidate::resume(&mut self.contents);
     }
 
-    /// Loses entries from now on, as a seed says. A seed of 0 changes nothing, and neither does any in a
-    /// read-only cache.
+    /// Loses entries from now on, as a seed says. A seed of 0 changes nothing, and neither does any
+    /// in a read-only cache.
     pub fn forget_by(&mut self, seed: u32) {
         if let Some(forgetting) = Forgetting::seeded(seed) {
             if !self.is_read_only() {
@@ -80,8 +80,8 @@ impl Store {
         self.contents.reading.is_read_only()
     }
 
-    /// Runs an operation that changes what the region holds. An image that is taken before it is over is
-    /// torn.
+    /// Runs an operation that changes what the region holds. An image that is taken before it is
+    /// over is torn.
     #[inline]
     pub fn change<R>(&mut self, operation: impl FnOnce(&mut Store) -> R) -> R {
         self.region_mut().begin_change();
@@ -121,8 +121,8 @@ impl Store {
         Some(value)
     }
 
-    /// What was found in a cache that is not plain: dropped if it is invalid or forgotten, else passed
-    /// over by the sweep.
+    /// What was found in a cache that is not plain: dropped if it is invalid or forgotten, else
+    /// passed over by the sweep.
     #[cold]
     #[inline(never)]
     fn unless_gone(&mut self, found: Option<NonZeroU32>) -> Option<NonZeroU32> {
@@ -150,7 +150,8 @@ impl Store {
         self.bytes(self.contents.value_span(at))
     }
 
-    /// As [`peek`](Self::peek) in the main scope, of an entry that was written at a height or before.
+    /// As [`peek`](Self::peek) in the main scope, of an entry that was written at a height or
+    /// before.
     #[cfg(feature = "metashrew")]
     pub fn peek_up_to(&self, key: &[u8], height: u32) -> Option<&[u8]> {
         let at = self.find(Scope::Main, key, Scope::Main.hash(key))?.get();
@@ -256,7 +257,8 @@ impl Store {
         self.contents.clear();
     }
 
-    /// Evicts a pool's oldest entries, at most `steps` of them, until those left take at most `bytes`.
+    /// Evicts a pool's oldest entries, at most `steps` of them, until those left take at most
+    /// `bytes`.
     pub fn evict_to(&mut self, pool: Pool, bytes: usize, steps: usize) -> usize {
         evict::evict_to(&mut self.contents, pool.number(), bytes, steps)
     }
@@ -311,7 +313,8 @@ impl Store {
         Ok(size)
     }
 
-    /// The largest block that a pool can have: a rest that stays with a block counts towards the quota.
+    /// The largest block that a pool can have: a rest that stays with a block counts towards the
+    /// quota.
     fn available_bytes(&self, pool: usize) -> u32 {
         let arena = self.contents.arena_bytes();
         let quota = evict::quota(&self.contents, pool);
@@ -323,8 +326,8 @@ impl Store {
         header.refused = header.refused.wrapping_add(1);
     }
 
-    /// Makes room for an entry and writes its header and key, and its value as far as it is known. It
-    /// is in neither index nor list yet.
+    /// Makes room for an entry and writes its header and key, and its value as far as it is known.
+    /// It is in neither index nor list yet.
     fn write(
         &mut self,
         scope: Scope,

@@ -1,11 +1,11 @@
 //! Where a walk stands that drops what was written above a height.
 //!
-//! Each pool's list is walked from its oldest entry on. What is promoted or inserted meanwhile goes to
-//! the newest end, ahead of the walk. Where the walk has reached that end already, it goes back to what
-//! is then written above the height.
+//! Each pool's list is walked from its oldest entry on. What is promoted or inserted meanwhile goes
+//! to the newest end, ahead of the walk. Where the walk has reached that end already, it goes back
+//! to what is then written above the height.
 //!
-//! Invariant: every entry above the height is one that the walk still comes to. So once it is over there
-//! is none.
+//! Invariant: every entry above the height is one that the walk still comes to. So once it is over
+//! there is none.
 
 use super::scope::Pool;
 use crate::region::{EntryHeader, RegionView};
@@ -46,8 +46,8 @@ impl Sweep {
         }
     }
 
-    /// Goes back to the newest entry of its pool, which was just written, where it must look at that
-    /// and would not.
+    /// Goes back to the newest entry of its pool, which was just written, where it must look at
+    /// that and would not.
     pub fn look_back(&mut self, at: u32, entry: &EntryHeader) {
         let drops = self.drops(entry);
         let next = self.next.get_mut(entry.pool());

@@ -1,7 +1,7 @@
 //! A walk over the full state that names the first thing wrong.
 //!
-//! List, arena and index are each walked by themselves. Every entry of list and arena is then looked up
-//! in the index, and the three counts agree, so they hold the same entries.
+//! List, arena and index are each walked by themselves. Every entry of list and arena is then
+//! looked up in the index, and the three counts agree, so they hold the same entries.
 
 use super::contents::Contents;
 use super::free_list::FreeSizes;
@@ -58,7 +58,8 @@ pub fn validate(contents: &Contents) -> Result<(), CacheError> {
     )
 }
 
-/// Walks a pool's list, and returns the pool's account. No more bytes are hashed than the arena has.
+/// Walks a pool's list, and returns the pool's account. No more bytes are hashed than the arena
+/// has.
 fn check_list(contents: &Contents, of: Pool) -> Result<PoolInfo, CacheError> {
     let header = contents.region.header();
     let arena = contents.region.geometry().arena_start;

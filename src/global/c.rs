@@ -1,10 +1,11 @@
-//! C's allocation family, over its own fixed part of the budget: on WASI, and elsewhere with the feature `c`.
+//! C's allocation family, over its own fixed part of the budget: on WASI, and elsewhere with the
+//! feature `c`.
 //!
-//! One heap for both would let what C allocates, which depends on the host's environment, move Rust's addresses.
-//! C's `free` tells no size; the heap finds it by the block's address.
+//! One heap for both would let what C allocates, which depends on the host's environment, move
+//! Rust's addresses. C's `free` tells no size; the heap finds it by the block's address.
 //!
-//! The functions here are called by those that [`plan!`](crate::plan!) defines under C's names, and by nobody else. Safe code
-//! cannot call them:
+//! The functions here are called by those that [`plan!`](crate::plan!) defines under C's names, and
+//! by nobody else. Safe code cannot call them:
 //!
 //! ```compile_fail
 //! fn second_malloc(global: &steadfast::Global) -> *mut u8 {
@@ -164,8 +165,8 @@ pub fn refuse_sbrk() -> *mut u8 {
     ptr::without_provenance_mut(usize::MAX)
 }
 
-/// What the canonical ABI of components calls `realloc`: the host places strings and lists with it, and the adapter for WASI
-/// preview 1 its own state and stack. Never answers null.
+/// What the canonical ABI of components calls `realloc`: the host places strings and lists with it,
+/// and the adapter for WASI preview 1 its own state and stack. Never answers null.
 ///
 /// # Safety
 /// As for [`free`]; `old` has `old_size` bytes, and is no block where that is 0.
@@ -204,14 +205,15 @@ fn the_c_part_has_no_room_for_a_component() -> ! {
 
 /// Defines C's allocation family in the module.
 ///
-/// On WASI these are all that libc's own allocator defines: were one missing, its object would be linked, and the others
-/// would be there twice.
+/// On WASI these are all that libc's own allocator defines: were one missing, its object would be
+/// linked, and the others would be there twice.
 #[cfg(any(target_os = "wasi", all(target_family = "wasm", feature = "c")))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __c_family {
     ($global:ident) => {
-        // SAFETY, of every block here: C's contract is the family's, and this is the family that `plan!` defines.
+        // SAFETY, of every block here: C's contract is the family's, and this is the family that
+        // `plan!` defines.
         const _: () = {
             use $crate::__c as family;
 

@@ -21,8 +21,8 @@ const BITS: usize = u32::BITS as usize;
 /// Every run this long holds an aligned unit.
 const ANY: usize = 2 * UNIT - 1;
 
-/// What the first run of a list has in place of the run before: its bin's number under this bit, which no granule's number
-/// has. So a run can be taken out of a list without telling which.
+/// What the first run of a list has in place of the run before: its bin's number under this bit,
+/// which no granule's number has. So a run can be taken out of a list without telling which.
 const FIRST: usize = 1 << 31;
 
 pub(super) struct Bins {
@@ -73,8 +73,9 @@ impl Bin {
 
     /// The bin of a run of `len` granules that starts at granule `at`.
     ///
-    /// Lengths below 32 have bins of their own, longer ones share 16 an octave. From `UNIT` on, as long as it depends on
-    /// the run's place whether it holds an aligned unit, there are two bins a length: the first for those that do not.
+    /// Lengths below 32 have bins of their own, longer ones share 16 an octave. From `UNIT` on, as
+    /// long as it depends on the run's place whether it holds an aligned unit, there are two
+    /// bins a length: the first for those that do not.
     ///
     /// # Safety
     /// As for [`least`](Self::least); and the run ends within the address space.
@@ -177,7 +178,8 @@ impl Bins {
     #[inline]
     pub(super) unsafe fn insert(&mut self, table: Table, bin: Bin, run: usize) {
         let head = self.head(bin);
-        // SAFETY: the caller gives `run`; a head that is somewhere is a linked free run of this heap.
+        // SAFETY: the caller gives `run`; a head that is somewhere is a linked free run of this
+        // heap.
         unsafe {
             table.set_next(run, head);
             table.set_prev(run, bin.before_first());
@@ -286,7 +288,8 @@ mod tests {
         let mut words = [0_usize; 16];
         let table = Table::new((&raw mut words).cast());
         assert_eq!(bins.at_or_after(first), None);
-        // SAFETY: three separate runs, each inserted once and removed once; the table has their words.
+        // SAFETY: three separate runs, each inserted once and removed once; the table has their
+        // words.
         unsafe {
             bins.insert(table, bin(31), 4);
             bins.insert(table, bin(310), 8);

@@ -36,7 +36,8 @@ impl Doubt {
         }
     }
 
-    /// Doubt about a part of the span at `base`. The table takes the span's first `table_end` bytes.
+    /// Doubt about a part of the span at `base`. The table takes the span's first `table_end`
+    /// bytes.
     pub(super) fn new(base: *const u8, table_end: usize, range: Range<usize>) -> Self {
         Self {
             base,
@@ -52,8 +53,8 @@ impl Doubt {
         self.foreign
     }
 
-    /// Looks at what the granules up to `to` take, of a span of `end` granules. Answers the granule up
-    /// to which all are clear: `sure`, as before, where one is not.
+    /// Looks at what the granules up to `to` take, of a span of `end` granules. Answers the granule
+    /// up to which all are clear: `sure`, as before, where one is not.
     ///
     /// # Safety
     /// The span is readable, and nobody writes in the doubtful part meanwhile.
@@ -83,8 +84,8 @@ impl Doubt {
         }
     }
 
-    /// Goes on from `from` in steps until `to` is reached. Answers how far all is clear, at most `end`,
-    /// or where it is not.
+    /// Goes on from `from` in steps until `to` is reached. Answers how far all is clear, at most
+    /// `end`, or where it is not.
     ///
     /// # Safety
     /// As for [`look`](Self::look); `end` lies in the span.

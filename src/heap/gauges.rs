@@ -11,8 +11,8 @@ pub struct Gauges {
     pub held_bytes: usize,
     /// The greatest `held_bytes` so far.
     pub peak_bytes: usize,
-    /// Granules of 512 bytes from the span's start to the end of the last slab or large block: so far reaches the
-    /// table's meaning.
+    /// Granules of 512 bytes from the span's start to the end of the last slab or large block: so
+    /// far reaches the table's meaning.
     pub used_granules: usize,
     /// The greatest `used_granules` so far.
     pub highest_granules: usize,
@@ -24,8 +24,8 @@ impl Gauges {
     /// Bytes of a granule.
     pub const GRANULE_BYTES: usize = GRANULE;
 
-    /// Reads the gauges that `bytes` begin with, of a heap with words of `word_bytes`, 4 or 8: 4 in a
-    /// module.
+    /// Reads the gauges that `bytes` begin with, of a heap with words of `word_bytes`, 4 or 8: 4 in
+    /// a module.
     #[must_use]
     pub fn read(bytes: &[u8], word_bytes: usize) -> Option<Self> {
         let gauge = |at| word(bytes, at, word_bytes);

@@ -1,4 +1,5 @@
-//! A heap's state as a host reads it, from the bytes of linear memory. Total: any bytes give a map or a fault.
+//! A heap's state as a host reads it, from the bytes of linear memory. Total: any bytes give a map
+//! or a fault.
 
 use core::mem::offset_of;
 
@@ -95,8 +96,8 @@ impl<'a> HeapMap<'a> {
     /// Bytes of the gauges in a module.
     pub const GAUGES_BYTES: usize = 5 * 4;
 
-    /// Reads the heap over `span`, whose [`Gauges`] stand at the start of `gauges`. `word_bytes` are those of a pointer where the heap
-    /// runs: 4 in a module. Linear in the number of runs.
+    /// Reads the heap over `span`, whose [`Gauges`] stand at the start of `gauges`. `word_bytes`
+    /// are those of a pointer where the heap runs: 4 in a module. Linear in the number of runs.
     ///
     /// # Errors
     /// When the bytes are not those of a heap.

@@ -1,12 +1,14 @@
-//! The page level: runs of granules, coalesced through a table that stands at the start of the span.
+//! The page level: runs of granules, coalesced through a table that stands at the start of the
+//! span.
 //!
 //! ```text
 //! span   table │ runs: large blocks, slabs, free runs │ never used since it was last free
 //!        0     first                                  top                              end
 //! ```
 //!
-//! The table has one word for each granule. Those of a run's first and last granule mean something, those that link a free
-//! run, and none from `top` on: so the table is touched as the heap grows and never needs clearing.
+//! The table has one word for each granule. Those of a run's first and last granule mean something,
+//! those that link a free run, and none from `top` on: so the table is touched as the heap grows
+//! and never needs clearing.
 //!
 //! | run | first words | last word |
 //! |---|---|---|
@@ -15,8 +17,8 @@
 //! | large block | `len << 2 \| LARGE` | low bit clear |
 //! | slab | those of a [`Slab`], all with both low bits clear | 0 |
 //!
-//! No two free runs touch each other, nor does one touch `top`. The shortest ones are in no list: they only wait for a
-//! neighbour to join.
+//! No two free runs touch each other, nor does one touch `top`. The shortest ones are in no list:
+//! they only wait for a neighbour to join.
 
 mod reader;
 
@@ -203,16 +205,17 @@ impl Runs {
         (word & LARGE != 0).then_some(word >> KIND_BITS)
     }
 
-    /// Takes a run of `len` granules at a multiple of `align` granules; [`NOWHERE`] if there is none. The caller writes its
-    /// words.
+    /// Takes a run of `len` granules at a multiple of `align` granules; [`NOWHERE`] if there is
+    /// none. The caller writes its words.
     pub(super) fn take(&mut self, len: usize, align: usize) -> usize {
-        // Checked first, so that no length near the address space's goes further. 0 does not either.
+        // Checked first, so that no length near the address space's goes further. 0 does not
+        // either.
         if len.wrapping_sub(1) >= self.end {
             return NOWHERE;
         }
         let aligned = |at: usize| (at + (align - 1)) & !(align - 1);
-        // Each step goes to a later bin, and those from `len + align` on all serve: few steps, and two where any place is
-        // as good as another.
+        // Each step goes to a later bin, and those from `len + align` on all serve: few steps, and
+        // two where any place is as good as another.
         // SAFETY: the span is shorter than 4 GiB, and `len` is at most its length.
         let mut next = self.bins.at_or_after(unsafe { Bin::least(len) });
         let (from, free) = loop {
@@ -237,7 +240,8 @@ impl Runs {
         at
     }
 
-    /// Takes `len` granules at `at` out of the `free` ones from `from` on: a free run, or all of the unused rest.
+    /// Takes `len` granules at `at` out of the `free` ones from `from` on: a free run, or all of
+    /// the unused rest.
     ///
     /// # Safety
     /// They lie in it.
@@ -261,7 +265,8 @@ impl Runs {
         }
     }
 
-    /// Makes the large block of `old` granules at `at` one of `new` granules, in place. False if it cannot grow.
+    /// Makes the large block of `old` granules at `at` one of `new` granules, in place. False if it
+    /// cannot grow.
     ///
     /// # Safety
     /// Such a block stands at `at`.
@@ -290,8 +295,8 @@ impl Runs {
         true
     }
 
-    /// Whether the unused rest may be taken up to granule `to`. Looks at what it holds, where that is
-    /// in doubt.
+    /// Whether the unused rest may be taken up to granule `to`. Looks at what it holds, where that
+    /// is in doubt.
     #[cold]
     #[inline(never)]
     fn reach(&mut self, to: usize) -> bool {
@@ -316,8 +321,8 @@ impl Runs {
         self.gauges.release(len << SHIFT);
         let mut at = at;
         let mut end = at + len;
-        // SAFETY: the word before `at` is the last of the run before, or the table's own; the word at `end` is the
-        // first of the run after, since it lies below `top`.
+        // SAFETY: the word before `at` is the last of the run before, or the table's own; the word
+        // at `end` is the first of the run after, since it lies below `top`.
         unsafe {
             if end != self.top() {
                 let word = self.table.word(end);
@@ -341,7 +346,8 @@ impl Runs {
         }
     }
 
-    /// Offset in bytes from which on the span is zero: never written since it was given, except by its owner.
+    /// Offset in bytes from which on the span is zero: never written since it was given, except by
+    /// its owner.
     #[inline]
     pub(super) fn fresh(&self) -> usize {
         self.fresh_from.max(self.gauges.highest_granules << SHIFT)

@@ -11,10 +11,12 @@ pub(super) struct FreeBlock {
     pub(super) next: *mut FreeBlock,
 }
 
-/// What one live block adds to [`Slab::used`]: every word of a slab leaves the page level's two kind bits clear.
+/// What one live block adds to [`Slab::used`]: every word of a slab leaves the page level's two
+/// kind bits clear.
 pub(super) const LIVE: usize = 4;
 
-/// Where the free list of a slab ends that is in no list, since all its blocks are in use. No block stands there.
+/// Where the free list of a slab ends that is in no list, since all its blocks are in use. No block
+/// stands there.
 pub(super) const FULL: *mut FreeBlock = without_provenance_mut(LIVE);
 
 /// The words of a slab in the page level's table.
@@ -73,7 +75,8 @@ impl Slab {
         !self.next.is_null()
     }
 
-    /// A block that is not in use: the one given back last, or else the next that never was. Null if there is none.
+    /// A block that is not in use: the one given back last, or else the next that never was. Null
+    /// if there is none.
     ///
     /// # Safety
     /// The slab is in its class's list.

@@ -8,8 +8,8 @@ use super::class::{Class, STEP};
 use super::slab::{FULL, FreeBlock, LIVE, Slab};
 use super::table::{NOWHERE, UNIT};
 
-/// As [`copy_nonoverlapping`](ptr::copy_nonoverlapping), which engines turn into a call out of the module that takes
-/// as long as copying a few hundred bytes does.
+/// As [`copy_nonoverlapping`](ptr::copy_nonoverlapping), which engines turn into a call out of the
+/// module that takes as long as copying a few hundred bytes does.
 ///
 /// # Safety
 /// As there.
@@ -61,7 +61,8 @@ impl Heap {
         unsafe { (*slab).take() }
     }
 
-    /// Makes a slab with a free block the head of `class`, whose head has none; null if no memory can be had.
+    /// Makes a slab with a free block the head of `class`, whose head has none; null if no memory
+    /// can be had.
     fn refill(&mut self, class: Class) -> *mut Slab {
         let head = self.head(class);
         let mut slab = *head;
@@ -102,21 +103,24 @@ impl Heap {
     pub(super) unsafe fn free_small(&mut self, ptr: *mut u8) {
         let slab = self.runs.slab_of(ptr);
         let block = ptr.cast::<FreeBlock>();
-        // SAFETY: the block is in a slab, whose words are found by its address; it has room for a link.
+        // SAFETY: the block is in a slab, whose words are found by its address; it has room for a
+        // link.
         unsafe {
             let next = (*slab).free;
             (*block).next = next;
             (*slab).free = block;
             let used = (*slab).used - LIVE;
             (*slab).used = used;
-            // The last slab of a class stays, so that a program that takes and frees one block in turn is quick.
+            // The last slab of a class stays, so that a program that takes and frees one block in
+            // turn is quick.
             if next == FULL || (used == 0 && (*slab).next != slab) {
                 self.settle(slab);
             }
         }
     }
 
-    /// Whether a block holds `size` bytes, and is not more than about twice as large: then it is not worth moving.
+    /// Whether a block holds `size` bytes, and is not more than about twice as large: then it is
+    /// not worth moving.
     ///
     /// # Safety
     /// `ptr` is a live small block of this heap.
@@ -127,8 +131,8 @@ impl Heap {
         size <= have && have <= 2 * (size + STEP)
     }
 
-    /// Moves the first `len` bytes of a small block into a new one of `class`, and takes the old one back. Null if no memory
-    /// can be had.
+    /// Moves the first `len` bytes of a small block into a new one of `class`, and takes the old
+    /// one back. Null if no memory can be had.
     ///
     /// # Safety
     /// `ptr` is a live small block of this heap; the classes of both blocks hold `len` bytes.
@@ -145,7 +149,8 @@ impl Heap {
         block
     }
 
-    /// After a block came back to `slab`: lists it if it was full, and gives it back if it is empty.
+    /// After a block came back to `slab`: lists it if it was full, and gives it back if it is
+    /// empty.
     ///
     /// # Safety
     /// `slab` is a slab of this heap.
@@ -165,7 +170,8 @@ impl Heap {
         }
     }
 
-    /// A run as [`Runs::take`](super::runs::Runs::take) finds it, for which empty slabs are given back if they must be.
+    /// A run as [`Runs::take`](super::runs::Runs::take) finds it, for which empty slabs are given
+    /// back if they must be.
     #[inline(never)]
     pub(super) fn take_run(&mut self, len: usize, align: usize) -> usize {
         loop {
@@ -187,7 +193,8 @@ impl Heap {
         let mut any = false;
         for class in Class::all() {
             let slab = *self.head(class);
-            // SAFETY: a head that is not null is a slab of this heap. Others than heads are released when they empty.
+            // SAFETY: a head that is not null is a slab of this heap. Others than heads are
+            // released when they empty.
             unsafe {
                 if !slab.is_null() && (*slab).used == 0 {
                     self.release(slab);

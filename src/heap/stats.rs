@@ -1,4 +1,5 @@
-//! What the heap tells about itself. Counted when asked for, so that allocation pays nothing for it.
+//! What the heap tells about itself. Counted when asked for, so that allocation pays nothing for
+//! it.
 
 use super::Heap;
 use super::class::{CLASSES, Class};
@@ -16,7 +17,8 @@ pub const CLASS_COUNT: usize = CLASSES;
 pub struct HeapStats {
     /// The span's length, table included.
     pub budget_bytes: usize,
-    /// Sum of the sizes of the live blocks: what was asked for, rounded up to the class or to whole granules.
+    /// Sum of the sizes of the live blocks: what was asked for, rounded up to the class or to
+    /// whole granules.
     pub live_bytes: usize,
     /// Whole slabs and large blocks. More than `live_bytes` by the free blocks in slabs.
     pub held_bytes: usize,
@@ -26,8 +28,8 @@ pub struct HeapStats {
     pub free_bytes: usize,
     /// The greatest part of `free_bytes` in one piece.
     pub largest_free_bytes: usize,
-    /// Offset from the span's start of the end of the highest slab or large block so far; no byte from there on was
-    /// ever written.
+    /// Offset from the span's start of the end of the highest slab or large block so far; no byte
+    /// from there on was ever written.
     pub high_water_bytes: usize,
     /// Slabs, empty ones included.
     pub slabs: usize,

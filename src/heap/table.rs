@@ -1,5 +1,6 @@
-//! The table at the start of the span: a word for each granule, and all that the page level keeps. What is free is never
-//! touched, so a heap that is spread over many pages of memory finds its way in few.
+//! The table at the start of the span: a word for each granule, and all that the page level keeps.
+//! What is free is never touched, so a heap that is spread over many pages of memory finds its way
+//! in few.
 
 use core::ptr::null_mut;
 
@@ -61,8 +62,8 @@ impl Table {
         unsafe { self.0.add(at).write(word) }
     }
 
-    /// The run behind and the run before the linked free run at `run` in its list; before the first stands what the bins put
-    /// there.
+    /// The run behind and the run before the linked free run at `run` in its list; before the first
+    /// stands what the bins put there.
     ///
     /// # Safety
     /// `run` is a free run of [`LEAST`] granules or more.

@@ -11,8 +11,9 @@ use super::runs::RunKind;
 use super::slab::{FULL, LIVE, Slab};
 use super::table::{GRANULE, LEAST, NOWHERE, SLAB_BYTES};
 
-/// The first thing found wrong with a heap's state: damaged by a write outside a block, a block given back twice, or
-/// given back with a layout that it was not allocated with. Offsets are in bytes from the span's start.
+/// The first thing found wrong with a heap's state: damaged by a write outside a block, a block
+/// given back twice, or given back with a layout that it was not allocated with. Offsets are in
+/// bytes from the span's start.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeapError {
@@ -49,7 +50,8 @@ pub enum HeapError {
 }
 
 impl Heap {
-    /// Checks the whole state, and names the first thing wrong. Linear in the number of runs and of free blocks.
+    /// Checks the whole state, and names the first thing wrong. Linear in the number of runs and of
+    /// free blocks.
     ///
     /// # Errors
     /// The fault found. The heap is then not to be used any more.

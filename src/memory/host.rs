@@ -6,7 +6,8 @@ use crate::units::Pages;
 /// What the host does, apart from counting pages.
 #[derive(Clone, Copy, Debug)]
 pub struct Script {
-    /// Pages that exist at the start: what the module declares, or more when the host grew it beforehand.
+    /// Pages that exist at the start: what the module declares, or more when the host grew it
+    /// beforehand.
     pub initial: Pages,
     /// No growth beyond this many pages in all.
     pub ceiling: Pages,

@@ -1,4 +1,5 @@
-//! A stand-in for linear memory in native processes, so that code above the seam runs in ordinary tests.
+//! A stand-in for linear memory in native processes, so that code above the seam runs in ordinary
+//! tests.
 //!
 //! A thread is what an instance is in a host: it has a memory of its own, and its own copy of every
 //! static that an instance has. So tests that run side by side do not see each other.
@@ -92,7 +93,8 @@ impl Arena {
     fn new() -> Self {
         let mut pages = Bytes::mib(1536).get() / PAGE_BYTES;
         while pages > 0 {
-            // Asked for with a page's alignment, it would be filled with zeros: the start is rounded up instead.
+            // Asked for with a page's alignment, it would be filled with zeros: the start is
+            // rounded up instead.
             let bytes = ((pages + 1) * PAGE_BYTES) as usize;
             if let Ok(layout) = Layout::from_size_align(bytes, align_of::<usize>()) {
                 // SAFETY: the layout's size is not zero.
@@ -165,7 +167,8 @@ impl Lease {
         Self(None)
     }
 
-    /// Whether this thread's linear memory is the leased one, so that to grow it extends the region.
+    /// Whether this thread's linear memory is the leased one, so that to grow it extends the
+    /// region.
     pub(crate) fn is_here(&self) -> bool {
         let Some(arena) = &self.0 else {
             return true;
@@ -205,7 +208,8 @@ pub(crate) fn static_end() -> StaticEnd {
     }
 }
 
-/// What the cache loses entries by in this process: the environment variable `STEADFAST_FORGET`, 0 where there is none.
+/// What the cache loses entries by in this process: the environment variable `STEADFAST_FORGET`, 0
+/// where there is none.
 pub(crate) fn forget_seed() -> u32 {
     let Some(seed) = std::env::var_os("STEADFAST_FORGET") else {
         return 0;

@@ -1,7 +1,8 @@
 //! The names of metashrew's preallocated allocator.
 //!
-//! There is nothing to switch any more: the global allocator that [`plan!`](crate::plan!) declares always has its memory beforehand,
-//! and the cache's memory is apart from it. The switch is kept for programs that ask for it, and does nothing.
+//! There is nothing to switch any more: the global allocator that [`plan!`](crate::plan!) declares
+//! always has its memory beforehand, and the cache's memory is apart from it. The switch is kept
+//! for programs that ask for it, and does nothing.
 
 use super::lru_cache::{clear_lru_cache, get_total_memory_usage};
 use super::state;
@@ -20,13 +21,14 @@ pub fn disable_preallocated_allocator() {
     state::with(|state| state.preallocated_allocator = false);
 }
 
-/// What was noted last. [`initialize`](super::initialize) notes it by the mode: enabled for the indexer, disabled for views.
+/// What was noted last. [`initialize`](super::initialize) notes it by the mode: enabled for the
+/// indexer, disabled for views.
 pub fn is_preallocated_allocator_enabled() -> bool {
     state::with(|state| state.preallocated_allocator)
 }
 
-/// The bytes that the cache's entries take, the bytes that the host granted it, and the first in hundredths of the second; zeros while
-/// it is noted as disabled.
+/// The bytes that the cache's entries take, the bytes that the host granted it, and the first in
+/// hundredths of the second; zeros while it is noted as disabled.
 ///
 /// The answer depends on the host's memory.
 pub fn get_allocator_usage_stats() -> (usize, usize, f64) {

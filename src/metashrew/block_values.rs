@@ -16,8 +16,8 @@ pub struct BlockValues(Keyed<Arc<Vec<u8>>>);
 /// The values that [`get`](super::get) answers without cache or host: what the block at hand has
 /// written, and the large values that it has read (see there).
 ///
-/// In metashrew-core this map has every value that was read. The answer does not depend on the host's
-/// memory. It costs time and heap in proportion to the number of values.
+/// In metashrew-core this map has every value that was read. The answer does not depend on the
+/// host's memory. It costs time and heap in proportion to the number of values.
 ///
 /// ```
 /// use std::sync::Arc;

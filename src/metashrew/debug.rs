@@ -1,7 +1,7 @@
 //! Which parts of the key space are read, for those who tune an indexer.
 //!
-//! While it is enabled, every lookup in the main pool is noted under its key's prefix. What that does to the heap does not depend on
-//! whether the key was found; what is told does.
+//! While it is enabled, every lookup in the main pool is noted under its key's prefix. What that
+//! does to the heap does not depend on whether the key was found; what is told does.
 
 mod prefix;
 mod report;
@@ -16,8 +16,8 @@ use super::state;
 
 pub use report::{generate_lru_debug_report, get_comprehensive_memory_report};
 
-/// Which prefixes are told of. A key's prefix ends behind its last slash before the first byte that is neither a letter, nor a digit,
-/// nor a slash. Lengths in bytes.
+/// Which prefixes are told of. A key's prefix ends behind its last slash before the first byte that
+/// is neither a letter, nor a digit, nor a slash. Lengths in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrefixAnalysisConfig {
     /// Keys with a shorter prefix are left out.
@@ -156,7 +156,8 @@ pub fn clear_prefix_hit_stats() {
     state::with(|state| state.debugging.prefixes.clear());
 }
 
-/// The cache's statistics, and those of its keys' prefixes while lookups are noted. They depend on the host's memory.
+/// The cache's statistics, and those of its keys' prefixes while lookups are noted. They depend on
+/// the host's memory.
 pub fn get_lru_debug_stats() -> LruDebugStats {
     let cache_stats = get_cache_stats();
     state::with(|state| {

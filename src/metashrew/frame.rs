@@ -39,7 +39,8 @@ pub(super) fn with_frame<R>(data: &[u8], then: impl FnOnce(Frame<'_>) -> R) -> R
     then(Frame::of(framed))
 }
 
-/// A heap buffer with the length in front and room for exactly `len` bytes after it; nothing if that exceeds 2 GiB.
+/// A heap buffer with the length in front and room for exactly `len` bytes after it; nothing if
+/// that exceeds 2 GiB.
 pub(super) fn framed(len: usize) -> Option<Vec<u8>> {
     let total = len.checked_add(PREFIX_BYTES)?;
     i32::try_from(total).ok()?;

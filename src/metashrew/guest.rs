@@ -8,20 +8,23 @@ use super::key_parser::{self, KeyParseConfig};
 use super::lru_cache::{self, CacheAllocationMode, CacheStats};
 use super::{host_interface, state};
 
-/// Opens the cache and tells the log what the host granted for it. Whatever needs the cache opens it too, without a word.
+/// Opens the cache and tells the log what the host granted for it. Whatever needs the cache opens
+/// it too, without a word.
 ///
 /// Costs the same whatever the cache's size; the first call of all reserves memory.
 pub fn initialize() {
     lru_cache::initialize_lru_cache();
 }
 
-/// The module's whole input: the height's four little-endian bytes, then the block (or a view's argument).
+/// The module's whole input: the height's four little-endian bytes, then the block (or a view's
+/// argument).
 ///
-/// Costs one heap allocation of exactly the input's length, and leaves the cache alone: the input may
-/// be a view's. The first use of the cache in a block brings it to the block's height. It drops what
-/// was written from this height on if the chain has been reorganised, and everything if heights were
-/// left out. That takes time proportional to the entries. It does not happen in a view: while a view's
-/// height is set, in [`CacheAllocationMode::View`], and over an image that other instances map too.
+/// Costs one heap allocation of exactly the input's length, and leaves the cache alone: the input
+/// may be a view's. The first use of the cache in a block brings it to the block's height. It drops
+/// what was written from this height on if the chain has been reorganised, and everything if
+/// heights were left out. That takes time proportional to the entries. It does not happen in a
+/// view: while a view's height is set, in [`CacheAllocationMode::View`], and over an image that
+/// other instances map too.
 ///
 /// # Panics
 ///
@@ -33,28 +36,29 @@ pub fn input() -> Vec<u8> {
     input
 }
 
-/// The value of a key, empty if there is none: from what this block has written, from the cache, from
-/// the host. Call [`input`] first: it tells the cache which block this is.
+/// The value of a key, empty if there is none: from what this block has written, from the cache,
+/// from the host. Call [`input`] first: it tells the cache which block this is.
 ///
 /// Before [`input`], a fresh instance with a warm cache asks the host: the image may be of another
-/// branch. In an instance that is kept, nothing tells where the next block begins. What it reads before
-/// its [`input`] is as of the block that the instance saw last, which a reorganisation may have
-/// replaced.
+/// branch. In an instance that is kept, nothing tells where the next block begins. What it reads
+/// before its [`input`] is as of the block that the instance saw last, which a reorganisation may
+/// have replaced.
 ///
-/// Makes one lookup in the cache, among the entries that [a view may see](super#views) if it answers
-/// one. What it does to the heap does not depend on whether that finds the value: two blocks of the same
-/// sizes are allocated, and for a key longer than
-/// [`MAX_STACK_KEY_BYTES`](host_interface::MAX_STACK_KEY_BYTES) one more, before the lookup, which is
-/// given back.
+/// Makes one lookup in the cache, among the entries that [a view may see](super#views) if it
+/// answers one. What it does to the heap does not depend on whether that finds the value: two
+/// blocks of the same sizes are allocated, and for a key longer than
+/// [`MAX_STACK_KEY_BYTES`](host_interface::MAX_STACK_KEY_BYTES) one more, before the lookup, which
+/// is given back.
 ///
-/// A value of at least 4 KiB that was read stays on the heap and is handed out again without a copy,
-/// until the next [`flush`], [`input`] or change of the view's height. All that stays takes at most an
-/// eighth of the bytes below the region; where a value exceeds that, the earlier ones go.
+/// A value of at least 4 KiB that was read stays on the heap and is handed out again without a
+/// copy, until the next [`flush`], [`input`] or change of the view's height. All that stays takes
+/// at most an eighth of the bytes below the region; where a value exceeds that, the earlier ones
+/// go.
 ///
 /// # Panics
 ///
-/// Halts, with a line in the log, when the host announces a length that no value can have, or when the heap has no room for the
-/// value. Nothing has been written then.
+/// Halts, with a line in the log, when the host announces a length that no value can have, or when
+/// the heap has no room for the value. Nothing has been written then.
 pub fn get(key: Arc<Vec<u8>>) -> Arc<Vec<u8>> {
     state::with(|state| state.get(&key))
 }
@@ -62,24 +66,25 @@ pub fn get(key: Arc<Vec<u8>>) -> Arc<Vec<u8>> {
 /// Writes a value. [`get`] sees it from now on, host and cache from the next [`flush`] on. An empty
 /// value deletes the key.
 ///
-/// Set a key once per block if it can be: each call is a pair of the next flush, with the key's last
-/// value.
-///
+/// Set a key once per block if it can be: each call is a pair of the next flush, with the key's
+/// last value.
 pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
     state::with(|state| state.set(&key, value));
 }
 
-/// Hands all writes since the last flush to the host at once: one pair for each [`set`], in that order,
-/// with the last value of its key.
+/// Hands all writes since the last flush to the host at once: one pair for each [`set`], in that
+/// order, with the last value of its key.
 ///
-/// A key that was set twice goes out twice, as metashrew-core has it: metashrew's host keeps every pair.
+/// A key that was set twice goes out twice, as metashrew-core has it: metashrew's host keeps every
+/// pair.
 ///
-/// A host takes exactly one flush for a block, even an empty one, and keeps none of its writes without it.
+/// A host takes exactly one flush for a block, even an empty one, and keeps none of its writes
+/// without it.
 ///
-/// Tells the cache of the writes, and drops what views have read. In a view, and in a block that has
-/// told no height to a cache that began warm, the cache drops everything instead: the host may take
-/// the writes or not. With the feature `image`, the host is then offered the image of the cache,
-/// except in a view.
+/// Tells the cache of the writes, and drops what views have read. In a view, and in a block that
+/// has told no height to a cache that began warm, the cache drops everything instead: the host may
+/// take the writes or not. With the feature `image`, the host is then offered the image of the
+/// cache, except in a view.
 ///
 /// # Panics
 ///
@@ -91,19 +96,20 @@ pub fn flush() {
     });
 }
 
-/// Has nothing to do: [`flush`] tells the cache what it hands to the host. It is here since metashrew's programs call it
-/// before [`flush`].
+/// Has nothing to do: [`flush`] tells the cache what it hands to the host. It is here since
+/// metashrew's programs call it before [`flush`].
 pub fn flush_to_lru() {
     lru_cache::flush_to_lru();
 }
 
-/// Takes the writes at hand out of the next flush. [`get`] still sees them until the next block begins.
+/// Takes the writes at hand out of the next flush. [`get`] still sees them until the next block
+/// begins.
 pub fn reset() {
     state::with(state::State::reset);
 }
 
-/// Forgets the values of the block, and empties the cache. [`get`] asks the host then, which gives what was
-/// flushed back when the block has ended.
+/// Forgets the values of the block, and empties the cache. [`get`] asks the host then, which gives
+/// what was flushed back when the block has ended.
 pub fn clear() {
     state::with(state::State::clear_values);
     lru_cache::clear_lru_cache();
@@ -111,7 +117,8 @@ pub fn clear() {
 
 /// Leaves `bytes` where the host finds them and returns the pointer that a view function returns.
 ///
-/// The bytes are moved into one new heap allocation, with their length in the four bytes before the pointer, and never freed.
+/// The bytes are moved into one new heap allocation, with their length in the four bytes before the
+/// pointer, and never freed.
 ///
 /// # Panics
 ///

@@ -91,18 +91,21 @@ mod imports {
 
     pub(in super::super) fn load_input(into: &mut [u8]) {
         check_reach(into);
-        // SAFETY: the host writes as many bytes as `__host_len` announced, which is `into`'s length.
+        // SAFETY: the host writes as many bytes as `__host_len` announced, which is `into`'s
+        // length.
         unsafe { __load_input(into.as_mut_ptr()) }
     }
 
     pub(in super::super) fn get_len(key: Frame<'_>) -> i32 {
-        // SAFETY: the length stands in the four bytes before the pointer, and the host reads that many bytes.
+        // SAFETY: the length stands in the four bytes before the pointer, and the host reads that
+        // many bytes.
         unsafe { __get_len(pointer(key)) }
     }
 
     pub(in super::super) fn get(key: Frame<'_>, into: &mut [u8]) {
         check_reach(into);
-        // SAFETY: the key is framed; the host writes as many bytes as `__get_len` said, which is `into`'s length.
+        // SAFETY: the key is framed; the host writes as many bytes as `__get_len` said, which is
+        // `into`'s length.
         unsafe { __get(pointer(key), into.as_mut_ptr()) }
     }
 
@@ -112,8 +115,8 @@ mod imports {
     }
 
     pub(in super::super) fn log(text: Frame<'_>) {
-        // SAFETY: the text is framed; the host reads it and keeps no pointer. A frame on the stack is always in reach,
-        // and checking it here would log again.
+        // SAFETY: the text is framed; the host reads it and keeps no pointer. A frame on the stack
+        // is always in reach, and checking it here would log again.
         unsafe { __log(text.data().as_ptr()) }
     }
 
@@ -133,8 +136,9 @@ mod image_imports {
         fn __offer_image(image: *const u8, len: usize);
     }
 
-    /// Has the host write the image that it has, and answers its length. Where that is more than there is room for, nothing was
-    /// written; a host without an image answers 0, as does one for which the pointer, a `u32`, is out of reach.
+    /// Has the host write the image that it has, and answers its length. Where that is more than
+    /// there is room for, nothing was written; a host without an image answers 0, as does one
+    /// for which the pointer, a `u32`, is out of reach.
     pub(in super::super) fn load_image(into: &mut [u8]) -> u32 {
         // SAFETY: the host writes at most as many bytes as it is told.
         let len = unsafe { __load_image(into.as_mut_ptr(), into.len()) };
@@ -151,10 +155,11 @@ mod image_imports {
 ///
 /// A thread is to native code what an instance is to a host: pending writes, cache and reserved
 /// memory are the thread's too. The test harness runs each test on a thread of its own, so tests do
-/// not see each other. [`instance`](stand_in::instance) makes another instance of the module within one test.
+/// not see each other. [`instance`](stand_in::instance) makes another instance of the module within
+/// one test.
 ///
-/// It decodes what it is given as a real host does, from the framed bytes, and panics on what a real host would
-/// refuse or, worse, ignore.
+/// It decodes what it is given as a real host does, from the framed bytes, and panics on what a
+/// real host would refuse or, worse, ignore.
 #[cfg(not(target_arch = "wasm32"))]
 pub mod stand_in {
     extern crate std;

@@ -1,16 +1,19 @@
 //! The metashrew host interface, as safe functions.
 //!
-//! Metashrew hands a module its input, a little-endian `u32` height and then the block, and a key-value store that
-//! the module reads through imports and writes once. These functions are the whole of that interface. They keep no
-//! state, so what a program caches or holds back until the flush is its own affair.
+//! Metashrew hands a module its input, a little-endian `u32` height and then the block, and a
+//! key-value store that the module reads through imports and writes once. These functions are the
+//! whole of that interface. They keep no state, so what a program caches or holds back until the
+//! flush is its own affair.
 //!
-//! A host that breaks the interface cannot be answered with a value: such a call *halts*, which logs one line that
-//! says what happened and panics with the same words, before anything was flushed.
+//! A host that breaks the interface cannot be answered with a value: such a call *halts*, which
+//! logs one line that says what happened and panics with the same words, before anything was
+//! flushed.
 //!
-//! No function but [`input`], [`read`], [`flush`] and [`export_bytes`] touches the heap, except for a key longer than
-//! [`MAX_STACK_KEY_BYTES`]: a program that loads a value from the host rather than from a cache leaves every heap address as it
-//! was. On native targets [`stand_in`](super::host) takes the host's place, so that code that uses this module
-//! runs under plain `cargo test`.
+//! No function but [`input`], [`read`], [`flush`] and [`export_bytes`] touches the heap, except for
+//! a key longer than [`MAX_STACK_KEY_BYTES`]: a program that loads a value from the host rather
+//! than from a cache leaves every heap address as it was. On native targets
+//! [`stand_in`](super::host) takes the host's place, so that code that uses this module runs under
+//! plain `cargo test`.
 //!
 //! ```ignore-wasm
 //! use steadfast::metashrew::{host::stand_in, host_interface};
@@ -40,8 +43,9 @@ use crate::line::Line;
 
 /// The longest key, in bytes, that is framed on the stack.
 ///
-/// A longer one is framed on the heap. A program that asks the host on a cache miss alone, and wants its heap addresses to be
-/// the same on a hit, makes a [`HostKey`] before it looks into the cache.
+/// A longer one is framed on the heap. A program that asks the host on a cache miss alone, and
+/// wants its heap addresses to be the same on a hit, makes a [`HostKey`] before it looks into the
+/// cache.
 pub const MAX_STACK_KEY_BYTES: usize = frame::SHORT_BYTES;
 
 /// The longest value, in bytes, that is believed: a host that announces more is broken.
@@ -49,8 +53,9 @@ pub const MAX_VALUE_BYTES: usize = 512 << 20;
 
 /// A key as the host is given it.
 ///
-/// Made before it is known whether the host will be asked: a key longer than [`MAX_STACK_KEY_BYTES`] takes its heap block then,
-/// and gives it back when dropped. Shorter ones take none, and cost nothing until the host is asked.
+/// Made before it is known whether the host will be asked: a key longer than
+/// [`MAX_STACK_KEY_BYTES`] takes its heap block then, and gives it back when dropped. Shorter ones
+/// take none, and cost nothing until the host is asked.
 #[derive(Debug)]
 pub struct HostKey<'a> {
     key: &'a [u8],
@@ -82,8 +87,8 @@ impl<'a> HostKey<'a> {
     ///
     /// # Panics
     ///
-    /// Halts when the host answers with a length that no value can have: a negative one, `0x7fffffff`, its sign for a key
-    /// that it cannot read, or more than [`MAX_VALUE_BYTES`].
+    /// Halts when the host answers with a length that no value can have: a negative one,
+    /// `0x7fffffff`, its sign for a key that it cannot read, or more than [`MAX_VALUE_BYTES`].
     #[must_use]
     pub fn value_len(&self) -> usize {
         let answer = self.with(host::get_len);
@@ -99,12 +104,12 @@ impl<'a> HostKey<'a> {
         }
     }
 
-    /// The value that the host holds; empty when it holds none. Costs one heap allocation of exactly
-    /// its length.
+    /// The value that the host holds; empty when it holds none. Costs one heap allocation of
+    /// exactly its length.
     ///
-    /// A host that reads a live database may find the value shorter or gone by the second of the two
-    /// calls. Whether it wrote the last byte is checked: one value in 256 is read twice for that. A
-    /// value that became longer, or another of the same length, is not noticed.
+    /// A host that reads a live database may find the value shorter or gone by the second of the
+    /// two calls. Whether it wrote the last byte is checked: one value in 256 is read twice for
+    /// that. A value that became longer, or another of the same length, is not noticed.
     ///
     /// # Panics
     ///
@@ -124,14 +129,14 @@ impl<'a> HostKey<'a> {
     }
 
     /// Has the host write the value into `value`, wherever that lies. It must be exactly as long as
-    /// the value. The host is asked for the length again: a flush or the next block may have changed
-    /// what it told before.
+    /// the value. The host is asked for the length again: a flush or the next block may have
+    /// changed what it told before.
     ///
     /// # Panics
     ///
     /// Halts when the lengths differ, and when `value` ends above 2 GiB, where hosts cannot write;
-    /// `value` is as it was then. Halts also when the host does not write the value to its end, which
-    /// is checked as in [`read`](Self::read).
+    /// `value` is as it was then. Halts also when the host does not write the value to its end,
+    /// which is checked as in [`read`](Self::read).
     pub fn load(&self, value: &mut [u8]) {
         let len = self.value_len();
         if value.len() != len {
@@ -165,7 +170,8 @@ impl<'a> HostKey<'a> {
     }
 }
 
-/// The module's whole input: the height's four little-endian bytes, then the block (or a view's argument).
+/// The module's whole input: the height's four little-endian bytes, then the block (or a view's
+/// argument).
 ///
 /// Costs one heap allocation of exactly the input's length.
 ///
@@ -219,8 +225,9 @@ pub fn load(key: &[u8], value: &mut [u8]) {
 
 /// Hands all writes to the host at once. An empty value deletes its key.
 ///
-/// A host takes exactly one flush for a block, even an empty one, and keeps none of its writes without it. Costs one
-/// heap allocation of exactly the message's length; the pairs go out in the order given.
+/// A host takes exactly one flush for a block, even an empty one, and keeps none of its writes
+/// without it. Costs one heap allocation of exactly the message's length; the pairs go out in the
+/// order given.
 ///
 /// # Panics
 ///
@@ -248,15 +255,16 @@ pub fn log(text: &str) {
     }
 }
 
-/// Hands one line with its newline to the host's log, formatted in a fixed buffer on the stack. What
-/// exceeds 507 bytes is cut.
+/// Hands one line with its newline to the host's log, formatted in a fixed buffer on the stack.
+/// What exceeds 507 bytes is cut.
 pub fn log_line(line: fmt::Arguments<'_>) {
     log(Line::of(line).ended());
 }
 
 /// Leaves `bytes` where the host finds them and returns the pointer that a view function returns.
 ///
-/// The bytes are moved into one new heap allocation, with their length in the four bytes before the pointer, and never freed.
+/// The bytes are moved into one new heap allocation, with their length in the four bytes before the
+/// pointer, and never freed.
 ///
 /// # Panics
 ///
@@ -277,7 +285,8 @@ pub fn export_bytes(bytes: Vec<u8>) -> i32 {
 
 /// Logs one line (cut to the fixed buffer) and panics with the same words.
 ///
-/// This is how a module stops: its block fails, and nothing of it was written. The line is formatted without the heap.
+/// This is how a module stops: its block fails, and nothing of it was written. The line is
+/// formatted without the heap.
 ///
 /// # Panics
 ///

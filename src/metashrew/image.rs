@@ -1,4 +1,5 @@
-//! The cache's image, where the module asks its host for one and offers the next: with the feature `image`.
+//! The cache's image, where the module asks its host for one and offers the next: with the feature
+//! `image`.
 
 #[cfg(feature = "image")]
 pub use asked::{offer, open};

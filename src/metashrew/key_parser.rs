@@ -47,8 +47,8 @@ pub fn parse_key_default(key: &[u8]) -> String {
     parse_key_readable(key, &KeyParseConfig::default())
 }
 
-/// As [`parse_key_readable`], but binary data of 4 or 8 bytes is shown as the little-endian number that it is, in hexadecimal, and of
-/// data as long as a hash, 20 or 32 bytes, the first 8.
+/// As [`parse_key_readable`], but binary data of 4 or 8 bytes is shown as the little-endian number
+/// that it is, in hexadecimal, and of data as long as a hash, 20 or 32 bytes, the first 8.
 ///
 /// ```
 /// use steadfast::metashrew::key_parser::{KeyParseConfig, parse_key_enhanced};

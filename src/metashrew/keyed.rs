@@ -9,8 +9,8 @@ use crate::cache::{equal, hash};
 
 /// Values by key, in the order in which their keys came.
 ///
-/// The table holds positions in the list, hashed with a fixed seed. What leaves here leaves in the list's order, so that
-/// nothing depends on the table's.
+/// The table holds positions in the list, hashed with a fixed seed. What leaves here leaves in the
+/// list's order, so that nothing depends on the table's.
 #[derive(Debug)]
 pub struct Keyed<V> {
     positions: HashTable<u32>,

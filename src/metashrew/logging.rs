@@ -18,7 +18,8 @@ pub enum Level {
     Error,
 }
 
-/// Where lines go. Must not call back into this crate's metashrew functions, nor allocate where heap addresses are to stay.
+/// Where lines go. Must not call back into this crate's metashrew functions, nor allocate where
+/// heap addresses are to stay.
 pub type LogSink = fn(Level, &str);
 
 per_instance! {
@@ -27,8 +28,8 @@ per_instance! {
 
 /// Sends all further lines elsewhere.
 ///
-/// Without it they go to the host's `__log` in a metashrew guest, to the standard error in a WASI program, and to the
-/// [stand-in](super::host)'s log in a native process.
+/// Without it they go to the host's `__log` in a metashrew guest, to the standard error in a WASI
+/// program, and to the [stand-in](super::host)'s log in a native process.
 ///
 /// ```
 /// use steadfast::metashrew::{initialize, set_log_sink};
@@ -53,8 +54,9 @@ pub fn log_facade(level: Level, line: &str) {
 
 /// Sends the text of each panic to where lines go, in one line, cut at 507 bytes.
 ///
-/// On `wasm32-unknown-unknown` a panic says nothing by itself. Call this first in `_start`. It replaces
-/// the panic hook, once; natively the old hook is called too, so that a test shows why it fails. A panic whose text has parts that vary takes a heap block for it, in std. A halt of
+/// On `wasm32-unknown-unknown` a panic says nothing by itself. Call this first in `_start`. It
+/// replaces the panic hook, once; natively the old hook is called too, so that a test shows why it
+/// fails. A panic whose text has parts that vary takes a heap block for it, in std. A halt of
 /// this crate logs its own line, and its panic is not told again.
 ///
 /// ```
@@ -91,8 +93,8 @@ pub(super) fn halt(message: fmt::Arguments<'_>) -> ! {
     panic_told(message)
 }
 
-/// Panics with words that have been logged. No other function of this file panics: the hook knows what
-/// is told by the file.
+/// Panics with words that have been logged. No other function of this file panics: the hook knows
+/// what is told by the file.
 pub(super) fn panic_told(message: fmt::Arguments<'_>) -> ! {
     panic!("{message}")
 }

@@ -221,9 +221,9 @@ impl State {
     /// The writes have been handed to the host: the cache is told of them, and is as of them.
     ///
     /// Not before: a write that no host has got must not be found by a later block. What views have
-    /// read does not hold any more. In a view the host may take the writes or drop them, so the cache
-    /// keeps nothing that could differ. What the block itself knows of them depends on what the program
-    /// has said, never on what the cache held.
+    /// read does not hold any more. In a view the host may take the writes or drop them, so the
+    /// cache keeps nothing that could differ. What the block itself knows of them depends on
+    /// what the program has said, never on what the cache held.
     pub fn flushed(&mut self) {
         let is_indexing = self.is_indexing();
         let mut working_set = core::mem::replace(&mut self.working_set, WorkingSet::new());
@@ -294,7 +294,8 @@ impl State {
         self.working_set.reset();
     }
 
-    /// Forgets the block's values. Of what it has flushed, the host alone knows the value from then on.
+    /// Forgets the block's values. Of what it has flushed, the host alone knows the value from then
+    /// on.
     pub fn clear_values(&mut self) {
         self.working_set.clear();
     }
@@ -345,8 +346,8 @@ impl State {
         self.input_height.is_none() && !self.is_view() && !self.opened().is_read_only()
     }
 
-    /// What is visible, if the scope is the main one and a view of another height sees less of it. In
-    /// the views' own mode the main pool is the program's, unless it is an image's.
+    /// What is visible, if the scope is the main one and a view of another height sees less of it.
+    /// In the views' own mode the main pool is the program's, unless it is an image's.
     fn main_in_view(&mut self, scope: Scope) -> Option<Visible> {
         let visible = self.visible();
         if scope != Scope::Main || visible == Visible::Main {
@@ -356,8 +357,9 @@ impl State {
         (!is_shown).then_some(visible)
     }
 
-    /// Takes note that the host has handed in the input of a block or a view, at a height; `None` for
-    /// an input without one. The cache is left alone: a view's height may be set before it is used.
+    /// Takes note that the host has handed in the input of a block or a view, at a height; `None`
+    /// for an input without one. The cache is left alone: a view's height may be set before it
+    /// is used.
     pub fn begin_block(&mut self, height: Option<u32>) {
         let may_be_same = height.is_some() && self.input_height == Some(height);
         self.working_set.begin_block(may_be_same);
@@ -366,9 +368,9 @@ impl State {
         self.visible = None;
     }
 
-    /// Brings the cache to the block at hand, whose host holds the state as of the block before. Where
-    /// the cache is not as of that one, what could differ is dropped: what was written from this
-    /// height on if the chain has been reorganised, everything if blocks are missing.
+    /// Brings the cache to the block at hand, whose host holds the state as of the block before.
+    /// Where the cache is not as of that one, what could differ is dropped: what was written
+    /// from this height on if the chain has been reorganised, everything if blocks are missing.
     fn bring_to_block(&mut self) {
         let Some(height) = self.input_height.filter(|_| !self.is_begun) else {
             return;
@@ -391,7 +393,8 @@ impl State {
     }
 }
 
-/// The most bytes of large values that the block keeps of its reads: an eighth of what lies below the region.
+/// The most bytes of large values that the block keeps of its reads: an eighth of what lies below
+/// the region.
 fn kept_bytes() -> usize {
     let (_, _, plan) = reserve::in_force();
     (Plan::read(plan).region_base().get() / 8) as usize
@@ -415,10 +418,12 @@ fn counters(cache: &Cache) -> CacheStats {
     }
 }
 
-/// A value up to this many bytes is not worth a message of its own where the heap has no room for it.
+/// A value up to this many bytes is not worth a message of its own where the heap has no room for
+/// it.
 const SMALL_BYTES: usize = 64 << 10;
 
-/// Room for exactly so many bytes. A hit and a miss both ask the heap here, so they also fail alike.
+/// Room for exactly so many bytes. A hit and a miss both ask the heap here, so they also fail
+/// alike.
 #[inline]
 fn buffer(bytes: usize) -> Vec<u8> {
     if bytes <= SMALL_BYTES {

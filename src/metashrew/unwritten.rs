@@ -1,15 +1,16 @@
 //! Whether the host wrote the value that it announced.
 //!
-//! A host that reads a live database may announce a length, and find the value shorter or gone when it is asked for it. What the
-//! buffer held before must not pass for a value.
+//! A host that reads a live database may announce a length, and find the value shorter or gone when
+//! it is asked for it. What the buffer held before must not pass for a value.
 
 /// What the buffer's last byte is before the host writes: one that few values end in.
 const MARK: u8 = 0x9B;
 
-/// Has `write` write a value, and says whether it wrote the last byte: a host writes from front to back.
+/// Has `write` write a value, and says whether it wrote the last byte: a host writes from front to
+/// back.
 ///
-/// A buffer that ends as it did before may hold a value that ends so. It is written once more then, over another last byte: the
-/// value cannot end in both.
+/// A buffer that ends as it did before may hold a value that ends so. It is written once more then,
+/// over another last byte: the value cannot end in both.
 #[inline]
 pub(super) fn is_written(value: &mut [u8], mut write: impl FnMut(&mut [u8])) -> bool {
     let mut ends_anew = |before: u8| {

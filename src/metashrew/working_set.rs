@@ -1,14 +1,14 @@
-//! The values of the block at hand: those that it has written, flushed as metashrew-core flushes them,
-//! and the large ones that it has read.
+//! The values of the block at hand: those that it has written, flushed as metashrew-core flushes
+//! them, and the large ones that it has read.
 //!
-//! metashrew-core queues the key of each `set`, and a flush hands out the queue with each key's last
-//! value: a key that was set twice goes out twice. Hosts keep every pair of a flush, so repeats and
-//! their order are part of what nodes must agree on.
+//! metashrew-core queues the key of each `set`, and a flush hands out the queue with each key's
+//! last value: a key that was set twice goes out twice. Hosts keep every pair of a flush, so
+//! repeats and their order are part of what nodes must agree on.
 //!
-//! A host does not give a block's writes back before the block ends, and the cache may have lost any
-//! of them. So the values stay here until the next block begins. Where the value of a flushed key is no
-//! longer here, the host alone answers, with what it held before the block: the cache must not take
-//! that for what it holds afterwards.
+//! A host does not give a block's writes back before the block ends, and the cache may have lost
+//! any of them. So the values stay here until the next block begins. Where the value of a flushed
+//! key is no longer here, the host alone answers, with what it held before the block: the cache
+//! must not take that for what it holds afterwards.
 //!
 //! Large values that were read stay here too, so that reading one again copies nothing. Which ones
 //! depends on the block's own reads and the plan, never on what the cache holds. So the heap is the
@@ -19,7 +19,8 @@ use alloc::vec::Vec;
 
 use super::keyed::Keyed;
 
-/// Shorter values that were only read do not stay: to copy one costs about as much as to look it up.
+/// Shorter values that were only read do not stay: to copy one costs about as much as to look it
+/// up.
 const LEAST_READ_BYTES: usize = 4 << 10;
 
 /// Whether a flush of this block has handed out a value of the key.
@@ -95,8 +96,8 @@ impl WorkingSet {
         }
     }
 
-    /// Whether the cache may be told that a key has this value by the program: not while another one
-    /// waits for its flush, or was flushed and is no longer known.
+    /// Whether the cache may be told that a key has this value by the program: not while another
+    /// one waits for its flush, or was flushed and is no longer known.
     pub fn may_be_cached(&self, key: &[u8]) -> bool {
         self.values
             .get(key)
@@ -203,8 +204,8 @@ impl WorkingSet {
         }
     }
 
-    /// Forgets what is not queued: the next block begins. If it may be the same block once more, the
-    /// keys that were flushed stay known, without their values.
+    /// Forgets what is not queued: the next block begins. If it may be the same block once more,
+    /// the keys that were flushed stay known, without their values.
     pub fn begin_block(&mut self, may_be_same: bool) {
         let mut next = match may_be_same {
             true => self.flushed_keys(|_| false),

@@ -21,10 +21,11 @@ const POOL_SHIFT: u32 = 30;
 /// Bits of the access stamp.
 pub(crate) const STAMP_MASK: u16 = (1 << (POOL_SHIFT - STAMP_SHIFT)) - 1;
 
-/// What stands in front of an entry's key and value. Links are offsets of other entries, 0 for none.
+/// What stands in front of an entry's key and value. Links are offsets of other entries, 0 for
+/// none.
 ///
-/// Blocks begin at even offsets. Bit 0 of the first word is therefore clear in an entry; it is set in a free block, whose
-/// first word is its size.
+/// Blocks begin at even offsets. Bit 0 of the first word is therefore clear in an entry; it is set
+/// in a free block, whose first word is its size.
 #[repr(C, packed)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct EntryHeader {
@@ -41,8 +42,8 @@ pub(crate) struct EntryHeader {
 }
 
 impl EntryHeader {
-    /// The header of a new entry that follows a block in use, in a block that is `slack` bytes larger than it needs. The
-    /// lengths have been checked by [`block_bytes`].
+    /// The header of a new entry that follows a block in use, in a block that is `slack` bytes
+    /// larger than it needs. The lengths have been checked by [`block_bytes`].
     #[inline]
     pub fn new(
         key_len: usize,
@@ -103,7 +104,8 @@ impl EntryHeader {
         (self.key >> POOL_SHIFT) as usize
     }
 
-    /// Whether the entry has a key of this length, which a key can have, and is in the pool with this number.
+    /// Whether the entry has a key of this length, which a key can have, and is in the pool with
+    /// this number.
     #[inline]
     pub fn is_like(&self, key_len: u32, pool: usize) -> bool {
         self.key & !STAMP == key_len | ((pool as u32) << POOL_SHIFT)
@@ -125,7 +127,8 @@ impl EntryHeader {
     }
 }
 
-/// What a free block begins with. Blocks of less than an entry's header are in no bin, and have no links.
+/// What a free block begins with. Blocks of less than an entry's header are in no bin, and have no
+/// links.
 ///
 /// Bit 0 of the first word tells it from an entry.
 #[repr(C, packed)]

@@ -1,8 +1,8 @@
 //! Pages of a region that existed beforehand without the module having declared them. What holds a
 //! byte other than zero there is somebody's.
 //!
-//! The cache takes the index from its start on, and the arena from its own. It looks before it takes,
-//! a step ahead; where it finds something, the index or the arena ends.
+//! The cache takes the index from its start on, and the arena from its own. It looks before it
+//! takes, a step ahead; where it finds something, the index or the arena ends.
 
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -36,11 +36,13 @@ impl Doubt {
         tell: |_| {},
     };
 
-    /// The doubt about a region of this geometry and capacity; nothing where an empty cache has no place.
+    /// The doubt about a region of this geometry and capacity; nothing where an empty cache has no
+    /// place.
     ///
     /// # Safety
     ///
-    /// The region stands at `start`, and memory reaches to its capacity and to the end of what is in doubt.
+    /// The region stands at `start`, and memory reaches to its capacity and to the end of what is
+    /// in doubt.
     pub unsafe fn over(
         self,
         start: NonNull<u8>,
@@ -60,8 +62,8 @@ impl Doubt {
         }
     }
 
-    /// Looks at the bytes from `from` up to `to`, and on to the end of a step, at most up to `most`.
-    /// Answers how far they are clear, or nothing where they are not.
+    /// Looks at the bytes from `from` up to `to`, and on to the end of a step, at most up to
+    /// `most`. Answers how far they are clear, or nothing where they are not.
     ///
     /// # Safety
     ///
@@ -85,9 +87,9 @@ impl Doubt {
 }
 
 impl Region {
-    /// Has the cache look at the bytes at these offsets before it takes them: they existed beforehand
-    /// without anybody having declared them, and what holds something is somebody else's. `tell` is told
-    /// what is left of the region then.
+    /// Has the cache look at the bytes at these offsets before it takes them: they existed
+    /// beforehand without anybody having declared them, and what holds something is somebody
+    /// else's. `tell` is told what is left of the region then.
     ///
     /// Where an image stands in the region all of it is the region's: a host has put it there.
     ///
@@ -110,7 +112,8 @@ impl Region {
         if self.parts.capacity < HEADER_BYTES {
             return false;
         }
-        // SAFETY: the header lies within the span, the start is aligned to a page, and any bytes are a Header.
+        // SAFETY: the header lies within the span, the start is aligned to a page, and any bytes
+        // are a Header.
         let header: &Header = unsafe { self.parts.start.cast().as_ref() };
         header.magic == MAGIC
     }

@@ -1,4 +1,5 @@
-//! Where things stand in a region, as a function of its capacity and the plan's expected entry alone.
+//! Where things stand in a region, as a function of its capacity and the plan's expected entry
+//! alone.
 
 use super::header::HEADER_BYTES;
 
@@ -13,14 +14,15 @@ pub const MAX_KEY_BYTES: u32 = u16::MAX as u32;
 /// The longest value, in bytes: the three bits above it hold flags.
 pub const MAX_VALUE_BYTES: u32 = (1 << 29) - 1;
 
-/// Entries with longer keys, in bytes, keep their hash behind the value, so that what needs it does not depend on the key.
+/// Entries with longer keys, in bytes, keep their hash behind the value, so that what needs it does
+/// not depend on the key.
 pub(crate) const MAX_HASHED_KEY_BYTES: u32 = 64;
 
-/// Entries that a bucket is planned for, in halves: 9.5 of 12, a load of .79. Entries an eighth smaller than expected
-/// still find a place then.
+/// Entries that a bucket is planned for, in halves: 9.5 of 12, a load of .79. Entries an eighth
+/// smaller than expected still find a place then.
 const PLANNED_HALF_SLOTS: u64 = 19;
-/// Groups have at least this many buckets, where there are as many. Both buckets of a key stand in one group: the number bounds
-/// by how much groups differ in what they hold.
+/// Groups have at least this many buckets, where there are as many. Both buckets of a key stand in
+/// one group: the number bounds by how much groups differ in what they hold.
 const MIN_GROUP_BUCKETS: u32 = 128;
 /// The index begins with at most this many buckets.
 const MAX_FIRST_BUCKETS: u32 = MAX_FIRST_PAGES * (INDEX_PAGE_BYTES / BUCKET_BYTES);
@@ -29,7 +31,8 @@ pub(crate) const INDEX_PAGE_BYTES: u32 = 2048;
 /// ...and these are the most that there can be, which bounds the bitmap in the header.
 pub(crate) const MAX_FIRST_PAGES: u32 = 256;
 
-/// The bytes that an entry takes in the arena, or `None` if key or value are longer than the format can say.
+/// The bytes that an entry takes in the arena, or `None` if key or value are longer than the format
+/// can say.
 #[must_use]
 pub const fn block_bytes(key_bytes: usize, value_bytes: usize) -> Option<u32> {
     if key_bytes > MAX_KEY_BYTES as usize || value_bytes > MAX_VALUE_BYTES as usize {
@@ -45,8 +48,9 @@ pub const fn block_bytes(key_bytes: usize, value_bytes: usize) -> Option<u32> {
 
 /// The fixed layout of a region: header, index, arena, in this order.
 ///
-/// The index has room for `group_buckets << levels` buckets, in groups of `group_buckets`. It begins with
-/// `group_buckets << first_level` of them, and takes the others into use one by one, in order.
+/// The index has room for `group_buckets << levels` buckets, in groups of `group_buckets`. It
+/// begins with `group_buckets << first_level` of them, and takes the others into use one by one, in
+/// order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     /// The capacity, in bytes, that the index is sized for.
@@ -64,8 +68,8 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// The geometry of a region of `limit` bytes with entries of `expected_entry` bytes (key and value), or `None` if it
-    /// cannot hold a header, two buckets and one entry.
+    /// The geometry of a region of `limit` bytes with entries of `expected_entry` bytes (key and
+    /// value), or `None` if it cannot hold a header, two buckets and one entry.
     #[must_use]
     pub fn new(limit: u32, expected_entry: u32) -> Option<Geometry> {
         let room = u64::from(limit.checked_sub(HEADER_BYTES)?);
@@ -109,7 +113,8 @@ impl Geometry {
         self.group_buckets << self.first_level
     }
 
-    /// Whether an index of this geometry can have come to so many buckets, of which so many are whole groups, with this mask.
+    /// Whether an index of this geometry can have come to so many buckets, of which so many are
+    /// whole groups, with this mask.
     pub(crate) fn admits(&self, [buckets, whole_buckets, group_mask]: [u32; 3]) -> bool {
         let is_whole = (self.first_level..=self.levels).any(|level| {
             whole_buckets == self.group_buckets << level && group_mask == (2 << level) - 1

@@ -56,7 +56,8 @@ pub struct PoolHeader {
     reserved_counters: [u64; 2],
 }
 
-/// The header at the region's start, as it lies in memory. Offsets count from the region's start, and sizes are in bytes.
+/// The header at the region's start, as it lies in memory. Offsets count from the region's start,
+/// and sizes are in bytes.
 ///
 /// Its fields are plain integers, so any bytes are a header, if perhaps a nonsensical one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -78,7 +79,8 @@ pub struct Header {
     pub limit: u32,
     /// The plan's expected entry.
     pub expected_entry: u32,
-    /// As in the [`Geometry`], which follows from `limit` and `expected_entry`; so do the next four.
+    /// As in the [`Geometry`], which follows from `limit` and `expected_entry`; so do the next
+    /// four.
     pub group_buckets: u32,
     /// As there.
     pub levels: u32,
@@ -91,13 +93,15 @@ pub struct Header {
     status: u32,
     /// The tag that the user has set.
     pub user_tag: [u8; USER_TAG_BYTES],
-    /// Offset of the first byte of the arena that has never been used since the cache was last empty.
+    /// Offset of the first byte of the arena that has never been used since the cache was last
+    /// empty.
     pub frontier: u32,
     /// Bytes of free blocks below the frontier.
     pub free_bytes: u32,
     /// Buckets of the index in use.
     pub buckets: u32,
-    /// Of those, how many there were when the number of groups was last a power of two: the others are split off them.
+    /// Of those, how many there were when the number of groups was last a power of two: the others
+    /// are split off them.
     pub whole_buckets: u32,
     /// Twice that number of groups, less one.
     pub group_mask: u32,
@@ -248,7 +252,8 @@ impl Header {
         self.indexed = 0;
     }
 
-    /// Forgets all entries. The first `stale_pages` pages of the index are cleared when they are next written.
+    /// Forgets all entries. The first `stale_pages` pages of the index are cleared when they are
+    /// next written.
     pub(crate) fn clear(&mut self, geometry: &Geometry, stale_pages: u32) {
         for pool in &mut self.pools {
             (pool.newest, pool.oldest, pool.entries, pool.used_bytes) = (0, 0, 0, 0);
@@ -321,7 +326,8 @@ impl Header {
         same && self.magic == MAGIC && self.format == FORMAT_VERSION
     }
 
-    /// The geometry of the image that this header leads, where it is one that a region like this can take over.
+    /// The geometry of the image that this header leads, where it is one that a region like this
+    /// can take over.
     pub(crate) fn acceptable(
         &self,
         parts: &RegionParts,

@@ -1,7 +1,8 @@
-//! Images: the bytes of a region that another instance left, what makes them acceptable, and how a cache began.
+//! Images: the bytes of a region that another instance left, what makes them acceptable, and how a
+//! cache began.
 //!
-//! An image is the region up to its frontier. Of the index, only the buckets in use have a meaning; what stands between them
-//! and the arena is left out of checksums and copies.
+//! An image is the region up to its frontier. Of the index, only the buckets in use have a meaning;
+//! what stands between them and the arena is left out of checksums and copies.
 
 use core::ops::Range;
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -26,7 +27,8 @@ pub enum Status {
     Closed = 3,
     /// A host has verified it all, and the memory is trusted. Never in a file.
     Sealed = 4,
-    /// As sealed, and other instances have the same memory until it is written: reading writes nothing.
+    /// As sealed, and other instances have the same memory until it is written: reading writes
+    /// nothing.
     Shared = 5,
 }
 
@@ -101,7 +103,8 @@ impl AttachError {
     ];
 }
 
-/// How a cache began. What it tells depends on the host: a program whose outputs must not depend on that does not ask.
+/// How a cache began. What it tells depends on the host: a program whose outputs must not depend on
+/// that does not ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// Without entries.
@@ -161,8 +164,9 @@ pub(crate) struct Claim {
 }
 
 impl Region {
-    /// Takes over the image that stands in the region, if there is one and its header is acceptable; gives the region back
-    /// otherwise, and says why. Constant cost, unless the image has checksums that nobody has verified yet.
+    /// Takes over the image that stands in the region, if there is one and its header is
+    /// acceptable; gives the region back otherwise, and says why. Constant cost, unless the
+    /// image has checksums that nobody has verified yet.
     pub(crate) fn attach(
         mut self,
         hash: [u8; 16],
@@ -175,8 +179,8 @@ impl Region {
                 let Some(over) = over else {
                     return Err((self, AttachError::TooSmall));
                 };
-                // SAFETY: `examine` has checked that the geometry leaves room for an entry within the capacity, and `from_raw`
-                // guarantees the rest.
+                // SAFETY: `examine` has checked that the geometry leaves room for an entry within
+                // the capacity, and `from_raw` guarantees the rest.
                 let region = unsafe { RegionView::over(parts, over, self.lease, geometry) };
                 let claim = Claim {
                     parts,
@@ -202,13 +206,15 @@ impl Region {
         if self.is_declined || self.parts.capacity < HEADER_BYTES {
             return Err(nothing);
         }
-        // SAFETY: the header lies within the span, the start is aligned to a page, and any bytes are a Header.
+        // SAFETY: the header lies within the span, the start is aligned to a page, and any bytes
+        // are a Header.
         let header: &Header = unsafe { self.parts.start.cast().as_ref() };
         if self.parts.fresh_from < HEADER_BYTES {
             if self.parts.fresh_from > 0 || header.magic != MAGIC {
                 return Err(nothing);
             }
-            // It was new when an instance grew it of which then a snapshot was taken, and a host has written an image since.
+            // It was new when an instance grew it of which then a snapshot was taken, and a host
+            // has written an image since.
             self.parts.fresh_from = self.parts.capacity;
         }
         if header.magic == MAGIC && header.format != FORMAT_VERSION {
@@ -264,18 +270,21 @@ impl Claim {
 }
 
 impl RegionView {
-    /// Notes that an operation is about to change the region: whoever copies it from now on has a torn image.
+    /// Notes that an operation is about to change the region: whoever copies it from now on has a
+    /// torn image.
     #[inline]
     pub fn begin_change(&mut self) {
         if !self.header().is_open() {
             self.stop_sharing();
         }
         self.header_mut().set_status(Status::Changing);
-        // Neither this nor what follows may be moved past the other: an instance can be stopped at any instruction.
+        // Neither this nor what follows may be moved past the other: an instance can be stopped at
+        // any instruction.
         compiler_fence(Ordering::SeqCst);
     }
 
-    /// A shared image's header was written for another capacity, and its checksum is about to hold no more.
+    /// A shared image's header was written for another capacity, and its checksum is about to hold
+    /// no more.
     #[cold]
     fn stop_sharing(&mut self) {
         let capacity = self.capacity();
@@ -291,8 +300,8 @@ impl RegionView {
         self.header_mut().set_status(Status::Open);
     }
 
-    /// Makes an image of the region: both checksums, and a status that says so. Linear in the bytes in use. The region is
-    /// not to be used as a cache any more.
+    /// Makes an image of the region: both checksums, and a status that says so. Linear in the bytes
+    /// in use. The region is not to be used as a cache any more.
     pub fn close(mut self) {
         self.header_mut().reset_counters();
         let contents = self.sum_contents().unwrap_or(0);
@@ -301,7 +310,8 @@ impl RegionView {
         header.seal(Status::Closed);
     }
 
-    /// Whether the checksums that the header says there are hold. A sealed image's contents have been verified before.
+    /// Whether the checksums that the header says there are hold. A sealed image's contents have
+    /// been verified before.
     fn checksums_hold(&self) -> bool {
         let header = self.header();
         match header.status() {
@@ -315,7 +325,8 @@ impl RegionView {
         }
     }
 
-    /// The checksum of index and arena; `None` where the header's numbers are not within the region.
+    /// The checksum of index and arena; `None` where the header's numbers are not within the
+    /// region.
     fn sum_contents(&self) -> Option<u64> {
         let header = self.header();
         let [index, arena] = contents(header.buckets, self.geometry().arena_start, header.frontier);
@@ -324,7 +335,8 @@ impl RegionView {
     }
 }
 
-/// Where an image's contents stand behind its header: the buckets in use, and the arena up to its frontier.
+/// Where an image's contents stand behind its header: the buckets in use, and the arena up to its
+/// frontier.
 pub(super) fn contents(buckets: u32, arena_start: u32, frontier: u32) -> [Range<u32>; 2] {
     let index_end = HEADER_BYTES.saturating_add(buckets.saturating_mul(BUCKET_BYTES));
     [
@@ -333,8 +345,9 @@ pub(super) fn contents(buckets: u32, arena_start: u32, frontier: u32) -> [Range<
     ]
 }
 
-/// Seals an image that has been verified, so that an instance attaches to it at constant cost: marks its header sealed, or
-/// shared if other instances have the same memory. Marked as open, nothing covers it any more. `image` begins with the header.
+/// Seals an image that has been verified, so that an instance attaches to it at constant cost:
+/// marks its header sealed, or shared if other instances have the same memory. Marked as open,
+/// nothing covers it any more. `image` begins with the header.
 ///
 /// Not for bytes that leave the process: in a file, an image is closed.
 ///
@@ -348,8 +361,8 @@ pub fn seal(image: &mut [u8], status: Status) -> Result<(), FormatError> {
     Ok(())
 }
 
-/// Writes the user's tag into the header of an image, and the checksum that then holds over it, unless the image is open: then
-/// nothing covers it.
+/// Writes the user's tag into the header of an image, and the checksum that then holds over it,
+/// unless the image is open: then nothing covers it.
 ///
 /// # Errors
 ///

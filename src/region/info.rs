@@ -52,7 +52,8 @@ impl Deref for RegionInfo {
 }
 
 impl RegionInfo {
-    /// Reads a region's header from a copy of the region's first bytes, [`HEADER_BYTES`] or more of them.
+    /// Reads a region's header from a copy of the region's first bytes, [`HEADER_BYTES`] or more of
+    /// them.
     ///
     /// Constant cost. Nothing is trusted: what cannot be a header is an error.
     ///
@@ -81,8 +82,8 @@ impl RegionInfo {
         })
     }
 
-    /// Where the parts of an image stand, as offsets from the region's start: the header with the buckets in use, and the
-    /// entries. What is between them has no meaning.
+    /// Where the parts of an image stand, as offsets from the region's start: the header with the
+    /// buckets in use, and the entries. What is between them has no meaning.
     #[must_use]
     pub fn image_parts(&self) -> [Range<u32>; 2] {
         let [index, arena] = contents(self.buckets, self.arena_start, self.frontier);

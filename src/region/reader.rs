@@ -1,4 +1,5 @@
-//! What a copy of a region's bytes holds: for hosts and tools, which read it without calling the guest.
+//! What a copy of a region's bytes holds: for hosts and tools, which read it without calling the
+//! guest.
 //!
 //! Total: whatever the bytes are, every walk is bounded by them and nothing panics.
 
@@ -48,8 +49,9 @@ pub struct EntryInfo<'a> {
     pub key: &'a [u8],
     /// Bytes of the value.
     pub value_bytes: u32,
-    /// How many promotions and inserts ago it was last used, to a multiple of [`RegionReader::age_step`]. Entries that have not been
-    /// used for 16,384 steps look younger than they are.
+    /// How many promotions and inserts ago it was last used, to a multiple of
+    /// [`RegionReader::age_step`]. Entries that have not been used for 16,384 steps look
+    /// younger than they are.
     pub age: u32,
 }
 
@@ -94,8 +96,9 @@ impl<'a> RegionReader<'a> {
         f64::from(self.info.stats.entries) / slots as f64
     }
 
-    /// How many buckets of the index, of those in use, hold no entry, one, and so on up to [`SLOTS`]. Fewer than are in use where the
-    /// bytes that were given end. Linear in the index.
+    /// How many buckets of the index, of those in use, hold no entry, one, and so on up to
+    /// [`SLOTS`]. Fewer than are in use where the bytes that were given end. Linear in the
+    /// index.
     #[must_use]
     pub fn buckets_by_load(&self) -> [u32; SLOTS + 1] {
         let mut counts = [0; SLOTS + 1];
@@ -108,8 +111,8 @@ impl<'a> RegionReader<'a> {
         counts
     }
 
-    /// The slots of a bucket that hold an entry: those with a tag. None of a bucket that nobody has written since its page was last
-    /// declared stale.
+    /// The slots of a bucket that hold an entry: those with a tag. None of a bucket that nobody has
+    /// written since its page was last declared stale.
     fn taken(&self, bucket: u32) -> Option<usize> {
         let at = HEADER_BYTES.checked_add(bucket.checked_mul(BUCKET_BYTES)?)? as usize;
         let tags = self.bytes.get(at + offset_of!(Bucket, tags)..)?;
@@ -127,8 +130,8 @@ impl<'a> RegionReader<'a> {
             && ready.unwrap_or(0) & (1 << (page % 32)) == 0
     }
 
-    /// The arena's blocks in the order of addresses, up to the frontier. Ends early at a block that cannot be one, or where the
-    /// bytes that were given end.
+    /// The arena's blocks in the order of addresses, up to the frontier. Ends early at a block that
+    /// cannot be one, or where the bytes that were given end.
     pub fn blocks(&self) -> impl Iterator<Item = BlockInfo<'a>> + use<'a> {
         let reader = *self;
         let mut at = reader.info.arena_start;
@@ -139,8 +142,8 @@ impl<'a> RegionReader<'a> {
         })
     }
 
-    /// A pool's entries, the one used last first. Ends early where links leave the arena or run in a
-    /// circle: all together have no more bytes than the arena.
+    /// A pool's entries, the one used last first. Ends early where links leave the arena or run in
+    /// a circle: all together have no more bytes than the arena.
     pub fn recent(&self, pool: usize) -> impl Iterator<Item = BlockInfo<'a>> + use<'a> {
         let reader = *self;
         let account = reader.info.pools.get(pool);
@@ -203,8 +206,9 @@ impl<'a> RegionReader<'a> {
     }
 }
 
-/// Empties the cache whose region these bytes are, or begin to be, as [`Cache::clear`](crate::Cache::clear) does: at constant cost,
-/// with its counters as they were. For a host, while the guest is in none of the cache's operations.
+/// Empties the cache whose region these bytes are, or begin to be, as
+/// [`Cache::clear`](crate::Cache::clear) does: at constant cost, with its counters as they were.
+/// For a host, while the guest is in none of the cache's operations.
 ///
 /// # Errors
 ///

@@ -20,7 +20,8 @@ pub struct RegionTakenError;
 impl Region {
     /// Takes the module's region, reserving memory first if that is still to be done.
     ///
-    /// As large as the host granted, less where the host wrote a limit into the [record](crate::instance_info::InstanceInfo).
+    /// As large as the host granted, less where the host wrote a limit into the
+    /// [record](crate::instance_info::InstanceInfo).
     ///
     /// # Errors
     ///
@@ -51,9 +52,10 @@ impl Region {
             forget_seed: record.forget_seed | platform::forget_seed(),
             growth,
         };
-        // SAFETY: the reservation made these bytes the region's alone, from a page boundary on; `TAKEN` gives them out once,
-        // and `extend_region` appends to them only what it grew itself, where the lease is. The lease keeps them. The plan ends
-        // a page below the address space.
+        // SAFETY: the reservation made these bytes the region's alone, from a page boundary on;
+        // `TAKEN` gives them out once, and `extend_region` appends to them only what it
+        // grew itself, where the lease is. The lease keeps them. The plan ends a page below
+        // the address space.
         let region = unsafe { Region::leased(parts, lease) };
         let undeclared = grant.undeclared(grant.region, platform::static_end());
         // SAFETY: region and pages are linear memory's.

@@ -1,12 +1,13 @@
-//! The figures of a cache: one definition for the guest, for hosts, and for everything that prints them.
+//! The figures of a cache: one definition for the guest, for hosts, and for everything that prints
+//! them.
 
 use core::ops::AddAssign;
 
 use super::geometry::Geometry;
 use super::header::{Header, NAMED_POOLS, PoolHeader};
 
-/// Declares a struct of figures. A line is all that those who print them need: the text, the kind, the
-/// name and the type.
+/// Declares a struct of figures. A line is all that those who print them need: the text, the kind,
+/// the name and the type.
 macro_rules! figures {
     (
         $(#[$about:meta])*
@@ -136,8 +137,8 @@ impl Figure {
 }
 
 impl Stats {
-    /// Those of a region with this header. Its `capacity` stands in the header too, except in an image
-    /// that is shared.
+    /// Those of a region with this header. Its `capacity` stands in the header too, except in an
+    /// image that is shared.
     pub(crate) fn of(header: &Header, geometry: &Geometry, capacity: u32) -> Stats {
         let pools = core::array::from_fn(|number| header.pool(number).info());
         let all = pools.into_iter().fold(PoolInfo::default(), PoolInfo::plus);

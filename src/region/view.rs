@@ -13,8 +13,9 @@ use crate::memory::platform::Lease;
 
 /// A region that has a header, at least two buckets and room for at least one entry.
 ///
-/// Invariants: `geometry.arena_start + ENTRY_HEADER_BYTES <= capacity`; the index of `geometry.max_buckets()` buckets lies
-/// between header and arena; the `capacity` bytes from `start` are valid, initialised and exclusively this value's.
+/// Invariants: `geometry.arena_start + ENTRY_HEADER_BYTES <= capacity`; the index of
+/// `geometry.max_buckets()` buckets lies between header and arena; the `capacity` bytes from
+/// `start` are valid, initialised and exclusively this value's.
 #[derive(Debug)]
 pub(crate) struct RegionView {
     start: NonNull<u8>,
@@ -34,12 +35,13 @@ pub(crate) struct RegionView {
 unsafe impl Send for RegionView {}
 
 impl RegionView {
-    /// Lays a cold header over the span: an empty cache, whatever the span holds. Writes the header alone.
+    /// Lays a cold header over the span: an empty cache, whatever the span holds. Writes the header
+    /// alone.
     ///
     /// # Safety
     ///
-    /// As for `Region::from_raw`, and the geometry leaves room for an entry within the capacity. The doubt is the one over this
-    /// geometry.
+    /// As for `Region::from_raw`, and the geometry leaves room for an entry within the capacity.
+    /// The doubt is the one over this geometry.
     pub unsafe fn cold(
         parts: RegionParts,
         doubt: Doubt,
@@ -114,7 +116,8 @@ impl RegionView {
     }
 
     pub fn header(&self) -> &Header {
-        // SAFETY: the header lies within the span (invariant), the start is aligned to a page, and any bytes are a Header.
+        // SAFETY: the header lies within the span (invariant), the start is aligned to a page, and
+        // any bytes are a Header.
         unsafe { self.start.cast().as_ref() }
     }
 
@@ -133,7 +136,8 @@ impl RegionView {
         Some(unsafe { slice::from_raw_parts(self.at(range.start).as_ptr(), len as usize) })
     }
 
-    /// The region up to its frontier; nothing where that is not in it, or more than a slice may have on a 32-bit machine.
+    /// The region up to its frontier; nothing where that is not in it, or more than a slice may
+    /// have on a 32-bit machine.
     pub fn image(&self) -> &[u8] {
         let frontier = self.header().frontier;
         let whole = (frontier <= i32::MAX as u32).then(|| self.raw(0..frontier));
@@ -146,13 +150,14 @@ impl RegionView {
         if number >= self.buckets || (self.header().stale_left != 0 && self.is_stale(number)) {
             return &Bucket::EMPTY;
         }
-        // SAFETY: the bucket's number is below the number of buckets, so it lies within the index (invariant); header and
-        // buckets are multiples of 64 bytes, so it is aligned; any bytes are a Bucket.
+        // SAFETY: the bucket's number is below the number of buckets, so it lies within the index
+        // (invariant); header and buckets are multiples of 64 bytes, so it is aligned; any
+        // bytes are a Bucket.
         unsafe { self.bucket_at(number).as_ref() }
     }
 
-    /// A bucket of the index to be written; its page is cleared if nobody did so yet. A number that no bucket has
-    /// gives the last one.
+    /// A bucket of the index to be written; its page is cleared if nobody did so yet. A number that
+    /// no bucket has gives the last one.
     #[inline]
     pub fn bucket_mut(&mut self, number: u32) -> &mut Bucket {
         let number = number.min(self.buckets - 1);
@@ -163,8 +168,8 @@ impl RegionView {
         unsafe { self.bucket_at(number).as_mut() }
     }
 
-    /// The header of the entry at an offset, or `None` if none can stand there. Checks that the header, not the key and
-    /// value, lies within the arena.
+    /// The header of the entry at an offset, or `None` if none can stand there. Checks that the
+    /// header, not the key and value, lies within the arena.
     pub fn entry(&self, at: u32) -> Option<&EntryHeader> {
         // SAFETY: `entry_at` has checked bounds; any bytes at any address are an EntryHeader.
         self.entry_at(at).map(|entry| unsafe { entry.as_ref() })
@@ -176,11 +181,12 @@ impl RegionView {
         self.entry_at(at).map(|mut entry| unsafe { entry.as_mut() })
     }
 
-    /// The header of the free block at an offset; `None` if there is none. Behind a free block stands an entry, so even the smallest one has
-    /// room for an entry's header.
+    /// The header of the free block at an offset; `None` if there is none. Behind a free block
+    /// stands an entry, so even the smallest one has room for an entry's header.
     #[inline]
     pub fn free(&self, at: u32) -> Option<FreeHeader> {
-        // SAFETY: `entry_at` has checked that more bytes than these lie within the arena; any bytes at any address are a FreeHeader.
+        // SAFETY: `entry_at` has checked that more bytes than these lie within the arena; any bytes
+        // at any address are a FreeHeader.
         let header = self
             .entry_at(at)
             .map(|header| unsafe { *header.cast::<FreeHeader>().as_ref() });
@@ -195,8 +201,8 @@ impl RegionView {
             .map(|header| unsafe { header.cast::<FreeHeader>().as_mut() })
     }
 
-    /// The header of the entry at an offset, and so many bytes behind it, where its key should stand. `None` if they are
-    /// not all in the arena.
+    /// The header of the entry at an offset, and so many bytes behind it, where its key should
+    /// stand. `None` if they are not all in the arena.
     #[inline(always)]
     pub fn entry_and_key(&self, at: u32, key_len: u32) -> Option<(&EntryHeader, &[u8])> {
         let (entry, key) = self.entry_and_rest(at, key_len)?;
@@ -253,13 +259,15 @@ impl RegionView {
         }
     }
 
-    /// Forgets all entries. Constant cost: the index begins anew, and is cleared page by page when it is next written.
+    /// Forgets all entries. Constant cost: the index begins anew, and is cleared page by page when
+    /// it is next written.
     pub fn clear(&mut self) {
         let (geometry, pages) = (self.geometry, self.geometry.first_pages());
         self.header_mut().clear(&geometry, pages);
     }
 
-    /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got any.
+    /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got
+    /// any.
     pub fn grow(&mut self, wanted: u32) -> bool {
         if !self.lease.is_here() {
             return false;
@@ -275,8 +283,8 @@ impl RegionView {
         true
     }
 
-    /// Looks at the next `bytes` behind the frontier, where somebody may use them. If somebody does, the
-    /// arena ends before them, and is not extended any more.
+    /// Looks at the next `bytes` behind the frontier, where somebody may use them. If somebody
+    /// does, the arena ends before them, and is not extended any more.
     #[inline]
     pub fn look_ahead(&mut self, bytes: u32) {
         let to = self.header().frontier.saturating_add(bytes);
@@ -288,7 +296,8 @@ impl RegionView {
     #[cold]
     fn look_at_arena(&mut self, to: u32) {
         let from = self.doubt.arena;
-        // SAFETY: the capacity is the region's (invariant), and `Region::beside` guarantees the rest.
+        // SAFETY: the capacity is the region's (invariant), and `Region::beside` guarantees the
+        // rest.
         let clear = unsafe { self.doubt.clear(self.start, from, to, self.capacity) };
         if let Some(clear) = clear {
             self.doubt.arena = clear;
@@ -323,7 +332,8 @@ impl RegionView {
         clear.is_some()
     }
 
-    /// Whether a page of the index held unknown bytes when the cache was last emptied, and still does.
+    /// Whether a page of the index held unknown bytes when the cache was last emptied, and still
+    /// does.
     pub fn page_is_stale(&self, page: u32) -> bool {
         let header = self.header();
         page < header.stale_pages
@@ -342,7 +352,8 @@ impl RegionView {
     fn clear_page(&mut self, page: u32) {
         let from = HEADER_BYTES + page * INDEX_PAGE_BYTES;
         let len = INDEX_PAGE_BYTES.min(self.geometry.arena_start - from);
-        // SAFETY: the page is one of the index's, cut off at the arena, and the span is exclusively ours.
+        // SAFETY: the page is one of the index's, cut off at the arena, and the span is exclusively
+        // ours.
         unsafe { self.at(from).write_bytes(0, len as usize) };
         let header = self.header_mut();
         header.stale_left = header.stale_left.saturating_sub(1);
@@ -389,7 +400,8 @@ impl RegionView {
     ///
     /// `number` is below the number of buckets.
     unsafe fn bucket_at(&self, number: u32) -> NonNull<Bucket> {
-        // SAFETY: the bucket lies within the span (invariant). The constant comes last, where a load takes it in.
+        // SAFETY: the bucket lies within the span (invariant). The constant comes last, where a
+        // load takes it in.
         unsafe {
             let offset = (number * BUCKET_BYTES) as usize;
             self.start.add(offset).add(HEADER_BYTES as usize).cast()
@@ -424,7 +436,8 @@ impl RegionView {
             capacity,
             ..Region::none().parts
         };
-        // SAFETY: the bytes are leaked, so they outlive the region, and nobody else uses them. All are zero.
+        // SAFETY: the bytes are leaked, so they outlive the region, and nobody else uses them. All
+        // are zero.
         let region = unsafe { Region::from_raw(parts) };
         region.format([0; 16]).expect("it is large enough")
     }
@@ -458,7 +471,8 @@ mod tests {
         assert_eq!(region.bucket(buckets).tags, [0; 12]);
     }
 
-    /// Adds buckets while there are more; each stands where has been looked. Answers where the last one ends.
+    /// Adds buckets while there are more; each stands where has been looked. Answers where the last
+    /// one ends.
     fn last_bucket_end(region: &mut RegionView) -> u32 {
         while region.has_next_bucket() {
             region.header_mut().buckets += 1;
@@ -484,7 +498,8 @@ mod tests {
         let (mut region, index, first) = doubtful();
         let all = last_bucket_end(&mut region);
         assert!(all <= index && index - all < BUCKET_BYTES);
-        // A look goes two pages further. The first and the last byte of a bucket, of a page, of a look.
+        // A look goes two pages further. The first and the last byte of a bucket, of a page, of a
+        // look.
         for used in [
             first,
             first + BUCKET_BYTES - 1,

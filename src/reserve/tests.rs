@@ -1,4 +1,5 @@
-//! What a native program does not come to: an allocator of ours, a voice, and somebody else who grows memory.
+//! What a native program does not come to: an allocator of ours, a voice, and somebody else who
+//! grows memory.
 
 extern crate std;
 
@@ -117,7 +118,8 @@ fn a_region_that_is_cut_stays_cut() {
     }
 }
 
-/// Extends the region by `bytes`, and answers what it got, and how often the host was asked and refused.
+/// Extends the region by `bytes`, and answers what it got, and how often the host was asked and
+/// refused.
 fn extend(bytes: u32) -> (u32, u32, u32) {
     let before = instance_info::current();
     let got = extend_region(bytes);

@@ -1,5 +1,6 @@
-//! A steady mixed load on a full cache of 64 MiB: `cache-density INSERTS`. Tells now and then how much of the region is keys and
-//! values, how much lies free between entries, and what was evicted for each byte inserted.
+//! A steady mixed load on a full cache of 64 MiB: `cache-density INSERTS`. Tells now and then how
+//! much of the region is keys and values, how much lies free between entries, and what was evicted
+//! for each byte inserted.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! Drives caches of many sizes beside the oracle for as many operations as are asked for: `cache-soak OPERATIONS SEED`.
+//! Drives caches of many sizes beside the oracle for as many operations as are asked for:
+//! `cache-soak OPERATIONS SEED`.
 //!
 //! Prints the number of operations done after each round, and stops at the first difference.
 

@@ -1,7 +1,8 @@
 //! How hashes spread keys as indexers have them: paths and counters. 1.0 is what chance would do.
 //!
-//! In a module: `cargo build --release --target wasm32-wasip1 -p steadfast-testkit --example hash-spread`, and
-//! `steadfast exec target/wasm32-wasip1/release/examples/hash-spread.wasm`. There `usize` is smaller, and some hashes are others.
+//! In a module: `cargo build --release --target wasm32-wasip1 -p steadfast-testkit --example
+//! hash-spread`, and `steadfast exec target/wasm32-wasip1/release/examples/hash-spread.wasm`. There
+//! `usize` is smaller, and some hashes are others.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};

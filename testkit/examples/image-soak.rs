@@ -1,4 +1,5 @@
-//! Mutates images of regions, so many times in each way: `cargo run --release --package steadfast-testkit --example image-soak -- COUNT [SEED]`.
+//! Mutates images of regions, so many times in each way: `cargo run --release --package
+//! steadfast-testkit --example image-soak -- COUNT [SEED]`.
 
 use std::env::args;
 

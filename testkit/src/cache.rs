@@ -1,4 +1,5 @@
-//! Drives a cache with operations decoded from a stream of bytes, beside an oracle that says what it must do.
+//! Drives a cache with operations decoded from a stream of bytes, beside an oracle that says what
+//! it must do.
 
 mod chosen;
 mod damage;
@@ -127,7 +128,8 @@ pub fn run_on<S: Iterator<Item = u8>>(
     })
 }
 
-/// Carries out a script's operations, each with its number and in its scope. Answers how many there were.
+/// Carries out a script's operations, each with its number and in its scope. Answers how many there
+/// were.
 fn play<S: Iterator<Item = u8>>(
     script: &mut Script<S>,
     limit: u64,
@@ -334,9 +336,10 @@ impl Before {
     }
 }
 
-/// Carries an insert over to the oracle: which entries had to go follows from the cache's own counters, and must be the
-/// oldest of their pool, but for those counted as displaced, or as cleared for a window, which stood where the new one stands. Another pool gives
-/// entries only when the one inserted into has none left.
+/// Carries an insert over to the oracle: which entries had to go follows from the cache's own
+/// counters, and must be the oldest of their pool, but for those counted as displaced, or as
+/// cleared for a window, which stood where the new one stands. Another pool gives entries only when
+/// the one inserted into has none left.
 fn stored(
     cache: &mut Cache,
     oracle: &mut Oracle,

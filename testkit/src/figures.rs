@@ -102,7 +102,8 @@ impl Figures {
         println!("{table}");
     }
 
-    /// Prints one metric: a line for each row, a column for each subject; why, where a subject stopped.
+    /// Prints one metric: a line for each row, a column for each subject; why, where a subject
+    /// stopped.
     pub fn print_across(&self, metric: &str) {
         let of_metric = |figure: &&Figure| figure.metric == metric;
         let rows = distinct(self.0.iter().filter(of_metric).map(|figure| &*figure.row));

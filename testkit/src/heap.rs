@@ -1,5 +1,5 @@
-//! Operations on a [`Heap`](steadfast::heap::Heap), decoded from bytes, and a player that holds each outcome against
-//! an oracle.
+//! Operations on a [`Heap`](steadfast::heap::Heap), decoded from bytes, and a player that holds
+//! each outcome against an oracle.
 
 mod op;
 mod player;

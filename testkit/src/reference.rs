@@ -1,7 +1,9 @@
-//! The oracle of the example indexer: its own decoder of blocks and its own state, in the plainest form.
+//! The oracle of the example indexer: its own decoder of blocks and its own state, in the plainest
+//! form.
 //!
-//! It shares no code with `examples/indexer`, only the format and the rules that the documentation of that crate lays
-//! down, and it parses a block whole before it touches the state. What the two disagree on, one of them has wrong.
+//! It shares no code with `examples/indexer`, only the format and the rules that the documentation
+//! of that crate lays down, and it parses a block whole before it touches the state. What the two
+//! disagree on, one of them has wrong.
 //!
 //! ```
 //! use steadfast_testkit::reference::{Block, Indexer};
@@ -152,7 +154,8 @@ impl<'a> Reader<'a> {
 
     fn list<T>(&mut self, item: fn(&mut Self) -> Result<T, Refused>) -> Result<Vec<T>, Refused> {
         let count = self.compact_size()?;
-        // Every item takes at least one byte, so a count beyond the bytes left fails in bounded time.
+        // Every item takes at least one byte, so a count beyond the bytes left fails in bounded
+        // time.
         (0..count).map(|_| item(self)).collect()
     }
 

@@ -71,7 +71,8 @@ fn the_cache_persists_from_block_to_block() {
     assert_eq!(lru_cache_stats().items, 11);
 }
 
-/// The same block may come again, or another one at its height: what was written from there on is not believed.
+/// The same block may come again, or another one at its height: what was written from there on is
+/// not believed.
 #[test]
 fn a_reorganisation_drops_what_it_could_have_changed() {
     for height in 200..205 {
@@ -131,7 +132,8 @@ fn what_is_discarded_is_never_in_the_cache() {
     stand_in::with(|host| assert!(host.flushes.iter().all(Vec::is_empty)));
 }
 
-/// A host gives a block's writes back once the block is over, and the cache may lose them at any moment.
+/// A host gives a block's writes back once the block is over, and the cache may lose them at any
+/// moment.
 #[test]
 fn a_block_reads_what_it_has_flushed_whatever_the_cache_has_lost() {
     set(bytes("key"), bytes("value"));

@@ -1,5 +1,5 @@
-//! Blocks that set a view's height or mode, or read before their input: they store the same in fresh
-//! instances, with a warm image, and in an instance that is kept.
+//! Blocks that set a view's height or mode, or read before their input: they store the same in
+//! fresh instances, with a warm image, and in an instance that is kept.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -131,7 +131,8 @@ enum Between {
     Off,
 }
 
-/// Runs the program over the blocks, and goes back in the chain where they do. Returns what was flushed.
+/// Runs the program over the blocks, and goes back in the chain where they do. Returns what was
+/// flushed.
 fn run(program: fn(), between: Between) -> Vec<Vec<u8>> {
     stand_in::instance(|| {
         stand_in::with(|host| host.store.clear());
@@ -368,8 +369,8 @@ const LATER: [Named; 9] = [
     }),
 ];
 
-/// The host gives a block's writes back only when the block has ended, so what it answers until then
-/// is not what it holds afterwards.
+/// The host gives a block's writes back only when the block has ended, so what it answers until
+/// then is not what it holds afterwards.
 #[test]
 fn what_the_host_still_holds_is_not_taken_for_what_it_holds_next() {
     for (name, program) in LATER {
@@ -377,7 +378,8 @@ fn what_the_host_still_holds_is_not_taken_for_what_it_holds_next() {
     }
 }
 
-/// What a block knows of its own writes depends on what the program has said, never on what the cache held.
+/// What a block knows of its own writes depends on what the program has said, never on what the
+/// cache held.
 #[test]
 fn a_flush_before_the_input_leaves_the_same_values_with_any_cache() {
     let program = || {

@@ -71,8 +71,8 @@ impl Compiled {
         Ok(String::from_utf8(stdout.contents().to_vec())?)
     }
 
-    /// Runs the guest `component` with environments and arguments of these sizes below two ceilings, and holds that its memory
-    /// stands where it stands in the plain command.
+    /// Runs the guest `component` with environments and arguments of these sizes below two
+    /// ceilings, and holds that its memory stands where it stands in the plain command.
     ///
     /// # Panics
     /// Where it does not.

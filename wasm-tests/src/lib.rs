@@ -33,7 +33,8 @@ pub struct Setting {
     pub refuse_grow: Option<u64>,
     /// What a refusal looks like to the guest.
     pub on_refusal: OnRefusal,
-    /// Pages to which the host grows memory before the guest starts; fewer than there are change nothing.
+    /// Pages to which the host grows memory before the guest starts; fewer than there are change
+    /// nothing.
     pub pregrow_pages: u64,
     /// What somebody keeps in the pages that were grown: addresses, each byte there is 0xaa.
     pub foreign: Vec<Range<u64>>,
@@ -157,8 +158,8 @@ pub fn sized(runner: &Runner, mebibytes: u64) -> Runner {
         .expect("it ran with another ceiling")
 }
 
-/// The command that builds a guest as cargo does by default, and where the module then stands: in a directory of its own,
-/// out of the way of other builds.
+/// The command that builds a guest as cargo does by default, and where the module then stands: in a
+/// directory of its own, out of the way of other builds.
 ///
 /// # Panics
 /// Outside of cargo.

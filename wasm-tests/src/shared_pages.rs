@@ -12,8 +12,8 @@ pub fn written_bytes() -> u64 {
     bytes
 }
 
-/// How often files whose names contain `name` are mapped, and how many bytes of these mappings have become
-/// an instance's own.
+/// How often files whose names contain `name` are mapped, and how many bytes of these mappings have
+/// become an instance's own.
 ///
 /// # Panics
 /// When the system does not tell.

@@ -4,8 +4,8 @@ use steadfast::cache::Cache;
 use steadfast_testkit::cache::{Checks, Script, Spec, Told, noise, region, run, run_told};
 use wasm_tests::{Guest, Setting, TARGETS};
 
-/// Plays so many operations on a cache that the host limits to so many bytes and makes forget, unless `forget_seed` is 0, and
-/// holds the results against a native run's.
+/// Plays so many operations on a cache that the host limits to so many bytes and makes forget,
+/// unless `forget_seed` is 0, and holds the results against a native run's.
 fn compare(guest: &Guest, seed: u64, capacity: u32, operations: u64, forget_seed: u32) {
     const LARGE: usize = 10_000;
     let setting = Setting {
@@ -64,8 +64,8 @@ fn a_module_forgets_what_a_native_process_forgets() {
     }
 }
 
-/// From nothing over the header, the first buckets and the first entry to further steps of the index. `tests/cache_capacities.rs`
-/// goes on natively.
+/// From nothing over the header, the first buckets and the first entry to further steps of the
+/// index. `tests/cache_capacities.rs` goes on natively.
 #[test]
 fn every_small_capacity_works_or_is_disabled() {
     let guest = Guest::load(TARGETS[0], "cache-ops");

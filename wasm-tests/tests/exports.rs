@@ -1,5 +1,5 @@
-//! What a host finds in a module without running it: the plan's section and the record's export, on both targets, in debug
-//! and in release builds.
+//! What a host finds in a module without running it: the plan's section and the record's export, on
+//! both targets, in debug and in release builds.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -33,7 +33,8 @@ fn guest(target: &str, name: &str) -> Runner {
     runner(&module.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
-/// What a program leaves: the digest of its state, and that of its heap's addresses in each block, where it keeps one.
+/// What a program leaves: the digest of its state, and that of its heap's addresses in each block,
+/// where it keeps one.
 #[derive(Debug, PartialEq, Eq)]
 struct Left {
     state: Digest,
@@ -59,7 +60,8 @@ fn run(runner: &Runner, blocks: &[Input], change: impl FnOnce(&mut RunConfig)) -
     Left { state, heap }
 }
 
-/// Runs blocks under so many seeds, and expects what the first run leaves, in which nothing is lost.
+/// Runs blocks under so many seeds, and expects what the first run leaves, in which nothing is
+/// lost.
 fn leaves_the_same(name: &str, runner: &Runner, blocks: &[Input], few: u32) {
     let expected = run(runner, blocks, |_| ());
     for seed in seeds(few) {
@@ -94,7 +96,8 @@ fn a_program_that_ignores_what_insert_answers_stores_the_same_whatever_is_lost()
     }
 }
 
-/// Neither of what it wrote after the last flush, nor of what the host gives back only later, does the cache decide.
+/// Neither of what it wrote after the last flush, nor of what the host gives back only later, does
+/// the cache decide.
 #[test]
 fn a_program_that_reads_what_it_has_flushed_reads_the_same_whatever_is_lost() {
     let blocks = small_blocks(4);

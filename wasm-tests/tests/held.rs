@@ -1,5 +1,5 @@
-//! Regions whose pages move from one instance to the next: the same results as with a cold cache or a copied image, on hosts of
-//! every size, and a cold start where the region cannot be had.
+//! Regions whose pages move from one instance to the next: the same results as with a cold cache or
+//! a copied image, on hosts of every size, and a cold start where the region cannot be had.
 
 use std::cell::RefCell;
 
@@ -63,7 +63,8 @@ struct Sequence {
 }
 
 impl Sequence {
-    /// Indexes the blocks, each with what `between` makes of the region before, on the hosts in turn.
+    /// Indexes the blocks, each with what `between` makes of the region before, on the hosts in
+    /// turn.
     fn of(hosts: &[&Runner], between: impl Fn(HeldRegion) -> Option<HeldRegion>) -> Sequence {
         let mut sequence = Sequence {
             starts: Vec::new(),

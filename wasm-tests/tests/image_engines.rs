@@ -13,7 +13,8 @@ const CEILING: u64 = 160 << 20;
 fn engines_leave_the_same_images() {
     let block = bitcoin_test_data::blocks::mainnet_702861();
     let first = Input::parse("mainnet block 702861", block).unwrap();
-    // The last run begins with an image in which every entry was written once, and leaves one with entries of two ages.
+    // The last run begins with an image in which every entry was written once, and leaves one with
+    // entries of two ages.
     let inputs = [first.clone(), first.at_height(first.height() + 1)];
     let mut scenario = Scenario::reference();
     (scenario.ceiling, scenario.warm) = (CEILING, true);
@@ -55,7 +56,8 @@ fn engines_leave_the_same_images() {
             compared.push(engine_name);
         }
         println!("{name}: one image on {}", compared.join("; "));
-        // Wasmtime's three, wasmi and, without WASI, Node are there wherever the tests run; a browser is compared where it is.
+        // Wasmtime's three, wasmi and, without WASI, Node are there wherever the tests run; a
+        // browser is compared where it is.
         let least = 4 + usize::from(!subject.uses_wasi());
         assert!(compared.len() >= least, "{name}: {compared:?}");
     }

@@ -1,4 +1,5 @@
-//! Guests that ask for the image of their cache themselves, under a host with a linker of its own and under the runner.
+//! Guests that ask for the image of their cache themselves, under a host with a linker of its own
+//! and under the runner.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -95,7 +96,8 @@ impl Embedder {
     /// As [`new`](Self::new), and regions are moved from one instance to the next.
     fn moving(name: &str) -> Embedder {
         let mut embedder = Embedder::new(name);
-        // SAFETY: the memories are those of one engine, which allocates them on demand, as is its default.
+        // SAFETY: the memories are those of one engine, which allocates them on demand, as is its
+        // default.
         let pages = unsafe { OwnPages::new() };
         embedder.host().images.move_regions(pages);
         embedder.moves = true;

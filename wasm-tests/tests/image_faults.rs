@@ -118,7 +118,8 @@ fn look(instances: &InstancePre<()>, image: &[u8]) -> (Start, u64) {
     (start, live.result(3))
 }
 
-/// What a fresh instance makes of the region that moves there from one that was stopped; `None` where it does not.
+/// What a fresh instance makes of the region that moves there from one that was stopped; `None`
+/// where it does not.
 fn look_at_moved(instances: &InstancePre<()>, stopped: &mut Live) -> Option<(Start, u64, Entries)> {
     // SAFETY: the memories are those of one engine, which allocates them on demand.
     let pages = unsafe { OwnPages::new() };

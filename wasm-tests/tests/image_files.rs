@@ -19,7 +19,8 @@ fn file(image: &RegionImage, compression: Compression) -> Vec<u8> {
     file
 }
 
-/// Whether a file is refused. One that is not gives the image and the digests that it was written with.
+/// Whether a file is refused. One that is not gives the image and the digests that it was written
+/// with.
 fn is_refused(file: &[u8], sound: &RegionImage) -> bool {
     let Ok((read, state)) = RegionImage::read_from(&mut &file[..]) else {
         return true;

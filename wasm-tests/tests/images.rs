@@ -1,4 +1,5 @@
-//! The indexers with a cache that outlives its instance: the same results as with a cold one, and what the host refuses.
+//! The indexers with a cache that outlives its instance: the same results as with a cold one, and
+//! what the host refuses.
 
 use std::fs;
 
@@ -13,7 +14,8 @@ use xxhash_rust::xxh64::xxh64;
 
 const MODULES: [&str; 3] = ["indexer_metashrew", "indexer-wasi", "metashrew_port"];
 const BLOCKS: u32 = 3;
-/// Bytes of an image's file before the region's header; the last eight are a checksum of the others.
+/// Bytes of an image's file before the region's header; the last eight are a checksum of the
+/// others.
 const FILE_HEAD: usize = 96;
 
 fn runner(name: &str, config: RunConfig) -> Runner {
@@ -280,7 +282,8 @@ fn cold_and_warm_starts_follow_each_other() {
     let (mut state, mut expected) = (MemoryState::default(), MemoryState::default());
     let mut image: Option<RegionImage> = None;
     let mut blocks: Vec<Input> = Vec::new();
-    // What becomes of the image before each block: it is lost, kept, or loses what the last block left in it.
+    // What becomes of the image before each block: it is lost, kept, or loses what the last block
+    // left in it.
     let fates = ["lost", "kept", "lost", "cut", "kept", "lost", "cut", "kept"];
     for (height, fate) in (100..).zip(fates) {
         let block = child(blocks.last(), height);

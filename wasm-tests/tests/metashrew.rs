@@ -101,8 +101,8 @@ impl State for Reorganising {
     }
 }
 
-/// Runs the blocks in one instance. Where a height is not above the last one, the host goes back to the state before it. Returns the
-/// instance, and the state with the last block's writes.
+/// Runs the blocks in one instance. Where a height is not above the last one, the host goes back to
+/// the state before it. Returns the instance, and the state with the last block's writes.
 fn live_on(runner: &Runner, blocks: &[Input]) -> (Finished, MemoryState) {
     // The state before each height.
     let mut states = vec![(blocks[0].height(), MemoryState::default())];
@@ -128,7 +128,8 @@ fn live_on(runner: &Runner, blocks: &[Input]) -> (Finished, MemoryState) {
     (finished, state)
 }
 
-/// An instance that lives on, with its cache warm and its chain reorganised, comes to the state that fresh instances come to.
+/// An instance that lives on, with its cache warm and its chain reorganised, comes to the state
+/// that fresh instances come to.
 #[test]
 fn an_instance_that_lives_on_follows_reorganisations() {
     let first: Vec<Input> = (1..6).map(|height| block(height, 1)).collect();
@@ -153,7 +154,8 @@ fn an_instance_that_lives_on_follows_reorganisations() {
     assert!(traces.iter().all(|trace| *trace == traces[0]), "{traces:?}");
 }
 
-/// The digest that the program stores is made of addresses too, which an instance that has lived on sees otherwise.
+/// The digest that the program stores is made of addresses too, which an instance that has lived on
+/// sees otherwise.
 fn state_without_addresses(state: &MemoryState) -> steadfast_host::Digest {
     let mut state = state.clone();
     state.apply(&[(b"/digest".to_vec(), Vec::new())]).unwrap();
@@ -222,7 +224,8 @@ fn the_example_of_detection_runs_at_every_size() {
     }
 }
 
-/// What a program stores that asks whether large reservations work: the same at every ceiling. On std's allocator it is not.
+/// What a program stores that asks whether large reservations work: the same at every ceiling. On
+/// std's allocator it is not.
 #[test]
 fn large_reservations_work_or_fail_alike_at_every_ceiling() {
     for target in TARGETS {

@@ -1,5 +1,5 @@
-//! Views on the metashrew surface over a shared image: no read of the state and no page of their own
-//! at the image's height, what holds there at any other.
+//! Views on the metashrew surface over a shared image: no read of the state and no page of their
+//! own at the image's height, what holds there at any other.
 
 use steadfast_host::{Finished, Input, MemoryState, Output, RunConfig, Runner, SharedImage};
 use wasm_tests::TARGETS;
@@ -29,7 +29,8 @@ fn runner(target: &str) -> Runner {
     Runner::new(&module.expect("`cargo xtask guests` builds it"), config).unwrap()
 }
 
-/// A block that writes its height under each `step`th of the keys, and does what the guest calls `what`.
+/// A block that writes its height under each `step`th of the keys, and does what the guest calls
+/// `what`.
 fn block(height: u32, keys: u32, step: u32, what: u8) -> Input {
     let body = [&keys.to_le_bytes()[..], &step.to_le_bytes(), &[what]].concat();
     Input::new(height, &body)
@@ -80,15 +81,16 @@ fn a_view_of_a_shared_image_reads_what_holds_at_its_height() {
     }
 }
 
-/// Blocks that set a view's height or mode, or read before their input. The second branch replaces the
-/// last two blocks of the first.
+/// Blocks that set a view's height or mode, or read before their input. The second branch replaces
+/// the last two blocks of the first.
 fn blocks(what: u8) -> Vec<Input> {
     let heights = [(1, 1), (2, 1), (3, 2), (2, 3), (3, 500), (4, 7)];
     let blocks = heights.map(|(height, step)| block(height, 20, step, what));
     blocks.into()
 }
 
-/// Runs the blocks, and goes back to an earlier state where they do. Returns the states that they led to.
+/// Runs the blocks, and goes back to an earlier state where they do. Returns the states that they
+/// led to.
 fn states(what: u8, mut run: impl FnMut(&Input, &MemoryState) -> Finished) -> Vec<MemoryState> {
     let mut states = Vec::new();
     let mut before: Vec<(u32, MemoryState)> = vec![(1, MemoryState::default())];

@@ -1,4 +1,5 @@
-//! The `STEADFAST_*` variables: what they say is in the module, and what they get wrong is told by the compiler.
+//! The `STEADFAST_*` variables: what they say is in the module, and what they get wrong is told by
+//! the compiler.
 
 use std::fs;
 use std::process::Output;

@@ -39,7 +39,8 @@ fn pregrowth_moves_nothing() {
     }
 }
 
-/// The module with another minimum of its memory, as a tool that takes a snapshot of a grown instance writes it.
+/// The module with another minimum of its memory, as a tool that takes a snapshot of a grown
+/// instance writes it.
 fn with_minimum(module: &[u8], pages: u32) -> Vec<u8> {
     for payload in Parser::new(0).parse_all(module) {
         let Payload::MemorySection(section) = payload.unwrap() else {
@@ -81,7 +82,8 @@ fn a_raised_minimum_moves_nothing() {
             assert_eq!(record.region_start, expected.region_start, "{context}");
             assert_eq!(record.region_granted, expected.region_granted, "{context}");
         }
-        // A module that declares the whole budget is refused at instantiation where it does not fit.
+        // A module that declares the whole budget is refused at instantiation where it does not
+        // fit.
         let declared = Guest::from_bytes(&with_minimum(&module, 2048)).unwrap();
         let below = Setting {
             ceiling: 127 << 20,

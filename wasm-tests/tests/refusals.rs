@@ -1,4 +1,5 @@
-//! Hosts that end a guest when they refuse it memory, and modules that want to be refused before they start.
+//! Hosts that end a guest when they refuse it memory, and modules that want to be refused before
+//! they start.
 
 use std::fs;
 

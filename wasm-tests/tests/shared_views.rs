@@ -1,5 +1,5 @@
-//! Views in instances that map one image of the indexer's cache: the same answers, without reading the state, and without
-//! writing to a page of the image.
+//! Views in instances that map one image of the indexer's cache: the same answers, without reading
+//! the state, and without writing to a page of the image.
 
 use steadfast_host::{Input, MemoryState, Output, RunConfig, Runner, SharedImage, View};
 use wasm_tests::indexer;
@@ -54,7 +54,8 @@ fn views_answer_the_same_from_a_shared_image() {
         reads_without += plain.imports().get_lens;
         live.push(warm);
     }
-    // The two that are not there are asked of the host twice each: what an instance learns, it keeps to itself or not at all.
+    // The two that are not there are asked of the host twice each: what an instance learns, it
+    // keeps to itself or not at all.
     assert!(reads <= 4, "{reads} reads of the state");
     assert!(reads_without as usize >= questions.len(), "{reads_without}");
     if cfg!(target_os = "linux") {

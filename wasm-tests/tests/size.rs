@@ -27,8 +27,8 @@ fn inputs() -> Vec<Input> {
 
 #[test]
 fn the_prediction_agrees_with_runs() {
-    // One whose entries are as large as its plan expects; and one whose entries are so small that its index is full before its
-    // region is.
+    // One whose entries are as large as its plan expects; and one whose entries are so small that
+    // its index is full before its region is.
     for (module, is_misfit) in [
         ("indexer_metashrew", false),
         ("bench/indexer-steadfast", true),
@@ -75,7 +75,8 @@ fn a_difference_is_blamed_on_what_made_it() {
     assert_eq!(small, region);
 }
 
-/// The heap of a run with the recommended budget is not near its end; one that holds four large buffers says how large they are.
+/// The heap of a run with the recommended budget is not near its end; one that holds four large
+/// buffers says how large they are.
 #[test]
 fn the_heap_that_blocks_need_is_told() {
     let runner = Runner::new(&indexer("metashrew_port"), config_of_all()).unwrap();

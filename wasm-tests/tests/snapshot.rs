@@ -1,5 +1,6 @@
-//! Modules made of a snapshot after the allocator was used, as Wizer makes them: with memory and globals as they were, and so much
-//! memory for a minimum. They start right, on hosts of any size, cold and warm.
+//! Modules made of a snapshot after the allocator was used, as Wizer makes them: with memory and
+//! globals as they were, and so much memory for a minimum. They start right, on hosts of any size,
+//! cold and warm.
 
 use std::convert::Infallible;
 use std::fs;
@@ -21,7 +22,8 @@ const MIB: u64 = 1 << 20;
 const BUDGET: u64 = 128 * MIB;
 const WHOLE: u64 = BUDGET + 1024 * MIB;
 
-/// The functions after which snapshots are taken: one leaves the region to later instances, one does not.
+/// The functions after which snapshots are taken: one leaves the region to later instances, one
+/// does not.
 const HEAP: &str = "prepare_heap";
 const REGION: &str = "prepare_whole";
 

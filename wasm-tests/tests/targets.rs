@@ -1,4 +1,5 @@
-//! Targets beyond the two that all tests are run on. `cargo xtask test` builds their guests and runs these where it can get them.
+//! Targets beyond the two that all tests are run on. `cargo xtask test` builds their guests and
+//! runs these where it can get them.
 
 use std::fs;
 

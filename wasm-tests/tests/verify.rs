@@ -1,4 +1,5 @@
-//! The indexers do the same on every engine and in every kind of memory, and modules that do not are found out.
+//! The indexers do the same on every engine and in every kind of memory, and modules that do not
+//! are found out.
 
 use steadfast_host::Input;
 use steadfast_host::verify::{
@@ -59,7 +60,8 @@ fn the_indexers_are_deterministic() {
     }
 }
 
-/// A module that tells its cache the heights goes on with what is left of it; one that does not begins cold.
+/// A module that tells its cache the heights goes on with what is left of it; one that does not
+/// begins cold.
 #[test]
 fn the_chain_goes_back_where_the_cache_keeps_heights() {
     for (name, keeps_heights) in [("metashrew-block", true), ("stale-insert", false)] {

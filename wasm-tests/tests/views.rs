@@ -64,7 +64,8 @@ fn views_agree_with_the_reference() {
     assert!(indexed.ask("output", &[0; 36]).is_empty());
 }
 
-/// Those of the indexer that was written for metashrew, which counts each script's unspent outputs too.
+/// Those of the indexer that was written for metashrew, which counts each script's unspent outputs
+/// too.
 #[test]
 fn the_ports_views_agree_with_the_reference() {
     let indexed = Indexed::by("metashrew_port");

@@ -9,7 +9,8 @@ use anyhow::{Result, bail, ensure};
 use crate::shell;
 use crate::step::step;
 
-/// How apt-get is called: it must not remove anything that is there, rustup's own package above all.
+/// How apt-get is called: it must not remove anything that is there, rustup's own package above
+/// all.
 const INSTALL: &str = "apt-get install --yes --quiet=2 --no-install-recommends --no-remove";
 
 /// How long fetching the lists and installing may take, each.
@@ -45,7 +46,8 @@ fn is_root() -> Result<bool> {
     Ok(shell::output(Command::new("id").arg("-u"))?.trim() == "0")
 }
 
-/// Gets what is missing from Debian's packages, or says that the check is left out. `missing` tells what is not there.
+/// Gets what is missing from Debian's packages, or says that the check is left out. `missing` tells
+/// what is not there.
 pub fn to_be_had(
     check: &str,
     name: &str,

@@ -1,4 +1,5 @@
-//! Chromium and its driver: what needs them is left out, with a line that says so, where they cannot be had.
+//! Chromium and its driver: what needs them is left out, with a line that says so, where they
+//! cannot be had.
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
-//! Clang, and libc and libc++ for WASI: what needs them is left out, with a line that says so, where they cannot be had.
+//! Clang, and libc and libc++ for WASI: what needs them is left out, with a line that says so,
+//! where they cannot be had.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,13 +7,15 @@ use std::process::Command;
 use crate::apt;
 use crate::shell;
 
-/// Debian's packages: the compiler, its `llvm-ar`, and the headers and libraries of C and C++ for WASI.
+/// Debian's packages: the compiler, its `llvm-ar`, and the headers and libraries of C and C++ for
+/// WASI.
 const PACKAGES: [&str; 4] = ["clang", "llvm", "wasi-libc", "libc++-dev-wasm32"];
 
 /// A file of the last of them.
 const CPP: &str = "/usr/lib/wasm32-wasi/libc++abi.a";
 
-/// Gets the compiler and its libraries where they are not there, or says that the check is left out.
+/// Gets the compiler and its libraries where they are not there, or says that the check is left
+/// out.
 pub fn to_be_had(check: &str) -> bool {
     apt::to_be_had(
         check,

@@ -1,7 +1,7 @@
 //! Debian's compiler, for machines where rustup's server cannot be reached.
 //!
-//! The packages hold no wasm targets but the library's source, so the targets are built from that, into a sysroot
-//! of their own: nothing but the packages themselves goes into `/usr`.
+//! The packages hold no wasm targets but the library's source, so the targets are built from that,
+//! into a sysroot of their own: nothing but the packages themselves goes into `/usr`.
 
 mod packages;
 mod sysroot;

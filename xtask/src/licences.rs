@@ -1,4 +1,5 @@
-//! Every shipped dependency has a licence of `deny.toml`, and every direct one stands in `docs/dependencies.md`.
+//! Every shipped dependency has a licence of `deny.toml`, and every direct one stands in
+//! `docs/dependencies.md`.
 //!
 //! cargo-deny checks more of this in the public workflow, and takes minutes to build.
 
@@ -68,7 +69,8 @@ fn allowed(deny: &str) -> Option<Vec<&str>> {
     Some(list.split('"').skip(1).step_by(2).collect())
 }
 
-/// Whether an SPDX expression, or the older form with slashes, can be met by allowed licences alone.
+/// Whether an SPDX expression, or the older form with slashes, can be met by allowed licences
+/// alone.
 fn is_met(licence: &str, allowed: &[&str]) -> bool {
     let licence = licence.replace(['(', ')'], "").replace('/', " OR ");
     let is_allowed = |one: &str| allowed.contains(&one.trim());

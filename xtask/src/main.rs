@@ -61,11 +61,14 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
-    /// Set up, build the indexer that is written for metashrew, index a real block with it and show its memory
+    /// Set up, build the indexer that is written for metashrew, index a real block with it and show
+    /// its memory
     Port,
-    /// Set up, build the indexer that is written for metashrew and run it in a host with a wasmtime of its own
+    /// Set up, build the indexer that is written for metashrew and run it in a host with a wasmtime
+    /// of its own
     OwnHost,
-    /// Set up, build the indexers and serve the page that runs one of them in a browser, until it is stopped
+    /// Set up, build the indexers and serve the page that runs one of them in a browser, until it
+    /// is stopped
     Page {
         /// The port on this machine; 0 for any that is free
         #[arg(long, default_value_t = 8080)]
@@ -82,9 +85,11 @@ enum Task {
         #[arg(last = true)]
         rest: Vec<String>,
     },
-    /// Set up, build the indexer modules and draw the pictures of the documentation that show a run: the map, the hit ratios
+    /// Set up, build the indexer modules and draw the pictures of the documentation that show a
+    /// run: the map, the hit ratios
     DocsPictures,
-    /// Change the guest crate in many small ways, and list the changes that its tests do not notice (hours)
+    /// Change the guest crate in many small ways, and list the changes that its tests do not notice
+    /// (hours)
     Mutants {
         /// One part of the changes alone, as in `0/8`
         #[arg(long, value_name = "K/N")]
@@ -98,7 +103,8 @@ enum Task {
         /// Where the wasm targets come from [default: STEADFAST_TOOLCHAIN, or auto]
         #[arg(long)]
         toolchain: Option<Way>,
-        /// Run one suite alone, as while working: `native` (with rustfmt and clippy, without doc tests) or `host`
+        /// Run one suite alone, as while working: `native` (with rustfmt and clippy, without doc
+        /// tests) or `host`
         #[arg(long, value_name = "SUITE", num_args = 0..=1, default_missing_value = "native")]
         quick: Option<Suite>,
         /// With `--quick`, what the test programs are given: a filter, say

@@ -1,4 +1,5 @@
-//! Mutation tests: changes the guest crate in many small ways, and lists the changes that its tests do not notice.
+//! Mutation tests: changes the guest crate in many small ways, and lists the changes that its tests
+//! do not notice.
 
 use std::fs;
 use std::path::Path;
@@ -17,8 +18,8 @@ const VERSION: &str = "27.1.0";
 /// The page that tells why a change that no test notices changes nothing.
 const PAGE: &str = "docs/mutants.md";
 
-/// A part of `src/`: the file of that name and the directory, with the test files that must notice changes in it. Unit tests
-/// always run.
+/// A part of `src/`: the file of that name and the directory, with the test files that must notice
+/// changes in it. Unit tests always run.
 struct Part {
     name: &'static str,
     tests: &'static [&'static str],
@@ -62,7 +63,8 @@ struct Outcome {
     unlisted: Vec<String>,
 }
 
-/// Runs the mutants of every part, or of one shard of each. Fails if a mutant is missed that `docs/mutants.md` does not list.
+/// Runs the mutants of every part, or of one shard of each. Fails if a mutant is missed that
+/// `docs/mutants.md` does not list.
 pub fn run(project: &Project, shard: Option<&str>, rest: &[String]) -> Result<()> {
     install(project)?;
     // In a table, a bar is escaped.
@@ -145,7 +147,8 @@ impl Part {
             mutants.arg(format!("--cargo-arg=--test={test}"));
         }
         mutants.args(rest);
-        // Each part's mutants are built where the dependencies are already. `CARGO` would name another toolchain's.
+        // Each part's mutants are built where the dependencies are already. `CARGO` would name
+        // another toolchain's.
         mutants
             .env("CARGO_TARGET_DIR", target.join("target"))
             .env_remove("CARGO");

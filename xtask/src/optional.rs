@@ -1,4 +1,5 @@
-//! Checks that need a toolchain of their own: left out, with a line that says so, where it cannot be had.
+//! Checks that need a toolchain of their own: left out, with a line that says so, where it cannot
+//! be had.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! The example of a host with a wasmtime of its own, run on the indexer that is written for metashrew.
+//! The example of a host with a wasmtime of its own, run on the indexer that is written for
+//! metashrew.
 
 use anyhow::Result;
 

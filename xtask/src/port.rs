@@ -11,7 +11,8 @@ use crate::shell;
 
 const HEIGHT: u32 = 702_861;
 
-/// Indexes a block into a database, asks a view about it, and shows where the memory went: three commands, each printed before it runs.
+/// Indexes a block into a database, asks a view about it, and shows where the memory went: three
+/// commands, each printed before it runs.
 pub fn run(project: &Project) -> Result<()> {
     let directory = project.target()?.join("port");
     if directory.exists() {

@@ -12,7 +12,8 @@ use crate::step::step;
 use crate::tally::Tally;
 use crate::{browser, clang, embedder, guests, licences, optional, shell, tools};
 
-/// The guest crate's features, in the combinations that must build; `image` has `metashrew` with it.
+/// The guest crate's features, in the combinations that must build; `image` has `metashrew` with
+/// it.
 const FEATURES: [&str; 16] = [
     "",
     "trace",
@@ -134,7 +135,8 @@ fn in_wasm(project: &Project, tally: &mut Tally) -> Result<()> {
     in_javascript(project, tally)
 }
 
-/// The packages whose tests run modules under engines; the same in each command, so that the engine is built once.
+/// The packages whose tests run modules under engines; the same in each command, so that the engine
+/// is built once.
 const ENGINES: &str = "--release --package steadfast-host --package wasm-tests --package demo --package steadfast-bench";
 
 fn rustfmt(project: &Project) -> Result<()> {
@@ -231,7 +233,8 @@ fn in_chromium(project: &Project, tally: &mut Tally, tests: impl Fn() -> Command
         return Ok(());
     }
     step(names[0], || {
-        // The flags for Chromium are in `webdriver.json`. The limit is that of one file, in seconds.
+        // The flags for Chromium are in `webdriver.json`. The limit is that of one file, in
+        // seconds.
         let webdriver = project.root().join("webdriver.json");
         tally.run(
             tests()
@@ -268,7 +271,8 @@ fn check(project: &Project, name: &str, arguments: &str) -> Result<()> {
     })
 }
 
-/// The examples of README and rustdoc once more, over a cache that loses some entries and one that loses most.
+/// The examples of README and rustdoc once more, over a cache that loses some entries and one that
+/// loses most.
 fn forgetful_examples(project: &Project, tally: &mut Tally) -> Result<()> {
     for seed in ["1", "7"] {
         let arguments = "test --package steadfast --doc --all-features";
@@ -332,8 +336,8 @@ fn features(project: &Project) -> Result<()> {
     })
 }
 
-/// Both crates can be published, and what is published builds. The host is not built once more from its package: that takes as long
-/// as wasmtime does.
+/// Both crates can be published, and what is published builds. The host is not built once more from
+/// its package: that takes as long as wasmtime does.
 fn packages(project: &Project) -> Result<()> {
     step("packages", || {
         let both = "package --quiet --allow-dirty --no-verify --package steadfast --package steadfast-host";
@@ -343,7 +347,8 @@ fn packages(project: &Project) -> Result<()> {
     })
 }
 
-/// The documentation of both crates, as docs.rs builds it: natively, and the guest crate's for a module too.
+/// The documentation of both crates, as docs.rs builds it: natively, and the guest crate's for a
+/// module too.
 fn docs(project: &Project) -> Result<()> {
     let module = ["--package", "steadfast", "--target", BARE];
     step("documentation", || {

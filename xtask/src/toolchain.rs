@@ -1,4 +1,5 @@
-//! The Rust toolchain: rustup's own wasm targets, or Debian's compiler with targets built from its source.
+//! The Rust toolchain: rustup's own wasm targets, or Debian's compiler with targets built from its
+//! source.
 
 use std::env;
 use std::ffi::{OsStr, OsString};

@@ -32,7 +32,8 @@ pub struct Key {
 }
 
 impl Key {
-    /// A path of three letters, the number, and what looks like a transaction's digest: 29, 37, 45 or 53 bytes.
+    /// A path of three letters, the number, and what looks like a transaction's digest: 29, 37, 45
+    /// or 53 bytes.
     #[inline(always)]
     pub fn of(number: u32) -> Key {
         let mut state = mix(u64::from(number));
@@ -64,7 +65,8 @@ impl Key {
     }
 }
 
-/// An entry's value: 8, 36, 100 or 250 bytes, and one of 200 has 4,096. With its key that makes 137 bytes on average.
+/// An entry's value: 8, 36, 100 or 250 bytes, and one of 200 has 4,096. With its key that makes 137
+/// bytes on average.
 #[inline(always)]
 pub fn value(number: u32) -> &'static [u8] {
     let draw = number.wrapping_mul(0x9e37_79b1);

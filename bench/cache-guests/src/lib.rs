@@ -1,4 +1,5 @@
-//! The workloads that every measured cache runs, in one module for each: the host says which keys, and times the calls.
+//! The workloads that every measured cache runs, in one module for each: the host says which keys,
+//! and times the calls.
 
 mod entry;
 mod script;

@@ -1,6 +1,7 @@
 //! The caches that it is measured beside, each used as its documentation shows.
 //!
-//! Keys and values are boxed slices. Where the hasher can be chosen it is rustc's, the fastest that was measured here.
+//! Keys and values are boxed slices. Where the hasher can be chosen it is rustc's, the fastest that
+//! was measured here.
 
 use std::num::NonZeroUsize;
 

@@ -1,6 +1,7 @@
 //! Operations with their keys and values spelt out, as the host writes them for a real block.
 //!
-//! One operation: a byte that says which, the key's length as a byte, the value's as a little-endian `u32`, the key, the value.
+//! One operation: a byte that says which, the key's length as a byte, the value's as a
+//! little-endian `u32`, the key, the value.
 
 /// An operation's head.
 const HEAD_BYTES: usize = 6;

@@ -119,7 +119,8 @@ pub fn value_bytes(number: u32) -> u32 {
     value(number).len() as u32
 }
 
-/// The bytes of all keys and values; with `check`, `u64::MAX` if one of the values is not what its key's number makes.
+/// The bytes of all keys and values; with `check`, `u64::MAX` if one of the values is not what its
+/// key's number makes.
 pub fn payload(cache: &impl Subject, check: bool) -> u64 {
     let mut bytes = 0;
     let mut right = true;

@@ -1,5 +1,5 @@
-//! The workloads by which allocators are compared. The same source for all of them: a program for each links its own
-//! `#[global_allocator]`.
+//! The workloads by which allocators are compared. The same source for all of them: a program for
+//! each links its own `#[global_allocator]`.
 
 mod workload {
     pub mod block;
@@ -23,7 +23,8 @@ thread_local! {
 #[unsafe(no_mangle)]
 pub extern "C" fn heap_input(len: usize) -> *mut u8 {
     INPUT.with_borrow_mut(|input| {
-        // The allocator is in use from here on, and so is its first page, also where there is nothing to read.
+        // The allocator is in use from here on, and so is its first page, also where there is
+        // nothing to read.
         *input = vec![u8::MAX; len.max(1)];
         input.truncate(len);
         input.as_mut_ptr()

@@ -55,7 +55,8 @@ pub fn prepare(set: fn(Bytes, Bytes)) {
             Arc::new(vec![7; LARGE_BYTES]),
         );
         for (number, key) in (0..HELD).zip(&keys.held) {
-            // A copy: a program makes a key anew for each lookup, and `Arc`s that are the same compare at once.
+            // A copy: a program makes a key anew for each lookup, and `Arc`s that are the same
+            // compare at once.
             set(Arc::new(key.to_vec()), value(number));
         }
     });

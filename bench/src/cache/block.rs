@@ -147,8 +147,9 @@ fn outputs(replay: u32, transaction: &Transaction) -> impl Iterator<Item = (u32,
         })
 }
 
-/// The output of an earlier replay that a spend from outside of its block is linked to: as many replays back as blocks are
-/// that outputs wait to be spent, half of them one, a third of the others two, and so on. None from before the first.
+/// The output of an earlier replay that a spend from outside of its block is linked to: as many
+/// replays back as blocks are that outputs wait to be spent, half of them one, a third of the
+/// others two, and so on. None from before the first.
 fn earlier<'a>(spend: &([u8; 32], u32), history: &'a [Vec<Output>]) -> Option<&'a Output> {
     let (txid, vout) = spend;
     let draw = u64::from_le_bytes(txid.first_chunk().copied()?).wrapping_add((*vout).into());

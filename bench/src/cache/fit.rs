@@ -2,8 +2,9 @@
 
 use anyhow::{Context as _, Result};
 
-/// Of the multiples of `step` up to `most`, the size with which the work has the most hits; among equals the smallest. Tries one
-/// of eight, and then those around the best. A size with which the work cannot be done, out of memory, is none.
+/// Of the multiples of `step` up to `most`, the size with which the work has the most hits; among
+/// equals the smallest. Tries one of eight, and then those around the best. A size with which the
+/// work cannot be done, out of memory, is none.
 ///
 /// # Errors
 /// When it cannot be done with any: the last one's error.

@@ -246,10 +246,12 @@ impl Instance {
         Ok(bytes)
     }
 
-    /// What the cache takes: its region's bytes, or those that linear memory has grown by since before it was made.
+    /// What the cache takes: its region's bytes, or those that linear memory has grown by since
+    /// before it was made.
     ///
     /// # Errors
-    /// When one of ours has grown linear memory since it was opened, which its region is never to do.
+    /// When one of ours has grown linear memory since it was opened, which its region is never to
+    /// do.
     pub fn linear_bytes(&self) -> Result<u64> {
         let bytes = self.memory.data_size(&self.store);
         let Some(region) = self.region()? else {

@@ -44,8 +44,8 @@ pub struct Runner<'a> {
     hits: u64,
 }
 
-/// Lets every subject do the work before, and then take turns at the rounds; fills in `ns`, `ratio_to_best_peer`, `fuel` and, where
-/// something is looked up, `hit_ratio`.
+/// Lets every subject do the work before, and then take turns at the rounds; fills in `ns`,
+/// `ratio_to_best_peer`, `fuel` and, where something is looked up, `hit_ratio`.
 ///
 /// # Errors
 /// When a guest fails, or answers what it must not.

@@ -130,7 +130,8 @@ pub fn fit(options: &Options, subjects: &[&Subject]) -> Result<()> {
     Ok(())
 }
 
-/// Stores what is not there in a full cache of "64 MiB", and sees what that has grown to after 10 million times.
+/// Stores what is not there in a full cache of "64 MiB", and sees what that has grown to after 10
+/// million times.
 pub fn evict_and_creep(
     options: &Options,
     subjects: &[&Subject],

@@ -19,7 +19,8 @@ const ROUNDS: usize = 5;
 
 const LOOKUPS: usize = 100_000;
 
-/// Draws a line for each subject. They are measured one after the other: together they would take too much memory.
+/// Draws a line for each subject. They are measured one after the other: together they would take
+/// too much memory.
 ///
 /// # Errors
 /// When a guest fails, or the file cannot be written.

@@ -121,8 +121,8 @@ const ATTACKED_BYTES: u32 = 1 << 20;
 /// More keys than the buckets that they share have slots.
 const CHOSEN_KEYS: usize = 40;
 
-/// Single operations in a full cache: first with keys of the same form that were not chosen, then with keys that all collide in
-/// buckets and tag.
+/// Single operations in a full cache: first with keys of the same form that were not chosen, then
+/// with keys that all collide in buckets and tag.
 ///
 /// # Errors
 /// When a guest fails, or no such keys are found.

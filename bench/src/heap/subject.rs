@@ -207,8 +207,8 @@ impl<'a> Instance<'a> {
         self.pages_taken() - self.pages_before
     }
 
-    /// For steadfast, which reserves its budget: the pages up to the last one of the heap that is not all zero. For the
-    /// others the size of the memory.
+    /// For steadfast, which reserves its budget: the pages up to the last one of the heap that is
+    /// not all zero. For the others the size of the memory.
     fn pages_taken(&self) -> u32 {
         let bytes = match self.heap {
             Some((start, end)) => {

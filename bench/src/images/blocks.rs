@@ -1,4 +1,5 @@
-//! A fresh instance for each block, as metashrew has them: with the cache cold each time, and with the one that the block before left.
+//! A fresh instance for each block, as metashrew has them: with the cache cold each time, and with
+//! the one that the block before left.
 
 use std::time::Instant;
 
@@ -71,7 +72,8 @@ impl Subject {
     }
 }
 
-/// Indexes replays of the blocks into four states at once: cold and warm, in memory and in a database.
+/// Indexes replays of the blocks into four states at once: cold and warm, in memory and in a
+/// database.
 ///
 /// # Errors
 /// When a block fails, or the states differ.

@@ -133,7 +133,8 @@ fn run(runner: &Runner, task: &Task<'_>) -> Result<Run> {
 /// This process's page faults so far that needed no disk.
 fn page_faults() -> Result<u64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
-    // The process's name, in parentheses, may hold anything; the faults are the eighth field behind it.
+    // The process's name, in parentheses, may hold anything; the faults are the eighth field behind
+    // it.
     let behind_name = stat.rsplit(')').next().unwrap_or_default();
     let field = behind_name.split_whitespace().nth(7);
     let faults = field.context("the system does not tell this process's page faults")?;

@@ -1,7 +1,7 @@
 //! The indexer as a metashrew module.
 //!
-//! `_start` indexes the block that the host hands in; `balance` and `output` are views, described with
-//! [`indexer::view`]. A host that calls into one instance more than once finds the cache warm.
+//! `_start` indexes the block that the host hands in; `balance` and `output` are views, described
+//! with [`indexer::view`]. A host that calls into one instance more than once finds the cache warm.
 
 use core::cell::RefCell;
 use indexer::metashrew as store;

@@ -1,7 +1,8 @@
 //! The indexer as a WASI program.
 //!
-//! Reads the same input as the metashrew module from the file `/input/block`, and keeps its state through the same
-//! imports. Logs what the block held if `INDEXER_LOG` is set to anything but `0`, `false`, `no`, `off` or nothing.
+//! Reads the same input as the metashrew module from the file `/input/block`, and keeps its state
+//! through the same imports. Logs what the block held if `INDEXER_LOG` is set to anything but `0`,
+//! `false`, `no`, `off` or nothing.
 
 use indexer::metashrew as store;
 use steadfast::metashrew::host_interface;

@@ -101,7 +101,8 @@ pub fn split_height(input: &[u8]) -> Result<(u32, &[u8]), Error> {
     }
 }
 
-/// The visitor of a block: spends as it meets inputs, creates once a transaction's identifier is known.
+/// The visitor of a block: spends as it meets inputs, creates once a transaction's identifier is
+/// known.
 struct Indexing<'a, H, C> {
     state: State<'a, H, C>,
     summary: Summary,
@@ -131,7 +132,8 @@ impl<H: Host, C: Cache> Indexing<'_, H, C> {
         }
     }
 
-    /// Deletes the output at `key` and takes it off its script's balance; false if the state does not know it.
+    /// Deletes the output at `key` and takes it off its script's balance; false if the state does
+    /// not know it.
     fn spend(&mut self, key: &Key) -> Result<bool, Error> {
         let output = self.state.read(key);
         if output.is_empty() {

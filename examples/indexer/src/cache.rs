@@ -20,7 +20,8 @@ impl Cache for steadfast::cache::Cache {
     }
 
     fn insert(&mut self, key: &[u8], value: &[u8]) {
-        // A value that finds no room is fetched again next time; an older one must not stay in its place.
+        // A value that finds no room is fetched again next time; an older one must not stay in its
+        // place.
         if self.insert(key, value).is_err() {
             self.remove(key);
         }

@@ -8,8 +8,8 @@ use rapidhash::v3::rapidhash_v3;
 
 /// A map from keys to values that remembers the order of insertion.
 ///
-/// The table holds positions in the list, hashed with a fixed seed. What leaves here leaves in the list's order, so
-/// that nothing depends on the table's.
+/// The table holds positions in the list, hashed with a fixed seed. What leaves here leaves in the
+/// list's order, so that nothing depends on the table's.
 #[derive(Default)]
 pub struct Pending {
     positions: HashTable<u32>,

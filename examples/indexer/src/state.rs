@@ -32,7 +32,8 @@ impl<'a, H: Host, C: Cache> State<'a, H, C> {
 
     /// The value at `key`, empty when there is none.
     ///
-    /// Costs one heap allocation of the value's length, the same whether it comes from the cache or from the host.
+    /// Costs one heap allocation of the value's length, the same whether it comes from the cache or
+    /// from the host.
     pub fn read(&mut self, key: &Key) -> Vec<u8> {
         if let Some(value) = self.pending.get(key) {
             return value.to_vec();
@@ -61,7 +62,8 @@ impl<'a, H: Host, C: Cache> State<'a, H, C> {
         self.pending.set(key, value);
     }
 
-    /// Flushes all writes to the host and brings the cache up to date. Returns how many keys were written.
+    /// Flushes all writes to the host and brings the cache up to date. Returns how many keys were
+    /// written.
     pub fn commit(self) -> usize {
         self.host.flush(self.pending.iter());
         for (key, value) in self.pending.iter() {

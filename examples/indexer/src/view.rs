@@ -8,7 +8,8 @@ use crate::state::State;
 use crate::{Balance, Cache, Error, Host};
 use alloc::vec::Vec;
 
-/// What the script in `input` holds: its amount in satoshi and its number of unspent outputs, each a little-endian `u64`.
+/// What the script in `input` holds: its amount in satoshi and its number of unspent outputs, each
+/// a little-endian `u64`.
 ///
 /// # Errors
 ///
@@ -23,8 +24,9 @@ pub fn balance(
     Ok(Balance::decode(&value)?.to_bytes().to_vec())
 }
 
-/// The unspent output at the outpoint in `input` (txid, then output number as a little-endian `u32`): its amount in
-/// satoshi as a little-endian `u64`, then its script. Empty when there is none.
+/// The unspent output at the outpoint in `input` (txid, then output number as a little-endian
+/// `u32`): its amount in satoshi as a little-endian `u64`, then its script. Empty when there is
+/// none.
 ///
 /// # Errors
 ///

@@ -58,8 +58,8 @@ fn a_wrong_argument_halts_a_view() {
     let _ = metashrew::output(&input(1, &[7; 35]), &mut NoCache);
 }
 
-/// Blocks that are not shipped with the project: every file in the directory that `INDEXER_BLOCKS` names, each a
-/// metashrew input, in the order of their heights.
+/// Blocks that are not shipped with the project: every file in the directory that `INDEXER_BLOCKS`
+/// names, each a metashrew input, in the order of their heights.
 #[test]
 fn further_blocks_in_sequence() {
     let Some(directory) = std::env::var_os("INDEXER_BLOCKS") else {

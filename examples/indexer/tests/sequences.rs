@@ -7,7 +7,8 @@ use indexer::{Cache, NoCache};
 use proptest::prelude::*;
 use steadfast_testkit::reference::{Block, Indexer};
 
-/// One transaction's choices: which earlier output each input spends, and amount and script of each output.
+/// One transaction's choices: which earlier output each input spends, and amount and script of each
+/// output.
 #[derive(Clone, Debug)]
 struct Choice {
     spends: Vec<(bool, u16)>,

@@ -1,6 +1,8 @@
-//! An indexer as it is written for metashrew: which outputs are unspent, and how many of them each script holds.
+//! An indexer as it is written for metashrew: which outputs are unspent, and how many of them each
+//! script holds.
 //!
-//! Of steadfast it has the path of its imports and the one `plan!`. `docs/migrating.md` shows the difference.
+//! Of steadfast it has the path of its imports and the one `plan!`. `docs/migrating.md` shows the
+//! difference.
 //!
 //! | key | value |
 //! |---|---|

@@ -10,8 +10,8 @@ use bitcoin_test_data::blocks::mainnet_702861;
 use tokio::runtime::Builder;
 use tower_http::services::{ServeDir, ServeFile};
 
-/// The page, the driver of JavaScript engines that it shares with `steadfast verify`, the indexer among the modules in `guests`, and
-/// the block of the demo.
+/// The page, the driver of JavaScript engines that it shares with `steadfast verify`, the indexer
+/// among the modules in `guests`, and the block of the demo.
 pub fn site(guests: &Path) -> Router {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let shared = here.join("../../host/src/verify/javascript");

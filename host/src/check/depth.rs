@@ -20,7 +20,8 @@ const RECURSION: Rule = Rule {
     advice: "how deep it may go differs between engines, and a stack that overflows stops the node: bound the depth by the program's own count",
 };
 
-/// Functions that call themselves, directly or through each other; calls through a table are not followed.
+/// Functions that call themselves, directly or through each other; calls through a table are not
+/// followed.
 pub fn look(facts: &Facts) -> Vec<Finding> {
     let mut graph = DiGraph::<(), ()>::new();
     let nodes: Vec<NodeIndex> = facts.functions.iter().map(|_| graph.add_node(())).collect();
@@ -76,7 +77,8 @@ fn tell(facts: &Facts, mut circle: Vec<usize>) -> (u64, String) {
     (bytes, format!("{bytes} B: {}{more}", names.join(", ")))
 }
 
-/// Whether a function is std's, C's or steadfast's: what calls itself there is bounded, or is on its way to a panic.
+/// Whether a function is std's, C's or steadfast's: what calls itself there is bounded, or is on
+/// its way to a panic.
 fn is_library(facts: &Facts, number: usize) -> bool {
     let Some(name) = &facts.functions[number].name else {
         return false;

@@ -188,7 +188,8 @@ fn stack(facts: &Facts) -> Vec<Finding> {
     }
 }
 
-/// Whether it is a function of steadfast, or the allocator's entry into which steadfast was inlined.
+/// Whether it is a function of steadfast, or the allocator's entry into which steadfast was
+/// inlined.
 fn is_ours(function: &Function) -> bool {
     is_named(function, &["steadfast::", "__rust_", "__rustc::__rust"])
 }

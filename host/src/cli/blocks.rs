@@ -8,8 +8,9 @@ use steadfast_host::{Inputs, Mark, Position, State, Tip, display_hash};
 /// Which blocks are indexed.
 #[derive(clap::Args)]
 pub struct Blocks {
-    /// Where blocks come from, in the order given: a file with one serialised block, with its height in front as a little-endian u32
-    /// or without; a file with blocks in hexadecimal, one a line, as `bitcoin-cli getblock HASH 0` prints them; a folder of such files;
+    /// Where blocks come from, in the order given: a file with one serialised block, with its
+    /// height in front as a little-endian u32 or without; a file with blocks in hexadecimal,
+    /// one a line, as `bitcoin-cli getblock HASH 0` prints them; a folder of such files;
     /// Bitcoin Core's folder `blocks`; or `-` for standard input
     #[arg(long, required = true, num_args = 1.., value_name = "FILE|FOLDER|-")]
     pub input: Vec<PathBuf>,
@@ -19,7 +20,8 @@ pub struct Blocks {
     /// Ends with this block
     #[arg(long, value_name = "HEIGHT|HASH")]
     to: Option<Mark>,
-    /// Hands each file over as it is, for other chains than Bitcoin: the first one at the height behind the state's tip, or as `--height` says
+    /// Hands each file over as it is, for other chains than Bitcoin: the first one at the height
+    /// behind the state's tip, or as `--height` says
     #[arg(long)]
     raw: bool,
     /// The height of the first `--raw` file; each of the others is one higher
@@ -28,8 +30,8 @@ pub struct Blocks {
     /// Lets a block be any number of heights above the one before
     #[arg(long)]
     allow_gap: bool,
-    /// Lets a block stand at or below the state's tip, or on another block than that. It is indexed onto the state as that is: what
-    /// later blocks wrote is not undone
+    /// Lets a block stand at or below the state's tip, or on another block than that. It is
+    /// indexed onto the state as that is: what later blocks wrote is not undone
     #[arg(long)]
     reindex: bool,
 }

@@ -7,10 +7,11 @@ use steadfast_host::RedbState;
 
 use super::digest::Found;
 
-/// Verifies the checksum of every page of a database, brings it in order after a kill, and compares its digest
+/// Verifies the checksum of every page of a database, brings it in order after a kill, and compares
+/// its digest
 ///
-/// Reads the whole file, which no other command does. Prints what `steadfast digest` prints, and ends with status 1 if something is
-/// wrong. No run may index meanwhile
+/// Reads the whole file, which no other command does. Prints what `steadfast digest` prints, and
+/// ends with status 1 if something is wrong. No run may index meanwhile
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The database with the state

@@ -9,8 +9,9 @@ use steadfast_host::{Digest, FullDigest, State, Tip, display_hash};
 
 /// Reads every pair of a database and prints its digests
 ///
-/// The state digest is the one that `run` prints and the database keeps; it is computed anew and compared. SHA-256 is over all pairs in
-/// the order of their keys. Ends with status 1 if the digest that is kept is another one. A run may index meanwhile
+/// The state digest is the one that `run` prints and the database keeps; it is computed anew and
+/// compared. SHA-256 is over all pairs in the order of their keys. Ends with status 1 if the digest
+/// that is kept is another one. A run may index meanwhile
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The database with the state

@@ -10,10 +10,11 @@ use steadfast_host::{Bound, Bounds, CommandWorld, exec as execute};
 
 use super::limits::{Time, parse_seconds};
 
-/// Runs a plain WASI preview 1 command, no indexer, with this terminal, the current directory and its arguments
+/// Runs a plain WASI preview 1 command, no indexer, with this terminal, the current directory and
+/// its arguments
 ///
-/// It gets no block and no state: `steadfast run` runs indexers. Its exit status is passed on; a module that cannot be run, or
-/// traps, ends with status 1.
+/// It gets no block and no state: `steadfast run` runs indexers. Its exit status is passed on; a
+/// module that cannot be run, or traps, ends with status 1.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// A directory that the command may read and write, besides the current one

@@ -11,10 +11,12 @@ pub struct Limits {
     /// The most time that a block or a view may take; 600 seconds by default
     #[arg(long, value_parser = parse_seconds, value_name = "SECONDS|off")]
     timeout: Option<Time>,
-    /// The most instructions that a block or a view may run, as wasmtime counts fuel; no limit by default
+    /// The most instructions that a block or a view may run, as wasmtime counts fuel; no limit by
+    /// default
     #[arg(long, value_name = "NUMBER")]
     fuel_limit: Option<u64>,
-    /// Raises or lowers one of the other bounds, such as `module-bytes=100000000`; docs/security.md has them all
+    /// Raises or lowers one of the other bounds, such as `module-bytes=100000000`;
+    /// docs/security.md has them all
     #[arg(long, value_parser = parse_bound, value_name = "NAME=NUMBER")]
     bound: Vec<(Bound, u64)>,
 }

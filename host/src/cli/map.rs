@@ -18,18 +18,20 @@ use super::warm::Warm;
 
 /// Draws the address map of a module, or of an instance after it has indexed blocks
 ///
-/// Without `--input`, from the module's plan alone: nothing runs. With it, in a fresh instance for each block, which begins with the
-/// cache that the one before it left, as `run` does; also where a block stops. Of an instance that runs elsewhere, from a copy of its
-/// memory: `--memory-file`
+/// Without `--input`, from the module's plan alone: nothing runs. With it, in a fresh instance for
+/// each block, which begins with the cache that the one before it left, as `run` does; also where a
+/// block stops. Of an instance that runs elsewhere, from a copy of its memory: `--memory-file`
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that is built on steadfast
     #[arg(required_unless_present = "memory_file")]
     module: Option<PathBuf>,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
+    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any
+    /// number of them, indexed in the order given
     #[arg(long, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// Draws a file instead: a copy of an instance's linear memory, or of its region alone, or what `run --warm` has left
+    /// Draws a file instead: a copy of an instance's linear memory, or of its region alone, or
+    /// what `run --warm` has left
     #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "input"])]
     memory_file: Option<PathBuf>,
     /// Draws the map anew after each block
@@ -87,7 +89,8 @@ pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
     over_blocks(arguments, &module_name(path), &runner, &inputs).with_context(|| name.clone())
 }
 
-/// Indexes the blocks as `run` does, and draws the map after the last, after each, or where one stops.
+/// Indexes the blocks as `run` does, and draws the map after the last, after each, or where one
+/// stops.
 fn over_blocks(
     arguments: &Arguments,
     name: &str,

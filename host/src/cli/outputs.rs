@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail, ensure};
 use steadfast_host::CoreDumps;
 use steadfast_host::file::directory_of;
 
-/// Checks that no option writes to a file that the command uses itself, whether that exists yet or not,
-/// and no two to the same file.
+/// Checks that no option writes to a file that the command uses itself, whether that exists yet or
+/// not, and no two to the same file.
 pub fn check_outputs<'a>(
     outputs: impl IntoIterator<Item = (&'static str, Option<&'a PathBuf>)>,
     used: impl IntoIterator<Item = &'a PathBuf>,
@@ -44,8 +44,8 @@ pub fn core_dumps(file: Option<&PathBuf>, module: &Path) -> Option<CoreDumps> {
     file.map(|_| CoreDumps::of(&module.display().to_string()))
 }
 
-/// Writes the core dump of a module that failed. One that cannot be written is told in a line, since the
-/// failure itself says more.
+/// Writes the core dump of a module that failed. One that cannot be written is told in a line,
+/// since the failure itself says more.
 pub fn write_core_dump(file: Option<&PathBuf>, dumps: Option<CoreDumps>) {
     let dump = dumps.and_then(|dumps| dumps.take());
     let (Some(file), Some(dump)) = (file, dump) else {

@@ -14,28 +14,34 @@ use super::run::Memory;
 
 /// Shows who holds a module's heap, at its peak and at the end, by the functions that asked for it
 ///
-/// Any module: its functions need names (the section `name`), and its allocator functions of its own (no link-time optimisation over
-/// all crates). With debug information, files have source lines. The blocks are indexed in one instance.
+/// Any module: its functions need names (the section `name`), and its allocator functions of its
+/// own (no link-time optimisation over all crates). With debug information, files have source
+/// lines. The blocks are indexed in one instance.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`
     module: PathBuf,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
+    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any
+    /// number of them, indexed in the order given
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// Reads the state in this database, and writes nothing there: for one block. Without it the state is empty at the beginning
+    /// Reads the state in this database, and writes nothing there: for one block. Without it the
+    /// state is empty at the beginning
     #[arg(long, value_name = "PATH")]
     db: Option<PathBuf>,
     /// Shows where the time goes instead, by a sample each millisecond
     #[arg(long)]
     time: bool,
-    /// Shows where the fuel goes instead: the instructions that each function runs, the same in every run
+    /// Shows where the fuel goes instead: the instructions that each function runs, the same in
+    /// every run
     #[arg(long, conflicts_with = "time")]
     fuel: bool,
-    /// Looks at one block in so many bytes, such as 64KiB, and takes it for all of them: quicker, and less exact
+    /// Looks at one block in so many bytes, such as 64KiB, and takes it for all of them: quicker,
+    /// and less exact
     #[arg(long, value_parser = parse_bytes, value_name = "BYTES", default_value_t = 0, conflicts_with_all = ["time", "fuel"])]
     every: u64,
-    /// One more function that allocates, and the function of C's or Rust's that it works as, such as my_alloc=malloc
+    /// One more function that allocates, and the function of C's or Rust's that it works as, such
+    /// as my_alloc=malloc
     #[arg(long, value_parser = parse_allocator, value_name = "NAME=FUNCTION", conflicts_with_all = ["time", "fuel"])]
     allocator: Vec<(String, Role)>,
     /// What files for one figure show
@@ -58,7 +64,8 @@ pub struct Arguments {
     /// Writes a profile for profiler.firefox.com there
     #[arg(long, value_name = "FILE")]
     firefox: Option<PathBuf>,
-    /// Writes a core dump there if a block fails: the module's memory, globals and stack, for debuggers of WebAssembly
+    /// Writes a core dump there if a block fails: the module's memory, globals and stack, for
+    /// debuggers of WebAssembly
     #[arg(long, value_name = "FILE", conflicts_with = "fuel")]
     coredump: Option<PathBuf>,
     /// Writes a profile for DHAT's viewer there, which profiler.firefox.com reads too

@@ -1,4 +1,5 @@
-//! What is told while blocks are indexed: a bar on a terminal, lines of JSON for machines, or nothing.
+//! What is told while blocks are indexed: a bar on a terminal, lines of JSON for machines, or
+//! nothing.
 
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;

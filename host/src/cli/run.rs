@@ -29,7 +29,8 @@ pub struct Arguments {
     /// Keeps the module's cache in this file, for the next run with the same database
     #[arg(long, value_name = "FILE")]
     warm: Option<PathBuf>,
-    /// Begins every block with an empty cache; by default a block begins with the cache that the one before it left
+    /// Begins every block with an empty cache; by default a block begins with the cache that the
+    /// one before it left
     #[arg(long, conflicts_with = "warm")]
     cold: bool,
     /// Compresses that file
@@ -43,7 +44,8 @@ pub struct Arguments {
     /// Counts the instructions that the module runs
     #[arg(long)]
     fuel: bool,
-    /// Writes a core dump there if a block fails: the module's memory, globals and stack, for debuggers of WebAssembly
+    /// Writes a core dump there if a block fails: the module's memory, globals and stack, for
+    /// debuggers of WebAssembly
     #[arg(long, value_name = "FILE")]
     coredump: Option<PathBuf>,
     /// Prints the figures as JSON
@@ -57,14 +59,16 @@ pub struct Arguments {
 /// What is granted to the module.
 #[derive(clap::Args)]
 pub struct Memory {
-    /// The most memory that the module may have, such as 512MiB; by default what the machine really has
+    /// The most memory that the module may have, such as 512MiB; by default what the machine
+    /// really has
     #[arg(long, value_parser = parse_bytes, value_name = "BYTES")]
     ceiling: Option<u64>,
     /// Makes the module's cache use at most this much of what it is granted, or nothing
     #[arg(long, value_parser = parse_cache, value_name = "BYTES|off")]
     cache: Option<u32>,
-    /// Makes the module's cache lose entries by chance. SEED is any number from 1 on, and picks which ones: the same number loses the
-    /// same entries again. The cache hits less often; the state digest must stay as it is without this, or the module relies on its cache
+    /// Makes the module's cache lose entries by chance. SEED is any number from 1 on, and picks
+    /// which ones: the same number loses the same entries again. The cache hits less often;
+    /// the state digest must stay as it is without this, or the module relies on its cache
     #[arg(long, value_name = "SEED")]
     forget: Option<NonZeroU32>,
     /// Grows the module's memory to this many pages of 64 KiB, in all, before it starts

@@ -22,25 +22,28 @@ const POINTS: usize = 10;
 /// What the prediction and a real run may differ by, in points of the hit ratio.
 const TOLERATED: f64 = 0.5;
 
-/// Tells how large a module's region and heap should be: the hit ratio of its cache at every capacity, and what its heap reached, from
-/// one run
+/// Tells how large a module's region and heap should be: the hit ratio of its cache at every
+/// capacity, and what its heap reached, from one run
 ///
-/// Give it the heaviest blocks that there are. They are indexed in one instance, so that the cache is warm from the second block on. Heights count up from the first
-/// block's.
+/// Give it the heaviest blocks that there are. They are indexed in one instance, so that the cache
+/// is warm from the second block on. Heights count up from the first block's.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`, built on steadfast
     module: PathBuf,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
+    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any
+    /// number of them, indexed in the order given
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
     /// Indexes the blocks so many times over
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
-    /// Bytes of key and value in a typical entry, for a plan that is to be changed; by default the module's own plan's
+    /// Bytes of key and value in a typical entry, for a plan that is to be changed; by default the
+    /// module's own plan's
     #[arg(long, value_name = "BYTES", conflicts_with = "check")]
     expected_entry: Option<u32>,
-    /// Runs the module at each capacity of the table too, and fails where that differs from the prediction by more than half a point
+    /// Runs the module at each capacity of the table too, and fails where that differs from the
+    /// prediction by more than half a point
     #[arg(long)]
     check: bool,
     /// Draws the curve
@@ -272,8 +275,8 @@ fn heap_advice(need: &HeapNeed, c_heap: u64) -> Vec<String> {
     lines
 }
 
-/// The variables that give the heap what it needs. A plan refuses a base below which its part for C and
-/// two pages do not fit, also in a module that has no such part.
+/// The variables that give the heap what it needs. A plan refuses a base below which its part for C
+/// and two pages do not fit, also in a module that has no such part.
 fn variables(need: &HeapNeed, c_heap: u64) -> String {
     let base = need.region_base();
     let is_too_low = base < c_heap + 2 * PAGE_BYTES;

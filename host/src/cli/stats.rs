@@ -13,19 +13,22 @@ use steadfast_host::{Digest, Finished, Input, InstanceStats, MemoryState, Runner
 use super::memory_file::{self, Left};
 use super::run::Memory;
 
-/// Prints the counters of a module's heap and cache: of an instance after it has indexed blocks, or of a copy of its memory
+/// Prints the counters of a module's heap and cache: of an instance after it has indexed blocks, or
+/// of a copy of its memory
 ///
-/// Blocks are indexed in one instance that is kept, so that the counters add up; a WASI command has a fresh one for each.
+/// Blocks are indexed in one instance that is kept, so that the counters add up; a WASI command has
+/// a fresh one for each.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that is built on steadfast
     #[arg(required_unless_present = "memory_file", requires = "input")]
     module: Option<PathBuf>,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
+    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any
+    /// number of them, indexed in the order given
     #[arg(long, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// Reads a file instead: a copy of an instance's linear memory, or of its region alone, or what `run --warm` has left. An image's
-    /// lookups are not counted
+    /// Reads a file instead: a copy of an instance's linear memory, or of its region alone, or
+    /// what `run --warm` has left. An image's lookups are not counted
     #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "input"])]
     memory_file: Option<PathBuf>,
     /// Prints after each block, not at the end only
@@ -55,8 +58,9 @@ pub fn stats(arguments: &Arguments) -> anyhow::Result<()> {
     in_sequence(arguments, &runner, &inputs).with_context(name)
 }
 
-/// Indexes blocks in one instance that is kept, with a state that is forgotten, and prints what it tells; a WASI command, which
-/// starts only once, has a fresh instance for each. A block that stops has counters too.
+/// Indexes blocks in one instance that is kept, with a state that is forgotten, and prints what it
+/// tells; a WASI command, which starts only once, has a fresh instance for each. A block that stops
+/// has counters too.
 fn in_sequence(arguments: &Arguments, runner: &Runner, inputs: &[Input]) -> anyhow::Result<()> {
     let starts_once = runner.guest().uses_wasi();
     if starts_once && inputs.len() > 1 {

@@ -22,14 +22,16 @@ const COULD_NOT_RUN: u8 = 2;
 
 /// Runs a module on every engine there is and under every kind of memory, and compares what it does
 ///
-/// Engines, ceilings, memory grown beforehand, and caches are crossed: every two values of two of them meet. Fewer than three
-/// blocks are filled up by the last one, again at the heights that follow. Ends with status 0 when it does the same everywhere,
-/// 1 when it does not, and 2 when something could not be run.
+/// Engines, ceilings, memory grown beforehand, and caches are crossed: every two values of two of
+/// them meet. Fewer than three blocks are filled up by the last one, again at the heights that
+/// follow. Ends with status 0 when it does the same everywhere, 1 when it does not, and 2 when
+/// something could not be run.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`, built on steadfast or not
     module: PathBuf,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any number of them, indexed in the order given
+    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any
+    /// number of them, indexed in the order given
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
     /// Tries fewer ceilings, pre-grown sizes and refusals
@@ -38,7 +40,8 @@ pub struct Arguments {
     /// Tries every combination: hundreds of runs
     #[arg(long)]
     full: bool,
-    /// The most memory that any run may have, such as 512MiB; by default 4 GiB, and 768 MiB on an engine that commits what it grows
+    /// The most memory that any run may have, such as 512MiB; by default 4 GiB, and 768 MiB on an
+    /// engine that commits what it grows
     #[arg(long, value_parser = parse_bytes, value_name = "BYTES", default_value_t = MAX_CEILING, hide_default_value = true)]
     ceiling: u64,
     /// The most time that each block of any run may take; 120 seconds by default

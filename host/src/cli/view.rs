@@ -18,14 +18,16 @@ pub struct Arguments {
     /// The view's arguments, in hexadecimal
     #[arg(long, value_name = "HEX", default_value = "")]
     input_hex: String,
-    /// The height that stands in front of the arguments: the database's tip by default, or 0 without one.
-    /// The database has the newest state alone: a view of an earlier height reads that too
+    /// The height that stands in front of the arguments: the database's tip by default, or 0
+    /// without one. The database has the newest state alone: a view of an earlier height reads
+    /// that too
     #[arg(long)]
     height: Option<u32>,
     /// The database with the state
     #[arg(long, value_name = "PATH")]
     db: Option<PathBuf>,
-    /// An image of the module's cache that `run --warm` has left with the same database: the view begins warm
+    /// An image of the module's cache that `run --warm` has left with the same database: the view
+    /// begins warm
     #[arg(long, value_name = "FILE", requires = "db")]
     warm: Option<PathBuf>,
     #[command(flatten)]

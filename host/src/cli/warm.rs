@@ -49,8 +49,9 @@ impl Warm {
         }
     }
 
-    /// Reads the file, if there is one that belongs to this module and state. Says why it is not used otherwise: the
-    /// first block then begins cold. Fails where the file is no image: it would be replaced.
+    /// Reads the file, if there is one that belongs to this module and state. Says why it is not
+    /// used otherwise: the first block then begins cold. Fails where the file is no image: it
+    /// would be replaced.
     pub fn open(
         path: &Path,
         compress: bool,
@@ -134,7 +135,8 @@ impl Warm {
         Some(cache)
     }
 
-    /// Writes what the block flushed, and goes over to the cache that it left. One that left none is followed by a cold one.
+    /// Writes what the block flushed, and goes over to the cache that it left. One that left none
+    /// is followed by a cold one.
     pub fn commit(
         &mut self,
         finished: Finished,
@@ -192,8 +194,9 @@ impl Warm {
         }
     }
 
-    /// Writes the file, where there is to be one, for the state as it is now, unless it stands there already; drops it where there is
-    /// no cache as of that. What is in the way of that costs the next run its warm cache, and this one nothing.
+    /// Writes the file, where there is to be one, for the state as it is now, unless it stands
+    /// there already; drops it where there is no cache as of that. What is in the way of that
+    /// costs the next run its warm cache, and this one nothing.
     pub fn keep(&mut self, state: &dyn State) -> Result<(), StateError> {
         if self.file.as_ref().is_some_and(CacheFile::is_behind) {
             self.begin_keeping(state)?;
@@ -238,8 +241,8 @@ impl Warm {
     }
 }
 
-/// What begins with a cache, or nothing: without one the results are the same, so why is told, and no
-/// more.
+/// What begins with a cache, or nothing: without one the results are the same, so why is told, and
+/// no more.
 pub fn or_cold<T>(begun: anyhow::Result<T>) -> Option<T> {
     begun
         .inspect_err(|reason| super::warn(&format!("the cache begins cold: {reason:#}")))

@@ -24,9 +24,9 @@ pub trait AsOf {
     fn cut_back(&mut self, taken_at: u32, height: u32) -> Result<(), ImageError>;
 
     /// Brings it to the block on which the next one builds: leaves it as it is where it is as of
-    /// that block, and [cuts it back](Self::cut_back) after a reorganisation, where that block is an
-    /// ancestor of the one that it is as of. Only the host knows: `is_ancestor` is asked whether
-    /// `at` is one of the block that it is given.
+    /// that block, and [cuts it back](Self::cut_back) after a reorganisation, where that block is
+    /// an ancestor of the one that it is as of. Only the host knows: `is_ancestor` is asked
+    /// whether `at` is one of the block that it is given.
     ///
     /// What it holds above the block that both chains have in common is what the other chain wrote.
     /// What cannot be brought to `at` is not to be used; the next instance then begins cold.
@@ -57,8 +57,8 @@ pub trait AsOf {
 /// Drops what a cache has above a height.
 pub(crate) type Cut = fn(&mut Cache, u32);
 
-/// What cuts a cache back to a height, of one as of the block at `taken_at`; `None` where nothing is
-/// to be cut.
+/// What cuts a cache back to a height, of one as of the block at `taken_at`; `None` where nothing
+/// is to be cut.
 pub(crate) fn cut(
     info: &RegionInfo,
     taken_at: u32,

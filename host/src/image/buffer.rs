@@ -1,5 +1,5 @@
-//! Memory of the host's own in which a region stands as it does in an instance, so that the guest crate's own code can check
-//! it and work on it.
+//! Memory of the host's own in which a region stands as it does in an instance, so that the guest
+//! crate's own code can check it and work on it.
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
@@ -10,13 +10,15 @@ use steadfast::region::{Growth, REGION_ALIGN, Region, RegionParts};
 
 /// The used prefix of a region, aligned as a region is.
 pub struct Buffer {
-    /// Zeroed by the system, which commits what is written: what no part of an image covers costs nothing.
+    /// Zeroed by the system, which commits what is written: what no part of an image covers costs
+    /// nothing.
     memory: Vec<u8>,
     len: usize,
 }
 
 impl Buffer {
-    /// Copies an image's parts out of a region that begins with `bytes`; `None` where it is shorter than its header says.
+    /// Copies an image's parts out of a region that begins with `bytes`; `None` where it is shorter
+    /// than its header says.
     pub fn copy(info: &RegionInfo, bytes: &[u8]) -> Option<Buffer> {
         let mut buffer = Buffer::for_image(info);
         for part in info.image_parts() {
@@ -42,7 +44,8 @@ impl Buffer {
         &mut self.memory[skip..][..self.len]
     }
 
-    /// Lets a new cache have so many bytes of memory, as in an instance whose region is so large, and runs `work` on it.
+    /// Lets a new cache have so many bytes of memory, as in an instance whose region is so large,
+    /// and runs `work` on it.
     pub fn with_new_cache<R>(
         capacity: u32,
         expected_entry: u32,
@@ -59,8 +62,9 @@ impl Buffer {
             forget_seed: 0,
             growth: Growth::Fixed,
         };
-        // SAFETY: the bytes are zero, aligned, and nobody else's until this function ends. The cache over them ends before they do:
-        // it is declared after them, and no caller in this crate puts another in its place.
+        // SAFETY: the bytes are zero, aligned, and nobody else's until this function ends. The
+        // cache over them ends before they do: it is declared after them, and no caller in
+        // this crate puts another in its place.
         let mut cache = Cache::new(unsafe { Region::from_raw(parts) });
         work(&mut cache)
     }
@@ -101,8 +105,8 @@ pub fn with_cache(
         forget_seed: 0,
         growth: Growth::Fixed,
     };
-    // SAFETY: the bytes are initialised, aligned, and borrowed for as long as this function runs; the cache over them
-    // ends with it, since `work` is a function that can only borrow it.
+    // SAFETY: the bytes are initialised, aligned, and borrowed for as long as this function runs;
+    // the cache over them ends with it, since `work` is a function that can only borrow it.
     let mut cache = Cache::open(unsafe { Region::from_raw(parts) });
     let start = cache.start();
     if start.is_warm() {

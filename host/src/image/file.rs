@@ -43,13 +43,15 @@ pub enum Compression {
 }
 
 impl RegionImage {
-    /// Writes the image to a file, with the digest of the state that it belongs to: all of it or nothing, whenever the
-    /// process or the machine is stopped. The bytes go to a file of their own beside it first. Replaces an image, and no other file;
-    /// removes what a killed process left beside it.
+    /// Writes the image to a file, with the digest of the state that it belongs to: all of it or
+    /// nothing, whenever the process or the machine is stopped. The bytes go to a file of their
+    /// own beside it first. Replaces an image, and no other file; removes what a killed process
+    /// left beside it.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written, and as [`check_replaceable`](Self::check_replaceable) has it. What stood there stays.
+    /// When the file cannot be written, and as [`check_replaceable`](Self::check_replaceable) has
+    /// it. What stood there stays.
     pub fn write(
         &self,
         path: &Path,
@@ -76,7 +78,8 @@ impl RegionImage {
     ///
     /// # Errors
     ///
-    /// When another file stands there, or something that is no plain file: a directory, a link, a device.
+    /// When another file stands there, or something that is no plain file: a directory, a link, a
+    /// device.
     pub fn check_replaceable(path: &Path) -> Result<(), ImageError> {
         let io = |reason| ImageError::Io {
             path: path.to_path_buf(),
@@ -161,8 +164,8 @@ impl RegionImage {
         RegionImage::read_if(path, |_| Ok(Bound::ImageBytes.default()))
     }
 
-    /// As [`read`](Self::read), if `accept` says so of what the file claims to be, and to how many bytes it may unpack: nothing is
-    /// unpacked before.
+    /// As [`read`](Self::read), if `accept` says so of what the file claims to be, and to how many
+    /// bytes it may unpack: nothing is unpacked before.
     ///
     /// # Errors
     ///
@@ -258,7 +261,8 @@ fn read_body(
     }
 }
 
-/// Whether a file begins with an image's first bytes, or with some of them, but at least so many, if it ends there.
+/// Whether a file begins with an image's first bytes, or with some of them, but at least so many,
+/// if it ends there.
 fn begins_as_image(path: &Path, least_bytes: usize) -> io::Result<bool> {
     let mut first = Vec::new();
     let magic = MAGIC.len() as u64;

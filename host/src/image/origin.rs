@@ -54,7 +54,8 @@ impl Origin {
             .expect("a region of which the origin is known begins with a header");
     }
 
-    /// Bytes of linear memory that an instance must have before the region is put there: whole pages.
+    /// Bytes of linear memory that an instance must have before the region is put there: whole
+    /// pages.
     #[must_use]
     pub fn memory_needed(&self) -> u64 {
         (u64::from(self.base) + u64::from(self.info.frontier)).next_multiple_of(PAGE_BYTES)

@@ -70,8 +70,8 @@ pub(super) fn is_block_file(path: &Path) -> bool {
 }
 
 impl ChainOfFiles {
-    /// Reads all headers, and prepares to read the chain with the most work, or the one that ends with the block
-    /// of the hash `to`: from the block `from` on, and none below `least`.
+    /// Reads all headers, and prepares to read the chain with the most work, or the one that ends
+    /// with the block of the hash `to`: from the block `from` on, and none below `least`.
     pub fn open(
         folder: &Path,
         files: Vec<PathBuf>,
@@ -305,7 +305,8 @@ fn work(bits: u32) -> f64 {
 struct Chain;
 
 impl Chain {
-    /// The chain with the most work, or the one that ends with a block: numbers of headers, from the lowest block.
+    /// The chain with the most work, or the one that ends with a block: numbers of headers, from
+    /// the lowest block.
     fn of(headers: &[Header], to: Option<Mark>) -> Result<Vec<usize>, String> {
         let by_hash: HashMap<&[u8; 32], usize> = headers
             .iter()

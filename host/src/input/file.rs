@@ -1,4 +1,5 @@
-//! The blocks in one file, or on standard input: one in its bytes, or any number in hexadecimal, one a line.
+//! The blocks in one file, or on standard input: one in its bytes, or any number in hexadecimal,
+//! one a line.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -10,7 +11,8 @@ use crate::file::Source;
 /// The longest block that is read. Bitcoin's have at most 4 MB.
 pub(super) const MAX_BLOCK_BYTES: u64 = 64 << 20;
 
-/// Bytes that tell digits from a block: a header and a little more, since the hash in it begins or ends with zeros.
+/// Bytes that tell digits from a block: a header and a little more, since the hash in it begins or
+/// ends with zeros.
 const TOLD_BY: usize = 128;
 
 /// Reads a file block by block.
@@ -39,7 +41,8 @@ impl BlockReader {
         }
     }
 
-    /// Whoever writes to standard input has been started with the host, and takes as long as it likes.
+    /// Whoever writes to standard input has been started with the host, and takes as long as it
+    /// likes.
     pub fn of_stdin(stdin: Box<dyn Read>, bounds: &Bounds) -> Self {
         BlockReader::of("standard input".into(), Source::Patient(stdin), bounds)
     }

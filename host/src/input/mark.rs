@@ -25,7 +25,8 @@ impl Mark {
     }
 }
 
-/// A number is a height; 64 hexadecimal digits are a hash, as Bitcoin's tools print it: its last byte first.
+/// A number is a height; 64 hexadecimal digits are a hash, as Bitcoin's tools print it: its last
+/// byte first.
 impl FromStr for Mark {
     type Err = String;
 

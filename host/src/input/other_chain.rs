@@ -14,7 +14,8 @@ const MERGE_MINED_CHAINS: [(u32, &str); 2] = [(0x01, "Namecoin"), (0x62, "Dogeco
 /// A bit of the flag of the transaction that ends a Litecoin block which has an extension.
 const LITECOIN_FLAG: u8 = 0x08;
 
-/// The chain that a block seems to be of, as far as its form tells. Bitcoin's own form was tried before, by `walk`.
+/// The chain that a block seems to be of, as far as its form tells. Bitcoin's own form was tried
+/// before, by `walk`.
 pub(super) fn seems(block: &[u8], walk: &Walk) -> Option<&'static str> {
     if walk
         .unknown_flag()

@@ -1,4 +1,5 @@
-//! Blocks, one after the other, from files, folders and standard input. Never more than one is held.
+//! Blocks, one after the other, from files, folders and standard input. Never more than one is
+//! held.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -14,12 +15,12 @@ use crate::bounds::Bounds;
 /// The path that stands for standard input.
 const STDIN: &str = "-";
 
-/// Blocks from any number of places, in the order given: files, folders of them, Bitcoin Core's `blocks` folder, and standard
-/// input as `-`.
+/// Blocks from any number of places, in the order given: files, folders of them, Bitcoin Core's
+/// `blocks` folder, and standard input as `-`.
 ///
-/// A file holds one block, serialised, with its height in front or without, or any number of blocks in hexadecimal, one a line. The files
-/// of a folder are taken in the order of their names, where a number in a name counts as one. Bitcoin Core's folder gives its
-/// chain with the most work.
+/// A file holds one block, serialised, with its height in front or without, or any number of blocks
+/// in hexadecimal, one a line. The files of a folder are taken in the order of their names, where a
+/// number in a name counts as one. Bitcoin Core's folder gives its chain with the most work.
 ///
 /// ```no_run
 /// use steadfast_host::{Inputs, Mark};
@@ -103,8 +104,9 @@ impl Inputs {
         }
     }
 
-    /// The same with other bounds. [`Bound::FileSeconds`](crate::Bound::FileSeconds) is how long a pipe
-    /// among the paths may take for each block. Standard input may take as long as it likes.
+    /// The same with other bounds. [`Bound::FileSeconds`](crate::Bound::FileSeconds) is how long a
+    /// pipe among the paths may take for each block. Standard input may take as long as it
+    /// likes.
     #[must_use]
     pub fn within(self, bounds: Bounds) -> Self {
         Inputs { bounds, ..self }
@@ -128,8 +130,8 @@ impl Inputs {
         }
     }
 
-    /// Takes each file as one input, whatever its bytes are: the first is at this height, and each of the others one above the
-    /// one before.
+    /// Takes each file as one input, whatever its bytes are: the first is at this height, and each
+    /// of the others one above the one before.
     #[must_use]
     pub fn raw(self, height: u32) -> Self {
         Inputs {
@@ -243,8 +245,8 @@ impl Inputs {
         Ok(None)
     }
 
-    /// At the end: a hash that none of the inputs has is a mistake, and so is a range that has none of
-    /// them.
+    /// At the end: a hash that none of the inputs has is a mistake, and so is a range that has none
+    /// of them.
     fn check_met(&self) -> Result<(), InputError> {
         let marks = [
             ("--from", self.from, self.has_begun),

@@ -2,7 +2,8 @@
 
 use super::model::MemoryMap;
 
-/// What stands at the pointer is told below the picture as well, since titles appear late and vanish.
+/// What stands at the pointer is told below the picture as well, since titles appear late and
+/// vanish.
 const PAGE: &str = r#"<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

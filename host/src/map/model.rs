@@ -154,8 +154,8 @@ impl MemoryMap {
         }
     }
 
-    /// The map of an instance, from its memory and the record that the module keeps there. Takes time in proportion to the
-    /// blocks of heap and cache.
+    /// The map of an instance, from its memory and the record that the module keeps there. Takes
+    /// time in proportion to the blocks of heap and cache.
     pub fn of_memory(title: impl Into<String>, memory: &[u8], record: &InstanceInfo) -> Self {
         let mut map = MemoryMap::empty(title);
         map.row(0, record.heap_start.into(), "static data, shadow stack", "");
@@ -176,8 +176,8 @@ impl MemoryMap {
         map
     }
 
-    /// The map of a region alone, at an address: of a copy of it, or of an image of the cache. Takes time in proportion to the
-    /// entries.
+    /// The map of a region alone, at an address: of a copy of it, or of an image of the cache.
+    /// Takes time in proportion to the entries.
     ///
     /// # Errors
     ///
@@ -379,7 +379,8 @@ fn header_figure(info: &RegionInfo) -> String {
     )
 }
 
-/// The heap's free memory as a large request finds it: empty slabs are given back before it is refused.
+/// The heap's free memory as a large request finds it: empty slabs are given back before it is
+/// refused.
 struct FreePieces {
     bytes: u64,
     largest: u64,

@@ -51,8 +51,8 @@ impl MemoryMap {
 }
 
 impl Page {
-    /// The address space as one bar, low addresses left, and a line for each span. Widths grow with the root of the sizes, so that
-    /// small spans are seen beside large ones.
+    /// The address space as one bar, low addresses left, and a line for each span. Widths grow with
+    /// the root of the sizes, so that small spans are seen beside large ones.
     fn rows(&mut self, map: &MemoryMap) {
         let root = |bytes: u64| (bytes as f64).sqrt();
         let sum: f64 = map.rows.iter().map(|row| root(row.bytes)).sum();

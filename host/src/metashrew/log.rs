@@ -9,8 +9,8 @@ const MAX_LINE_BYTES: usize = 64 << 10;
 /// Takes the place of all that is more than a guest may say.
 const LEFT_OUT: &str = "(the module says more than the host prints: the rest is left out)";
 
-/// Joins pieces to lines and hands each to a sink, without its newline and without anything that would
-/// steer a terminal.
+/// Joins pieces to lines and hands each to a sink, without its newline and without anything that
+/// would steer a terminal.
 pub(crate) struct LogLines {
     begun: String,
     /// Bytes that may still be taken; what comes then is left out.

@@ -54,8 +54,8 @@ const KNOWN: [(&str, Role); 26] = [
     ("__libc_calloc", Role::AllocateMany),
     ("__libc_free", Role::Free),
     ("cabi_realloc", Role::Resize),
-    // Steadfast's own: they stay functions where those of Rust are inlined. The heap itself may come
-    // first.
+    // Steadfast's own: they stay functions where those of Rust are inlined. The heap itself may
+    // come first.
     ("steadfast::heap::Heap::alloc_any", Role::AllocateWithin),
     ("steadfast::heap::Heap::alloc_zeroed", Role::AllocateWithin),
     ("steadfast::heap::Heap::realloc_any", Role::ResizeWithin),
@@ -116,8 +116,8 @@ pub(super) struct Hook {
     pub signature: Signature,
 }
 
-/// The functions of a module's allocator, each once, in the order of their numbers. `named` are more
-/// names than the known ones, as the module has them or demangled.
+/// The functions of a module's allocator, each once, in the order of their numbers. `named` are
+/// more names than the known ones, as the module has them or demangled.
 pub(super) fn find(functions: &Functions, named: &[(String, Role)]) -> Vec<Hook> {
     let role = |name: &str| {
         let mut more = named.iter();

@@ -1,8 +1,8 @@
 //! Makes a module's functions tell the host when they begin and when they end.
 //!
 //! Each function calls an import first, and again wherever it ends. Its own code stands in a block
-//! between, so a branch out of it ends up behind the block. No frame is added to the stack of calls,
-//! and a backtrace names what it would name.
+//! between, so a branch out of it ends up behind the block. No frame is added to the stack of
+//! calls, and a backtrace names what it would name.
 
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{

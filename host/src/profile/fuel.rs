@@ -28,8 +28,8 @@ pub struct FuelProfile {
     pub blocks: usize,
     /// Why the last one failed, if it did.
     pub failure: Option<RunError>,
-    /// Fuel by stack: the column `fuel`. Of the calls in a stack of more than 256, those in the middle
-    /// are left out.
+    /// Fuel by stack: the column `fuel`. Of the calls in a stack of more than 256, those in the
+    /// middle are left out.
     pub stacks: Stacks,
 }
 
@@ -41,10 +41,12 @@ impl FuelProfile {
     }
 }
 
-/// Indexes blocks in one instance, up to the first that fails, and puts the fuel that each instruction
-/// takes down to its function. The figures are the same in every run. Takes many times as long as the blocks do.
+/// Indexes blocks in one instance, up to the first that fails, and puts the fuel that each
+/// instruction takes down to its function. The figures are the same in every run. Takes many times
+/// as long as the blocks do.
 ///
-/// The module has twice the stack that `config` grants, since the rewritten functions take more of it.
+/// The module has twice the stack that `config` grants, since the rewritten functions take more of
+/// it.
 ///
 /// # Errors
 ///
@@ -161,7 +163,8 @@ impl Spent {
         match boundary {
             Boundary::Begins(function) => {
                 self.put_down(spent - ENTRY.min(spent));
-                // Those in between are left out, so that what is kept of a deep recursion is bounded.
+                // Those in between are left out, so that what is kept of a deep recursion is
+                // bounded.
                 let parent = self.path.len().min(FRAMES).checked_sub(1);
                 let parent = parent.map(|at| self.path[at]);
                 let place = Place {
@@ -188,8 +191,8 @@ impl Spent {
 
     /// Ends the account of a run that has spent so much in all.
     fn end(&mut self, spent: u64) {
-        // Wasmtime counts instructions at calls and returns. What a function that traps has run since
-        // is not counted, nor is its entry, but for the call that told of it.
+        // Wasmtime counts instructions at calls and returns. What a function that traps has run
+        // since is not counted, nor is its entry, but for the call that told of it.
         let uncounted = match self.has_begun && spent == self.last + ENTRY {
             true => ENTRY,
             false => 0,

@@ -36,7 +36,8 @@ pub(super) struct Signature {
 pub(super) struct Functions {
     all: Vec<Function>,
     signatures: Vec<Signature>,
-    /// Where the contents of the code section begin: addresses in debug information count from there.
+    /// Where the contents of the code section begin: addresses in debug information count from
+    /// there.
     pub code_start: usize,
     /// Whether the name section names any function.
     pub has_names: bool,

@@ -29,8 +29,8 @@ use crate::trap::RunError;
 /// What is recorded.
 #[derive(Clone, Debug, Default)]
 pub struct HeapOptions {
-    /// Looks at the stack of one block in so many bytes, and takes it for all of them; with 0, at each
-    /// block.
+    /// Looks at the stack of one block in so many bytes, and takes it for all of them; with 0, at
+    /// each block.
     pub every: u64,
     /// More functions that allocate, by name.
     pub allocator: Vec<(String, Role)>,
@@ -73,8 +73,8 @@ pub struct HeapProfile {
     pub peak: Amount,
     /// What is in use at the end.
     pub end: Amount,
-    /// Blocks that steadfast's heap has in use at the end, by its own account, beyond those that were
-    /// reported. 0 for other heaps, and where not every block is looked at.
+    /// Blocks that steadfast's heap has in use at the end, by its own account, beyond those that
+    /// were reported. 0 for other heaps, and where not every block is looked at.
     pub unreported_blocks: u64,
     /// In use over the time, in bytes. A tick is a request.
     pub timeline: Timeline,
@@ -145,8 +145,8 @@ fn values(site: &Site) -> Vec<u64> {
     values
 }
 
-/// Indexes blocks in one instance, up to the first that fails, and records what its allocator hands out
-/// and gets back. Takes several times as long as the blocks do.
+/// Indexes blocks in one instance, up to the first that fails, and records what its allocator hands
+/// out and gets back. Takes several times as long as the blocks do.
 ///
 /// ```no_run
 /// use steadfast_host::profile::{HeapOptions, heap};
@@ -302,8 +302,8 @@ struct OwnAccount {
     cost: HeapCost,
     /// Blocks in use.
     blocks: u64,
-    /// Addresses where no block is in use: what is recorded there was given back in a place where the
-    /// compiler had inlined that.
+    /// Addresses where no block is in use: what is recorded there was given back in a place where
+    /// the compiler had inlined that.
     unused: Vec<Range<u32>>,
 }
 

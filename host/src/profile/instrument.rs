@@ -1,9 +1,9 @@
 //! Makes a module's allocator report to the host.
 //!
 //! Each function of the allocator is moved behind the module's own, and a wrapper takes its place
-//! and its number. The wrapper calls the function and then, through a table that the host fills, the
-//! host. So no number of the module's changes, its memory holds what it held, and the code of every
-//! other function stays byte for byte where debug information has it, counted from its start.
+//! and its number. The wrapper calls the function and then, through a table that the host fills,
+//! the host. So no number of the module's changes, its memory holds what it held, and the code of
+//! every other function stays byte for byte where debug information has it, counted from its start.
 
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{
@@ -19,8 +19,8 @@ use wasmparser::{
 use super::allocator::{Hook, Role};
 use super::functions::Functions;
 
-/// What a report says has happened. It stands in the first of four numbers, before the old block, the
-/// size and the new block.
+/// What a report says has happened. It stands in the first of four numbers, before the old block,
+/// the size and the new block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     Allocated = 0,
@@ -225,8 +225,8 @@ impl Reencode for Rewriter<'_> {
         Ok(())
     }
 
-    /// Adds the sections that the module does not have. A module that runs has the ones behind them:
-    /// it defines a memory, and exports it.
+    /// Adds the sections that the module does not have. A module that runs has the ones behind
+    /// them: it defines a memory, and exports it.
     fn intersperse_section_hook(
         &mut self,
         module: &mut Module,

@@ -72,8 +72,8 @@ pub struct Counts {
     pub frees: u64,
     /// Requests that were answered with null.
     pub refused: u64,
-    /// Blocks that were handed out again while they seemed to be in use: nobody reported that they were
-    /// given back.
+    /// Blocks that were handed out again while they seemed to be in use: nobody reported that they
+    /// were given back.
     pub unseen_frees: u64,
     /// Blocks that were given back and that nobody had reported.
     pub unseen_allocations: u64,
@@ -139,8 +139,8 @@ impl Recorder {
         }
     }
 
-    /// A block was asked for, and the answer is `block`; 0 is none, of no size nothing at all. `stack` is called where the block is
-    /// looked at.
+    /// A block was asked for, and the answer is `block`; 0 is none, of no size nothing at all.
+    /// `stack` is called where the block is looked at.
     pub fn allocated(
         &mut self,
         block: u32,
@@ -227,8 +227,9 @@ impl Recorder {
         Ok(())
     }
 
-    /// What a block stands for; `None` if it is not looked at. A block of `every` bytes or more always
-    /// is, and stands for itself; of smaller ones, one for every so many bytes stands for all of these.
+    /// What a block stands for; `None` if it is not looked at. A block of `every` bytes or more
+    /// always is, and stands for itself; of smaller ones, one for every so many bytes stands
+    /// for all of these.
     fn stands_for(&mut self, bytes: u32) -> Option<Amount> {
         let size = u64::from(bytes);
         if size >= self.every {
@@ -306,8 +307,8 @@ impl Recorder {
         site
     }
 
-    /// Notes what each site holds at the peak, just before the heap holds less again. Costs no more than
-    /// the changes since the last time.
+    /// Notes what each site holds at the peak, just before the heap holds less again. Costs no more
+    /// than the changes since the last time.
     fn note_peak(&mut self) {
         if !std::mem::take(&mut self.is_peak) {
             return;

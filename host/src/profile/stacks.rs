@@ -107,8 +107,8 @@ impl Stacks {
         rows
     }
 
-    /// The function that a stack's figures are put down to: the innermost one that is of no library, or
-    /// the innermost.
+    /// The function that a stack's figures are put down to: the innermost one that is of no
+    /// library, or the innermost.
     fn owner(&self, row: &Stack) -> &str {
         let mut frames = row.frames.iter().rev().map(|frame| &self.frames[*frame]);
         let innermost = frames.clone().next();

@@ -20,8 +20,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Whether the function is of Rust's own libraries, of a collection that allocates for whoever calls
-    /// it, or of steadfast's allocator.
+    /// Whether the function is of Rust's own libraries, of a collection that allocates for whoever
+    /// calls it, or of steadfast's allocator.
     #[must_use]
     pub fn is_library(&self) -> bool {
         const PATHS: [&str; 8] = [
@@ -116,7 +116,8 @@ impl<'a> Symbols<'a> {
                 line: location.and_then(|it| it.line),
             });
         }
-        // Debug information may leave out the path of a name; the outermost one is the module's own.
+        // Debug information may leave out the path of a name; the outermost one is the module's
+        // own.
         if let Some(outermost) = frames.last_mut() {
             outermost.function = self.name(place.function);
         }

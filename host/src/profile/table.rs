@@ -19,8 +19,8 @@ const CALLERS: usize = 4;
 const LINE: usize = 64;
 
 impl HeapProfile {
-    /// The profile in tables: who holds what at the peak and at the end, what is given back at once, and
-    /// the largest requests.
+    /// The profile in tables: who holds what at the peak and at the end, what is given back at
+    /// once, and the largest requests.
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = write_rows(&self.rows());
@@ -202,8 +202,8 @@ fn summary(
     write_rows(&rows)
 }
 
-/// The functions with the largest shares of a column, in its `unit`. With a column of blocks the table
-/// tells how many each of them has.
+/// The functions with the largest shares of a column, in its `unit`. With a column of blocks the
+/// table tells how many each of them has.
 fn shares_table(
     stacks: &Stacks,
     heading: &str,

@@ -35,8 +35,9 @@ pub struct TimeProfile {
     pub stacks: Stacks,
 }
 
-/// Indexes blocks in one instance, up to the first that fails, and looks at the stack of calls about
-/// every millisecond: at the next call of a function, or the next turn of a loop. Costs next to nothing.
+/// Indexes blocks in one instance, up to the first that fails, and looks at the stack of calls
+/// about every millisecond: at the next call of a function, or the next turn of a loop. Costs next
+/// to nothing.
 ///
 /// # Errors
 ///

@@ -50,13 +50,16 @@ impl Finished {
         &self.report
     }
 
-    /// The most of the heap that was in use at once, by size: at a flush, or when the guest returned or stopped. `None` where
-    /// [`RunConfig::watch_heap`](crate::RunConfig::watch_heap) is off, and of a guest that is not built on steadfast.
+    /// The most of the heap that was in use at once, by size: at a flush, or when the guest
+    /// returned or stopped. `None` where
+    /// [`RunConfig::watch_heap`](crate::RunConfig::watch_heap) is off, and of a guest that is not
+    /// built on steadfast.
     pub fn heap_marks(&self) -> Option<&HeapMarks> {
         self.live.store.data().exchange.heap_marks()
     }
 
-    /// The imports that it called, in order, reads of the state, log lines and the environment apart.
+    /// The imports that it called, in order, reads of the state, log lines and the environment
+    /// apart.
     pub fn calls(&self) -> &[Call] {
         self.live.store.data().exchange.calls()
     }
@@ -66,7 +69,8 @@ impl Finished {
         self.live.printed()
     }
 
-    /// What was recorded so far, of an instance that [records](crate::Runner::start_recorded); it ends with this.
+    /// What was recorded so far, of an instance that [records](crate::Runner::start_recorded); it
+    /// ends with this.
     pub fn take_trace(&mut self) -> Option<Trace> {
         let exchange = &mut self.live.store.data_mut().exchange;
         exchange.recorder().take().map(Recorder::into_trace)
@@ -97,8 +101,8 @@ impl Finished {
         Ok(report)
     }
 
-    /// As [`commit`](Self::commit), and keeps what `take` takes of the instance, which is told where
-    /// its region begins.
+    /// As [`commit`](Self::commit), and keeps what `take` takes of the instance, which is told
+    /// where its region begins.
     pub(super) fn commit_and<T>(
         self,
         state: &mut dyn State,

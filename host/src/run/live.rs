@@ -91,7 +91,8 @@ impl Live {
             .map_err(|_| RunError::Pregrow { pages, ceiling })
     }
 
-    /// Grows memory to so many bytes, in whole pages, unless it has them: the host's own growth, within the ceiling.
+    /// Grows memory to so many bytes, in whole pages, unless it has them: the host's own growth,
+    /// within the ceiling.
     pub(super) fn grow_to(&mut self, bytes: u64) -> Result<(), wasmtime::Error> {
         let pages = bytes.div_ceil(PAGE_BYTES);
         let more = pages.saturating_sub(self.memory.size(&self.store));
@@ -114,7 +115,8 @@ impl Live {
             .ok_or(RunError::NoRecord)
     }
 
-    /// Tells a guest that is built on steadfast which module it is, so that it refuses another one's image.
+    /// Tells a guest that is built on steadfast which module it is, so that it refuses another
+    /// one's image.
     pub(super) fn name_module(&mut self) {
         let module = self.module;
         // Other guests have no record.

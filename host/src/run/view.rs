@@ -23,15 +23,17 @@ impl Runner {
         self.open_view(input, state, None)?.call(name)
     }
 
-    /// Makes an instance that answers one question. With an image, it maps that: its cache is warm, and
-    /// pages that it only reads are shared with all the others that map it. A server makes an instance for
-    /// each request, from as many threads as it likes.
+    /// Makes an instance that answers one question. With an image, it maps that: its cache is warm,
+    /// and pages that it only reads are shared with all the others that map it. A server makes
+    /// an instance for each request, from as many threads as it likes.
     ///
-    /// The image must be as of `state`: what stands in it is believed. On the metashrew surface a view at the image's height is answered from
-    /// the image. One at an earlier height sees entries written at that height or before, and asks
-    /// `state` for the others; one at a later height asks `state` for all.
+    /// The image must be as of `state`: what stands in it is believed. On the metashrew surface a
+    /// view at the image's height is answered from the image. One at an earlier height sees
+    /// entries written at that height or before, and asks `state` for the others; one at a
+    /// later height asks `state` for all.
     ///
-    /// The memory grows to hold the image, within the ceiling; the guest's own growth goes on from there.
+    /// The memory grows to hold the image, within the ceiling; the guest's own growth goes on from
+    /// there.
     ///
     /// ```no_run
     /// use steadfast_host::{Input, MemoryState, RunConfig, Runner, SharedImage};
@@ -51,8 +53,9 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// When the guest could not be started, when the image is another module's or is not for its region, when it does not fit under the ceiling or the module's own
-    /// maximum, and when it cannot be mapped.
+    /// When the guest could not be started, when the image is another module's or is not for its
+    /// region, when it does not fit under the ceiling or the module's own maximum, and when it
+    /// cannot be mapped.
     pub fn open_view(
         &self,
         input: &Input,
@@ -113,7 +116,8 @@ impl View {
         }
     }
 
-    /// Gives each call from now on another time than the runner's configuration has; `None` is no limit.
+    /// Gives each call from now on another time than the runner's configuration has; `None` is no
+    /// limit.
     pub fn limit_time(&mut self, limit: Option<Duration>) {
         self.0.timeout = limit;
     }

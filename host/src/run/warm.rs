@@ -10,8 +10,9 @@ use crate::state::State;
 use crate::trap::RunError;
 
 impl Runner {
-    /// As [`start`](Self::start), with the cache that an earlier block left. The image must be as of `state`; see
-    /// [`AsOf::bring_to`](crate::AsOf::bring_to). Where it does not fit under the ceiling, or belongs to another module, the cache begins cold, and
+    /// As [`start`](Self::start), with the cache that an earlier block left. The image must be as
+    /// of `state`; see [`AsOf::bring_to`](crate::AsOf::bring_to). Where it does not fit under
+    /// the ceiling, or belongs to another module, the cache begins cold, and
     /// [`Finished::refused_image`] says why.
     ///
     /// # Errors
@@ -35,9 +36,11 @@ impl Runner {
 }
 
 impl Runner {
-    /// As [`start`](Self::start), with the region that an earlier block left: its pages move into the new instance, at a cost that
-    /// does not depend on the cache. It must be as of `state`; see [`AsOf::bring_to`](crate::AsOf::bring_to). Where it does not fit
-    /// under the ceiling, or belongs to another module, the cache begins cold, and [`Finished::refused_image`] says why.
+    /// As [`start`](Self::start), with the region that an earlier block left: its pages move into
+    /// the new instance, at a cost that does not depend on the cache. It must be as of `state`;
+    /// see [`AsOf::bring_to`](crate::AsOf::bring_to). Where it does not fit under the ceiling,
+    /// or belongs to another module, the cache begins cold, and [`Finished::refused_image`] says
+    /// why.
     ///
     /// ```no_run
     /// use steadfast_host::{HeldRegion, Input, MemoryState, RunConfig, Runner};
@@ -106,8 +109,8 @@ impl Live {
         self.check_image(origin.address(), bytes, Some(origin.module()))
     }
 
-    /// Makes sure that a region is the module's, and grows memory for it: to `wanted` bytes if it can
-    /// be, and to what it needs otherwise.
+    /// Makes sure that a region is the module's, and grows memory for it: to `wanted` bytes if it
+    /// can be, and to what it needs otherwise.
     pub(super) fn prepare(&mut self, origin: &Origin, wanted: u64) -> Result<(), ImageError> {
         self.check(origin)?;
         let had = self.memory.data_size(&self.store);
@@ -136,13 +139,14 @@ impl Live {
 }
 
 impl Finished {
-    /// Why the image that it was [started](Runner::start_warm) with was not used, where the host refused it. What the guest made of
-    /// one that it found stands in its record.
+    /// Why the image that it was [started](Runner::start_warm) with was not used, where the host
+    /// refused it. What the guest made of one that it found stands in its record.
     pub fn refused_image(&self) -> Option<&ImageError> {
         self.live.refused_image.as_ref()
     }
 
-    /// The image of the cache that the block left, for the next one; to be used once what it flushed has been committed.
+    /// The image of the cache that the block left, for the next one; to be used once what it
+    /// flushed has been committed.
     ///
     /// # Errors
     ///
@@ -165,8 +169,9 @@ impl Finished {
     ///
     /// # Errors
     ///
-    /// When the block failed or the state cannot be written. The state is then as it was before. The second error says why there is
-    /// no region: the block left no cache, or the system does not move its pages.
+    /// When the block failed or the state cannot be written. The state is then as it was before.
+    /// The second error says why there is no region: the block left no cache, or the system
+    /// does not move its pages.
     pub fn commit_and_hold(
         self,
         state: &mut dyn State,

@@ -20,17 +20,19 @@ pub struct Point {
     pub hit_ratio: f64,
 }
 
-/// The hit ratio of every capacity, of a cache that always drops the entry used least recently: exact.
+/// The hit ratio of every capacity, of a cache that always drops the entry used least recently:
+/// exact.
 #[derive(Clone, Debug)]
 pub struct Curve {
     lookups: u64,
-    /// The least capacity at which a cache in strict order finds each lookup's key, ascending; lookups that none serves are left
-    /// out.
+    /// The least capacity at which a cache in strict order finds each lookup's key, ascending;
+    /// lookups that none serves are left out.
     needed: Vec<u64>,
 }
 
 impl Curve {
-    /// The curve of a recorded run, as a plan with that expected entry has it. Takes n log n steps for n operations.
+    /// The curve of a recorded run, as a plan with that expected entry has it. Takes n log n steps
+    /// for n operations.
     pub fn of(trace: &Trace, expected_entry: u32) -> Self {
         let operations = trace.operations();
         let mut recency = Recency::new(trace.keys(), operations.len());

@@ -1,4 +1,5 @@
-//! What a module's own cache would do with another capacity: replays the recorded operations on the cache's own code.
+//! What a module's own cache would do with another capacity: replays the recorded operations on the
+//! cache's own code.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,8 @@ const ROOM: [u64; 10] = [0, 1, 2, 4, 6, 8, 12, 16, 24, 50];
 const MARGIN: u64 = 100;
 /// What is lost where an entry is displaced now and then, as a part of the lookups.
 const DISPLACED: f64 = 0.001;
-/// Capacities that are tried between none and the best of the strict curve, since a real curve may fall with size.
+/// Capacities that are tried between none and the best of the strict curve, since a real curve may
+/// fall with size.
 const SCANNED: usize = 16;
 /// The least capacity that is looked at.
 const LEAST_BYTES: u64 = 16 * STEP_BYTES;
@@ -49,9 +51,11 @@ impl Replay {
 
 /// The hit ratios of a recorded run at other capacities.
 ///
-/// A cache in strict order of recency, which [`Curve`] tells of, is not quite what the module has: a new entry is rarely as large as
-/// those that make room for it, and where a bucket of the index is full or a large value needs a window, others than the oldest are
-/// evicted. So each capacity that is asked for is tried: the operations are replayed on a cache of that size, in the host's memory.
+/// A cache in strict order of recency, which [`Curve`] tells of, is not quite what the module has:
+/// a new entry is rarely as large as those that make room for it, and where a bucket of the index
+/// is full or a large value needs a window, others than the oldest are evicted. So each capacity
+/// that is asked for is tried: the operations are replayed on a cache of that size, in the host's
+/// memory.
 pub struct Prediction<'a> {
     trace: &'a Trace,
     keys: Vec<&'a [u8]>,
@@ -67,8 +71,8 @@ impl<'a> Prediction<'a> {
     /// Hundredths of the hit ratio by which a recommended region may fall short of the best.
     pub const WITHIN: f64 = 1.0;
 
-    /// The prediction for a plan with that expected entry. Takes n log n steps for n operations, and n for each capacity that is asked
-    /// for.
+    /// The prediction for a plan with that expected entry. Takes n log n steps for n operations,
+    /// and n for each capacity that is asked for.
     pub fn new(trace: &'a Trace, expected_entry: u32) -> Self {
         let longest = trace.operations().iter().map(|operation| match *operation {
             Operation::LookUp { fill, .. } => fill.unwrap_or(0),
@@ -160,8 +164,9 @@ impl<'a> Prediction<'a> {
         &self.zeros[..bytes.saturating_sub(without) as usize]
     }
 
-    /// Whether a capacity has that hit ratio, and one that is a little smaller has it too: where keys come back in turn, the curve is a
-    /// cliff, and on its very edge a single entry decides.
+    /// Whether a capacity has that hit ratio, and one that is a little smaller has it too: where
+    /// keys come back in turn, the curve is a cliff, and on its very edge a single entry
+    /// decides.
     fn serves(&self, capacity: u64, hit_ratio: f64) -> bool {
         let smaller = capacity - capacity / MARGIN;
         [smaller, capacity]
@@ -183,7 +188,8 @@ impl<'a> Prediction<'a> {
         })
     }
 
-    /// The hit ratio that no larger region betters where entries leave in strict order, at the least capacity tried that has it.
+    /// The hit ratio that no larger region betters where entries leave in strict order, at the
+    /// least capacity tried that has it.
     fn enough(&self) -> Point {
         let best = self.strict.best();
         let raised = ROOM.map(|room| best.capacity + best.capacity * room / 100);
@@ -193,7 +199,8 @@ impl<'a> Prediction<'a> {
         self.at(enough.unwrap_or(raised[raised.len() - 1]))
     }
 
-    /// The least capacity whose hit ratio is within `points` hundredths of the best, and would be with a hundredth less.
+    /// The least capacity whose hit ratio is within `points` hundredths of the best, and would be
+    /// with a hundredth less.
     pub fn within(&self, points: f64) -> Point {
         self.least_with(self.best().hit_ratio - points / 100.0)
     }
@@ -209,8 +216,8 @@ impl<'a> Prediction<'a> {
         self.at(least(self.best().capacity.div_ceil(STEP_BYTES), serves) * STEP_BYTES)
     }
 
-    /// So many capacities, from one that serves few lookups to the least that serves most, evenly apart on a logarithmic scale; the
-    /// recommended one is among them.
+    /// So many capacities, from one that serves few lookups to the least that serves most, evenly
+    /// apart on a logarithmic scale; the recommended one is among them.
     pub fn points(&self, count: usize) -> Vec<Point> {
         let best = self.best();
         let low = self.within(97.0 * best.hit_ratio).capacity / 4 * 3;

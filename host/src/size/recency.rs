@@ -1,8 +1,10 @@
-//! How deep in the order of recency each lookup finds its key: from that follows what a cache of any size would have held.
+//! How deep in the order of recency each lookup finds its key: from that follows what a cache of
+//! any size would have held.
 
 use std::collections::BTreeMap;
 
-/// Sums over a row of weights, each of which can be changed: both in logarithmic time (a Fenwick tree).
+/// Sums over a row of weights, each of which can be changed: both in logarithmic time (a Fenwick
+/// tree).
 struct Sums(Vec<u64>);
 
 impl Sums {
@@ -30,10 +32,11 @@ impl Sums {
     }
 }
 
-/// One measure of what stands in the order of recency: bytes, or entries. Places count up with time.
+/// One measure of what stands in the order of recency: bytes, or entries. Places count up with
+/// time.
 ///
-/// What is removed leaves a hole: space that is free in the caches that held it. The next entry that is new to such a cache
-/// fills it, and there pushes nothing further down.
+/// What is removed leaves a hole: space that is free in the caches that held it. The next entry
+/// that is new to such a cache fills it, and there pushes nothing further down.
 struct Measure {
     sums: Sums,
     total: u64,
@@ -49,7 +52,8 @@ impl Measure {
         }
     }
 
-    /// The weight from a place on, itself included: what a cache must hold to hold what stands there.
+    /// The weight from a place on, itself included: what a cache must hold to hold what stands
+    /// there.
     fn depth(&self, place: usize) -> u64 {
         self.total - self.sums.before(place)
     }
@@ -84,7 +88,8 @@ impl Measure {
             self.take(place, part);
         }
         if let Some(from) = from {
-            // A cache that is deep enough to have held it has the same holes as before: they are where it stood.
+            // A cache that is deep enough to have held it has the same holes as before: they are
+            // where it stood.
             self.take(from, weight);
             self.leave_hole(from, filled);
         }
@@ -141,7 +146,8 @@ impl Recency {
         })
     }
 
-    /// Makes a key the one used last. One that is not there comes in with `bytes`, if there are any; another keeps its own.
+    /// Makes a key the one used last. One that is not there comes in with `bytes`, if there are
+    /// any; another keeps its own.
     pub fn look_up(&mut self, key: usize, bytes: Option<u64>) {
         let held = self.held[key];
         if let Some(bytes) = held.map(|(_, bytes)| bytes).or(bytes) {

@@ -1,5 +1,5 @@
-//! The digest that is kept with a state: a hash of its pairs in which their order plays no part, so that
-//! a block changes it by what the block wrote.
+//! The digest that is kept with a state: a hash of its pairs in which their order plays no part, so
+//! that a block changes it by what the block wrote.
 //!
 //! It is LtHash with 1,024 lanes of 16 bits over BLAKE3; `docs/formats.md` specifies it.
 

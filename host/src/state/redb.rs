@@ -1,7 +1,7 @@
 //! A state in a file: an embedded `redb` database.
 //!
-//! One process writes; any number of others read meanwhile. Every commit records which pages are free, so
-//! opening after a kill needs no walk over the file.
+//! One process writes; any number of others read meanwhile. Every commit records which pages are
+//! free, so opening after a kill needs no walk over the file.
 
 mod error;
 mod snapshot;
@@ -65,9 +65,9 @@ fn builder() -> Builder {
 }
 
 impl RedbState {
-    /// Opens the database at `path` for writing, or makes one there. Reads a few pages of it, whatever its size;
-    /// [`RedbState::check`] reads it whole. A database that an earlier version made has no digest yet:
-    /// then this reads every pair, once.
+    /// Opens the database at `path` for writing, or makes one there. Reads a few pages of it,
+    /// whatever its size; [`RedbState::check`] reads it whole. A database that an earlier
+    /// version made has no digest yet: then this reads every pair, once.
     ///
     /// # Errors
     ///
@@ -84,12 +84,13 @@ impl RedbState {
         RedbState::opened(path, opened)
     }
 
-    /// Opens the database at `path` for reading alone, also beside a process that writes to it, and from a
-    /// place that cannot be written to.
+    /// Opens the database at `path` for reading alone, also beside a process that writes to it, and
+    /// from a place that cannot be written to.
     ///
     /// # Errors
     ///
-    /// When there is none, when the last writer was killed before it closed it, and as in [`open`](Self::open).
+    /// When there is none, when the last writer was killed before it closed it, and as in
+    /// [`open`](Self::open).
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StateError> {
         let path = path.as_ref();
         let opened = builder()
@@ -99,13 +100,13 @@ impl RedbState {
         RedbState::opened(path, opened)
     }
 
-    /// Brings the database at `path` in order where that is needed, and reads it whole: verifies the
-    /// checksum of every page, and computes the digests of all pairs anew.
+    /// Brings the database at `path` in order where that is needed, and reads it whole: verifies
+    /// the checksum of every page, and computes the digests of all pairs anew.
     ///
     /// # Errors
     ///
-    /// When a page is damaged, and as in [`open`](Self::open). A kept digest that is wrong is no error here:
-    /// compare.
+    /// When a page is damaged, and as in [`open`](Self::open). A kept digest that is wrong is no
+    /// error here: compare.
     pub fn check(path: impl AsRef<Path>) -> Result<CheckedDatabase, StateError> {
         let path = path.as_ref();
         let opened = builder()
@@ -205,7 +206,8 @@ fn write(database: &Database, writes: &[Pair], tip: Option<Tip>) -> Result<(), r
     {
         let mut pairs = transaction.open_table(PAIRS)?;
         let mut changes = Vec::with_capacity(writes.len());
-        // Neighbours are written together, while their pages are at hand. Of equal keys the order stays.
+        // Neighbours are written together, while their pages are at hand. Of equal keys the order
+        // stays.
         let mut sorted: Vec<&Pair> = writes.iter().collect();
         sorted.sort_by_key(|(key, _)| key);
         for (key, value) in sorted {

@@ -68,8 +68,8 @@ const ENGINES: &[&str] = &["float-bits", "relaxed-simd", "threads"];
 const DEPTH: &[&str] = &["recursion", "shadow-stack", "stack-above-data"];
 
 impl Kind {
-    /// The rules of `steadfast check` that can explain this kind of difference where it depends on these
-    /// axes; none of them where the same run, made again, differs.
+    /// The rules of `steadfast check` that can explain this kind of difference where it depends on
+    /// these axes; none of them where the same run, made again, differs.
     pub(super) fn rules(self, axes: &BTreeSet<Axis>) -> BTreeSet<&'static str> {
         let own: &[&[&str]] = match self {
             Kind::State | Kind::Output | Kind::Calls => &[MEMORY, ANSWERS, ENGINES],

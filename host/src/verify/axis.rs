@@ -118,8 +118,8 @@ pub(super) fn crossed(subject: &Subject, known: &Known, extent: Extent) -> Vec<V
     axes
 }
 
-/// The axes that are crossed with the others by [`Extent::Full`] alone: each ends a run early, takes a
-/// run of its own kind, or is no choice of most engines'.
+/// The axes that are crossed with the others by [`Extent::Full`] alone: each ends a run early,
+/// takes a run of its own kind, or is no choice of most engines'.
 pub(super) fn apart(subject: &Subject, known: &Known, extent: Extent) -> Vec<Values> {
     vec![
         refusals(subject, known, extent),

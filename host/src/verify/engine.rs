@@ -22,8 +22,8 @@ pub fn took_too_long(limit: Duration) -> String {
 
 /// Something that runs blocks, each in a fresh instance.
 pub trait Engine {
-    /// Runs one block in a scenario, on what earlier blocks wrote, with the cache that the last one left, if it is given one. What the
-    /// module does wrong is part of the observation.
+    /// Runs one block in a scenario, on what earlier blocks wrote, with the cache that the last one
+    /// left, if it is given one. What the module does wrong is part of the observation.
     ///
     /// # Errors
     ///
@@ -36,7 +36,8 @@ pub trait Engine {
         image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError>;
 
-    /// Runs all blocks in one instance, from an empty state on, as far as they succeed. What the heap did is left out.
+    /// Runs all blocks in one instance, from an empty state on, as far as they succeed. What the
+    /// heap did is left out.
     ///
     /// # Errors
     ///

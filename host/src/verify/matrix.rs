@@ -72,8 +72,8 @@ impl Matrix {
     }
 }
 
-/// The combinations of so many engines and of the values of all axes; the first `crossed` axes always
-/// meet each other and the engines.
+/// The combinations of so many engines and of the values of all axes; the first `crossed` axes
+/// always meet each other and the engines.
 fn combinations(
     engines: usize,
     axes: &[Values],

@@ -12,7 +12,8 @@ use crate::state::Pair;
 use crate::table::counted;
 use crate::trap::RunError;
 
-/// Functions of WASI that may take or hand out less than they are asked to, as the host likes; they are called again for the rest.
+/// Functions of WASI that may take or hand out less than they are asked to, as the host likes; they
+/// are called again for the rest.
 const PIECEWISE: [&str; 4] = ["fd_pread", "fd_pwrite", "fd_read", "fd_write"];
 
 const STDOUT: &str = "standard output";
@@ -101,7 +102,8 @@ pub struct Observation {
     pub ended: Ended,
     /// What it wrote, in order.
     pub writes: Vec<Pair>,
-    /// The imports that it called: reads of the state, log lines and the environment apart, and reading or writing in pieces as one call.
+    /// The imports that it called: reads of the state, log lines and the environment apart, and
+    /// reading or writing in pieces as one call.
     pub calls: Vec<Call>,
     /// What it printed through WASI.
     pub printed: Printed,
@@ -109,13 +111,15 @@ pub struct Observation {
     pub heap_trace: Option<HeapTrace>,
     /// What the heap could not serve.
     pub exhaustion: Option<Exhaustion>,
-    /// Calls of `memory.grow`, where the engine counts them. Not compared: they follow from what the host grants.
+    /// Calls of `memory.grow`, where the engine counts them. Not compared: they follow from what
+    /// the host grants.
     pub grows_asked: Option<u64>,
     /// The cache that it left, where the next block is to have it. Not compared.
     pub image: Option<RegionImage>,
     /// Bytes of the cache's region. Not compared: they follow from what the host grants.
     pub capacity_bytes: Option<u32>,
-    /// The end of the heap's budget, of modules that have reserved it. Not compared: it is the plan's.
+    /// The end of the heap's budget, of modules that have reserved it. Not compared: it is the
+    /// plan's.
     pub budget_end: Option<u32>,
 }
 
@@ -175,8 +179,8 @@ pub enum Difference {
 }
 
 impl Observation {
-    /// What is seen of a block that stopped for a reason or ended by itself, wrote something or handed over nothing, and
-    /// left this record.
+    /// What is seen of a block that stopped for a reason or ended by itself, wrote something or
+    /// handed over nothing, and left this record.
     pub(super) fn new(
         stopped: Option<Stop>,
         written: Option<Vec<Pair>>,
@@ -210,7 +214,8 @@ impl Observation {
         }
     }
 
-    /// The same without what the heap did: of an instance that has indexed other blocks before, that has added up.
+    /// The same without what the heap did: of an instance that has indexed other blocks before,
+    /// that has added up.
     pub(super) fn without_heap(self) -> Self {
         Observation {
             heap_trace: None,

@@ -21,10 +21,11 @@ pub enum Outcome {
         /// Bytes of the cache's region, of modules that have one.
         capacity_bytes: Option<u32>,
     },
-    /// The heap's budget was refused, and the module stopped as the crate defines, before it wrote anything.
+    /// The heap's budget was refused, and the module stopped as the crate defines, before it wrote
+    /// anything.
     RefusedAsDefined,
-    /// The module stops in its second block in one instance: a host that keeps instances cannot run it, and stores nothing
-    /// else. This is why.
+    /// The module stops in its second block in one instance: a host that keeps instances cannot run
+    /// it, and stores nothing else. This is why.
     StopsWhenKept(String),
     /// Something else than in the reference.
     Different {
@@ -93,8 +94,8 @@ impl VerifyReport {
         });
     }
 
-    /// The kinds of difference that there are, what matters most first, each with the number of runs that show it and what to
-    /// look at.
+    /// The kinds of difference that there are, what matters most first, each with the number of
+    /// runs that show it and what to look at.
     #[must_use]
     pub fn differences(&self) -> Vec<(Kind, usize, Vec<&'static str>)> {
         let told = self.departures().into_iter();

@@ -1,4 +1,5 @@
-//! Gives a module the limits that an engine cannot impose: a maximum for its memory, and a refused `memory.grow`.
+//! Gives a module the limits that an engine cannot impose: a maximum for its memory, and a refused
+//! `memory.grow`.
 
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{
@@ -36,8 +37,8 @@ pub(super) fn rewrite(
     Ok(out.finish())
 }
 
-/// What takes the place of each `memory.grow`: a function behind the module's own, which counts in a global behind the
-/// module's own. So no index of the module's changes.
+/// What takes the place of each `memory.grow`: a function behind the module's own, which counts in
+/// a global behind the module's own. So no index of the module's changes.
 struct GrowRefusal {
     number: i32,
     signature: u32,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::axis::{Axis, bytes};
 use crate::ceiling::{MAX_CEILING, PAGE_BYTES};
 
-/// Time that a block may take where nobody says otherwise: an interpreter takes a hundred times as long as wasmtime.
+/// Time that a block may take where nobody says otherwise: an interpreter takes a hundred times as
+/// long as wasmtime.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The variable that no module reads.
@@ -20,7 +21,8 @@ pub enum Sequence {
     Fresh,
     /// All in one instance.
     Kept,
-    /// As [`Fresh`](Self::Fresh); then the chain goes back to the first, and the others follow again.
+    /// As [`Fresh`](Self::Fresh); then the chain goes back to the first, and the others follow
+    /// again.
     GoesBack,
 }
 

@@ -55,8 +55,8 @@ fn call(
     }
 }
 
-/// What a function of the host stopped the module for: what it would have done is not known where its
-/// time was over.
+/// What a function of the host stopped the module for: what it would have done is not known where
+/// its time was over.
 fn stopped(error: &wasmi::Error, limit: Duration) -> Result<Option<Stop>, Failure> {
     match error.downcast_ref() {
         Some(WasiStop::TimedOut) => Err(took_too_long(limit).into()),
@@ -74,8 +74,8 @@ fn stop(error: &wasmi::Error) -> Option<Stop> {
     })
 }
 
-/// A module, translated anew for each scenario: its limits are written into it, since this engine's own say nothing of
-/// the n-th growth.
+/// A module, translated anew for each scenario: its limits are written into it, since this engine's
+/// own say nothing of the n-th growth.
 pub struct Wasmi {
     engine: wasmi::Engine,
     module: Vec<u8>,

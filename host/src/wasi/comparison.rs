@@ -72,11 +72,12 @@ const ARGUMENTS: [(&str, &str); 44] = [
     ("sock_shutdown", "dx"),
 ];
 
-/// Functions that are not compared. `poll_oneoff` fails there where a file cannot be awaited; here, as
-/// preview 1 has it, that file's event tells. `proc_exit` does not come back.
+/// Functions that are not compared. `poll_oneoff` fails there where a file cannot be awaited; here,
+/// as preview 1 has it, that file's event tells. `proc_exit` does not come back.
 const LEFT_OUT: [&str; 2] = ["poll_oneoff", "proc_exit"];
 
-/// Functions that tell of clocks, chance, or what a file system and this host have for rights and inodes.
+/// Functions that tell of clocks, chance, or what a file system and this host have for rights and
+/// inodes.
 const OTHER_RESULTS: [&str; 7] = [
     "clock_res_get",
     "clock_time_get",

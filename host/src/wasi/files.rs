@@ -184,7 +184,8 @@ impl Files {
         }
     }
 
-    /// Opens what stands at a path, with flags and rights. Answers its number, the lowest that is free.
+    /// Opens what stands at a path, with flags and rights. Answers its number, the lowest that is
+    /// free.
     pub fn open(
         &mut self,
         directory: u64,

@@ -24,7 +24,8 @@ type Arguments = [u64; MOST_PARAMETERS];
 /// One of the functions.
 pub(crate) struct Function {
     pub name: &'static str,
-    /// A letter for each parameter: a capital for 64 bits, another for 32. [`most`] says what it may be.
+    /// A letter for each parameter: a capital for 64 bits, another for 32. [`most`] says what it
+    /// may be.
     parameters: &'static str,
     run: fn(&mut World, &mut Memory<'_>, Arguments) -> Done,
 }
@@ -58,14 +59,14 @@ impl Function {
         self.name != "proc_exit"
     }
 
-    /// Whether its calls are noted: those of all but `environ_get` and `environ_sizes_get`, which a C
-    /// library calls more or less often as there are variables or none.
+    /// Whether its calls are noted: those of all but `environ_get` and `environ_sizes_get`, which a
+    /// C library calls more or less often as there are variables or none.
     fn is_noted(&self) -> bool {
         !self.name.starts_with("environ_")
     }
 
-    /// Runs it on a caller's memory; answers the error number, 0 if there is none. An engine passes as
-    /// many arguments as it has parameters.
+    /// Runs it on a caller's memory; answers the error number, 0 if there is none. An engine passes
+    /// as many arguments as it has parameters.
     pub(crate) fn call(
         &self,
         world: &mut World,
@@ -96,7 +97,8 @@ fn most(letter: char) -> u64 {
         'a' => 5,
         'w' => 2,
         'g' => 30,
-        // Flags of: looking up a path, opening, an open file, setting times, receiving, shutting down.
+        // Flags of: looking up a path, opening, an open file, setting times, receiving, shutting
+        // down.
         'l' => 1,
         'o' | 't' => 15,
         'f' => 31,

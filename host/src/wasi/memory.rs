@@ -7,8 +7,8 @@ use super::stop::Errno;
 /// Bytes of an entry in a list of buffers: an address and a length.
 const BUFFER_BYTES: u64 = 8;
 
-/// Most buffers or subscriptions in a list, as Linux takes them: a call looks at each, and the run's time
-/// limit is checked between calls.
+/// Most buffers or subscriptions in a list, as Linux takes them: a call looks at each, and the
+/// run's time limit is checked between calls.
 pub(super) const MOST_IN_A_LIST: u64 = 1024;
 
 pub(super) struct Memory<'a>(pub &'a mut [u8]);

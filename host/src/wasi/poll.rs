@@ -49,8 +49,8 @@ impl Clock {
         }
     }
 
-    /// Waits until the first of `count` subscriptions is ready, and writes the events of all that are,
-    /// and their number. Files and streams always are.
+    /// Waits until the first of `count` subscriptions is ready, and writes the events of all that
+    /// are, and their number. Files and streams always are.
     pub fn poll(
         self,
         files: &mut Files,
@@ -141,8 +141,8 @@ impl Subscription {
         })
     }
 
-    /// Its event once it is ready: its number, what is wrong with its file, its type, and one byte to be
-    /// read.
+    /// Its event once it is ready: its number, what is wrong with its file, its type, and one byte
+    /// to be read.
     fn event(&self, files: &mut Files) -> [u8; EVENT_BYTES as usize] {
         let mut event = [0; EVENT_BYTES as usize];
         event[..8].copy_from_slice(&self.number);

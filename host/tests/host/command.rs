@@ -620,8 +620,8 @@ fn a_run_that_fails_tells_that_the_module_was_stripped() {
     }
 }
 
-/// What stands in a directory: names and bytes, or where a link leads. Of a database, that it is one: its bytes change when it
-/// is opened.
+/// What stands in a directory: names and bytes, or where a link leads. Of a database, that it is
+/// one: its bytes change when it is opened.
 fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = fs::read_dir(directory).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());

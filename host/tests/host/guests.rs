@@ -180,7 +180,8 @@ pub fn chain(blocks: u32) -> Vec<Vec<u8>> {
         block.extend([1, 2, 0, 0, 0, 1]);
         block.extend([0; 32]);
         block.extend([0xff; 4]);
-        // BIP 34: the shortest push of the height, or a padded one of a transaction that need not be valid.
+        // BIP 34: the shortest push of the height, or a padded one of a transaction that need not
+        // be valid.
         let script = [&[3][..], &height[..3]].concat();
         let script = match height[0] {
             low @ 1..=16 if height[1..3] == [0, 0] => vec![0x50 + low, 0],

@@ -1,5 +1,5 @@
-//! What the host does with bytes from strangers, whatever they are: nothing panics, and all ends. Fuzz targets and a seeded test
-//! run the same functions.
+//! What the host does with bytes from strangers, whatever they are: nothing panics, and all ends.
+//! Fuzz targets and a seeded test run the same functions.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -41,7 +41,8 @@ pub fn module(bytes: &[u8]) {
     }
 }
 
-/// The file of `--warm`, as it is and with the checksum of its head, which a stranger can calculate too.
+/// The file of `--warm`, as it is and with the checksum of its head, which a stranger can calculate
+/// too.
 pub fn image(bytes: &[u8]) {
     image_as_it_is(bytes);
     if let Some((head, rest)) = bytes.split_at_checked(HEAD_BYTES) {

@@ -442,7 +442,8 @@ fn an_indexer_does_the_same_while_it_is_profiled() {
     let used = finished.report().observed.as_ref().unwrap().heap_use;
     let cost = profile.cost.unwrap();
     assert_eq!(cost.peak_bytes, u64::from(used.unwrap().peak_bytes));
-    // Nothing stays: what was given back where the compiler had inlined that is found by the heap's table.
+    // Nothing stays: what was given back where the compiler had inlined that is found by the heap's
+    // table.
     assert_eq!(profile.end, amount(0, 0));
     let (own, _) = share(&profile, "peak_bytes", "indexer::pending::Pending::set");
     assert!(own > 500_000, "{}", profile.table());

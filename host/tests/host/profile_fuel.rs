@@ -13,8 +13,8 @@ fn of(module: &[u8], config: RunConfig, inputs: &[Input]) -> (FuelProfile, Memor
     (profile, state)
 }
 
-/// Profiles blocks, and checks that all of the fuel that a run of the module as it is counts is there, and
-/// that the run ends alike.
+/// Profiles blocks, and checks that all of the fuel that a run of the module as it is counts is
+/// there, and that the run ends alike.
 fn checked(module: &[u8], config: RunConfig, inputs: &[Input]) -> FuelProfile {
     let (profile, profiled) = of(module, config.clone(), inputs);
     let counting = RunConfig {

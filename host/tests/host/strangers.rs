@@ -1,5 +1,5 @@
-//! What a stranger's module, image or file does to the host: nothing that lasts, and one line that says
-//! why it was stopped.
+//! What a stranger's module, image or file does to the host: nothing that lasts, and one line that
+//! says why it was stopped.
 
 use std::fs;
 use std::io::Write as _;
@@ -193,7 +193,8 @@ fn the_command_has_a_time_limit() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("stopped after 0.3 s"));
 }
 
-/// A module that loops where memory is short: that is a line in the table, on every engine that is here.
+/// A module that loops where memory is short: that is a line in the table, on every engine that is
+/// here.
 #[test]
 fn verify_goes_on_after_a_run_that_loops() {
     let loops = module(
@@ -488,7 +489,8 @@ fn compiling_has_a_time_limit() {
     assert!(error.to_string().contains("compile-seconds"), "{error}");
 }
 
-/// A map of a plan reads the bytes, and compiles none: a body that no compiler would take is passed over.
+/// A map of a plan reads the bytes, and compiles none: a body that no compiler would take is passed
+/// over.
 #[test]
 fn what_is_looked_at_is_not_compiled() {
     let mut invalid = module(r#"(memory (export "memory") 1) (func (export "_start"))"#);
@@ -509,7 +511,8 @@ fn a_small_stack_is_refused_and_a_deep_recursion_is_told() {
         (func (export "_start") (drop (call $deep (i32.const 0))))"#,
     );
     let runner = Runner::new(&deep, quiet()).unwrap();
-    // So many at once, since the system gives a thread the stack of one that has ended, which may be larger.
+    // So many at once, since the system gives a thread the stack of one that has ended, which may
+    // be larger.
     let run = |kib: usize, threads: usize| -> Vec<RunError> {
         let barrier = Arc::new(Barrier::new(threads));
         let start = || {
@@ -626,7 +629,8 @@ fn names_of_a_module_are_shown_plain_and_cut() {
     }
 }
 
-/// What a WASI module prints goes to the host's standard error: as lines, in which nothing steers it.
+/// What a WASI module prints goes to the host's standard error: as lines, in which nothing steers
+/// it.
 #[test]
 fn what_a_module_prints_is_shown_plain() {
     let directory = tempfile::tempdir().unwrap();

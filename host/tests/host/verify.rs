@@ -12,7 +12,8 @@ use steadfast_host::verify::{
 };
 use steadfast_host::{Input, MemoryState, State as _, state_digest};
 
-/// A module that stores the same on every host. `$more` is 1 where memory could be grown to 1 GiB, and otherwise 0.
+/// A module that stores the same on every host. `$more` is 1 where memory could be grown to 1 GiB,
+/// and otherwise 0.
 fn wasi_module(code: &str) -> Vec<u8> {
     module(&format!(
         r#"
@@ -54,7 +55,8 @@ fn report(code: &str) -> VerifyReport {
     quick(&wasi_module(code))
 }
 
-/// The words for the first difference, which is expected under each ceiling below 1 GiB, on every engine that runs it.
+/// The words for the first difference, which is expected under each ceiling below 1 GiB, on every
+/// engine that runs it.
 fn difference(code: &str) -> String {
     let report = report(code);
     assert_eq!(report.verdict(), Verdict::Different, "{report}");
@@ -93,7 +95,8 @@ fn what_is_printed_is_compared() {
     );
 }
 
-/// The module asks for a clock as well, and no difference that depends on memory alone comes from that.
+/// The module asks for a clock as well, and no difference that depends on memory alone comes from
+/// that.
 #[test]
 fn what_can_explain_a_difference_is_read_in_the_module() {
     let directory = tempfile::tempdir().unwrap();
@@ -146,8 +149,8 @@ fn what_the_host_may_do_as_it_likes_is_not() {
     assert!(runs > 10, "{report}");
 }
 
-/// Every way to change a directory that preview 1 has, tried on the one with the input, also to climb out of it: how many
-/// of them succeeded is what the module stores.
+/// Every way to change a directory that preview 1 has, tried on the one with the input, also to
+/// climb out of it: how many of them succeeded is what the module stores.
 const VANDAL: &str = r#"
     (import "wasi_snapshot_preview1" "path_symlink"
         (func $symlink (param i32 i32 i32 i32 i32) (result i32)))
@@ -397,7 +400,8 @@ fn the_depth_of_calls_is_told_as_stack() {
     assert!(rows(&report, "stack of 256 KiB").count() >= 2, "{report}");
 }
 
-/// A module that has grown memory to 1 GiB, or 16 MiB if that is refused, and flushes one of two messages.
+/// A module that has grown memory to 1 GiB, or 16 MiB if that is refused, and flushes one of two
+/// messages.
 fn by_growth(granted: &str, refused: &str) -> Vec<u8> {
     module(&format!(
         r#"

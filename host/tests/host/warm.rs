@@ -1,4 +1,5 @@
-//! What `steadfast run` makes of the cache between blocks: moved by default, kept in a file, or dropped.
+//! What `steadfast run` makes of the cache between blocks: moved by default, kept in a file, or
+//! dropped.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +23,8 @@ pub fn guest(name: &str) -> PathBuf {
     path
 }
 
-/// Files with the same transactions in one block after the other, each of which builds on the one before.
+/// Files with the same transactions in one block after the other, each of which builds on the one
+/// before.
 fn blocks(directory: &Path) -> Vec<PathBuf> {
     let mut parent: Option<[u8; 32]> = None;
     let heights = FIRST..FIRST + BLOCKS;

@@ -28,8 +28,8 @@ impl Runs {
         &self.bins
     }
 
-    /// Every run below `top`, in the order of addresses. Ends early at a run of no length, or one that reaches past `top`,
-    /// which a sound heap does not have.
+    /// Every run below `top`, in the order of addresses. Ends early at a run of no length, or one
+    /// that reaches past `top`, which a sound heap does not have.
     #[inline]
     pub(in crate::heap) fn walk(&self) -> impl Iterator<Item = Run> + '_ {
         let mut next = self.first();
@@ -63,7 +63,8 @@ impl Runs {
         }
     }
 
-    /// Length of the free run at `at`, and what it is linked to, if one that is long enough for links stands there.
+    /// Length of the free run at `at`, and what it is linked to, if one that is long enough for
+    /// links stands there.
     pub(in crate::heap) fn linked_run(&self, at: usize) -> Option<(usize, (usize, usize))> {
         if at < self.first() || at >= self.top() {
             return None;

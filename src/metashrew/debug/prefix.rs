@@ -18,8 +18,8 @@ pub fn of<'a>(key: &'a [u8], config: &PrefixAnalysisConfig) -> Option<&'a [u8]> 
     (prefix.len() >= config.min_prefix_length).then_some(prefix)
 }
 
-/// The statistics of the prefixes with enough keys. One that is the beginning of a longer one, which has at least four fifths as many
-/// lookups, tells nothing more and is left out.
+/// The statistics of the prefixes with enough keys. One that is the beginning of a longer one,
+/// which has at least four fifths as many lookups, tells nothing more and is left out.
 pub fn statistics(
     prefixes: &Keyed<Lookups>,
     min_keys: usize,

@@ -19,7 +19,8 @@ const LISTED: usize = 20;
 /// How many bytes of a prefix it shows.
 const SHOWN_BYTES: usize = 36;
 
-/// The cache's statistics and those of its keys' prefixes, as text. It depends on the host's memory.
+/// The cache's statistics and those of its keys' prefixes, as text. It depends on the host's
+/// memory.
 pub fn generate_lru_debug_report() -> String {
     written(debug_report)
 }

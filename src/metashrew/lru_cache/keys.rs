@@ -1,4 +1,5 @@
-//! The wrappers that metashrew's cache has around its keys and values. Entries here are plain bytes: they serve signatures alone.
+//! The wrappers that metashrew's cache has around its keys and values. Entries here are plain
+//! bytes: they serve signatures alone.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -67,7 +68,8 @@ impl From<(u32, Arc<Vec<u8>>)> for HeightPartitionedKey {
     }
 }
 
-/// Tells the sizes that lru-mem tells of metashrew's own wrappers, as functions instead of its traits.
+/// Tells the sizes that lru-mem tells of metashrew's own wrappers, as functions instead of its
+/// traits.
 macro_rules! sizes {
     ($($wrapper:ty: $of:ident => $heap:expr;)+) => {$(
         impl $wrapper {

@@ -41,7 +41,8 @@ pub fn force_reinitialize_caches() {
     set_cache_allocation_mode(get_cache_allocation_mode());
 }
 
-/// Gives the region to other pools, at once. A pool that loses room evicts its oldest entries, in time proportional to that.
+/// Gives the region to other pools, at once. A pool that loses room evicts its oldest entries, in
+/// time proportional to that.
 pub fn set_cache_allocation_mode(mode: CacheAllocationMode) {
     state::with(|state| state.set_mode(mode));
 }
@@ -54,8 +55,8 @@ pub fn get_cache_allocation_mode() -> CacheAllocationMode {
 /// Has nothing to do: the cache never exceeds its limit, as metashrew's could.
 pub fn force_evict_to_target() {}
 
-/// Evicts the oldest entries of every pool until those left take at most so many hundredths of what they took. Takes time in
-/// proportion to that.
+/// Evicts the oldest entries of every pool until those left take at most so many hundredths of what
+/// they took. Takes time in proportion to that.
 pub fn force_evict_to_target_percentage(target_percentage: u32) {
     state::with(|state| {
         let cache = state.cache();
@@ -67,7 +68,8 @@ pub fn force_evict_to_target_percentage(target_percentage: u32) {
     });
 }
 
-/// Has nothing left to do: what was written by [`set`](crate::metashrew::set) is in the main pool already.
+/// Has nothing left to do: what was written by [`set`](crate::metashrew::set) is in the main pool
+/// already.
 pub fn flush_to_lru() {}
 
 /// From now on [`get`](crate::metashrew::get) reads as of this height: the rule stands under

@@ -17,8 +17,9 @@ impl fmt::Display for Size {
     }
 }
 
-/// The bytes that the host grants the cache, index and bookkeeping included: always the same in one instance, 0 where it grants
-/// none. It is told to the log once, with a warning where it is less than recommended.
+/// The bytes that the host grants the cache, index and bookkeeping included: always the same in one
+/// instance, 0 where it grants none. It is told to the log once, with a warning where it is less
+/// than recommended.
 ///
 /// The answer depends on the host's memory. In a native process it is the plan's region.
 pub fn detect_available_memory() -> usize {
@@ -62,8 +63,8 @@ pub fn is_cache_below_recommended_minimum() -> bool {
     get_actual_lru_cache_memory_limit() < MIN_BYTES
 }
 
-/// Reserves the cache's memory, if that is still to be done, and tells the log so, once. Neither fills it nor fails. Does nothing in
-/// [`CacheAllocationMode::View`], as in metashrew.
+/// Reserves the cache's memory, if that is still to be done, and tells the log so, once. Neither
+/// fills it nor fails. Does nothing in [`CacheAllocationMode::View`], as in metashrew.
 pub fn ensure_preallocated_memory() {
     if super::get_cache_allocation_mode() == CacheAllocationMode::View {
         return;

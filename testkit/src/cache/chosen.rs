@@ -4,16 +4,17 @@ use super::{Spec, noise, region_with_bytes};
 use steadfast::cache::Cache;
 use steadfast::region::{BUCKET_BYTES, HEADER_BYTES, SLOTS};
 
-/// Key number `number` of those that are tried: 53 bytes, alike up to the last eight, so that comparing two takes longest.
+/// Key number `number` of those that are tried: 53 bytes, alike up to the last eight, so that
+/// comparing two takes longest.
 pub fn chosen_key(number: u64) -> Vec<u8> {
     let mut key = b"/chosen/by/an/attacker/who/knows/the/hash/...".to_vec();
     key.extend_from_slice(&number.to_le_bytes());
     key
 }
 
-/// So many keys that stand in the same bucket with the same tag, in a region of that capacity whose index has grown to its full
-/// size. They are ground: tried one by one in a cache whose bytes are looked at from outside. `None` if a hundred million do not
-/// hold as many.
+/// So many keys that stand in the same bucket with the same tag, in a region of that capacity whose
+/// index has grown to its full size. They are ground: tried one by one in a cache whose bytes are
+/// looked at from outside. `None` if a hundred million do not hold as many.
 pub fn colliding_keys(capacity: u32, count: usize) -> Option<Vec<Vec<u8>>> {
     let (region, bytes) = region_with_bytes(&Spec::fresh(capacity));
     let mut cache = Cache::new(region);

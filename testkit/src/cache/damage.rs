@@ -13,8 +13,8 @@ const POOL_BYTES: u32 = 64;
 const NAMED_POOLS: u32 = 3;
 const BIN_HEADS: u32 = 532;
 const BINS: u32 = 312;
-/// Words that count: frontier, free bytes, buckets, whole buckets, group mask, entries, clock, stale pages twice, counters, height,
-/// pools.
+/// Words that count: frontier, free bytes, buckets, whole buckets, group mask, entries, clock,
+/// stale pages twice, counters, height, pools.
 const COUNTS: std::ops::Range<u32> = FRONTIER / 4..(POOLS + NAMED_POOLS * POOL_BYTES) / 4;
 
 /// Fields of a bucket and of an entry.

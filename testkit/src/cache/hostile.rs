@@ -5,8 +5,8 @@ use super::{Spec, open_once, region_with_bytes};
 use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{RegionInfo, Status, seal};
 
-/// An image with entries of many sizes in every pool, free blocks and marks of overflow; what it must give is read from it
-/// while it is sound.
+/// An image with entries of many sizes in every pool, free blocks and marks of overflow; what it
+/// must give is read from it while it is sound.
 #[derive(Debug)]
 pub struct Victim {
     spec: Spec,
@@ -74,7 +74,8 @@ impl Victim {
         &self.image
     }
 
-    /// The same with another status; but for closed ones, only the header is covered then, or nothing.
+    /// The same with another status; but for closed ones, only the header is covered then, or
+    /// nothing.
     #[must_use]
     pub fn with(&self, status: Status) -> Vec<u8> {
         let mut image = self.image.clone();
@@ -94,8 +95,8 @@ impl Victim {
         })
     }
 
-    /// Attaches to what is left of the image, reads every entry, and uses the cache for a while. That this ends, without a
-    /// panic, is the first thing that is tested.
+    /// Attaches to what is left of the image, reads every entry, and uses the cache for a while.
+    /// That this ends, without a panic, is the first thing that is tested.
     #[must_use]
     pub fn fate(&self, damaged: &[u8]) -> Fate {
         open_once(&self.spec, damaged, |cache, _| {
@@ -148,7 +149,8 @@ impl Victim {
         }
     }
 
-    /// Whether a damaged image has lost nothing that counts: what stands between index and arena is neither kept nor covered.
+    /// Whether a damaged image has lost nothing that counts: what stands between index and arena is
+    /// neither kept nor covered.
     #[must_use]
     pub fn is_whole(&self, damaged: &[u8]) -> bool {
         let mut parts = self.info.image_parts().into_iter();
@@ -261,11 +263,13 @@ impl Cover {
     }
 }
 
-/// Mutates images so many times, each with one to four damages of a kind, and tells what became of them.
+/// Mutates images so many times, each with one to four damages of a kind, and tells what became of
+/// them.
 ///
 /// # Panics
 ///
-/// When anything panics, or a cover that tells every damage does not tell one, or refuses an image that is whole.
+/// When anything panics, or a cover that tells every damage does not tell one, or refuses an image
+/// that is whole.
 #[must_use]
 pub fn soak(seed: u64, count: u64, kind: Damage, cover: Cover) -> Fates {
     let victim = Victim::new(6_000);

@@ -12,8 +12,8 @@ use steadfast::region::{Growth, HEADER_BYTES, REGION_ALIGN, Region, RegionInfo, 
 pub enum Grants {
     /// It cannot.
     Fixed,
-    /// It may grow in steps up to a limit. Each request is answered by the next share, in 256ths of what is asked for,
-    /// rounded down to a byte; when there are no more, by a refusal.
+    /// It may grow in steps up to a limit. Each request is answered by the next share, in 256ths of
+    /// what is asked for, rounded down to a byte; when there are no more, by a refusal.
     Shares {
         /// The least number of bytes asked for at once.
         step: u32,
@@ -86,7 +86,8 @@ pub fn region_with_bytes(spec: &Spec) -> (Region, Bytes) {
     region_holding(spec, &[])
 }
 
-/// As [`region_with_bytes`]; before the region is made, a host has written an image to its start, as far as it fits.
+/// As [`region_with_bytes`]; before the region is made, a host has written an image to its start,
+/// as far as it fits.
 pub fn region_holding(spec: &Spec, image: &[u8]) -> (Region, Bytes) {
     let image = &image[..image.len().min(spec.capacity as usize)];
     let (limit, growth) = match &spec.grants {
@@ -132,9 +133,10 @@ pub fn region_holding(spec: &Spec, image: &[u8]) -> (Region, Bytes) {
         forget_seed: spec.forget_seed,
         growth,
     };
-    // SAFETY: the allocation has the limit's size and is leaked, so it is the region's alone; it is aligned; it was
-    // zeroed, and only bytes below `fresh_from` and the image were written; `extend` never gives more than it is asked for, and the
-    // region never asks for more than up to its limit.
+    // SAFETY: the allocation has the limit's size and is leaked, so it is the region's alone; it is
+    // aligned; it was zeroed, and only bytes below `fresh_from` and the image were written;
+    // `extend` never gives more than it is asked for, and the region never asks for more than
+    // up to its limit.
     (
         unsafe { Region::from_raw(parts) },
         Bytes {
@@ -161,7 +163,8 @@ pub fn run_once<S: Iterator<Item = u8>>(
     result
 }
 
-/// Opens a cache over an image, as [`region_holding`] places it, for as long as `work` runs; the memory is freed afterwards.
+/// Opens a cache over an image, as [`region_holding`] places it, for as long as `work` runs; the
+/// memory is freed afterwards.
 pub fn open_once<R>(spec: &Spec, image: &[u8], work: impl FnOnce(&mut Cache, &Bytes) -> R) -> R {
     let (region, bytes) = region_holding(spec, image);
     let result = work(&mut Cache::open(region), &bytes);
@@ -171,7 +174,8 @@ pub fn open_once<R>(spec: &Spec, image: &[u8], work: impl FnOnce(&mut Cache, &By
 
 /// Frees a region's memory, whose cache is gone.
 fn free(bytes: Bytes) {
-    // SAFETY: nothing uses the region any more, as the callers see to, and it was allocated with this layout.
+    // SAFETY: nothing uses the region any more, as the callers see to, and it was allocated with
+    // this layout.
     unsafe { dealloc(bytes.start.as_ptr(), layout(bytes.len)) };
 }
 
@@ -193,7 +197,8 @@ impl Bytes {
             at.checked_add(len).is_some_and(|end| end <= self.len),
             "the bytes are the region's"
         );
-        // SAFETY: just checked; the allocation is leaked, initialised, and used by this thread alone.
+        // SAFETY: just checked; the allocation is leaked, initialised, and used by this thread
+        // alone.
         (0..len)
             .map(|offset| unsafe { self.start.add(at + offset).read() })
             .collect()
@@ -219,7 +224,8 @@ impl Bytes {
     /// Writes a byte.
     pub fn write(&self, at: usize, value: u8) {
         assert!(at < self.len, "the byte is the region's");
-        // SAFETY: just checked; no reference into the region is alive between the operations of its cache.
+        // SAFETY: just checked; no reference into the region is alive between the operations of its
+        // cache.
         unsafe { self.start.add(at).write(value) };
     }
 }

@@ -2,8 +2,8 @@
 
 use steadfast::cache::Cache;
 
-/// Entries without end, no key twice: keys of 29 to 53 bytes, values of 8, 36, 100 or 250, and one of 200 with 4 KiB; 137 bytes
-/// for key and value on average.
+/// Entries without end, no key twice: keys of 29 to 53 bytes, values of 8, 36, 100 or 250, and one
+/// of 200 with 4 KiB; 137 bytes for key and value on average.
 #[derive(Clone, Debug)]
 pub struct Mix {
     first: u64,
@@ -17,8 +17,8 @@ impl Mix {
         Mix { first, next: first }
     }
 
-    /// Stores the next entry, and looks up one of as many before it as the cache holds, so that entries do not go in the order in which they came.
-    /// Answers the bytes of key and value.
+    /// Stores the next entry, and looks up one of as many before it as the cache holds, so that
+    /// entries do not go in the order in which they came. Answers the bytes of key and value.
     ///
     /// # Panics
     ///

@@ -50,8 +50,8 @@ impl fmt::Display for Op {
     }
 }
 
-/// Decodes operations from a stream of bytes. Any bytes are a script. The first three set the number of keys, the
-/// usual size of values and how often a large one comes.
+/// Decodes operations from a stream of bytes. Any bytes are a script. The first three set the
+/// number of keys, the usual size of values and how often a large one comes.
 pub struct Script<S> {
     source: S,
     keys: u32,
@@ -121,7 +121,8 @@ impl<S: Iterator<Item = u8>> Script<S> {
         ]))
     }
 
-    /// One of the keys, small numbers more often. Its length, 0 to about 50 bytes, follows from its number.
+    /// One of the keys, small numbers more often. Its length, 0 to about 50 bytes, follows from its
+    /// number.
     fn key(&mut self) -> Option<Vec<u8>> {
         let word = self.word()?;
         let range = (self.keys >> (word >> 28 & 3)).max(1);

@@ -113,8 +113,8 @@ impl Oracle {
         self.remove_all(going)
     }
 
-    /// Drops what the cache does not have any more of that which stood where this key's block of so many bytes stands now, and
-    /// says how many those were.
+    /// Drops what the cache does not have any more of that which stood where this key's block of so
+    /// many bytes stands now, and says how many those were.
     pub fn remove_beneath(
         &mut self,
         cache: &mut Cache,

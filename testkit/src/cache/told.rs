@@ -1,5 +1,5 @@
-//! Operations beside an oracle that lets any entry be gone: a cache answers the last value that it was told for a key, or
-//! nothing.
+//! Operations beside an oracle that lets any entry be gone: a cache answers the last value that it
+//! was told for a key, or nothing.
 
 use std::collections::BTreeMap;
 
@@ -63,8 +63,9 @@ impl Told {
     }
 }
 
-/// Runs a script to its end, and at most `limit` operations, on a cache that has been told what `told` says. Of an
-/// invalidation in steps only one call is made; the next such operation goes on with it.
+/// Runs a script to its end, and at most `limit` operations, on a cache that has been told what
+/// `told` says. Of an invalidation in steps only one call is made; the next such operation goes on
+/// with it.
 ///
 /// # Errors
 ///

@@ -67,7 +67,8 @@ impl Player {
         self.refused
     }
 
-    /// A digest of every request with the offset that it got. Equal for equal operations on spans of equal length.
+    /// A digest of every request with the offset that it got. Equal for equal operations on spans
+    /// of equal length.
     pub fn digest(&self) -> u64 {
         self.digest
     }

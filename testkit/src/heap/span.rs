@@ -69,8 +69,8 @@ impl Span {
 
     /// Its bytes, as they stand now.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: the memory is the span's own, and every byte of it was written. Whoever holds a block in it does not write
-        // while the bytes are looked at: there is one thread.
+        // SAFETY: the memory is the span's own, and every byte of it was written. Whoever holds a
+        // block in it does not write while the bytes are looked at: there is one thread.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 

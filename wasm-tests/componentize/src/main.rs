@@ -1,7 +1,8 @@
-//! `componentize COMMAND COMPONENT`: makes a component of a command for WASI preview 1 with wasmtime's adapter, as
-//! `wasm-tools component new` and `jco new --wasi-command` do.
+//! `componentize COMMAND COMPONENT`: makes a component of a command for WASI preview 1 with
+//! wasmtime's adapter, as `wasm-tools component new` and `jco new --wasi-command` do.
 //!
-//! A package of its own: the features that it asks of shared dependencies would have the engine built twice.
+//! A package of its own: the features that it asks of shared dependencies would have the engine
+//! built twice.
 
 use std::{env, fs};
 

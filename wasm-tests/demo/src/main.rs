@@ -1,4 +1,5 @@
-//! Indexes real blocks under every kind of memory that a host may grant, and fails if anybody can tell the difference.
+//! Indexes real blocks under every kind of memory that a host may grant, and fails if anybody can
+//! tell the difference.
 
 mod memory;
 mod trial;
@@ -18,7 +19,8 @@ use trial::{Expected, Instances, Outcome};
 
 #[derive(Parser)]
 struct Arguments {
-    /// Blocks to index in this order: raw, or with the height in front as a little-endian u32; mainnet block 702,861 without any.
+    /// Blocks to index in this order: raw, or with the height in front as a little-endian u32;
+    /// mainnet block 702,861 without any.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
     /// Writes the figures to this file, one JSON object a line.
@@ -68,8 +70,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// Runs all scenarios over a list of blocks, and prints their table. Answers the figures and the verdict: one line, or one
-/// for each difference.
+/// Runs all scenarios over a list of blocks, and prints their table. Answers the figures and the
+/// verdict: one line, or one for each difference.
 fn family(
     instances: Instances,
     runners: &[(Subject, Runner)],

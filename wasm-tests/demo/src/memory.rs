@@ -39,7 +39,8 @@ impl Subject {
         }
     }
 
-    /// All that a module may have, and the one variable that it reads: it then logs what a block holds.
+    /// All that a module may have, and the one variable that it reads: it then logs what a block
+    /// holds.
     pub fn config(self) -> RunConfig {
         RunConfig {
             ceiling: MAX_CEILING,
@@ -105,7 +106,8 @@ pub fn scenarios(subject: Subject, plan: &Plan, least_entry_bytes: u32) -> Vec<S
     scenarios
 }
 
-/// The largest region that has no room for two entries of the state: a byte less than the two smallest would take.
+/// The largest region that has no room for two entries of the state: a byte less than the two
+/// smallest would take.
 fn one_entry(plan: &Plan, least_entry_bytes: u32) -> u32 {
     let arena = 2 * least_entry_bytes - 1;
     let holds = |limit: &u32| {

@@ -1,4 +1,5 @@
-//! One module, indexing all blocks under one kind of memory, and what is wrong with what came of it.
+//! One module, indexing all blocks under one kind of memory, and what is wrong with what came of
+//! it.
 
 use anyhow::{Context as _, Result};
 use steadfast::region::block_bytes;
@@ -19,7 +20,8 @@ pub enum Instances {
     Kept,
 }
 
-/// What a plain indexer, run natively and without any of this project's memory, makes of the same blocks.
+/// What a plain indexer, run natively and without any of this project's memory, makes of the same
+/// blocks.
 pub struct Expected {
     /// The digest of the state after the last block.
     state: Digest,
@@ -84,8 +86,8 @@ pub struct Outcome {
     pub cache_hits: u64,
     /// The digest of the state at the end.
     state: Digest,
-    /// What must be the same in every run of the module: the digest of every address that the heap handed out, the most
-    /// that it held, and where everything stood after each block.
+    /// What must be the same in every run of the module: the digest of every address that the heap
+    /// handed out, the most that it held, and where everything stood after each block.
     heap: Digest,
     heap_peak_bytes: u32,
     maps: Vec<String>,

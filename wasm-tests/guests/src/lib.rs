@@ -1,4 +1,5 @@
-//! What the test guests share: an entry point on both targets, and results that the host reads from memory.
+//! What the test guests share: an entry point on both targets, and results that the host reads from
+//! memory.
 
 pub mod metashrew;
 
@@ -72,7 +73,8 @@ impl Numbers {
     }
 }
 
-/// Makes a function the guest's `_start` on either target; the bin is `no_main` where it is WebAssembly.
+/// Makes a function the guest's `_start` on either target; the bin is `no_main` where it is
+/// WebAssembly.
 #[macro_export]
 macro_rules! entry {
     ($body:path) => {
@@ -97,8 +99,8 @@ macro_rules! entry {
     };
 }
 
-/// Uses the cache as an indexer would, and reports from number `first` on: a digest of what it read, which no capacity
-/// changes; the capacity; hits.
+/// Uses the cache as an indexer would, and reports from number `first` on: a digest of what it
+/// read, which no capacity changes; the capacity; hits.
 pub fn exercise_cache(first: usize) {
     let mut cache = steadfast::open_cache().expect("the cache is opened once");
     let mut numbers = Numbers(7);
@@ -127,7 +129,8 @@ pub fn exercise_cache(first: usize) {
     report(first + 2, cache.stats().hits);
 }
 
-/// What a module does that keeps another allocator than steadfast's: reserves first, uses the cache, and goes on allocating.
+/// What a module does that keeps another allocator than steadfast's: reserves first, uses the
+/// cache, and goes on allocating.
 pub fn live_beside() {
     let grant = steadfast::reserve();
     report(10, u64::from(grant.region.start));

@@ -17,8 +17,9 @@ fn key(number: u64) -> Arc<Vec<u8>> {
     Arc::new(key)
 }
 
-/// Indexes a block of made-up numbers: reads and writes balances, some of them often, and stores what it has seen. The seed is
-/// what follows the height. Number 0 that it reports is a digest of all values and of where they stood.
+/// Indexes a block of made-up numbers: reads and writes balances, some of them often, and stores
+/// what it has seen. The seed is what follows the height. Number 0 that it reports is a digest of
+/// all values and of where they stood.
 pub fn index_block() {
     let input = input();
     let (height, seed) = input.split_at(4);
@@ -72,7 +73,8 @@ pub fn view_balance() -> i32 {
     metashrew::export_bytes(value.to_vec())
 }
 
-/// Tries to reserve 50 MB twenty times, and stores which of it worked: what a program must never do, and some do.
+/// Tries to reserve 50 MB twenty times, and stores which of it worked: what a program must never
+/// do, and some do.
 pub fn diverge() {
     const STEP: usize = 50_000_000;
     let mut held: Vec<Vec<u8>> = Vec::new();

@@ -7,8 +7,8 @@ use steadfast::metashrew::{flush, get, input, set};
 /// What follows the height in the input, for a block that fails after its flush.
 pub const FAIL: u8 = 1;
 
-/// Reads 500 keys of four sizes, which no block changes but the first, writes one that each block does, and flushes. Then fails, if
-/// the input says so.
+/// Reads 500 keys of four sizes, which no block changes but the first, writes one that each block
+/// does, and flushes. Then fails, if the input says so.
 pub fn index_block() {
     let input = input();
     let key = |number: u32| Arc::new(format!("/owners/{number}").into_bytes());

@@ -1,4 +1,5 @@
-//! A module for a target that has no standard library: allocates, and uses the cache. Empty on any other target.
+//! A module for a target that has no standard library: allocates, and uses the cache. Empty on any
+//! other target.
 #![cfg_attr(target_os = "none", no_std)]
 
 #[cfg(target_os = "none")]

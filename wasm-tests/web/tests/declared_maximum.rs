@@ -1,4 +1,5 @@
-//! An engine that has no limiter of its own still refuses what a module's declared maximum rules out.
+//! An engine that has no limiter of its own still refuses what a module's declared maximum rules
+//! out.
 #![cfg(all(target_family = "wasm", target_os = "unknown"))]
 
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -62,7 +63,8 @@ fn nothing_is_grown_later_and_addresses_stay() {
     let first = next_address();
     let before = memory_bytes();
     assert_eq!(before, PLAN.region_base().get() + REGION_BYTES);
-    // Half a MiB is left below the maximum: somebody else may have it, and past that all is refused.
+    // Half a MiB is left below the maximum: somebody else may have it, and past that all is
+    // refused.
     let left = ((MAXIMUM_BYTES - before) / PAGE_BYTES) as usize;
     assert_eq!(memory_grow::<0>(left + 1), usize::MAX);
     assert_ne!(memory_grow::<0>(left), usize::MAX);

@@ -1,4 +1,5 @@
-//! What the standard library's test harness links and this wasi-libc lacks. There is no thread to wait for.
+//! What the standard library's test harness links and this wasi-libc lacks. There is no thread to
+//! wait for.
 #![no_std]
 
 const ENOTSUP: i32 = 58;

@@ -1,4 +1,5 @@
-//! A sysroot with Debian's compiler and the wasm targets' standard library, built from Debian's source of it.
+//! A sysroot with Debian's compiler and the wasm targets' standard library, built from Debian's
+//! source of it.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;

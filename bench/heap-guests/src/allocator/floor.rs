@@ -1,4 +1,5 @@
-//! A pointer that only moves, and goes back when the host says so: what the work takes without an allocator.
+//! A pointer that only moves, and goes back when the host says so: what the work takes without an
+//! allocator.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32::{memory_grow, memory_size};
@@ -42,7 +43,8 @@ impl Floor {
     }
 }
 
-// SAFETY: every byte is handed out once until the host, which knows that nothing is live, resets the pointer.
+// SAFETY: every byte is handed out once until the host, which knows that nothing is live, resets
+// the pointer.
 unsafe impl GlobalAlloc for Floor {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

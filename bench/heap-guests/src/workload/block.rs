@@ -91,7 +91,8 @@ impl Visitor for Parser {
     }
 }
 
-/// Stands for the transaction's identifier, which would take a double SHA-256: most of the time, and none of the allocator's.
+/// Stands for the transaction's identifier, which would take a double SHA-256: most of the time,
+/// and none of the allocator's.
 fn id_of(bytes: &[u8]) -> [u8; 32] {
     let sum = bytes
         .chunks_exact(8)
@@ -154,8 +155,8 @@ fn key(prefix: &str, rest: &[u8]) -> Vec<u8> {
     key
 }
 
-/// Parses the block, and indexes it: outputs by outpoint, balances and histories by script; then writes all of it into one
-/// buffer.
+/// Parses the block, and indexes it: outputs by outpoint, balances and histories by script; then
+/// writes all of it into one buffer.
 pub fn index(block: &[u8]) -> u64 {
     let mut outputs: HashMap<Vec<u8>, Vec<u8>, BuildHasherDefault<Words>> = HashMap::default();
     let mut balances: BTreeMap<Vec<u8>, u64> = BTreeMap::new();

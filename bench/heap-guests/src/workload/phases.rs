@@ -3,7 +3,8 @@
 use super::numbers::Numbers;
 use super::raw::{Block, mix};
 
-/// 400,000 blocks of 48 bytes, every other one freed; then half as many of 120 bytes; then all freed.
+/// 400,000 blocks of 48 bytes, every other one freed; then half as many of 120 bytes; then all
+/// freed.
 pub fn every_other() -> u64 {
     let mut sum = 0;
     let mut kept = Vec::with_capacity(200_000);
@@ -21,8 +22,8 @@ pub fn every_other() -> u64 {
         .fold(sum, |sum, block| mix(sum, block.take()))
 }
 
-/// Eight phases of eight megabytes each in sizes of their own, freed in random order; an eighth of the blocks outlives the
-/// next phase.
+/// Eight phases of eight megabytes each in sizes of their own, freed in random order; an eighth of
+/// the blocks outlives the next phase.
 pub fn shifting() -> u64 {
     const BYTES: usize = 8 << 20;
     let mut numbers = Numbers::new(0xfa5e);

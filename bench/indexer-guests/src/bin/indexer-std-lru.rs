@@ -1,4 +1,5 @@
-//! The indexer on std's allocator, with a cache of `lru` over `hashbrown` that may take as many bytes.
+//! The indexer on std's allocator, with a cache of `lru` over `hashbrown` that may take as many
+//! bytes.
 #![cfg_attr(target_family = "wasm", no_main)]
 
 use std::cell::RefCell;
@@ -8,7 +9,8 @@ use lru::LruCache;
 use steadfast::Plan;
 use steadfast::instance_info;
 
-/// What an entry takes besides its key's and value's bytes: a node, a slot in the table, and three blocks' headers and rounding.
+/// What an entry takes besides its key's and value's bytes: a node, a slot in the table, and three
+/// blocks' headers and rounding.
 const ENTRY_BYTES: usize = 64;
 
 struct StdCache {

@@ -32,8 +32,8 @@ fn arguments<const N: usize>() -> [u64; N] {
     numbers
 }
 
-/// Stores as many entries as the input tells, and flushes the numbers of those that the cache has not kept: a full pair of buckets
-/// gives one up.
+/// Stores as many entries as the input tells, and flushes the numbers of those that the cache has
+/// not kept: a full pair of buckets gives one up.
 #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
 pub extern "C" fn _start() {
     let [entries] = arguments();
@@ -50,8 +50,8 @@ pub extern "C" fn _start() {
     host_interface::flush(missing.iter().map(|number| (&number[..], &[][..])));
 }
 
-/// Reads entries at random: so many, of the first so many, from a seed. Answers how many were there, and the sum of both ends of
-/// their values.
+/// Reads entries at random: so many, of the first so many, from a seed. Answers how many were
+/// there, and the sum of both ends of their values.
 #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
 pub extern "C" fn read() -> i32 {
     let [reads, entries, mut seed] = arguments();

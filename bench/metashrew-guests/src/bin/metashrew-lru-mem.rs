@@ -1,5 +1,6 @@
-//! A `get` over lru-mem as metashrew used it, on std's allocator: `Arc`s for keys and values, in front of the cache a map of the values
-//! read in the block at hand, a lock around the cache and one around its statistics.
+//! A `get` over lru-mem as metashrew used it, on std's allocator: `Arc`s for keys and values, in
+//! front of the cache a map of the values read in the block at hand, a lock around the cache and
+//! one around its statistics.
 #![cfg_attr(target_family = "wasm", no_main)]
 
 use std::cell::RefCell;

@@ -73,7 +73,8 @@ impl Values {
     }
 }
 
-/// Random keys in a cache of 64 MiB; and keys that all collide, between random ones, in one of 1 MiB: ours alone.
+/// Random keys in a cache of 64 MiB; and keys that all collide, between random ones, in one of 1
+/// MiB: ours alone.
 ///
 /// # Errors
 /// When a guest fails, or no colliding keys are found.
@@ -136,7 +137,8 @@ fn at_random(instance: &mut Instance, values: &Values, operations: usize) -> Res
     Ok(worst)
 }
 
-/// Every other operation is on one of these keys; the others, which are not counted, keep the cache full.
+/// Every other operation is on one of these keys; the others, which are not counted, keep the cache
+/// full.
 fn attack(
     instance: &mut Instance,
     values: &Values,

@@ -28,7 +28,8 @@ pub struct Window {
     driver: Child,
 }
 
-/// Opens a window that puts what it downloads into a directory; says that a test is left out where there is no Chromium.
+/// Opens a window that puts what it downloads into a directory; says that a test is left out where
+/// there is no Chromium.
 pub fn window(test: &str, downloads: &Path) -> Option<Window> {
     let runs = |program: &str| Command::new(program).arg("--version").output().is_ok();
     if !runs("chromium") || !runs("chromedriver") {

@@ -21,7 +21,8 @@ pub fn steadfast<Argument: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Arg
     output.stdout
 }
 
-/// Block after block, each in a fresh instance that is given the cache of the last, as the page does.
+/// Block after block, each in a fresh instance that is given the cache of the last, as the page
+/// does.
 pub struct Native {
     state: PathBuf,
     /// The image of the cache that the last run left.

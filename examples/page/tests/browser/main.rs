@@ -1,5 +1,5 @@
-//! The example page and the map's page in Chromium, as a person meets them: clicked, given files, pointed at, and pictured. What they
-//! show is compared with what the command `steadfast` tells.
+//! The example page and the map's page in Chromium, as a person meets them: clicked, given files,
+//! pointed at, and pictured. What they show is compared with what the command `steadfast` tells.
 
 mod chromium;
 mod command;

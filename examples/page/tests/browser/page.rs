@@ -1,4 +1,5 @@
-//! The example page: cold, warm from the image that is kept, warm from a file after a new visit, and with files that do not fit.
+//! The example page: cold, warm from the image that is kept, warm from a file after a new visit,
+//! and with files that do not fit.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -115,7 +116,8 @@ fn visit(window: &Window, address: &str, directory: &Path) {
     assert!(window.text("#state-told").starts_with("0 pairs"));
 }
 
-/// The mainnet block, and two more of its transactions, each of which names the one before as its parent: with their heights, in files.
+/// The mainnet block, and two more of its transactions, each of which names the one before as its
+/// parent: with their heights, in files.
 fn chain(directory: &Path) -> [PathBuf; 3] {
     let mut block = mainnet_702861().to_vec();
     [0, 1, 2].map(|later| {
@@ -138,7 +140,8 @@ fn choose(window: &Window, selector: &str, file: &Path) {
     ready(window);
 }
 
-/// Runs the indexer, for the n-th time in this visit, on a block of this height; its cache must begin as is said.
+/// Runs the indexer, for the n-th time in this visit, on a block of this height; its cache must
+/// begin as is said.
 fn run(window: &Window, number: usize, height: u32, begins: &str) -> Told {
     window.click("#run");
     ready(window);

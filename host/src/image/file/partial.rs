@@ -15,7 +15,8 @@ const SUFFIX: &str = ".partial";
 
 static WRITTEN: AtomicU32 = AtomicU32::new(0);
 
-/// Makes such a file, which is locked as long as it is being written and removed if it does not get its name.
+/// Makes such a file, which is locked as long as it is being written and removed if it does not get
+/// its name.
 pub(super) fn create(path: &Path) -> io::Result<(Scratch, File)> {
     let number = WRITTEN.fetch_add(1, Relaxed);
     let mut name: OsString = path.into();

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::profile::stacks::Stacks;
 
-/// A column as collapsed stacks: the functions, outermost first, with `;` between them, a space and the
-/// value.
+/// A column as collapsed stacks: the functions, outermost first, with `;` between them, a space and
+/// the value.
 #[must_use]
 pub fn collapsed(stacks: &Stacks, column: usize) -> String {
     let mut lines = String::new();

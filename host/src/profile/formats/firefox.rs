@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::profile::stacks::Stacks;
 
 /// A column as JSON for <https://profiler.firefox.com>: a sample for each stack, as heavy as its value.
-/// Samples are a millisecond apart, in the order of their functions' names: time tells nothing there.
+/// Samples are a millisecond apart, in the order of their functions' names: time tells nothing
+/// there.
 #[must_use]
 pub fn firefox(title: &str, stacks: &Stacks, column: usize) -> String {
     let rows = stacks.by_name(column);

@@ -46,7 +46,8 @@ impl Kind {
                     .args(["--disable-component-update", "--disable-sync"])
                     .arg(format!("--user-data-dir={}", profile.display()));
                 if is_roots(profile)? {
-                    // It refuses to run as root with its sandbox; the module under test has that of WebAssembly.
+                    // It refuses to run as root with its sandbox; the module under test has that of
+                    // WebAssembly.
                     command.arg("--no-sandbox");
                 }
             }

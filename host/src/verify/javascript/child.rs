@@ -3,8 +3,8 @@
 use std::io;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// Starts a program, waits for the end of its own standard input, and ends all that the program has started. Its input is a pipe
-/// from us, which the system closes with us.
+/// Starts a program, waits for the end of its own standard input, and ends all that the program has
+/// started. Its input is a pipe from us, which the system closes with us.
 #[cfg(unix)]
 const SUPERVISE: &str = r#""$@" </dev/null & exec >&- 2>&-; read -r _; kill -9 0"#;
 

@@ -1,5 +1,5 @@
-//! What a browser's page is served by: as much of HTTP as that takes, on this machine alone, and for
-//! those alone who know the way.
+//! What a browser's page is served by: as much of HTTP as that takes, on this machine alone, and
+//! for those alone who know the way.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufRead, BufReader, Read, Write};

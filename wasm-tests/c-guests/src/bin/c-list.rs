@@ -1,4 +1,5 @@
-//! A C library in an indexer, on either target. The host says how much C allocates: with the first number reported.
+//! A C library in an indexer, on either target. The host says how much C allocates: with the first
+//! number reported.
 #![cfg_attr(target_family = "wasm", no_main)]
 
 #[cfg(target_family = "wasm")]

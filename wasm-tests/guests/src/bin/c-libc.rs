@@ -1,5 +1,5 @@
-//! Uses what libc allocates by names of its own, and as much of C's heap as the environment says; reports where Rust's
-//! memory stands.
+//! Uses what libc allocates by names of its own, and as much of C's heap as the environment says;
+//! reports where Rust's memory stands.
 #![cfg_attr(target_os = "wasi", no_main)]
 
 steadfast::plan!();

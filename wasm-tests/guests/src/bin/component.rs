@@ -1,5 +1,5 @@
-//! What a command does in a component: calls its host before it allocates anything, fills its heap, and calls it again. Prints
-//! and reports where Rust's memory stands.
+//! What a command does in a component: calls its host before it allocates anything, fills its heap,
+//! and calls it again. Prints and reports where Rust's memory stands.
 #![cfg_attr(target_os = "wasi", no_main)]
 
 use std::time::SystemTime;

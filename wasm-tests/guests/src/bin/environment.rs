@@ -1,4 +1,5 @@
-//! Reads one variable, which makes libc copy the whole environment; reports where Rust's memory stands.
+//! Reads one variable, which makes libc copy the whole environment; reports where Rust's memory
+//! stands.
 
 use wasm_test_guests::{Digest, report};
 

@@ -1,4 +1,5 @@
-//! Asks for memory until there is no more, gives it back and asks again; reports when it was refused.
+//! Asks for memory until there is no more, gives it back and asks again; reports when it was
+//! refused.
 #![cfg_attr(target_family = "wasm", no_main)]
 
 use wasm_test_guests::{Digest, report};

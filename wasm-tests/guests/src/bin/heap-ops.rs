@@ -1,5 +1,6 @@
-//! Plays random operations on a heap under the oracle's eyes; the oracle's own memory comes from the module's heap. One
-//! long run instead of the short ones where the environment says how many operations.
+//! Plays random operations on a heap under the oracle's eyes; the oracle's own memory comes from
+//! the module's heap. One long run instead of the short ones where the environment says how many
+//! operations.
 #![cfg_attr(target_family = "wasm", no_main)]
 
 use steadfast_testkit::heap::{Soak, Span, soak};

@@ -1,5 +1,6 @@
-//! Carries out operations on a small cache, to be stopped anywhere. Reports the operation that it is at and how its cache began; with a
-//! number of 1 in the last place, it only tells what it found.
+//! Carries out operations on a small cache, to be stopped anywhere. Reports the operation that it
+//! is at and how its cache began; with a number of 1 in the last place, it only tells what it
+//! found.
 #![cfg_attr(target_family = "wasm", no_main)]
 
 use steadfast::cache::{Pool, Scope};

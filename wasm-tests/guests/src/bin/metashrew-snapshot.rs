@@ -1,4 +1,5 @@
-//! An indexer on the metashrew surface that has something to do before its first block, at which a snapshot of it can be taken.
+//! An indexer on the metashrew surface that has something to do before its first block, at which a
+//! snapshot of it can be taken.
 #![cfg_attr(target_family = "wasm", no_main)]
 
 use steadfast::exclusive::Exclusive;

@@ -34,8 +34,8 @@ fn note(name: &str) {
     set(Arc::new(name.as_bytes().to_vec()), get(key(0)));
 }
 
-/// Writes the height under each so many of the first so many keys. The input: height, how many keys, the
-/// step from one to the next, and what to do besides.
+/// Writes the height under each so many of the first so many keys. The input: height, how many
+/// keys, the step from one to the next, and what to do besides.
 fn index_block() {
     let what = host_interface::input()[12];
     if what == READ_BEFORE_INPUT {

@@ -1,4 +1,5 @@
-//! Reads back what it has flushed in the same block, and writes once more when nothing will flush it.
+//! Reads back what it has flushed in the same block, and writes once more when nothing will flush
+//! it.
 #![cfg_attr(target_family = "wasm", no_main)]
 
 use std::sync::Arc;
