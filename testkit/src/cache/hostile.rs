@@ -1,6 +1,7 @@
 //! Images that were damaged, by chance or by somebody who knows the format.
 
 use super::damage::{Damage, Damaging, sum_contents};
+use super::memory::free;
 use super::{Spec, open_once, region_with_bytes};
 use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{RegionInfo, Status, seal};
@@ -59,6 +60,7 @@ impl Victim {
         let entries = entries.collect();
         cache.close();
         let image = bytes.image();
+        free(bytes);
         let info = RegionInfo::read(&image).expect("it was just made");
         Victim {
             spec,

@@ -173,7 +173,7 @@ pub fn open_once<R>(spec: &Spec, image: &[u8], work: impl FnOnce(&mut Cache, &By
 }
 
 /// Frees a region's memory, whose cache is gone.
-fn free(bytes: Bytes) {
+pub(super) fn free(bytes: Bytes) {
     // SAFETY: nothing uses the region any more, as the callers see to, and it was allocated with
     // this layout.
     unsafe { dealloc(bytes.start.as_ptr(), layout(bytes.len)) };
