@@ -106,22 +106,18 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     memory_detection(project)?;
     let has_miri = optional::has_miri();
     thread::scope(|scope| {
-        // It takes minutes of one core, and to link a guest takes the other one alone.
+        // It takes minutes of one core, and linking guests takes the other one alone.
         let miri = has_miri.then(|| scope.spawn(|| optional::miri(project)));
         in_wasm(project, tally)?;
         if let Some(miri) = miri {
             *tally += miri.join().expect("a step does not panic")?;
         }
-        anyhow::Ok(())
-    })?;
-    // Optimised, as the tools are, so that the engine is built once.
-    test(project, tally, "tests: host and engines", ENGINES)?;
-    with_c(project, tally)?;
-    other_targets(project, tally)?;
-    examples(project)
+        Ok(())
+    })
 }
 
-/// Builds the tools and the guests, and runs the guest crate's tests on its own targets.
+/// Builds the tools and the guests, and runs the guest crate's tests on its own targets, the host's
+/// tests, and the examples.
 fn in_wasm(project: &Project, tally: &mut Tally) -> Result<()> {
     tools::install(project)?;
     guests::all(project)?;
@@ -132,7 +128,12 @@ fn in_wasm(project: &Project, tally: &mut Tally) -> Result<()> {
         "tests: wasm32-wasip1",
         &format!("--package steadfast --features trace,metashrew,log --target {WASI}"),
     )?;
-    in_javascript(project, tally)
+    in_javascript(project, tally)?;
+    // Optimised, as the tools are, so that the engine is built once.
+    test(project, tally, "tests: host and engines", ENGINES)?;
+    with_c(project, tally)?;
+    other_targets(project, tally)?;
+    examples(project)
 }
 
 /// The packages whose tests run modules under engines; the same in each command, so that the engine
