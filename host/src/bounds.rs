@@ -44,11 +44,13 @@ pub enum Bound {
     ProfiledBlocks,
     /// Different stacks of calls that are met while a module is profiled.
     ProfiledCalls,
+    /// Bytes of memory in use that a core dump has.
+    DumpBytes,
 }
 
 impl Bound {
     /// All of them.
-    pub const ALL: [Bound; 19] = [
+    pub const ALL: [Bound; 20] = [
         Bound::ModuleBytes,
         Bound::Functions,
         Bound::FunctionBytes,
@@ -68,6 +70,7 @@ impl Bound {
         Bound::FileSeconds,
         Bound::ProfiledBlocks,
         Bound::ProfiledCalls,
+        Bound::DumpBytes,
     ];
 
     /// Its name, its default, and what it bounds.
@@ -124,6 +127,11 @@ impl Bound {
                 "profiled-calls",
                 300_000,
                 "stacks of calls while a module is profiled",
+            ),
+            Bound::DumpBytes => (
+                "dump-bytes",
+                512 * MIB,
+                "bytes of memory in use for a core dump",
             ),
         }
     }

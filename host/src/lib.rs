@@ -87,7 +87,7 @@ pub mod wasi;
 pub use bounds::{Bound, Bounds, Exceeded};
 pub use carried::Carried;
 pub use config::RunConfig;
-pub use core_dump::CoreDumps;
+pub use core_dump::{CoreDump, CoreDumps};
 pub use digest::{Digest, display_hash};
 pub use engine::{Compiler, engine};
 pub use exchange::ImageExchange;

@@ -239,7 +239,12 @@ impl Runner {
         check_stack(config)?;
         set_deadline(&mut store, config.timeout);
         let instance = self.instances.instantiate(&mut store).map_err(|error| {
-            keep_dump(config.core_dumps.as_ref(), &error, &mut store);
+            keep_dump(
+                config.core_dumps.as_ref(),
+                &error,
+                &mut store,
+                &config.bounds,
+            );
             explain(error, None, &Known::at_start(config))
         })?;
         let memory = instance.get_memory(&mut store, "memory");

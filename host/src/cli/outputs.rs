@@ -1,14 +1,16 @@
 //! Files that a command writes beside its answer.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::process;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use steadfast_host::CoreDumps;
 use steadfast_host::file::directory_of;
 
 /// Checks that no option writes to a file that the command uses itself, whether that exists yet or
-/// not, and no two to the same file.
+/// not, over one in a folder that it reads, and no two to the same file.
 pub fn check_outputs<'a>(
     outputs: impl IntoIterator<Item = (&'static str, Option<&'a PathBuf>)>,
     used: impl IntoIterator<Item = &'a PathBuf>,
@@ -23,6 +25,14 @@ pub fn check_outputs<'a>(
             "{}: the run itself uses this file, and {option} would replace it: choose another path",
             path.display()
         );
+        let folder = used.iter().find(|folder| there.starts_with(folder));
+        if let Some(folder) = folder.filter(|_| there.exists()) {
+            bail!(
+                "{}: the run reads the folder {}, and {option} would replace a file in it: choose another path",
+                path.display(),
+                folder.display()
+            );
+        }
         if let Some((other, _)) = written.iter().find(|(_, other)| *other == there) {
             bail!(
                 "{}: {other} writes this file, and {option} would replace it: choose another path",
@@ -34,9 +44,29 @@ pub fn check_outputs<'a>(
     Ok(())
 }
 
-/// Writes a file that an option names.
+/// Writes a file that an option names. It takes the place of a file that is there: what has other
+/// names (hard links) stays under those as it was.
 pub fn write_file(path: &Path, bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
-    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    let to = place(path);
+    let written = if to.metadata().is_ok_and(|there| !there.is_file()) {
+        // A device or a pipe.
+        fs::write(&to, bytes)
+    } else {
+        replace(&to, bytes.as_ref())
+    };
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut part = path.as_os_str().to_os_string();
+    part.push(format!(".{}.part", process::id()));
+    let part = PathBuf::from(part);
+    let mut file = File::create_new(&part)?;
+    let written = file.write_all(bytes).and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written
 }
 
 /// Where core dumps of a module are kept until they are written, if they are asked for.
@@ -51,7 +81,8 @@ pub fn write_core_dump(file: Option<&PathBuf>, dumps: Option<CoreDumps>) {
     let (Some(file), Some(dump)) = (file, dump) else {
         return;
     };
-    super::warn(&match write_file(file, dump) {
+    let written = dump.map_err(|exceeded| anyhow!("no core dump is kept: {exceeded}"));
+    super::warn(&match written.and_then(|dump| write_file(file, dump)) {
         Ok(()) => format!("the core dump is in {}", file.display()),
         Err(error) => format!("{error:#}"),
     });
@@ -72,7 +103,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use super::check_outputs;
+    use super::{check_outputs, write_file};
 
     #[test]
     fn a_file_that_is_used_is_not_written() {
@@ -99,5 +130,36 @@ mod tests {
             let refused = told([None, Some(used)]).unwrap();
             assert!(refused.contains("uses this file, and --pprof"), "{refused}");
         }
+    }
+
+    #[test]
+    fn no_file_in_a_folder_that_is_read_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("blocks");
+        fs::create_dir_all(folder.join("below")).unwrap();
+        let told = |name: &str| {
+            let path = folder.join(name);
+            let outputs = [("--svg", Some(&path))];
+            let checked = check_outputs(outputs, [&folder]);
+            checked.err().map(|error| error.to_string())
+        };
+        for name in ["1.block", "below/2.block"] {
+            assert_eq!(told(name), None, "a new file replaces nothing");
+            fs::write(folder.join(name), "bytes").unwrap();
+            assert!(told(name).unwrap().contains("would replace a file in it"));
+        }
+    }
+
+    #[test]
+    fn another_name_of_a_file_keeps_what_it_has() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("database"), "pairs").unwrap();
+        fs::hard_link(path("database"), path("link")).unwrap();
+        write_file(&path("link"), "dump").unwrap();
+        assert_eq!(fs::read(path("database")).unwrap(), b"pairs");
+        assert_eq!(fs::read(path("link")).unwrap(), b"dump");
+        let names = fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(names, 2, "nothing else is left");
     }
 }

@@ -1,7 +1,5 @@
 //! `steadfast size`: how large should a module's region and its heap be?
 
-use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -14,7 +12,7 @@ use steadfast_host::size::{
 use steadfast_host::table::{bytes, grouped};
 use steadfast_host::{Input, Output, RunConfig, Runner};
 
-use super::outputs::check_outputs;
+use super::outputs::{check_outputs, write_file};
 use super::run::Memory;
 
 /// Capacities in the table, and tried with `--check`.
@@ -130,8 +128,7 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
         draw(path, &prediction, &points)?;
     }
     if let Some(path) = &arguments.json {
-        write_figures(path, &predicted, &points)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        write_figures(path, &predicted, &points)?;
     }
     check(runner.config(), &prediction, &predicted, &measured).with_context(name)
 }
@@ -306,14 +303,14 @@ fn kib(bytes: u64) -> String {
 }
 
 fn write_figures(path: &Path, predicted: &[Point], measured: &[Point]) -> anyhow::Result<()> {
-    let mut file = fs::File::create(path)?;
+    let mut lines = String::new();
     for (subject, points) in [("predicted", predicted), ("measured", measured)] {
         for point in points {
-            let figure = serde_json::to_string(&Figure::of(point, subject))?;
-            writeln!(file, "{figure}")?;
+            lines += &serde_json::to_string(&Figure::of(point, subject))?;
+            lines.push('\n');
         }
     }
-    Ok(())
+    write_file(path, lines)
 }
 
 fn check(

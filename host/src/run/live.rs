@@ -142,7 +142,8 @@ impl Live {
     }
 
     pub(super) fn explain(&mut self, error: wasmtime::Error) -> RunError {
-        keep_dump(self.core_dumps.as_ref(), &error, &mut self.store);
+        let dumps = self.core_dumps.as_ref();
+        keep_dump(dumps, &error, &mut self.store, &self.bounds);
         let known = Known {
             ceiling: self.ceiling,
             memory: self.memory.data_size(&self.store) as u64,
@@ -240,8 +241,9 @@ pub(super) fn keep_dump(
     dumps: Option<&CoreDumps>,
     error: &wasmtime::Error,
     store: &mut Store<Context>,
+    bounds: &Bounds,
 ) {
     if let Some(dumps) = dumps {
-        dumps.keep(error, store);
+        dumps.keep(error, store, bounds);
     }
 }

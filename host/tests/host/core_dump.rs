@@ -135,3 +135,19 @@ fn a_core_dump_is_written_over_nothing_that_the_run_uses() {
     assert!(output.status.success(), "{output:?}");
     assert!(!fs::exists(dump).unwrap(), "nothing failed");
 }
+
+#[test]
+fn a_core_dump_beyond_its_bound_is_not_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    fs::write(path("module"), traps()).unwrap();
+    fs::write(path("block"), small_block(2)).unwrap();
+    let (module, block, dump) = (path("module"), path("block"), path("dump"));
+    let run = ["run", &module, "--input", &block, "--coredump", &dump];
+    let output = steadfast(&[&run[..], &["--bound", "dump-bytes=65535"]].concat());
+    assert!(told(&output).contains("no core dump is kept: there are more than 65535 bytes"));
+    assert!(told(&output).contains("raise the bound `dump-bytes`"));
+    assert!(!fs::exists(&dump).unwrap());
+    let output = steadfast(&[&run[..], &["--bound", "dump-bytes=65536"]].concat());
+    assert!(told(&output).contains("the core dump is in"), "{output:?}");
+}
