@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 use steadfast::RegionOutcome;
-use steadfast::format::{Figure, Gauges, InstanceInfo, RegionInfo, Start, Stats};
+use steadfast::format::{Figure, FormatError, Gauges, InstanceInfo, RegionInfo, Start, Stats};
 
 use crate::heap_marks::span;
 
@@ -78,6 +78,10 @@ pub struct InstanceStats {
     /// The cache's figures, where the guest opened one in the region.
     #[serde(serialize_with = "optional_figures")]
     pub cache: Option<Stats>,
+    /// The format version of the region, where it is none that this host reads: the module was built
+    /// with another steadfast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_format: Option<u32>,
     /// The heap's gauges, once it has served anything.
     pub heap_use: Option<HeapUse>,
     /// The digest of all allocations.
@@ -89,6 +93,11 @@ impl InstanceStats {
     /// Constant cost.
     pub fn read(memory: &[u8], record: &InstanceInfo) -> Self {
         let span = |start, bytes| AddressRange { start, bytes };
+        let region = region(memory, record);
+        let other_format = match region {
+            Some(Err(FormatError::Version { found })) => Some(found),
+            _ => None,
+        };
         InstanceStats {
             heap: span(record.heap_start, record.heap_len),
             c_heap: span(record.c_heap_start, record.c_heap_len),
@@ -99,7 +108,8 @@ impl InstanceStats {
             grows_refused: record.grows_refused,
             adopted_pages: record.adopted_pages,
             cache_start: Start::from_code(record.cache_start),
-            cache: cache(memory, record),
+            cache: region.and_then(Result::ok).map(|region| region.stats),
+            other_format,
             heap_use: heap_use(memory, record.heap_gauges),
             heap_trace: HeapTrace::of(record),
         }
@@ -130,9 +140,9 @@ pub(crate) fn outcome(record: &InstanceInfo) -> &'static str {
 }
 
 /// What the header at the region's start tells.
-fn cache(memory: &[u8], record: &InstanceInfo) -> Option<Stats> {
+fn region(memory: &[u8], record: &InstanceInfo) -> Option<Result<RegionInfo, FormatError>> {
     let region = span(memory, record.region_start, record.region_len)?;
-    Some(RegionInfo::read(region).ok()?.stats)
+    Some(RegionInfo::read(region))
 }
 
 /// The [`Gauges`] at an address; 0 is none.

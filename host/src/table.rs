@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use steadfast::format::{Kind, Stats};
+use steadfast::format::{FORMAT_VERSION, Kind, Stats};
 
 use crate::instance_stats::InstanceStats;
 use crate::lookups::Lookups;
@@ -61,7 +61,13 @@ pub fn instance_rows(seen: &InstanceStats) -> Vec<Row> {
     }
     rows.push(grows(seen.grows_asked.into(), seen.grows_refused.into()));
     let Some(cache) = &seen.cache else {
-        rows.push(("cache".into(), "none was opened in the region".to_string()));
+        let told = match seen.other_format {
+            Some(found) => format!(
+                "its region has format version {found}, and this tool reads {FORMAT_VERSION}: build the module with the steadfast of this tool; its cache is not kept"
+            ),
+            None => "none was opened in the region".to_string(),
+        };
+        rows.push(("cache".into(), told));
         return rows;
     };
     rows.extend(shown("cache start", seen.cache_start));

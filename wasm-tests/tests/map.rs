@@ -1,8 +1,11 @@
 //! The map of a real run: what it tells.
 
-use steadfast::format::FORMAT_VERSION;
+use std::mem::offset_of;
+
+use steadfast::format::{FORMAT_VERSION, Header};
 use steadfast_host::map::{Cell, CellKind, Moment};
 use steadfast_host::prometheus::Prometheus;
+use steadfast_host::table::instance_rows;
 use steadfast_host::{
     Finished, HeapMarks, Input, InstanceStats, MemoryMap, MemoryState, Output, RunConfig, Runner,
     find_record,
@@ -260,4 +263,26 @@ fn metrics_are_in_the_text_format() {
         }
     }
     assert!(text.contains("steadfast_cache_misses_total{pool=\"main\"} 11924\n"));
+}
+
+/// Of a module that was built with another version of steadfast.
+#[test]
+fn a_region_of_another_format_is_told() {
+    let (mut memory, _) = memory_and_map(512 << 20);
+    let record = find_record(&memory).unwrap();
+    let told = |memory: &[u8]| {
+        let stats = InstanceStats::read(memory, &record);
+        let rows = instance_rows(&stats);
+        let row = rows.into_iter().find(|(name, _)| name == "cache");
+        (stats.other_format, row.map(|(_, text)| text))
+    };
+    assert_eq!(told(&memory), (None, None), "its rows have other names");
+    let other = FORMAT_VERSION - 1;
+    let at = record.region_start as usize + offset_of!(Header, format);
+    memory[at..at + 4].copy_from_slice(&other.to_le_bytes());
+    let (found, row) = told(&memory);
+    assert_eq!(found, Some(other));
+    let row = row.unwrap();
+    assert!(row.contains(&format!("format version {other}")), "{row}");
+    assert!(row.contains("build the module"), "{row}");
 }
