@@ -232,6 +232,10 @@ pub(crate) fn check(bytes: &[u8], bounds: &Bounds) -> Result<(), Exceeded> {
             }
             Payload::TableSection(section) => {
                 bounds.check(Bound::Tables, section.count().into())?;
+                let tables = section.into_iter().map_while(Result::ok);
+                let elements =
+                    tables.fold(0, |sum: u64, table| sum.saturating_add(table.ty.initial));
+                bounds.check(Bound::TableElements, elements)?;
             }
             Payload::CodeSectionStart { count, .. } => {
                 bounds.check(Bound::Functions, count.into())?;

@@ -221,6 +221,10 @@ fn what_run_refuses_is_an_error() {
         ),
         ("no memory", start.to_string()),
         (
+            "a table of too many elements",
+            format!("(table 4000000000 funcref) {RUNS}"),
+        ),
+        (
             "another's memory",
             format!(r#"(import "env" "m" (memory 1)) (export "memory" (memory 0)) {start}"#),
         ),
