@@ -91,10 +91,16 @@ impl CacheFile {
         self.blocks = 0;
         match self.is_used {
             true => tell(RegionImage::remove(&self.path)),
-            false => super::warn(&format!(
-                "{} stays as it is: no block left a cache",
-                self.path.display()
-            )),
+            false => {
+                let fate = match self.path.exists() {
+                    true => "stays as it is",
+                    false => "is not written",
+                };
+                super::warn(&format!(
+                    "{} {fate}: no block left a cache",
+                    self.path.display()
+                ));
+            }
         }
     }
 }

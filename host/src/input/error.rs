@@ -124,7 +124,7 @@ pub enum InputError {
     },
     /// No block among the inputs is in the range.
     #[error(
-        "none of the inputs is {}: they have {}",
+        "none of the inputs is {}: those that were read have {}",
         range(*from, *to),
         heights(*first, *last)
     )]
