@@ -3,7 +3,7 @@
 //! them.
 
 use wasmparser::types::{EntityType, Types};
-use wasmparser::{FuncType, ValType, Validator, WasmFeatures};
+use wasmparser::{FuncType, Parser, ValType, ValidPayload, Validator, WasmFeatures};
 
 use crate::guest::LoadError;
 use crate::metashrew::{self, Import};
@@ -28,10 +28,18 @@ pub(crate) fn has_start(module: &[u8]) -> Result<bool, LoadError> {
     Ok(exports_start(&types(module)?))
 }
 
+/// What a module's sections declare. The code of its functions is passed over: whoever asks has had
+/// the module validated.
 fn types(module: &[u8]) -> Result<Types, LoadError> {
-    Validator::new_with_features(WasmFeatures::all())
-        .validate_all(module)
-        .map_err(|error| outline::invalid(module, &error))
+    let invalid = |error| outline::invalid(module, &error);
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload.map_err(invalid)?;
+        if let ValidPayload::End(types) = validator.payload(&payload).map_err(invalid)? {
+            return Ok(types);
+        }
+    }
+    Err(LoadError::Invalid("the module has no end".to_string()))
 }
 
 fn exports_start(types: &Types) -> bool {

@@ -95,7 +95,7 @@ pub fn record(
     Ok(Recording { trace, heap })
 }
 
-/// Indexes the blocks with a region of at most so many bytes, and counts the hits of the indexer's
+/// Indexes the blocks with a region of up to `capacity` bytes, and counts the hits of the indexer's
 /// pool.
 ///
 /// # Errors

@@ -213,8 +213,8 @@ impl Region {
             if self.parts.fresh_from > 0 || header.magic != MAGIC {
                 return Err(nothing);
             }
-            // It was new when an instance grew it of which then a snapshot was taken, and a host
-            // has written an image since.
+            // An instance grew it while it was new, a snapshot of that instance was taken, and a
+            // host has written an image since.
             self.parts.fresh_from = self.parts.capacity;
         }
         if header.magic == MAGIC && header.format != FORMAT_VERSION {

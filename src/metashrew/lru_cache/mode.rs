@@ -55,8 +55,8 @@ pub fn get_cache_allocation_mode() -> CacheAllocationMode {
 /// Has nothing to do: the cache never exceeds its limit, as metashrew's could.
 pub fn force_evict_to_target() {}
 
-/// Evicts the oldest entries of every pool until those left take at most so many hundredths of what
-/// they took. Takes time in proportion to that.
+/// Evicts the oldest entries of every pool until those left take up to `target_percentage` hundredths
+/// of what they took. Takes time in proportion to what goes.
 pub fn force_evict_to_target_percentage(target_percentage: u32) {
     state::with(|state| {
         let cache = state.cache();
