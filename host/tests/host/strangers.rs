@@ -225,8 +225,14 @@ fn verify_goes_on_after_a_run_that_loops() {
 /// Each engine stops a loop by itself.
 #[test]
 fn every_engine_stops_a_loop() {
+    let tried = stopped_by_engines(&with_view(FOREVER, "unreachable"));
+    assert!(tried >= 4, "{tried} engines");
+}
+
+/// Checks that each engine that can run a module stops it after a second. Answers how many did.
+fn stopped_by_engines(module: &[u8]) -> usize {
     use steadfast_host::verify::{Scenario, Subject, engines};
-    let subject = Subject::new(&with_view(FOREVER, "unreachable")).unwrap();
+    let subject = Subject::new(module).unwrap();
     let mut scenario = Scenario::reference();
     scenario.timeout = Duration::from_secs(1);
     let mut tried = 0;
@@ -240,13 +246,12 @@ fn every_engine_stops_a_loop() {
         );
         tried += 1;
     }
-    assert!(tried >= 4, "{tried} engines");
+    tried
 }
 
 /// A wait in a function of WASI is no difference between engines either.
 #[test]
 fn every_engine_stops_a_wait() {
-    use steadfast_host::verify::{Scenario, Subject, engines};
     let waits = r#"(module
         (import "wasi_snapshot_preview1" "poll_oneoff"
             (func $poll (param i32 i32 i32 i32) (result i32)))
@@ -254,18 +259,8 @@ fn every_engine_stops_a_wait() {
         (data (i32.const 24) "\ff\ff\ff\ff\ff\ff\ff\7f")
         (func (export "_start")
             (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))"#;
-    let subject = Subject::new(&wat::parse_str(waits).unwrap()).unwrap();
-    let mut scenario = Scenario::reference();
-    scenario.timeout = Duration::from_secs(1);
-    for (name, engine) in engines(&subject) {
-        let Ok(mut engine) = engine else { continue };
-        let state = MemoryState::default();
-        let told = soon(|| engine.run(&scenario, &any_input(), &state, None)).unwrap_err();
-        assert!(
-            told.to_string().contains("stopped after 1 s"),
-            "{name}: {told}"
-        );
-    }
+    let tried = stopped_by_engines(&wat::parse_str(waits).unwrap());
+    assert!(tried > 0, "no engine ran it");
 }
 
 /// Node and its page end with the process that started them, however that ends.
