@@ -12,7 +12,7 @@
 //! assert!(matches!(RegionInfo::read(&[0; 16]), Err(FormatError::Truncated { .. })));
 //! ```
 
-pub use crate::heap::{ClassStats, Gauges, HeapMap, HeapStats, MapError, Part, PartKind};
+pub use crate::heap::{ClassStats, HeapMap, HeapStats, HeapUsage, MapError, Part, PartKind};
 pub use crate::instance_info::{
     Exhaustion, InstanceInfo, InstanceInfoError, Reservation, Shortage,
 };

@@ -50,10 +50,10 @@ impl Part {
     }
 
     #[inline]
-    fn gauges(self, record: &mut InstanceInfo) -> &mut u32 {
+    fn usage(self, record: &mut InstanceInfo) -> &mut u32 {
         match self {
-            Part::Rust => &mut record.heap_gauges,
-            Part::C => &mut record.c_heap_gauges,
+            Part::Rust => &mut record.heap_usage_address,
+            Part::C => &mut record.c_heap_usage_address,
         }
     }
 }
@@ -130,8 +130,8 @@ impl Part {
             heap.with_leaf(|heap| {
                 adopt(heap, grant, self.span(grant));
                 // 0 where addresses are wider.
-                let gauges = u32::try_from(ptr::from_ref(heap.gauges()).addr()).unwrap_or(0);
-                with_record(|record| *self.gauges(record) = gauges);
+                let usage = u32::try_from(ptr::from_ref(heap.usage()).addr()).unwrap_or(0);
+                with_record(|record| *self.usage(record) = usage);
                 heap.alloc_zeroed(layout)
             })
         }

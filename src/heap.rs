@@ -11,8 +11,6 @@
 
 mod bins;
 mod class;
-mod doubt;
-mod gauges;
 mod large;
 mod map;
 mod runs;
@@ -20,6 +18,8 @@ mod slab;
 mod small;
 mod stats;
 mod table;
+mod undeclared_pages;
+mod usage;
 mod validate;
 
 use core::alloc::Layout;
@@ -31,9 +31,9 @@ use runs::Runs;
 use slab::Slab;
 use table::GRANULE;
 
-pub use gauges::Gauges;
 pub use map::{HeapMap, MapError, Part, PartKind};
 pub use stats::{ClassStats, HeapStats};
+pub use usage::HeapUsage;
 pub use validate::HeapError;
 
 /// Greatest alignment served, in bytes.
@@ -111,7 +111,7 @@ impl Heap {
         unsafe { self.adopt_beside(start, len, fresh_from, 0..0) }
     }
 
-    /// As [`adopt`](Heap::adopt), where the bytes at the offsets in `doubtful` may be somebody
+    /// As [`adopt`](Heap::adopt), where the bytes at the offsets in `undeclared` may be somebody
     /// else's: those of them that hold anything are.
     ///
     /// The heap looks before it first takes any of them, up to 128 KiB ahead. When it finds a byte
@@ -119,7 +119,7 @@ impl Heap {
     /// where](Heap::foreign), and takes nothing more that it has not used before.
     ///
     /// # Safety
-    /// As for [`adopt`](Heap::adopt), and `doubtful` begins and ends at multiples of 64 KiB. Of
+    /// As for [`adopt`](Heap::adopt), and `undeclared` begins and ends at multiples of 64 KiB. Of
     /// those bytes, the ones that are zero are exclusively the heap's; nobody writes the others
     /// while the heap looks at them.
     pub unsafe fn adopt_beside(
@@ -127,13 +127,13 @@ impl Heap {
         start: NonNull<u8>,
         len: usize,
         fresh_from: usize,
-        doubtful: Range<usize>,
+        undeclared: Range<usize>,
     ) {
         debug_assert!(
             !self.is_adopted() && start.addr().get() % MAX_ALIGN == 0 && len % MAX_ALIGN == 0
         );
         // SAFETY: the caller keeps the same contract.
-        unsafe { self.runs.adopt(start, len, fresh_from, doubtful) }
+        unsafe { self.runs.adopt(start, len, fresh_from, undeclared) }
     }
 
     /// The offset in the span of a byte that is somebody else's, once the heap has come to it.

@@ -89,11 +89,11 @@ pub struct InstanceInfo {
     /// Pages that the heap's budget ends at, when it was refused; where static data end, when they
     /// are too large; the address at which somebody else's data was found.
     pub refused_need: u32,
-    /// The address of the heap's [`Gauges`](crate::heap::Gauges), words of 32 bits; 0 before the
-    /// first allocation.
-    pub heap_gauges: u32,
-    /// The address of the C part's gauges; 0 before C's first allocation.
-    pub c_heap_gauges: u32,
+    /// The address of the heap's [`HeapUsage`](crate::heap::HeapUsage), in words of 32 bits; 0
+    /// before the first allocation.
+    pub heap_usage_address: u32,
+    /// The address of the C part's `HeapUsage`; 0 before C's first allocation.
+    pub c_heap_usage_address: u32,
     /// Requests that the heap could not serve.
     pub exhausted_count: u32,
     /// Bytes of the last of them that was told: of the first 16 each, then those whose number is a
@@ -182,8 +182,8 @@ impl InstanceInfo {
         adopted_pages: 0,
         refused_have_pages: 0,
         refused_need: 0,
-        heap_gauges: 0,
-        c_heap_gauges: 0,
+        heap_usage_address: 0,
+        c_heap_usage_address: 0,
         exhausted_count: 0,
         exhausted_request: 0,
         exhausted_align: 0,

@@ -6,7 +6,6 @@
 //! nothing panics.
 
 mod block;
-mod doubt;
 mod geometry;
 mod header;
 mod image;
@@ -14,11 +13,12 @@ mod info;
 mod reader;
 mod reserved;
 mod stats;
+mod undeclared_pages;
 mod view;
 
 use core::ptr::NonNull;
 
-use doubt::Doubt;
+use undeclared_pages::UndeclaredPages;
 
 use crate::memory::platform::Lease;
 
@@ -136,7 +136,7 @@ pub struct Region {
     is_declined: bool,
     /// Keeps the span.
     lease: Lease,
-    doubt: Doubt,
+    undeclared: UndeclaredPages,
 }
 
 impl Region {
@@ -160,7 +160,7 @@ impl Region {
             is_too_small: false,
             is_declined: false,
             lease: Lease::none(),
-            doubt: Doubt::NONE,
+            undeclared: UndeclaredPages::NONE,
         }
     }
 
@@ -194,7 +194,7 @@ impl Region {
             is_too_small: false,
             is_declined: false,
             lease,
-            doubt: Doubt::NONE,
+            undeclared: UndeclaredPages::NONE,
         }
     }
 
@@ -259,7 +259,7 @@ impl Region {
     /// The span as far as it is the region's for sure, or as much of it as a slice may have on a
     /// 32-bit machine.
     fn bytes_mut(&mut self) -> &mut [u8] {
-        let len = self.parts.capacity.min(self.doubt.index);
+        let len = self.parts.capacity.min(self.undeclared.index_clear_to);
         let len = len.min(i32::MAX as u32) as usize;
         // SAFETY: `from_raw` requires that the bytes are valid, initialised and exclusively the
         // region's; where there are none, the pointer dangles, and is aligned.
@@ -274,12 +274,12 @@ impl Region {
             return Err(self);
         };
         // SAFETY: the capacity is the region's, and `beside` guarantees the rest.
-        let doubt = unsafe {
-            self.doubt
-                .over(self.parts.start, &geometry, self.parts.capacity)
+        let undeclared = unsafe {
+            self.undeclared
+                .checked_for(self.parts.start, &geometry, self.parts.capacity)
         };
-        let Some(doubt) = doubt else {
-            (self.doubt.tell)(0);
+        let Some(undeclared) = undeclared else {
+            (self.undeclared.on_foreign)(0);
             return Err(Region {
                 parts: RegionParts {
                     capacity: 0,
@@ -290,7 +290,7 @@ impl Region {
         };
         // SAFETY: `fit` has checked that the geometry ends within the capacity, and `from_raw`
         // guarantees the rest.
-        Ok(unsafe { RegionView::cold(self.parts, doubt, self.lease, geometry, hash) })
+        Ok(unsafe { RegionView::cold(self.parts, undeclared, self.lease, geometry, hash) })
     }
 
     /// The geometry for the limit, or, where the span cannot be extended far enough, for what there

@@ -11,11 +11,11 @@ use steadfast_testkit::heap::{PAGE, Span};
 const PAGES: usize = if cfg!(miri) { 40 } else { 60 };
 const LEN: usize = PAGES * PAGE;
 
-fn heap_beside(span: &Span, doubtful: std::ops::Range<usize>) -> Heap {
+fn heap_beside(span: &Span, undeclared: std::ops::Range<usize>) -> Heap {
     let mut heap = Heap::new();
-    // SAFETY: the span is the heap's alone, but for what is not zero in the doubtful part, and
+    // SAFETY: the span is the heap's alone, but for what is not zero in the undeclared part, and
     // outlives it.
-    unsafe { heap.adopt_beside(span.start(), span.len(), 0, doubtful) };
+    unsafe { heap.adopt_beside(span.start(), span.len(), 0, undeclared) };
     heap
 }
 

@@ -1,7 +1,7 @@
 //! What a host reads of a heap from bytes: bounded whatever they hold.
 
 use steadfast::heap::{HeapMap, MapError, PartKind};
-use steadfast_testkit::heap::{PAGE, Player, Span, gauge_bytes, seeded};
+use steadfast_testkit::heap::{PAGE, Player, Span, seeded, usage_bytes};
 
 const WORD: usize = size_of::<usize>();
 
@@ -34,11 +34,8 @@ fn damaged_bytes_give_a_map_that_adds_up_or_a_fault() {
         );
     }
     let sound = span.bytes().to_vec();
-    let gauges = gauge_bytes(heap.gauges());
-    let parts = HeapMap::read(&sound, &gauges, WORD)
-        .unwrap()
-        .parts()
-        .count();
+    let usage = usage_bytes(heap.usage());
+    let parts = HeapMap::read(&sound, &usage, WORD).unwrap().parts().count();
     // The table, four slabs and what their alignment left free, two large blocks, the rest.
     assert!(parts >= 8, "{parts}");
     let (mut faults, mut maps) = (0, 0);
@@ -46,7 +43,7 @@ fn damaged_bytes_give_a_map_that_adds_up_or_a_fault() {
         for flip in [1, 2, 4, 0x80, 0xff] {
             let mut damaged = sound.clone();
             damaged[at] ^= flip;
-            match HeapMap::read(&damaged, &gauges, WORD) {
+            match HeapMap::read(&damaged, &usage, WORD) {
                 Ok(map) => {
                     maps += 1;
                     let sum: usize = map.parts().map(|part| part.len).sum();
@@ -57,8 +54,8 @@ fn damaged_bytes_give_a_map_that_adds_up_or_a_fault() {
         }
     }
     assert!(faults > 0 && maps > 0);
-    for at in 0..gauges.len() {
-        let mut damaged = gauges.clone();
+    for at in 0..usage.len() {
+        let mut damaged = usage.clone();
         damaged[at] ^= 0x81;
         if let Ok(map) = HeapMap::read(&sound, &damaged, WORD) {
             let _ = map.stats().external_fragmentation_permille();
@@ -81,10 +78,10 @@ fn random_bytes_never_panic() {
                 }
             })
             .collect();
-        let mut gauges = vec![0; 16];
-        gauges[8] = noise.next().unwrap_or(0) / 2;
-        gauges[12] = 128;
-        if let Ok(map) = HeapMap::read(&span, &gauges, 4) {
+        let mut usage = vec![0; 16];
+        usage[8] = noise.next().unwrap_or(0) / 2;
+        usage[12] = 128;
+        if let Ok(map) = HeapMap::read(&span, &usage, 4) {
             let counters = map.stats();
             assert!(counters.free_bytes <= counters.budget_bytes);
             let _ = (
@@ -98,14 +95,14 @@ fn random_bytes_never_panic() {
 #[test]
 fn what_cannot_be_a_heap_is_named() {
     let span = vec![0; PAGE];
-    let read = |gauges: &[u8], word| HeapMap::read(&span, gauges, word).map(|_| ());
+    let read = |usage: &[u8], word| HeapMap::read(&span, usage, word).map(|_| ());
     assert_eq!(read(&[0; 20], 3), Err(MapError::WordBytes(3)));
-    assert_eq!(read(&[0; 19], 4), Err(MapError::Gauges(20)));
+    assert_eq!(read(&[0; 19], 4), Err(MapError::Usage(20)));
     assert_eq!(read(&[0; 20], 4), Err(MapError::Used(0)));
     let used = |used: u8| {
-        let mut gauges = [0; 20];
-        (gauges[8], gauges[12]) = (used, used);
-        gauges
+        let mut usage = [0; 20];
+        (usage[8], usage[12]) = (used, used);
+        usage
     };
     // A table of one granule, and nothing else.
     assert_eq!(read(&used(1), 4), Ok(()));

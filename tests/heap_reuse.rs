@@ -47,7 +47,7 @@ fn large_blocks_grow_and_shrink_in_place() {
     // SAFETY: the heap ends before the span; blocks are given back with their layouts.
     unsafe {
         let mut heap = span.heap();
-        let largest = |heap: &Heap| heap.gauges().largest_granules * 512;
+        let largest = |heap: &Heap| heap.usage().largest_granules * 512;
         let small = heap.alloc(layout(100));
         assert_eq!(largest(&heap), 0);
         heap.dealloc(small, layout(100));

@@ -14,7 +14,7 @@ const LARGE: u32 = 2;
 /// The bytes of a heap over one page, as a module has it, written by hand.
 struct Bytes {
     span: Vec<u8>,
-    gauges: [u32; 5],
+    usage: [u32; 5],
 }
 
 impl Bytes {
@@ -23,7 +23,7 @@ impl Bytes {
     fn new() -> Self {
         let mut bytes = Self {
             span: vec![0xa5; GRANULES * GRANULE],
-            gauges: [(5 + 16 + 16 + 4) * 512, 60 * 512, 54, 70, 9],
+            usage: [(5 + 16 + 16 + 4) * 512, 60 * 512, 54, 70, 9],
         };
         for (at, word) in [
             (1, 5 << 2 | LARGE),
@@ -45,13 +45,13 @@ impl Bytes {
         self.span[4 * at..][..4].copy_from_slice(&word.to_le_bytes());
     }
 
-    fn gauges(&self) -> Vec<u8> {
-        let words = self.gauges.iter();
+    fn usage(&self) -> Vec<u8> {
+        let words = self.usage.iter();
         words.flat_map(|word| word.to_le_bytes()).collect()
     }
 
     fn fault(&self) -> Option<MapError> {
-        HeapMap::read(&self.span, &self.gauges(), 4).err()
+        HeapMap::read(&self.span, &self.usage(), 4).err()
     }
 
     /// The fault after a word of the table was changed.
@@ -65,7 +65,7 @@ impl Bytes {
 #[test]
 fn the_parts_and_their_sums_are_those_of_the_bytes() {
     let bytes = Bytes::new();
-    let map = HeapMap::read(&bytes.span, &bytes.gauges(), 4).expect("it is a heap");
+    let map = HeapMap::read(&bytes.span, &bytes.usage(), 4).expect("it is a heap");
     let slab = |block_bytes, live_blocks| PartKind::Slab {
         block_bytes,
         live_blocks,
@@ -132,16 +132,16 @@ fn the_share_of_scattered_bytes_is_in_thousandths() {
 }
 
 #[test]
-fn words_have_four_or_eight_bytes_and_the_gauges_are_whole() {
+fn words_have_four_or_eight_bytes_and_the_usage_words_are_whole() {
     let bytes = Bytes::new();
     for width in [0, 1, 2, 3, 5, 6, 7, 9, 16] {
-        let fault = HeapMap::read(&bytes.span, &bytes.gauges(), width).err();
+        let fault = HeapMap::read(&bytes.span, &bytes.usage(), width).err();
         assert_eq!(fault, Some(MapError::WordBytes(width)));
     }
     for (width, needed) in [(4, 20), (8, 40)] {
         for len in 0..needed {
             let fault = HeapMap::read(&bytes.span, &vec![0; len], width).err();
-            assert_eq!(fault, Some(MapError::Gauges(needed)), "{len} bytes");
+            assert_eq!(fault, Some(MapError::Usage(needed)), "{len} bytes");
         }
     }
 }
@@ -158,7 +158,7 @@ fn the_used_part_lies_between_the_table_and_the_end() {
         (0, 1, false),
     ] {
         let mut bytes = Bytes::new();
-        bytes.gauges[2..4].copy_from_slice(&[used, highest]);
+        bytes.usage[2..4].copy_from_slice(&[used, highest]);
         let fault = (!fits).then_some(MapError::Used(used as usize * GRANULE));
         assert_eq!(bytes.fault(), fault, "{used} of {highest}");
     }
@@ -185,7 +185,7 @@ fn runs_of_a_wrong_length_are_named() {
         assert_eq!(fault, Some(expected), "word {word:#x} at {at}");
     }
     let mut short = Bytes::new();
-    short.gauges[2] = 47;
+    short.usage[2] = 47;
     assert_eq!(short.fault(), Some(MapError::RunLength(32 * GRANULE)));
 }
 

@@ -3,7 +3,7 @@
 
 use core::alloc::Layout;
 
-use steadfast::heap::{Gauges, Heap, HeapError};
+use steadfast::heap::{Heap, HeapError, HeapUsage};
 use steadfast_testkit::heap::Span;
 
 /// Bytes of a granule, the page level's unit, and granules of a slab.
@@ -138,9 +138,9 @@ impl Fixture {
         }
     }
 
-    fn edit_gauges(&mut self, edit: impl FnOnce(&mut Gauges)) {
-        let offset = (&raw const *self.heap.gauges()).addr() - (&raw const self.heap).addr();
-        // SAFETY: the gauges stand there in the heap, which is the caller's alone.
+    fn edit_usage(&mut self, edit: impl FnOnce(&mut HeapUsage)) {
+        let offset = (&raw const *self.heap.usage()).addr() - (&raw const self.heap).addr();
+        // SAFETY: the usage stands there in the heap, which is the caller's alone.
         edit(unsafe { &mut *(&raw mut self.heap).cast::<u8>().add(offset).cast() });
     }
 }
@@ -183,7 +183,7 @@ fn the_fixture_is_as_it_says() {
     assert_eq!(heap.word(full + USED), 4 * LIVE);
     assert_eq!(heap.word(full + NEXT), 0);
     assert_eq!(heap.word(open + USED), LIVE);
-    assert_eq!(heap.last + 6, heap.heap.gauges().used_granules);
+    assert_eq!(heap.last + 6, heap.heap.usage().used_granules);
 }
 
 #[test]
@@ -242,36 +242,36 @@ fn free_runs_touch_neither_each_other_nor_the_unused_rest() {
 }
 
 #[test]
-fn the_gauges_agree_with_the_runs() {
-    let held = Fixture::new().heap.gauges().held_bytes;
+fn the_usage_words_agree_with_the_runs() {
+    let held = Fixture::new().heap.usage().held_bytes;
     let fault = Err(HeapError::Held(held));
     assert_eq!(found(|heap| heap.mark_free(heap.first, 10)), fault);
     assert_eq!(
-        found(|heap| heap.edit_gauges(|of| of.peak_bytes = held - 1)),
+        found(|heap| heap.edit_usage(|of| of.peak_bytes = held - 1)),
         fault
     );
     assert_eq!(
-        found(|heap| heap.edit_gauges(|of| of.peak_bytes = held)),
+        found(|heap| heap.edit_usage(|of| of.peak_bytes = held)),
         Ok(())
     );
     assert_eq!(
-        found(|heap| heap.edit_gauges(|of| of.highest_granules = of.used_granules - 1)),
+        found(|heap| heap.edit_usage(|of| of.highest_granules = of.used_granules - 1)),
         fault
     );
     assert_eq!(
-        found(|heap| heap.edit_gauges(|of| of.highest_granules = of.used_granules)),
+        found(|heap| heap.edit_usage(|of| of.highest_granules = of.used_granules)),
         Ok(())
     );
     assert_eq!(
-        found(|heap| heap.edit_gauges(|of| of.highest_granules = 257)),
+        found(|heap| heap.edit_usage(|of| of.highest_granules = 257)),
         fault
     );
     assert_eq!(
-        found(|heap| heap.edit_gauges(|of| of.highest_granules = 256)),
+        found(|heap| heap.edit_usage(|of| of.highest_granules = 256)),
         Ok(())
     );
     let other = found(|heap| {
-        heap.edit_gauges(|of| {
+        heap.edit_usage(|of| {
             of.held_bytes += GRANULE;
             of.peak_bytes += GRANULE;
         })
@@ -353,7 +353,7 @@ fn a_list_holds_the_free_runs_of_its_length_and_no_others() {
     check(HeapError::FreeRunLinks, |heap| {
         heap.mark_free(heap.near, 9);
         heap.set(heap.near + 9, 1 << 2 | LARGE);
-        heap.edit_gauges(|of| {
+        heap.edit_usage(|of| {
             of.held_bytes += GRANULE;
             of.peak_bytes += GRANULE;
         });
@@ -452,9 +452,9 @@ fn slabs_are_linked_both_ways() {
 fn no_slab_stands_behind_the_last_run() {
     check(HeapError::SlabLinks, |heap| {
         // The part in use ends where a slab could stand.
-        let short = UNIT - heap.heap.gauges().used_granules % UNIT;
+        let short = UNIT - heap.heap.usage().used_granules % UNIT;
         heap.heap.alloc(layout((short + UNIT) * GRANULE));
-        let top = heap.heap.gauges().used_granules;
+        let top = heap.heap.usage().used_granules;
         assert_eq!(top % UNIT, 0);
         let [behind, front] = heap.light;
         heap.link(&[front, behind, top]);

@@ -79,13 +79,13 @@ impl HeapWatch {
 
 /// The heap of an instance in a copy, or a view, of its memory; or why it cannot be read.
 pub(crate) fn heap_map<'a>(memory: &'a [u8], record: &InstanceInfo) -> Result<HeapMap<'a>, String> {
-    if record.heap_gauges == 0 {
+    if record.heap_usage_address == 0 {
         return Err("nothing allocated yet".to_string());
     }
     let outside = || "outside the memory at hand".to_string();
     let heap = span(memory, record.heap_start, record.heap_len).ok_or_else(outside)?;
-    let gauges = memory.get(record.heap_gauges as usize..);
-    HeapMap::read(heap, gauges.ok_or_else(outside)?, WORD_BYTES)
+    let usage = memory.get(record.heap_usage_address as usize..);
+    HeapMap::read(heap, usage.ok_or_else(outside)?, WORD_BYTES)
         .map_err(|fault| format!("not readable: {fault}"))
 }
 

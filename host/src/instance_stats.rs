@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 use steadfast::RegionOutcome;
-use steadfast::format::{Figure, FormatError, Gauges, InstanceInfo, RegionInfo, Start, Stats};
+use steadfast::format::{Figure, FormatError, HeapUsage, InstanceInfo, RegionInfo, Start, Stats};
 
 use crate::heap_marks::span;
 
@@ -19,7 +19,7 @@ pub struct AddressRange {
     pub bytes: u32,
 }
 
-/// The heap's gauges, in bytes. Held are whole slabs and large blocks.
+/// The heap's [`HeapUsage`], in bytes. Held are whole slabs and large blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HeapUse {
     /// In use.
@@ -82,7 +82,7 @@ pub struct InstanceStats {
     /// with another steadfast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_format: Option<u32>,
-    /// The heap's gauges, once it has served anything.
+    /// How much of the heap is in use, once it has served anything.
     pub heap_use: Option<HeapUse>,
     /// The digest of all allocations.
     pub heap_trace: Option<HeapTrace>,
@@ -110,7 +110,7 @@ impl InstanceStats {
             cache_start: Start::from_code(record.cache_start),
             cache: region.and_then(Result::ok).map(|region| region.stats),
             other_format,
-            heap_use: heap_use(memory, record.heap_gauges),
+            heap_use: heap_use(memory, record.heap_usage_address),
             heap_trace: HeapTrace::of(record),
         }
     }
@@ -145,19 +145,19 @@ fn region(memory: &[u8], record: &InstanceInfo) -> Option<Result<RegionInfo, For
     Some(RegionInfo::read(region))
 }
 
-/// The [`Gauges`] at an address; 0 is none.
+/// The [`HeapUsage`] at an address; 0 is none.
 fn heap_use(memory: &[u8], address: u32) -> Option<HeapUse> {
     if address == 0 {
         return None;
     }
-    let gauges = Gauges::read(memory.get(address as usize..)?, size_of::<u32>())?;
+    let usage = HeapUsage::read(memory.get(address as usize..)?, size_of::<u32>())?;
     let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
-    let granules = |count: usize| bytes(count.saturating_mul(Gauges::GRANULE_BYTES));
+    let granules = |count: usize| bytes(count.saturating_mul(HeapUsage::GRANULE_BYTES));
     Some(HeapUse {
-        held_bytes: bytes(gauges.held_bytes),
-        peak_bytes: bytes(gauges.peak_bytes),
-        reached_bytes: granules(gauges.highest_granules),
-        largest_bytes: granules(gauges.largest_granules),
+        held_bytes: bytes(usage.held_bytes),
+        peak_bytes: bytes(usage.peak_bytes),
+        reached_bytes: granules(usage.highest_granules),
+        largest_bytes: granules(usage.largest_granules),
     })
 }
 

@@ -6,10 +6,10 @@ use core::mem::offset_of;
 use thiserror::Error;
 
 use super::class::is_size;
-use super::gauges::Gauges;
 use super::slab::{LIVE, Slab};
 use super::stats::{CLASS_COUNT, ClassStats, HeapStats};
 use super::table::{FREE, GRANULE, KIND_BITS, LARGE, SLAB_BYTES, UNIT, WORD};
+use super::usage::HeapUsage;
 
 /// Which of a slab's words counts its blocks in use.
 const USED_WORD: usize = offset_of!(Slab, used) / WORD;
@@ -21,11 +21,11 @@ pub enum MapError {
     /// Words of another width than 4 or 8 bytes.
     #[error("a heap has words of 4 or 8 bytes, not of {0}")]
     WordBytes(usize),
-    /// Fewer bytes than the gauges take.
-    #[error("the gauges have {0} bytes, these are fewer")]
-    Gauges(usize),
-    /// The gauges say more than the span has, or less than its table takes.
-    #[error("the gauges put the end of the used part at offset {0}, which cannot be")]
+    /// Fewer bytes than the usage words take.
+    #[error("the usage words have {0} bytes, these are fewer")]
+    Usage(usize),
+    /// The usage words say more than the span has, or less than its table takes.
+    #[error("the usage words put the end of the used part at offset {0}, which cannot be")]
     Used(usize),
     /// A run of no length, or one that reaches past the part in use.
     #[error("the run at offset {0} has no length, or one that leaves the heap")]
@@ -76,8 +76,8 @@ pub struct Part {
 /// # fn map(memory: &[u8], record: &InstanceInfo) -> Option<()> {
 /// let (start, len) = (record.heap_start as usize, record.heap_len as usize);
 /// let span = memory.get(start..start + len)?;
-/// let gauges = memory.get(record.heap_gauges as usize..)?;
-/// let map = HeapMap::read(span, gauges, 4).ok()?;
+/// let usage = memory.get(record.heap_usage_address as usize..)?;
+/// let map = HeapMap::read(span, usage, 4).ok()?;
 /// for part in map.parts() {
 ///     println!("{:#010x} {:>9} {:?}", start + part.offset, part.len, part.kind);
 /// }
@@ -89,32 +89,30 @@ pub struct Part {
 pub struct HeapMap<'a> {
     span: &'a [u8],
     word_bytes: usize,
-    gauges: Gauges,
+    usage: HeapUsage,
 }
 
 impl<'a> HeapMap<'a> {
-    /// Bytes of the gauges in a module.
-    pub const GAUGES_BYTES: usize = 5 * 4;
+    /// Bytes of a [`HeapUsage`] in a module.
+    pub const USAGE_BYTES: usize = 5 * 4;
 
-    /// Reads the heap over `span`, whose [`Gauges`] stand at the start of `gauges`. `word_bytes`
+    /// Reads the heap over `span`, whose [`HeapUsage`] stands at the start of `usage`. `word_bytes`
     /// are those of a pointer where the heap runs: 4 in a module. Linear in the number of runs.
     ///
     /// # Errors
     /// When the bytes are not those of a heap.
-    pub fn read(span: &'a [u8], gauges: &[u8], word_bytes: usize) -> Result<Self, MapError> {
+    pub fn read(span: &'a [u8], usage: &[u8], word_bytes: usize) -> Result<Self, MapError> {
         if word_bytes != 4 && word_bytes != 8 {
             return Err(MapError::WordBytes(word_bytes));
         }
-        let gauges = Gauges::read(gauges, word_bytes).ok_or(MapError::Gauges(5 * word_bytes))?;
+        let usage = HeapUsage::read(usage, word_bytes).ok_or(MapError::Usage(5 * word_bytes))?;
         let map = Self {
             span,
             word_bytes,
-            gauges,
+            usage,
         };
-        let used = gauges.used_granules;
-        if used < map.first()
-            || used > gauges.highest_granules
-            || gauges.highest_granules > map.end()
+        let used = usage.used_granules;
+        if used < map.first() || used > usage.highest_granules || usage.highest_granules > map.end()
         {
             return Err(MapError::Used(used.saturating_mul(GRANULE)));
         }
@@ -125,14 +123,14 @@ impl<'a> HeapMap<'a> {
         Ok(map)
     }
 
-    /// The gauges.
-    pub const fn gauges(&self) -> &Gauges {
-        &self.gauges
+    /// How much of the heap is in use.
+    pub const fn usage(&self) -> &HeapUsage {
+        &self.usage
     }
 
     /// Every part of the span, in order, without gaps.
     pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
-        let used = self.gauges.used_granules * GRANULE;
+        let used = self.usage.used_granules * GRANULE;
         let table = Part {
             offset: 0,
             len: self.first() * GRANULE,
@@ -155,7 +153,7 @@ impl<'a> HeapMap<'a> {
 
     /// What [`Heap::stats`](super::Heap::stats) counts, in the module.
     pub fn stats(&self) -> HeapStats {
-        let mut counters = HeapStats::before_parts(&self.gauges, self.end());
+        let mut counters = HeapStats::before_parts(&self.usage, self.end());
         for part in self.parts() {
             counters.count(part.len, part.kind);
         }
@@ -181,7 +179,7 @@ impl<'a> HeapMap<'a> {
             FREE => (word >> KIND_BITS, PartKind::Free),
             _ => (word >> KIND_BITS, PartKind::Large),
         };
-        if len == 0 || len > self.gauges.used_granules.saturating_sub(at) {
+        if len == 0 || len > self.usage.used_granules.saturating_sub(at) {
             return Err(bad);
         }
         Ok(Part {

@@ -26,10 +26,10 @@ use core::ops::Range;
 use core::ptr::{NonNull, null_mut};
 
 use super::bins::{Bin, Bins};
-use super::doubt::Doubt;
-use super::gauges::Gauges;
 use super::slab::Slab;
 use super::table::{FREE, GRANULE, KIND_BITS, LARGE, LEAST, NOWHERE, SHIFT, Table, UNIT, WORD};
+use super::undeclared_pages::UndeclaredPages;
+use super::usage::HeapUsage;
 
 /// A block's address, shifted by this much, is the place of its granule's word in the table.
 const PLACE_SHIFT: u32 = (GRANULE / WORD).ilog2();
@@ -83,11 +83,11 @@ pub(super) struct Runs {
     slabs: *mut u8,
     end: usize,
     /// Up to here the unused rest may be taken without a look at what it holds.
-    sure: usize,
-    doubt: Doubt,
+    clear_to: usize,
+    undeclared: UndeclaredPages,
     /// Offset in bytes from which on the span was zero when it was given.
     fresh_from: usize,
-    gauges: Gauges,
+    usage: HeapUsage,
     bins: Bins,
 }
 
@@ -105,10 +105,10 @@ impl Runs {
             table: Table::none(),
             slabs: null_mut(),
             end: 0,
-            sure: 0,
-            doubt: Doubt::none(),
+            clear_to: 0,
+            undeclared: UndeclaredPages::none(),
             fresh_from: 0,
-            gauges: Gauges::none(),
+            usage: HeapUsage::none(),
             bins: Bins::new(),
         }
     }
@@ -122,7 +122,7 @@ impl Runs {
         start: NonNull<u8>,
         len: usize,
         fresh_from: usize,
-        doubtful: Range<usize>,
+        undeclared: Range<usize>,
     ) {
         let base = start.as_ptr();
         self.table = Table::new(base);
@@ -130,14 +130,14 @@ impl Runs {
         self.end = len >> SHIFT;
         self.fresh_from = fresh_from;
         let first = self.first();
-        self.gauges.used_granules = first;
-        self.gauges.highest_granules = first;
-        self.sure = self.end;
-        if !doubtful.is_empty() {
-            self.doubt = Doubt::new(base, first << SHIFT, doubtful);
-            self.sure = 0;
+        self.usage.used_granules = first;
+        self.usage.highest_granules = first;
+        self.clear_to = self.end;
+        if !undeclared.is_empty() {
+            self.undeclared = UndeclaredPages::new(base, first << SHIFT, undeclared);
+            self.clear_to = 0;
             if !self.reach(first) {
-                self.sure = first;
+                self.clear_to = first;
                 return;
             }
         }
@@ -220,7 +220,7 @@ impl Runs {
         let mut next = self.bins.at_or_after(unsafe { Bin::least(len) });
         let (from, free) = loop {
             let Some(bin) = next else {
-                break (self.top(), self.sure - self.top());
+                break (self.top(), self.clear_to - self.top());
             };
             let from = self.bins.head(bin);
             // SAFETY: the head of a bin that is not empty is a free run.
@@ -248,7 +248,7 @@ impl Runs {
     #[inline(never)]
     unsafe fn cut(&mut self, from: usize, free: usize, at: usize, len: usize) {
         let end = at + len;
-        self.gauges.hold(len << SHIFT);
+        self.usage.hold(len << SHIFT);
         // SAFETY: what is cut off at either side lies between runs in use.
         unsafe {
             if from == self.top() {
@@ -276,7 +276,7 @@ impl Runs {
         unsafe {
             if new > old {
                 let room = if end == self.top() {
-                    self.sure - end
+                    self.clear_to - end
                 } else if self.table.word(end) & FREE != 0 {
                     self.len_of(end)
                 } else {
@@ -296,20 +296,20 @@ impl Runs {
     }
 
     /// Whether the unused rest may be taken up to granule `to`. Looks at what it holds, where that
-    /// is in doubt.
+    /// is undeclared.
     #[cold]
     #[inline(never)]
     fn reach(&mut self, to: usize) -> bool {
-        if self.sure < to && to <= self.end {
+        if self.clear_to < to && to <= self.end {
             // SAFETY: the span is readable, and nobody writes there meanwhile: `adopt`.
-            self.sure = unsafe { self.doubt.look(self.sure, to, self.end) };
+            self.clear_to = unsafe { self.undeclared.scan_to(self.clear_to, to, self.end) };
         }
-        to <= self.sure
+        to <= self.clear_to
     }
 
     /// The offset in bytes at which somebody else's memory was found.
     pub(super) fn foreign(&self) -> Option<usize> {
-        self.doubt.foreign()
+        self.undeclared.foreign()
     }
 
     /// Gives `len` granules at `at` back, and joins them with what is free on either side.
@@ -318,7 +318,7 @@ impl Runs {
     /// They are a run, or the end of one, that was taken; nobody uses them any more.
     #[inline(never)]
     pub(super) unsafe fn free(&mut self, at: usize, len: usize) {
-        self.gauges.release(len << SHIFT);
+        self.usage.release(len << SHIFT);
         let mut at = at;
         let mut end = at + len;
         // SAFETY: the word before `at` is the last of the run before, or the table's own; the word
@@ -339,7 +339,7 @@ impl Runs {
                 self.unlink(at, len);
             }
             if end == self.top() {
-                self.gauges.used_granules = at;
+                self.usage.used_granules = at;
             } else {
                 self.insert(at, end - at);
             }
@@ -350,14 +350,14 @@ impl Runs {
     /// its owner.
     #[inline]
     pub(super) fn fresh(&self) -> usize {
-        self.fresh_from.max(self.gauges.highest_granules << SHIFT)
+        self.fresh_from.max(self.usage.highest_granules << SHIFT)
     }
 
     #[inline]
     fn advance(&mut self, top: usize) {
-        self.gauges.used_granules = top;
-        if top > self.gauges.highest_granules {
-            self.gauges.highest_granules = top;
+        self.usage.used_granules = top;
+        if top > self.usage.highest_granules {
+            self.usage.highest_granules = top;
         }
     }
 
@@ -390,7 +390,7 @@ impl Runs {
     /// The run is taken, for a large block.
     #[inline]
     pub(super) unsafe fn mark_large(&mut self, at: usize, len: usize) {
-        self.gauges.largest_granules = self.gauges.largest_granules.max(len);
+        self.usage.largest_granules = self.usage.largest_granules.max(len);
         // SAFETY: the words are the run's own.
         unsafe {
             self.table.set(at + len - 1, 0);

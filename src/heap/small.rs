@@ -187,7 +187,7 @@ impl Heap {
     #[inline(never)]
     fn release_empty_slabs(&mut self) -> bool {
         // Nothing was taken yet, or no other place is as good as the one that is somebody's.
-        if self.gauges().held_bytes == 0 || self.foreign().is_some() {
+        if self.usage().held_bytes == 0 || self.foreign().is_some() {
             return false;
         }
         let mut any = false;

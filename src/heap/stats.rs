@@ -3,11 +3,11 @@
 
 use super::Heap;
 use super::class::{CLASSES, Class};
-use super::gauges::Gauges;
 use super::map::PartKind;
 use super::runs::RunKind;
 use super::slab::LIVE;
 use super::table::{GRANULE, SLAB_BYTES};
+use super::usage::HeapUsage;
 
 /// Number of size classes that slabs serve.
 pub const CLASS_COUNT: usize = CLASSES;
@@ -48,15 +48,15 @@ impl HeapStats {
     }
 
     /// Those of a heap over `end` granules of which no part has been counted.
-    pub(super) const fn before_parts(gauges: &Gauges, end: usize) -> Self {
+    pub(super) const fn before_parts(usage: &HeapUsage, end: usize) -> Self {
         Self {
             budget_bytes: end * GRANULE,
             live_bytes: 0,
-            held_bytes: gauges.held_bytes,
-            peak_bytes: gauges.peak_bytes,
+            held_bytes: usage.held_bytes,
+            peak_bytes: usage.peak_bytes,
             free_bytes: 0,
             largest_free_bytes: 0,
-            high_water_bytes: gauges.highest_granules * GRANULE,
+            high_water_bytes: usage.highest_granules * GRANULE,
             slabs: 0,
             large_blocks: 0,
         }
@@ -126,13 +126,13 @@ impl ClassStats {
 
 impl Heap {
     /// What the heap keeps up to date by itself. Constant cost.
-    pub const fn gauges(&self) -> &Gauges {
-        self.runs.gauges()
+    pub const fn usage(&self) -> &HeapUsage {
+        self.runs.usage()
     }
 
     /// The state of the heap. Linear in the number of its runs.
     pub fn stats(&self) -> HeapStats {
-        let mut counters = HeapStats::before_parts(self.gauges(), self.runs.end());
+        let mut counters = HeapStats::before_parts(self.usage(), self.runs.end());
         self.each_part(|bytes, kind| counters.count(bytes, kind));
         let unused = (self.runs.end() - self.runs.top()) * GRANULE;
         counters.count(unused, PartKind::Unused);

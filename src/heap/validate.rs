@@ -87,13 +87,13 @@ impl Heap {
         if after_free {
             return Err(HeapError::NotJoined(reached * GRANULE));
         }
-        let gauges = runs.gauges();
-        if held * GRANULE != gauges.held_bytes
-            || gauges.held_bytes > gauges.peak_bytes
+        let usage = runs.usage();
+        if held * GRANULE != usage.held_bytes
+            || usage.held_bytes > usage.peak_bytes
             || runs.top() > runs.highest()
             || runs.highest() > runs.end()
         {
-            return Err(HeapError::Held(gauges.held_bytes));
+            return Err(HeapError::Held(usage.held_bytes));
         }
         Ok(free_runs)
     }

@@ -8,10 +8,10 @@ use core::ops::Range;
 use core::sync::atomic::{Ordering, compiler_fence};
 use xxhash_rust::xxh64::xxh64;
 
-use super::doubt::Doubt;
 use super::geometry::{BUCKET_BYTES, Geometry};
 use super::header::{FORMAT_VERSION, HEADER_BYTES, Header, MAGIC, USER_TAG_BYTES};
 use super::info::{FormatError, RegionInfo};
+use super::undeclared_pages::UndeclaredPages;
 use super::view::RegionView;
 use super::{Region, RegionParts};
 
@@ -158,7 +158,7 @@ impl core::fmt::Display for Start {
 /// What is left to decide about an image whose header is acceptable.
 pub(crate) struct Claim {
     parts: RegionParts,
-    doubt: Doubt,
+    undeclared: UndeclaredPages,
     /// How the cache begins, if the image is accepted.
     pub start: Start,
 }
@@ -173,18 +173,19 @@ impl Region {
     ) -> Result<(RegionView, Claim), (Region, AttachError)> {
         match self.examine(hash) {
             Ok((geometry, start)) => {
-                let (parts, doubt) = (self.parts, self.doubt);
+                let (parts, undeclared) = (self.parts, self.undeclared);
                 // SAFETY: the capacity is the region's, and `beside` guarantees the rest.
-                let over = unsafe { doubt.over(parts.start, &geometry, parts.capacity) };
-                let Some(over) = over else {
+                let checked =
+                    unsafe { undeclared.checked_for(parts.start, &geometry, parts.capacity) };
+                let Some(checked) = checked else {
                     return Err((self, AttachError::TooSmall));
                 };
                 // SAFETY: `examine` has checked that the geometry leaves room for an entry within
                 // the capacity, and `from_raw` guarantees the rest.
-                let region = unsafe { RegionView::over(parts, over, self.lease, geometry) };
+                let region = unsafe { RegionView::over(parts, checked, self.lease, geometry) };
                 let claim = Claim {
                     parts,
-                    doubt,
+                    undeclared,
                     start,
                 };
                 if region.checksums_hold() {
@@ -264,7 +265,7 @@ impl Claim {
             is_too_small: false,
             is_declined: false,
             lease: image.into_lease(),
-            doubt: self.doubt,
+            undeclared: self.undeclared,
         }
     }
 }

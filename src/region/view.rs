@@ -5,9 +5,9 @@ use core::ptr::NonNull;
 use core::slice;
 
 use super::block::{Bucket, EntryHeader, FreeHeader};
-use super::doubt::Doubt;
 use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, INDEX_PAGE_BYTES};
 use super::header::{HEADER_BYTES, Header};
+use super::undeclared_pages::UndeclaredPages;
 use super::{Growth, REGION_ALIGN, RegionParts};
 use crate::memory::platform::Lease;
 
@@ -28,7 +28,7 @@ pub(crate) struct RegionView {
     growth: Growth,
     /// Keeps the span.
     lease: Lease,
-    doubt: Doubt,
+    undeclared: UndeclaredPages,
 }
 
 // SAFETY: the span is exclusively this value's, whichever thread uses it.
@@ -41,10 +41,10 @@ impl RegionView {
     /// # Safety
     ///
     /// As for `Region::from_raw`, and the geometry leaves room for an entry within the capacity.
-    /// The doubt is the one over this geometry.
+    /// The undeclared pages were checked for this geometry.
     pub unsafe fn cold(
         parts: RegionParts,
-        doubt: Doubt,
+        undeclared: UndeclaredPages,
         lease: Lease,
         geometry: Geometry,
         hash: [u8; 16],
@@ -53,7 +53,7 @@ impl RegionView {
             start, capacity, ..
         } = parts;
         // SAFETY: the caller's duty.
-        let mut region = unsafe { RegionView::over(parts, doubt, lease, geometry) };
+        let mut region = unsafe { RegionView::over(parts, undeclared, lease, geometry) };
         if parts.fresh_from > 0 {
             // SAFETY: the header lies within the span, which is exclusively ours.
             unsafe { start.write_bytes(0, HEADER_BYTES as usize) };
@@ -83,7 +83,7 @@ impl RegionView {
     /// As for [`cold`](Self::cold).
     pub unsafe fn over(
         parts: RegionParts,
-        doubt: Doubt,
+        undeclared: UndeclaredPages,
         lease: Lease,
         geometry: Geometry,
     ) -> RegionView {
@@ -97,7 +97,7 @@ impl RegionView {
             buckets: geometry.max_buckets(),
             growth: parts.growth.up_to(geometry.limit),
             lease,
-            doubt,
+            undeclared,
         }
     }
 
@@ -288,19 +288,19 @@ impl RegionView {
     #[inline]
     pub fn look_ahead(&mut self, bytes: u32) {
         let to = self.header().frontier.saturating_add(bytes);
-        if to > self.doubt.arena {
+        if to > self.undeclared.arena_clear_to {
             self.look_at_arena(to);
         }
     }
 
     #[cold]
     fn look_at_arena(&mut self, to: u32) {
-        let from = self.doubt.arena;
+        let from = self.undeclared.arena_clear_to;
         // SAFETY: the capacity is the region's (invariant), and `Region::beside` guarantees the
         // rest.
-        let clear = unsafe { self.doubt.clear(self.start, from, to, self.capacity) };
+        let clear = unsafe { self.undeclared.scan(self.start, from, to, self.capacity) };
         if let Some(clear) = clear {
-            self.doubt.arena = clear;
+            self.undeclared.arena_clear_to = clear;
             return;
         }
         // The arena was clear from its start on, with room for an entry's header.
@@ -308,7 +308,7 @@ impl RegionView {
         self.room = from - self.geometry.least_capacity();
         self.growth = Growth::Fixed;
         self.header_mut().capacity = from;
-        (self.doubt.tell)(from);
+        (self.undeclared.on_foreign)(from);
     }
 
     /// Whether the index has a bucket more. Looks at its place, where somebody may use that.
@@ -316,17 +316,18 @@ impl RegionView {
     pub fn has_next_bucket(&mut self) -> bool {
         let next = self.header().buckets;
         next < self.buckets
-            && (HEADER_BYTES + (next + 1) * BUCKET_BYTES <= self.doubt.index
+            && (HEADER_BYTES + (next + 1) * BUCKET_BYTES <= self.undeclared.index_clear_to
                 || self.look_at_index(next))
     }
 
     #[cold]
     fn look_at_index(&mut self, next: u32) -> bool {
-        let (from, to) = (self.doubt.index, HEADER_BYTES + (next + 1) * BUCKET_BYTES);
+        let (from, most) = (self.undeclared.index_clear_to, self.geometry.arena_start);
+        let to = HEADER_BYTES + (next + 1) * BUCKET_BYTES;
         // SAFETY: as in `look_at_arena`.
-        let clear = unsafe { (self.doubt).clear(self.start, from, to, self.geometry.arena_start) };
+        let clear = unsafe { self.undeclared.scan(self.start, from, to, most) };
         match clear {
-            Some(clear) => self.doubt.index = clear,
+            Some(clear) => self.undeclared.index_clear_to = clear,
             None => self.buckets = next,
         }
         clear.is_some()
@@ -477,7 +478,7 @@ mod tests {
         while region.has_next_bucket() {
             region.header_mut().buckets += 1;
             let end = HEADER_BYTES + region.header().buckets * BUCKET_BYTES;
-            assert!(end <= region.doubt.index, "{end}");
+            assert!(end <= region.undeclared.index_clear_to, "{end}");
         }
         HEADER_BYTES + region.header().buckets * BUCKET_BYTES
     }
@@ -486,16 +487,17 @@ mod tests {
     #[cfg_attr(miri, ignore = "too long")]
     fn a_bucket_is_added_only_where_nobody_uses_its_place() {
         let page = REGION_ALIGN as u32;
-        let doubtful = || {
+        let partly_checked = || {
             let mut region = RegionView::bare(512 * page);
             let index = region.geometry().arena_start;
             assert!(index > 8 * page, "the index has some pages: {index}");
             let first =
                 (HEADER_BYTES + region.header().buckets * BUCKET_BYTES).next_multiple_of(page);
-            (region.doubt.index, region.doubt.end) = (first, index.next_multiple_of(8));
+            (region.undeclared.index_clear_to, region.undeclared.end) =
+                (first, index.next_multiple_of(8));
             (region, index, first)
         };
-        let (mut region, index, first) = doubtful();
+        let (mut region, index, first) = partly_checked();
         let all = last_bucket_end(&mut region);
         assert!(all <= index && index - all < BUCKET_BYTES);
         // A look goes two pages further. The first and the last byte of a bucket, of a page, of a
@@ -507,7 +509,7 @@ mod tests {
             first + 2 * page,
             first + 4 * page - 1,
         ] {
-            let (mut region, ..) = doubtful();
+            let (mut region, ..) = partly_checked();
             // SAFETY: the byte lies in the index.
             unsafe { region.at(used).write(1) };
             let end = last_bucket_end(&mut region);

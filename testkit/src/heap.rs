@@ -7,6 +7,6 @@ mod soak;
 mod span;
 
 pub use op::{Op, Ops, seeded};
-pub use player::{Player, gauge_bytes};
+pub use player::{Player, usage_bytes};
 pub use soak::{Soak, soak};
 pub use span::{PAGE, Span};

@@ -1,4 +1,4 @@
-// The heap, as its table and its gauges describe it.
+// The heap, as its table and its usage words describe it.
 
 import { Strip } from "./strip.mjs";
 
@@ -10,9 +10,9 @@ const UPPER_CLASSES = [
   272, 288, 320, 352, 384, 416, 448, 480, 512, 544, 576, 624, 672, 736, 816, 896, 1024, 1168, 1360, 1632, 2048,
 ];
 
-/** The heap at an address, of so many bytes, whose gauges stand at another. */
-export function surveyHeap(view, start, bytes, gauges) {
-  const [held, peak, used, highest] = [0, 4, 8, 12].map((offset) => view.getUint32(gauges + offset, true));
+/** The heap at an address, of so many bytes, with its usage words at another. */
+export function surveyHeap(view, start, bytes, usage) {
+  const [held, peak, used, highest] = [0, 4, 8, 12].map((offset) => view.getUint32(usage + offset, true));
   const strip = new Strip("heap", start, highest * GRANULE_BYTES);
   // The table comes first: a word for each granule.
   const table = Math.ceil((bytes / GRANULE_BYTES) * 4 / GRANULE_BYTES);

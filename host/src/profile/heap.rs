@@ -313,7 +313,7 @@ impl OwnAccount {
         let map = heap_map(finished.memory(), &record).ok()?;
         let mut own = OwnAccount {
             cost: HeapCost {
-                peak_bytes: map.gauges().peak_bytes as u64,
+                peak_bytes: map.usage().peak_bytes as u64,
                 table_bytes: map.parts().next()?.len as u64,
                 free_bytes: 0,
                 largest_free_bytes: 0,

@@ -160,7 +160,7 @@ fn the_record_is_read_and_a_damaged_one_is_not_believed() {
         (offset_of!(InstanceInfo, trace_digest), 0xabcd),
         (offset_of!(InstanceInfo, region_len), 5 << 20),
         // The value that is written, and the bytes behind it.
-        (offset_of!(InstanceInfo, heap_gauges), 1033),
+        (offset_of!(InstanceInfo, heap_usage_address), 1033),
     ];
     let module = module_that_writes(ONE_PAGE, &record_items(&fields), "");
     let seen = run(&module, quiet()).0.observed.unwrap();
@@ -173,10 +173,10 @@ fn the_record_is_read_and_a_damaged_one_is_not_believed() {
     assert_eq!(seen.heap_use.unwrap().held_bytes, 0);
     assert_eq!(seen.cache, None, "the region lies outside of this memory");
 
-    let wild = (offset_of!(InstanceInfo, heap_gauges), 0xffff_fff0);
+    let wild = (offset_of!(InstanceInfo, heap_usage_address), 0xffff_fff0);
     let module = module_that_writes(ONE_PAGE, &record_items(&[wild]), "");
     let seen = run(&module, quiet()).0.observed.unwrap();
-    assert_eq!(seen.heap_use, None, "the gauges lie outside of this memory");
+    assert_eq!(seen.heap_use, None, "the usage lies outside of this memory");
 
     let damage = format!("(i32.store (i32.const {RECORD_AT}) (i32.const 0))");
     let module = module_that_writes(ONE_PAGE, &record_items(&fields), &damage);

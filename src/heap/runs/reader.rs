@@ -1,6 +1,6 @@
 //! What counters and the check of the whole state read.
 
-use super::{Bins, FREE, GRANULE, Gauges, LEAST, Run, RunKind, Runs, Slab, UNIT, WORD};
+use super::{Bins, FREE, GRANULE, HeapUsage, LEAST, Run, RunKind, Runs, Slab, UNIT, WORD};
 
 impl Runs {
     /// Granules of the table.
@@ -9,19 +9,19 @@ impl Runs {
     }
 
     pub(in crate::heap) const fn top(&self) -> usize {
-        self.gauges.used_granules
+        self.usage.used_granules
     }
 
     pub(in crate::heap) const fn end(&self) -> usize {
         self.end
     }
 
-    pub(in crate::heap) const fn gauges(&self) -> &Gauges {
-        &self.gauges
+    pub(in crate::heap) const fn usage(&self) -> &HeapUsage {
+        &self.usage
     }
 
     pub(in crate::heap) const fn highest(&self) -> usize {
-        self.gauges.highest_granules
+        self.usage.highest_granules
     }
 
     pub(in crate::heap) const fn bins(&self) -> &Bins {

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::collections::BTreeMap;
 
-use steadfast::heap::{Gauges, Heap, HeapMap, MAX_ALIGN};
+use steadfast::heap::{Heap, HeapMap, HeapUsage, MAX_ALIGN};
 
 use super::{Op, Span};
 
@@ -125,8 +125,8 @@ impl Player {
 
     /// Checks what a host would read from the span's bytes against what the heap counts.
     fn compare_map(&self) {
-        let gauges = gauge_bytes(self.heap.gauges());
-        let map = HeapMap::read(self.span.bytes(), &gauges, size_of::<usize>())
+        let usage = usage_bytes(self.heap.usage());
+        let map = HeapMap::read(self.span.bytes(), &usage, size_of::<usize>())
             .expect("a sound heap has a map");
         assert_eq!(map.stats(), self.heap.stats());
         assert_eq!(map.class_stats(), self.heap.class_stats());
@@ -321,14 +321,14 @@ fn places(size: usize) -> impl Iterator<Item = usize> {
         .chain(tail..size)
 }
 
-/// A heap's gauges as they stand in memory.
-pub fn gauge_bytes(gauges: &Gauges) -> Vec<u8> {
+/// A heap's usage as it stands in memory.
+pub fn usage_bytes(usage: &HeapUsage) -> Vec<u8> {
     [
-        gauges.held_bytes,
-        gauges.peak_bytes,
-        gauges.used_granules,
-        gauges.highest_granules,
-        gauges.largest_granules,
+        usage.held_bytes,
+        usage.peak_bytes,
+        usage.used_granules,
+        usage.highest_granules,
+        usage.largest_granules,
     ]
     .into_iter()
     .flat_map(usize::to_le_bytes)

@@ -57,7 +57,7 @@ pub fn heap(caller: &mut Caller) {
     }
     let counters = heap.stats();
     assert_eq!(counters.external_fragmentation_permille(), 0);
-    let _ = (heap.gauges(), heap.class_stats(), heap.is_adopted());
+    let _ = (heap.usage(), heap.class_stats(), heap.is_adopted());
     heap.validate().expect("nothing is wrong with nothing");
 }
 
@@ -74,13 +74,13 @@ pub fn heap_map(caller: &mut Caller) {
     put(32, 20 << 2 | 2);
     let used = 52_u32;
     let random = &mut caller.random;
-    let gauges: Vec<u8> = [18_432, 18_432, used, used]
+    let usage: Vec<u8> = [18_432, 18_432, used, used]
         .iter()
         .flat_map(|word| word.to_le_bytes())
         .collect();
-    let mut gauges = gauges;
+    let mut usage = usage;
     if random.chance(3) {
-        random.damage(&mut gauges);
+        random.damage(&mut usage);
     }
     for _ in 0..random.below(3) {
         let granule = random.below(60) as usize;
@@ -89,8 +89,8 @@ pub fn heap_map(caller: &mut Caller) {
     }
     span.truncate(random.below(2 * span.len() as u64) as usize);
     let word_bytes = random.pick(&[4, 4, 8, 3, 0, usize::MAX]);
-    if let Ok(map) = HeapMap::read(&span, &gauges, word_bytes) {
-        let _ = (map.gauges(), map.stats(), map.class_stats());
+    if let Ok(map) = HeapMap::read(&span, &usage, word_bytes) {
+        let _ = (map.usage(), map.stats(), map.class_stats());
         assert_eq!(
             map.parts().map(|part| part.len).sum::<usize>(),
             span.len() / 512 * 512

@@ -145,7 +145,9 @@ pub fn run(
         capacity_bytes: last.map_or(0, |seen| seen.cache_limit_bytes.into()),
         grows: report.grows.asked,
         cache_hits: report.cache.map_or(0, |cache| cache.hits),
-        heap_peak_bytes: report.heap_peak_bytes.context("the heap has no gauges")?,
+        heap_peak_bytes: report
+            .heap_peak_bytes
+            .context("the heap has no usage figures")?,
         state: state_digest(&state)?,
         heap: report
             .heap_digest

@@ -1,18 +1,18 @@
-//! What a host reads while the heap lives.
+//! How much of a heap is in use.
 
 use super::map::word;
 use super::table::GRANULE;
 
-/// Words at a fixed place, kept up as slabs and large blocks come and go.
+/// How much of a heap is in use. A host reads it from the memory of a live instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
-pub struct Gauges {
+pub struct HeapUsage {
     /// Bytes of whole slabs and large blocks.
     pub held_bytes: usize,
     /// The greatest `held_bytes` so far.
     pub peak_bytes: usize,
-    /// Granules of 512 bytes from the span's start to the end of the last slab or large block: so
-    /// far reaches the table's meaning.
+    /// Granules of 512 bytes from the span's start to the end of the last slab or large block. The
+    /// table has a meaning up to there.
     pub used_granules: usize,
     /// The greatest `used_granules` so far.
     pub highest_granules: usize,
@@ -20,21 +20,21 @@ pub struct Gauges {
     pub largest_granules: usize,
 }
 
-impl Gauges {
+impl HeapUsage {
     /// Bytes of a granule.
     pub const GRANULE_BYTES: usize = GRANULE;
 
-    /// Reads the gauges that `bytes` begin with, of a heap with words of `word_bytes`, 4 or 8: 4 in
+    /// Reads the usage that `bytes` begin with, of a heap with words of `word_bytes`, 4 or 8: 4 in
     /// a module.
     #[must_use]
     pub fn read(bytes: &[u8], word_bytes: usize) -> Option<Self> {
-        let gauge = |at| word(bytes, at, word_bytes);
+        let field = |at| word(bytes, at, word_bytes);
         Some(Self {
-            held_bytes: gauge(0)?,
-            peak_bytes: gauge(1)?,
-            used_granules: gauge(2)?,
-            highest_granules: gauge(3)?,
-            largest_granules: gauge(4)?,
+            held_bytes: field(0)?,
+            peak_bytes: field(1)?,
+            used_granules: field(2)?,
+            highest_granules: field(3)?,
+            largest_granules: field(4)?,
         })
     }
 

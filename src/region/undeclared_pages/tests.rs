@@ -95,7 +95,7 @@ fn empty_pages_serve_as_new_ones_do() {
     let hits = exercise(&mut cache, 60_000);
     let mut fresh = Memory::new(len, &[]);
     let region = Region {
-        doubt: super::Doubt::NONE,
+        undeclared: super::UndeclaredPages::NONE,
         ..fresh.region(|_| {})
     };
     assert_eq!(exercise(&mut Cache::open(region), 60_000), hits);

@@ -1,8 +1,8 @@
-//! The part of a span that existed beforehand without anybody having declared it. What holds a byte
-//! other than zero there is somebody's.
+//! The pages of a span that existed beforehand and that the module does not declare. A page that
+//! holds a byte other than zero belongs to somebody else.
 //!
-//! The heap takes its span from two places on: the table from its start, and the blocks from behind
-//! the table. So there are two places up to which it has looked.
+//! The heap takes its span from two places on: the table from the start, blocks from behind the
+//! table. So it notes two places up to which it has looked.
 
 use core::ops::Range;
 use core::ptr::null;
@@ -12,39 +12,38 @@ use super::table::{SHIFT, WORD};
 use crate::memory::scan::{STEP, first_used};
 
 /// Offsets are in bytes from the span's start.
-pub(super) struct Doubt {
+pub(super) struct UndeclaredPages {
     base: *const u8,
-    /// What may be somebody else's.
+    /// The undeclared pages.
     range: Range<usize>,
     /// The table is clear up to here...
-    table: usize,
+    table_clear_to: usize,
     table_end: usize,
     /// ...and the blocks up to here.
-    blocks: usize,
+    blocks_clear_to: usize,
     foreign: Option<usize>,
 }
 
-impl Doubt {
+impl UndeclaredPages {
     pub(super) const fn none() -> Self {
         Self {
             base: null(),
             range: 0..0,
-            table: 0,
+            table_clear_to: 0,
             table_end: 0,
-            blocks: 0,
+            blocks_clear_to: 0,
             foreign: None,
         }
     }
 
-    /// Doubt about a part of the span at `base`. The table takes the span's first `table_end`
-    /// bytes.
+    /// Those in `range`, of the span at `base`. The table takes the span's first `table_end` bytes.
     pub(super) fn new(base: *const u8, table_end: usize, range: Range<usize>) -> Self {
         Self {
             base,
             range,
             table_end,
             // A page has one owner: the table's last one too.
-            blocks: table_end / MAX_ALIGN * MAX_ALIGN,
+            blocks_clear_to: table_end / MAX_ALIGN * MAX_ALIGN,
             ..Self::none()
         }
     }
@@ -54,23 +53,23 @@ impl Doubt {
     }
 
     /// Looks at what the granules up to `to` take, of a span of `end` granules. Answers the granule
-    /// up to which all are clear: `sure`, as before, where one is not.
+    /// up to which all are clear: `clear_to`, as before, where one is not.
     ///
     /// # Safety
-    /// The span is readable, and nobody writes in the doubtful part meanwhile.
-    pub(super) unsafe fn look(&mut self, sure: usize, to: usize, end: usize) -> usize {
+    /// The span is readable, and nobody writes in the undeclared part meanwhile.
+    pub(super) unsafe fn scan_to(&mut self, clear_to: usize, to: usize, end: usize) -> usize {
         if self.foreign.is_some() {
-            return sure;
+            return clear_to;
         }
         // SAFETY: both lie in the span: the table has a word for each of its granules.
         let found = unsafe {
-            let table = self.clear(self.table, to * WORD, self.table_end);
-            let blocks = self.clear(self.blocks, to << SHIFT, end << SHIFT);
+            let table = self.scan(self.table_clear_to, to * WORD, self.table_end);
+            let blocks = self.scan(self.blocks_clear_to, to << SHIFT, end << SHIFT);
             table.and_then(|table| Ok((table, blocks?)))
         };
         match found {
             Ok((table, blocks)) => {
-                (self.table, self.blocks) = (table, blocks);
+                (self.table_clear_to, self.blocks_clear_to) = (table, blocks);
                 let by_table = match table < self.table_end {
                     true => table / WORD,
                     false => end,
@@ -79,7 +78,7 @@ impl Doubt {
             }
             Err(at) => {
                 self.foreign = Some(at);
-                sure
+                clear_to
             }
         }
     }
@@ -88,8 +87,8 @@ impl Doubt {
     /// `end`, or where it is not.
     ///
     /// # Safety
-    /// As for [`look`](Self::look); `end` lies in the span.
-    unsafe fn clear(&self, from: usize, to: usize, end: usize) -> Result<usize, usize> {
+    /// As for [`scan_to`](Self::scan_to); `end` lies in the span.
+    unsafe fn scan(&self, from: usize, to: usize, end: usize) -> Result<usize, usize> {
         let mut at = from;
         while at < to.min(end) {
             if at >= self.range.end {
