@@ -1,4 +1,4 @@
-//! What a host reads and writes: the record, the region's bytes, the heap's own structures.
+//! What a host reads and writes: the instance info, the region's bytes, the heap's own structures.
 //!
 //! Hosts find the plan in a custom section ([`Plan::decode`](crate::Plan::decode)) and the rest in
 //! linear memory, by these types, without calling the guest. `docs/formats.md` has the bytes.

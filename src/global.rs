@@ -9,7 +9,7 @@ use core::ptr;
 
 use crate::exclusive::Exclusive;
 use crate::heap::{Heap, MAX_ALIGN};
-use crate::instance_info::{Exhaustion, InstanceInfo, with_record};
+use crate::instance_info::{Exhaustion, InstanceInfo, with_info};
 use crate::memory::platform;
 use crate::plan::{EncodedPlan, Plan};
 use crate::probe::{AddressRange, Grant};
@@ -20,7 +20,8 @@ use crate::units::PAGE_BYTES;
 ///
 /// Serves requests from the heap's budget, which it reserves at the first of them. Whether a
 /// request succeeds depends on the program's own requests alone. A request that does not fit is
-/// answered with a null pointer and noted in the [record](crate::instance_info::InstanceInfo).
+/// answered with a null pointer and noted in the [instance
+/// info](crate::instance_info::InstanceInfo).
 ///
 /// Every value of this type serves from the one heap of the module.
 #[derive(Debug)]
@@ -50,10 +51,10 @@ impl Part {
     }
 
     #[inline]
-    fn usage(self, record: &mut InstanceInfo) -> &mut u32 {
+    fn usage(self, info: &mut InstanceInfo) -> &mut u32 {
         match self {
-            Part::Rust => &mut record.heap_usage_address,
-            Part::C => &mut record.c_heap_usage_address,
+            Part::Rust => &mut info.heap_usage_address,
+            Part::C => &mut info.c_heap_usage_address,
         }
     }
 }
@@ -125,13 +126,13 @@ impl Part {
     /// Gives the heap its span, and serves the request from it.
     #[inline]
     fn serve_first(self, heap: &Exclusive<Heap>, grant: &Grant, layout: Layout) -> *mut u8 {
-        // SAFETY: the closure calls nothing but the heap, and the record is another cell.
+        // SAFETY: the closure calls nothing but the heap, and the instance info is another cell.
         unsafe {
             heap.with_leaf(|heap| {
                 adopt(heap, grant, self.span(grant));
                 // 0 where addresses are wider.
                 let usage = u32::try_from(ptr::from_ref(heap.usage()).addr()).unwrap_or(0);
-                with_record(|record| *self.usage(record) = usage);
+                with_info(|info| *self.usage(info) = usage);
                 heap.alloc_zeroed(layout)
             })
         }
@@ -148,9 +149,9 @@ impl Part {
             let start = granted().map_or(0, |grant| self.span(&grant).start);
             stop_before_foreign_pages(start + saturate(offset));
         }
-        let told = with_record(|record| {
+        let told = with_info(|info| {
             // SAFETY: as above.
-            unsafe { heap.with_leaf(|heap| record.note_exhaustion(heap, self, layout)) }
+            unsafe { heap.with_leaf(|heap| info.note_exhaustion(heap, self, layout)) }
         });
         if let Some(exhaustion) = told {
             say(format_args!("{exhaustion}"));
@@ -186,7 +187,7 @@ fn adopt(heap: &mut Heap, grant: &Grant, span: AddressRange) {
     let mut undeclared = grant.undeclared(span, platform::static_end());
     if !undeclared.is_empty() {
         // The host may have grown these itself, and have said so.
-        let host_pages_from = match with_record(|record| record.host_pages_from) {
+        let host_pages_from = match with_info(|info| info.host_pages_from) {
             0 => undeclared.end,
             from => from.saturating_sub(span.start).max(undeclared.start),
         };
@@ -266,7 +267,7 @@ fn with_heap<R>(f: impl FnOnce(&mut Heap) -> R) -> R {
 #[inline(always)]
 fn trace(block: *mut u8, layout: Layout) -> *mut u8 {
     if cfg!(feature = "trace") && !block.is_null() {
-        with_record(|record| record.trace(block.addr() as u64, layout));
+        with_info(|info| info.trace(block.addr() as u64, layout));
     }
     block
 }
@@ -306,7 +307,7 @@ impl InstanceInfo {
 
 const _: () = assert!(
     MAX_ALIGN as u64 == PAGE_BYTES,
-    "the record tells a page from more"
+    "the instance info tells a page from more"
 );
 
 fn saturate(bytes: usize) -> u32 {

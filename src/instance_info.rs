@@ -1,7 +1,8 @@
-//! The record that a host reads from linear memory, and the four fields that it may write.
+//! What a host reads of an instance from linear memory, and the four fields that it may write.
 //!
-//! The module exports `steadfast_record`, a constant whose value is the record's address. Fields
-//! are little-endian, at fixed offsets, without gaps; a later version appends and never moves.
+//! The module exports `steadfast_record`, a constant whose value is the address of the
+//! [`InstanceInfo`]. Fields are little-endian, at fixed offsets, without gaps; a later version
+//! appends and never moves.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -17,7 +18,7 @@ use crate::units::{PAGE_BYTES, Pages};
 pub enum Reservation {
     /// Nothing was reserved yet.
     Undecided = 0,
-    /// The heap's budget is there; the record tells how large the region is.
+    /// The heap's budget is there; the instance info tells how large the region is.
     Reserved = 1,
     /// The host refused the heap's budget.
     BudgetRefused = 2,
@@ -127,11 +128,12 @@ pub struct InstanceInfo {
     pub host_pages_from: u32,
 }
 
-/// The address of the encoded plan that was used follows the record; 0 before the reservation.
+/// The address of the encoded plan that was used follows the instance info; 0 before the
+/// reservation.
 #[derive(Debug)]
 #[repr(C)]
 struct Exported {
-    record: InstanceInfo,
+    info: InstanceInfo,
     plan: Option<&'static EncodedPlan>,
 }
 
@@ -142,24 +144,26 @@ impl InstanceInfo {
     /// The version of the layout.
     pub const VERSION: u32 = 1;
 
-    /// Bytes of the record.
+    /// Bytes of the instance info.
     pub const LEN: usize = size_of::<Self>();
 
-    /// Where in the record the host writes the limit on the region, as a little-endian `u32`.
+    /// Where in the instance info the host writes the limit on the region, as a little-endian
+    /// `u32`.
     pub const CACHE_LIMIT_OFFSET: usize = core::mem::offset_of!(Self, cache_limit);
 
-    /// Where in the record the host writes what it calls the module, as a little-endian `u64`.
+    /// Where in the instance info the host writes what it calls the module, as a little-endian
+    /// `u64`.
     pub const MODULE_TAG_OFFSET: usize = core::mem::offset_of!(Self, module_tag);
 
-    /// Where in the record the host writes what the cache loses entries by, as a little-endian
-    /// `u32`.
+    /// Where in the instance info the host writes what the cache loses entries by, as a
+    /// little-endian `u32`.
     pub const FORGET_SEED_OFFSET: usize = core::mem::offset_of!(Self, forget_seed);
 
-    /// Where in the record the host writes the address from which on it has grown memory itself, as
-    /// a little-endian `u32`.
+    /// Where in the instance info the host writes the address from which on it has grown memory
+    /// itself, as a little-endian `u32`.
     pub const HOST_PAGES_FROM_OFFSET: usize = core::mem::offset_of!(Self, host_pages_from);
 
-    /// The name of the export whose value is the record's address.
+    /// The name of the export whose value is the address.
     pub const EXPORT: &'static str = "steadfast_record";
 
     const EMPTY: Self = Self {
@@ -199,22 +203,22 @@ impl InstanceInfo {
         host_pages_from: 0,
     };
 
-    /// Reads a record from a copy of the bytes at its address.
+    /// Reads instance info from a copy of the bytes at its address.
     ///
     /// # Errors
-    /// When they are not a record of this version.
+    /// When they are not instance info of this version.
     pub fn decode(bytes: &[u8]) -> Result<Self, InstanceInfoError> {
         let bytes = bytes
             .get(..Self::LEN)
             .ok_or(InstanceInfoError::Length(bytes.len()))?;
-        let record: Self = bytemuck::pod_read_unaligned(bytes);
-        if record.magic != Self::MAGIC {
+        let info: Self = bytemuck::pod_read_unaligned(bytes);
+        if info.magic != Self::MAGIC {
             return Err(InstanceInfoError::Magic);
         }
-        if record.version != Self::VERSION || (record.len as usize) < Self::LEN {
-            return Err(InstanceInfoError::Version(record.version));
+        if info.version != Self::VERSION || (info.len as usize) < Self::LEN {
+            return Err(InstanceInfoError::Version(info.version));
         }
-        Ok(record)
+        Ok(info)
     }
 
     /// Notes what was granted, and answers it within the host's limit on the cache.
@@ -338,62 +342,62 @@ pub enum Exhaustion {
     Alignment(Shortage),
 }
 
-/// Why bytes are not a record.
+/// Why bytes are not an [`InstanceInfo`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InstanceInfoError {
     /// Too few bytes.
-    #[error("a record has {len} bytes, these are {0}", len = InstanceInfo::LEN)]
+    #[error("instance info has {len} bytes, these are {0}", len = InstanceInfo::LEN)]
     Length(usize),
-    /// The first bytes are not a record's.
-    #[error("the bytes do not begin as a record does")]
+    /// The first bytes are others.
+    #[error("the bytes do not begin as instance info does")]
     Magic,
     /// Written by another version of this crate.
-    #[error("the record has version {0}, this version reads version 1")]
+    #[error("the instance info has version {0}, this version reads version 1")]
     Version(u32),
 }
 
 per_instance! {
-    /// The exported record.
+    /// The exported instance info.
     #[allow(non_upper_case_globals, reason = "the name is the module's export")]
     #[unsafe(no_mangle)]
     static steadfast_record: Exclusive<Exported> = Exclusive::new(Exported {
-        record: InstanceInfo::EMPTY,
+        info: InstanceInfo::EMPTY,
         plan: None,
     });
 }
 
-/// Runs `f` with the record.
-pub(crate) fn with_record<R>(f: impl FnOnce(&mut InstanceInfo) -> R) -> R {
-    with_exported(|record, _| f(record))
+/// Runs `f` with the instance info.
+pub(crate) fn with_info<R>(f: impl FnOnce(&mut InstanceInfo) -> R) -> R {
+    with_exported(|info, _| f(info))
 }
 
-/// Runs `f` with the record and the plan that memory was reserved with.
+/// Runs `f` with the instance info and the plan that memory was reserved with.
 #[inline]
 pub(crate) fn with_exported<R>(
     f: impl FnOnce(&mut InstanceInfo, &mut Option<&'static EncodedPlan>) -> R,
 ) -> R {
-    steadfast_record.with(|exported| f(&mut exported.record, &mut exported.plan))
+    steadfast_record.with(|exported| f(&mut exported.info, &mut exported.plan))
 }
 
-/// The record, once the region's lengths in it keep to the limit, and the plan that memory was
-/// reserved with. A host may have written the limit after the reservation, into an instance of a
-/// snapshot.
+/// The instance info, once the region's lengths in it keep to the limit, and the plan that memory
+/// was reserved with. A host may have written the limit after the reservation, into an instance of
+/// a snapshot.
 pub(crate) fn limited() -> (InstanceInfo, Option<&'static EncodedPlan>) {
-    with_exported(|record, plan| {
-        record.region_len = record.region_len.min(record.cache_limit);
-        record.region_limit = record.region_limit.min(record.cache_limit);
-        (*record, *plan)
+    with_exported(|info, plan| {
+        info.region_len = info.region_len.min(info.cache_limit);
+        info.region_limit = info.region_limit.min(info.cache_limit);
+        (*info, *plan)
     })
 }
 
 /// Notes how the cache began.
 pub(crate) fn note_cache_start(code: u32) {
-    with_record(|record| record.cache_start = code);
+    with_info(|info| info.cache_start = code);
 }
 
-/// The record as it stands now.
+/// The instance info as it stands now.
 pub fn current() -> InstanceInfo {
-    with_record(|record| *record)
+    with_info(|info| *info)
 }
 
 #[cfg(test)]
@@ -401,16 +405,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_read_from_its_bytes() {
+    fn it_is_read_from_its_bytes() {
         let mut bytes = [0_u8; InstanceInfo::LEN];
         bytes[..8].copy_from_slice(b"stdfrcrd");
         bytes[8] = 1;
         bytes[12] = InstanceInfo::LEN as u8;
         bytes[InstanceInfo::MODULE_TAG_OFFSET - 1] = 0x80;
         bytes[InstanceInfo::CACHE_LIMIT_OFFSET] = 7;
-        let record = InstanceInfo::decode(&bytes).unwrap();
-        assert_eq!(record.cache_limit, 7);
-        assert_eq!(record.trace_digest, 1 << 63);
+        let info = InstanceInfo::decode(&bytes).unwrap();
+        assert_eq!(info.cache_limit, 7);
+        assert_eq!(info.trace_digest, 1 << 63);
         assert_eq!(
             InstanceInfo::decode(&bytes[1..]),
             Err(InstanceInfoError::Length(151))

@@ -15,7 +15,7 @@ use core::fmt;
 use core::hint::black_box;
 
 use crate::exclusive::CopyCell;
-use crate::instance_info::{self, InstanceInfo, Reservation, with_exported, with_record};
+use crate::instance_info::{self, InstanceInfo, Reservation, with_exported, with_info};
 use crate::line::Line;
 use crate::memory::platform::{self, per_instance};
 use crate::memory::{Memory, StaticEnd};
@@ -107,11 +107,11 @@ fn allocate_once() {
 /// nothing but answer if that was done before.
 #[inline]
 fn reserve_once(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownership) -> Grant {
-    let reserved = with_exported(|record, plan_used| {
-        if let Some(grant) = record.grant() {
+    let reserved = with_exported(|info, plan_used| {
+        if let Some(grant) = info.grant() {
             return Ok(grant);
         }
-        if record.state != Reservation::Undecided as u32 {
+        if info.state != Reservation::Undecided as u32 {
             // The sink that was told why there is no heap asks for some.
             platform::abort();
         }
@@ -127,9 +127,9 @@ fn reserve_once(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ow
             ownership,
             platform::C_FAMILY,
         ) {
-            Ok(grant) => Ok(record.note_grant(grant)),
+            Ok(grant) => Ok(info.note_grant(grant)),
             Err(refusal) => {
-                record.note_refusal(&refusal);
+                info.note_refusal(&refusal);
                 Err(refusal)
             }
         }
@@ -176,8 +176,8 @@ fn reserve_region_left() {
         return;
     }
     REGION_LATER.set(false);
-    with_exported(|record, plan_used| {
-        let (Some(plan), Some(before)) = (*plan_used, record.grant()) else {
+    with_exported(|info, plan_used| {
+        let (Some(plan), Some(before)) = (*plan_used, info.grant()) else {
             return;
         };
         let now = probe::obtain(
@@ -195,7 +195,7 @@ fn reserve_region_left() {
             // What the heap had grown itself it still has.
             now.adopted = before.adopted;
         }
-        record.note_grant(now);
+        info.note_grant(now);
     });
 }
 
@@ -211,27 +211,27 @@ pub fn on_refusal(sink: fn(&ReserveError)) {
 
 /// What was granted, once it is decided.
 pub fn granted() -> Option<Grant> {
-    with_record(|record| record.grant())
+    with_info(|info| info.grant())
 }
 
-/// What was granted, the record of it within the host's limit, and the plan. Reserves first if that
-/// is still to be done.
+/// What was granted, the instance info within the host's limit, and the plan. Reserves first if
+/// that is still to be done.
 pub(crate) fn in_force() -> (Grant, InstanceInfo, &'static EncodedPlan) {
     let grant = reserve();
-    let (record, plan) = instance_info::limited();
-    (grant, record, plan.unwrap_or(&DEFAULT))
+    let (info, plan) = instance_info::limited();
+    (grant, info, plan.unwrap_or(&DEFAULT))
 }
 
 /// Stops the module since pages of its budget hold something at this address.
 #[cold]
 pub(crate) fn stop_before_foreign_pages(at: u32) -> ! {
     let refusal = ReserveError::Occupied { at };
-    with_record(|record| {
-        if record.state == Reservation::ForeignPages as u32 {
+    with_info(|info| {
+        if info.state == Reservation::ForeignPages as u32 {
             // The sink that is told of it asks for more.
             platform::abort();
         }
-        record.note_refusal(&refusal);
+        info.note_refusal(&refusal);
     });
     stop(&refusal)
 }
@@ -308,10 +308,10 @@ pub(crate) fn in_silence<R>(f: impl FnOnce() -> R) -> R {
 
 /// Notes that the cache uses no more than `len` bytes of the region, since somebody uses the rest.
 pub(crate) fn cut_region(len: u32) {
-    with_record(|record| {
-        record.region_len = record.region_len.min(len);
-        record.region_limit = record.region_limit.min(len);
-        record.region_outcome = RegionOutcome::Occupied as u32;
+    with_info(|info| {
+        info.region_len = info.region_len.min(len);
+        info.region_limit = info.region_limit.min(len);
+        info.region_outcome = RegionOutcome::Occupied as u32;
     });
     say(format_args!(
         "pages of the region are somebody else's: the cache has {len} bytes and leaves them alone"
@@ -324,9 +324,9 @@ pub(crate) fn extend_region(bytes: u32) -> u32 {
     let Some(by) = Bytes::new(u64::from(bytes)).pages_up() else {
         return 0;
     };
-    with_record(|record| {
-        let end = Pages((record.region_start + record.region_granted) >> 16);
-        let room = record.region_limit.saturating_sub(record.region_granted) >> 16;
+    with_info(|info| {
+        let end = Pages((info.region_start + info.region_granted) >> 16);
+        let room = info.region_limit.saturating_sub(info.region_granted) >> 16;
         let by = Pages(by.0.min(room));
         if by == Pages::ZERO || platform::Linear.size() != end {
             return 0;
@@ -336,10 +336,10 @@ pub(crate) fn extend_region(bytes: u32) -> u32 {
             Some(before) if before == end => by.address(),
             _ => 0,
         };
-        record.grows_asked += 1;
-        record.grows_refused += u32::from(got.is_none());
-        record.region_granted += grown;
-        record.region_len = record.region_granted.min(record.cache_limit);
+        info.grows_asked += 1;
+        info.grows_refused += u32::from(got.is_none());
+        info.region_granted += grown;
+        info.region_len = info.region_granted.min(info.cache_limit);
         grown
     })
 }

@@ -16,9 +16,9 @@ steadfast::plan!(PLAN);
 
 /// Static, shadow stack and heap lie below the region.
 fn is_in_heap<T: ?Sized>(of: &T) -> bool {
-    let record = instance_info::current();
+    let info = instance_info::current();
     let address = (&raw const *of).cast::<u8>().addr() as u32;
-    (record.heap_start..record.heap_start + record.heap_len).contains(&address)
+    (info.heap_start..info.heap_start + info.heap_len).contains(&address)
 }
 
 #[test]

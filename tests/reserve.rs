@@ -118,17 +118,17 @@ fn what_is_reserved_stays_and_the_region_grows_on_demand() {
     for number in 0..20_000_u32 {
         let inserted = cache.insert(&number.to_le_bytes(), &[7; 300]);
         inserted.expect("it fits");
-        let record = instance_info::current();
-        assert_eq!(record.region_len, record.region_granted);
-        assert_eq!(cache.capacity(), record.region_granted as usize);
+        let info = instance_info::current();
+        assert_eq!(info.region_len, info.region_granted);
+        assert_eq!(cache.capacity(), info.region_granted as usize);
         assert_eq!(
-            record.grows_asked,
-            grant.grows_asked + record.region_granted / STEP,
+            info.grows_asked,
+            grant.grows_asked + info.region_granted / STEP,
             "one question for each step"
         );
-        assert_eq!(record.grows_refused, 0);
-        if granted.last() != Some(&record.region_granted) {
-            granted.push(record.region_granted);
+        assert_eq!(info.grows_refused, 0);
+        if granted.last() != Some(&info.region_granted) {
+            granted.push(info.region_granted);
         }
     }
     assert_eq!(granted, [STEP, 2 * STEP, 3 * STEP, MAX]);

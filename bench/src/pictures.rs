@@ -61,10 +61,12 @@ fn map(module: &[u8], block: &Input, ceiling_mib: u64) -> Result<MemoryMap> {
     let state = MemoryState::default();
     let finished = runner(module, ceiling_mib)?.start(block, &state)?;
     let finished = finished.succeeded()?;
-    let record = finished.record().context("the indexer keeps a record")?;
+    let info = finished
+        .instance_info()
+        .context("the indexer keeps instance info")?;
     let title = format!(
         "indexer-metashrew after block {}, under a ceiling of {ceiling_mib} MiB",
         block.height()
     );
-    Ok(MemoryMap::of_memory(title, finished.memory(), &record))
+    Ok(MemoryMap::of_memory(title, finished.memory(), &info))
 }

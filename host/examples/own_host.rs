@@ -31,7 +31,7 @@ struct Running {
     store: Store<MyState>,
     instance: Instance,
     memory: Memory,
-    record: Option<GuestInfo>,
+    info: Option<GuestInfo>,
 }
 
 /// Makes an instance, and tells it which module it is: it then refuses the image of another one.
@@ -56,15 +56,15 @@ fn instantiate(
     let memory = instance
         .get_memory(&mut store, "memory")
         .context("the module exports no memory")?;
-    let record = GuestInfo::of(&instance, &mut store);
-    if let Some(record) = record {
-        record.name_module(memory.data_mut(&mut store), &module_digest(bytes));
+    let info = GuestInfo::of(&instance, &mut store);
+    if let Some(info) = info {
+        info.name_module(memory.data_mut(&mut store), &module_digest(bytes));
     }
     Ok(Running {
         store,
         instance,
         memory,
-        record,
+        info,
     })
 }
 
@@ -95,18 +95,16 @@ impl Running {
         let writes = self.store.data_mut().exchange.take_writes();
         let writes = writes.context("the block flushed nothing")?;
         let memory = self.memory.data(&self.store);
-        let record = self.record.and_then(|record| record.read(memory));
-        let record = record.context("the module is not built on steadfast")?;
-        let seen = InstanceStats::read(memory, &record)
-            .cache
-            .unwrap_or_default();
+        let info = self.info.and_then(|info| info.read(memory));
+        let info = info.context("the module is not built on steadfast")?;
+        let seen = InstanceStats::read(memory, &info).cache.unwrap_or_default();
         println!(
             "  {} lookups hit the cache, {} did not; the database was asked for {} lengths",
             seen.hits,
             seen.misses,
             self.store.data().exchange.counts().get_lens
         );
-        let image = RegionImage::capture(memory, record.region_start, module_digest(bytes))?;
+        let image = RegionImage::capture(memory, info.region_start, module_digest(bytes))?;
         Ok(Indexed {
             writes,
             image,

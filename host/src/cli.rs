@@ -88,8 +88,8 @@ fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(print(&plain_json(&line))?)
 }
 
-/// What the message of a run that failed says of its module, where that is known by its record
-/// alone.
+/// What the message of a run that failed says of its module, where that is known by its instance
+/// info alone.
 fn stripped(guest: &Guest) -> &'static str {
     match guest.is_stripped() {
         true => {
@@ -100,8 +100,7 @@ fn stripped(guest: &Guest) -> &'static str {
 }
 
 /// Why a module has neither counters nor a map.
-const NO_RECORD: &str =
-    "the module has its own allocator, and keeps no record for hosts: write steadfast::plan! in it";
+const NO_INSTANCE_INFO: &str = "the module has its own allocator, and keeps no instance info for hosts: write steadfast::plan! in it";
 
 /// Says that heights between two blocks were left out: metashrew's functions empty the cache there.
 fn warn_of_gap(last: Option<u32>, input: &Input) {

@@ -78,7 +78,7 @@ pub fn exec(
     store.set_epoch_deadline(timeout.map_or(u64::MAX / 2, epochs));
     let instance = linker.instantiate(&mut store, &module).map_err(load)?;
     if let Some(seed) = forget {
-        forget_by(&mut store, &instance, seed).ok_or(RunError::NoRecord)?;
+        forget_by(&mut store, &instance, seed).ok_or(RunError::NoInstanceInfo)?;
     }
     let start = instance
         .get_typed_func::<(), ()>(&mut store, "_start")
@@ -98,9 +98,9 @@ pub fn exec(
     }
 }
 
-/// Tells the command's cache what to lose entries by, if it has a record to tell it in.
+/// Tells the command's cache what to lose entries by, if it has instance info to tell it in.
 fn forget_by(store: &mut Store<Command>, instance: &Instance, seed: NonZeroU32) -> Option<()> {
-    let record = GuestInfo::of(instance, &mut *store)?;
+    let info = GuestInfo::of(instance, &mut *store)?;
     let memory = instance.get_memory(&mut *store, "memory")?;
-    record.forget_by(memory.data_mut(store), seed)
+    info.forget_by(memory.data_mut(store), seed)
 }

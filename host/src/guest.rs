@@ -174,9 +174,9 @@ impl Guest {
         self.outline.memory_needed()
     }
 
-    /// Whether the module exports steadfast's record.
-    pub fn has_record(&self) -> bool {
-        self.outline.has_record()
+    /// Whether the module exports steadfast's instance info.
+    pub fn has_instance_info(&self) -> bool {
+        self.outline.has_instance_info()
     }
 
     /// Whether the module imports WASI preview 1.

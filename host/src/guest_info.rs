@@ -1,4 +1,4 @@
-//! An instance's record: what a host reads there, and the fields that it may write before `_start`.
+//! The instance info: what a host reads there, and the fields that it may write before `_start`.
 
 use std::num::NonZeroU32;
 
@@ -8,17 +8,18 @@ use wasmtime::{AsContextMut, Instance};
 use crate::digest::Digest;
 use crate::image::module_tag;
 
-/// Where the record of an instance should stand: the module says so, and nothing is believed. All
-/// functions answer `None` where linear memory holds no record there, and write nothing then.
+/// Where the instance info should stand: the module says so, and nothing is believed. All
+/// functions answer `None` where linear memory holds no instance info there, and write nothing
+/// then.
 ///
 /// ```
 /// use steadfast_host::{GuestInfo, module_digest};
 ///
 /// let mut memory = vec![0; 65536];
-/// let record = GuestInfo::at(65_535);
+/// let info = GuestInfo::at(65_535);
 /// let module = module_digest(b"\0asm\x01\0\0\0");
-/// assert_eq!(record.name_module(&mut memory, &module), None);
-/// assert_eq!(record.read(&memory), None);
+/// assert_eq!(info.name_module(&mut memory, &module), None);
+/// assert_eq!(info.read(&memory), None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuestInfo {

@@ -49,15 +49,15 @@ impl HeapMarks {
 
 /// Looks at the heap of a guest whenever it is shown its memory.
 pub(crate) struct HeapWatch {
-    record: GuestInfo,
+    info: GuestInfo,
     marks: HeapMarks,
 }
 
 impl HeapWatch {
-    /// Of the guest with this record.
-    pub fn new(record: GuestInfo) -> Self {
+    /// Of the guest with this instance info.
+    pub fn new(info: GuestInfo) -> Self {
         HeapWatch {
-            record,
+            info,
             marks: HeapMarks::default(),
         }
     }
@@ -65,8 +65,8 @@ impl HeapWatch {
     /// Takes time in proportion to the heap's blocks and slabs. A heap that cannot be read adds
     /// nothing.
     pub fn look(&mut self, memory: &[u8]) {
-        let record = self.record.read(memory);
-        if let Some(Ok(map)) = record.map(|record| heap_map(memory, &record)) {
+        let info = self.info.read(memory);
+        if let Some(Ok(map)) = info.map(|info| heap_map(memory, &info)) {
             self.marks.raise(&HeapMarks::of(&map));
         }
     }
@@ -78,13 +78,13 @@ impl HeapWatch {
 }
 
 /// The heap of an instance in a copy, or a view, of its memory; or why it cannot be read.
-pub(crate) fn heap_map<'a>(memory: &'a [u8], record: &InstanceInfo) -> Result<HeapMap<'a>, String> {
-    if record.heap_usage_address == 0 {
+pub(crate) fn heap_map<'a>(memory: &'a [u8], info: &InstanceInfo) -> Result<HeapMap<'a>, String> {
+    if info.heap_usage_address == 0 {
         return Err("nothing allocated yet".to_string());
     }
     let outside = || "outside the memory at hand".to_string();
-    let heap = span(memory, record.heap_start, record.heap_len).ok_or_else(outside)?;
-    let usage = memory.get(record.heap_usage_address as usize..);
+    let heap = span(memory, info.heap_start, info.heap_len).ok_or_else(outside)?;
+    let usage = memory.get(info.heap_usage_address as usize..);
     HeapMap::read(heap, usage.ok_or_else(outside)?, WORD_BYTES)
         .map_err(|fault| format!("not readable: {fault}"))
 }

@@ -287,7 +287,7 @@ pub fn module_digest(module: &[u8]) -> Digest {
     Digest(Sha256::digest(module).into())
 }
 
-/// What a module's record is told of the module, as
+/// What a module's instance info is told of the module, as
 /// [`GuestInfo::name_module`](crate::GuestInfo::name_module) does: the first eight bytes of its
 /// digest.
 #[must_use]

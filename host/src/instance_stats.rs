@@ -44,16 +44,16 @@ pub struct HeapTrace {
 }
 
 impl HeapTrace {
-    /// What a record tells; `None` of a guest that keeps no trace.
-    pub(crate) fn of(record: &InstanceInfo) -> Option<Self> {
-        (record.trace_count > 0).then_some(HeapTrace {
-            count: record.trace_count,
-            digest: record.trace_digest,
+    /// What instance info tells; `None` of a guest that keeps no trace.
+    pub(crate) fn of(info: &InstanceInfo) -> Option<Self> {
+        (info.trace_count > 0).then_some(HeapTrace {
+            count: info.trace_count,
+            digest: info.trace_digest,
         })
     }
 }
 
-/// What the record in a guest's memory tells.
+/// What the instance info in a guest's memory tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InstanceStats {
     /// The heap's budget.
@@ -78,8 +78,8 @@ pub struct InstanceStats {
     /// The cache's figures, where the guest opened one in the region.
     #[serde(serialize_with = "optional_figures")]
     pub cache: Option<Stats>,
-    /// The format version of the region, where it is none that this host reads: the module was built
-    /// with another steadfast.
+    /// The format version of the region, where it is none that this host reads: the module was
+    /// built with another steadfast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_format: Option<u32>,
     /// How much of the heap is in use, once it has served anything.
@@ -89,46 +89,46 @@ pub struct InstanceStats {
 }
 
 impl InstanceStats {
-    /// Reads from a guest's memory what `record`, and the header of the region that it names, tell.
+    /// Reads from a guest's memory what `info`, and the header of the region that it names, tell.
     /// Constant cost.
-    pub fn read(memory: &[u8], record: &InstanceInfo) -> Self {
+    pub fn read(memory: &[u8], info: &InstanceInfo) -> Self {
         let span = |start, bytes| AddressRange { start, bytes };
-        let region = region(memory, record);
+        let region = region(memory, info);
         let other_format = match region {
             Some(Err(FormatError::Version { found })) => Some(found),
             _ => None,
         };
         InstanceStats {
-            heap: span(record.heap_start, record.heap_len),
-            c_heap: span(record.c_heap_start, record.c_heap_len),
-            region: span(record.region_start, record.region_granted),
-            cache_limit_bytes: record.region_len,
-            region_outcome: outcome(record),
-            grows_asked: record.grows_asked,
-            grows_refused: record.grows_refused,
-            adopted_pages: record.adopted_pages,
-            cache_start: Start::from_code(record.cache_start),
+            heap: span(info.heap_start, info.heap_len),
+            c_heap: span(info.c_heap_start, info.c_heap_len),
+            region: span(info.region_start, info.region_granted),
+            cache_limit_bytes: info.region_len,
+            region_outcome: outcome(info),
+            grows_asked: info.grows_asked,
+            grows_refused: info.grows_refused,
+            adopted_pages: info.adopted_pages,
+            cache_start: Start::from_code(info.cache_start),
             cache: region.and_then(Result::ok).map(|region| region.stats),
             other_format,
-            heap_use: heap_use(memory, record.heap_usage_address),
-            heap_trace: HeapTrace::of(record),
+            heap_use: heap_use(memory, info.heap_usage_address),
+            heap_trace: HeapTrace::of(info),
         }
     }
 }
 
-/// The record in a copy of a guest's memory, wherever it stands: the one that tells of a
+/// The instance info in a copy of a guest's memory, wherever it stands: the one that tells of a
 /// reservation, if there are more. Linear in the bytes; a host that runs the guest has its address
 /// from the export [`InstanceInfo::EXPORT`].
-pub fn find_record(memory: &[u8]) -> Option<InstanceInfo> {
+pub fn find_instance_info(memory: &[u8]) -> Option<InstanceInfo> {
     let magic = InstanceInfo::MAGIC.to_le_bytes();
-    // One at a time: a copy may hold nothing but records.
+    // One at a time: a copy may hold many.
     memchr::memmem::find_iter(memory, &magic)
         .filter_map(|at| InstanceInfo::decode(memory.get(at..)?).ok())
-        .max_by_key(|record| record.heap_len)
+        .max_by_key(|info| info.heap_len)
 }
 
-pub(crate) fn outcome(record: &InstanceInfo) -> &'static str {
-    match RegionOutcome::from_code(record.region_outcome) {
+pub(crate) fn outcome(info: &InstanceInfo) -> &'static str {
+    match RegionOutcome::from_code(info.region_outcome) {
         Some(RegionOutcome::Full) => "full",
         Some(RegionOutcome::Partial) => "partial",
         Some(RegionOutcome::Refused) => "refused",
@@ -140,8 +140,8 @@ pub(crate) fn outcome(record: &InstanceInfo) -> &'static str {
 }
 
 /// What the header at the region's start tells.
-fn region(memory: &[u8], record: &InstanceInfo) -> Option<Result<RegionInfo, FormatError>> {
-    let region = span(memory, record.region_start, record.region_len)?;
+fn region(memory: &[u8], info: &InstanceInfo) -> Option<Result<RegionInfo, FormatError>> {
+    let region = span(memory, info.region_start, info.region_len)?;
     Some(RegionInfo::read(region))
 }
 

@@ -102,7 +102,9 @@ pub use image::{
     module_tag,
 };
 pub use input::{Input, InputError, Inputs, Mark};
-pub use instance_stats::{AddressRange, HeapTrace, HeapUse, InstanceStats, figures, find_record};
+pub use instance_stats::{
+    AddressRange, HeapTrace, HeapUse, InstanceStats, figures, find_instance_info,
+};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use map::MemoryMap;
 pub use process_memory::ProcessMemory;

@@ -20,7 +20,7 @@ pub struct Outline {
     plan: Option<Plan>,
     /// Compilers say which they are, unless that is stripped.
     names_producers: bool,
-    has_record: bool,
+    has_instance_info: bool,
     uses_wasi: bool,
     serves_c: bool,
     asks_for_image: bool,
@@ -50,7 +50,7 @@ impl Outline {
             },
             plan: None,
             names_producers: false,
-            has_record: false,
+            has_instance_info: false,
             uses_wasi: false,
             serves_c: false,
             asks_for_image: false,
@@ -77,7 +77,7 @@ impl Outline {
                 Payload::ExportSection(section) => {
                     for export in section {
                         let export = export.map_err(|error| invalid(bytes, &error))?;
-                        outline.has_record |= export.name == InstanceInfo::EXPORT;
+                        outline.has_instance_info |= export.name == InstanceInfo::EXPORT;
                         outline.serves_c |= export.name == "malloc";
                         if export.name == "memory" && export.kind == ExternalKind::Memory {
                             exported = Some(export.index);
@@ -121,7 +121,7 @@ impl Outline {
     /// allocator, still tells what produced it.
     #[must_use]
     pub fn is_stripped(&self) -> bool {
-        self.has_record && self.plan.is_none() && !self.names_producers
+        self.has_instance_info && self.plan.is_none() && !self.names_producers
     }
 
     /// The memory that the module declares.
@@ -147,10 +147,10 @@ impl Outline {
         }
     }
 
-    /// Whether the module exports steadfast's record.
+    /// Whether the module exports steadfast's instance info.
     #[must_use]
-    pub fn has_record(&self) -> bool {
-        self.has_record
+    pub fn has_instance_info(&self) -> bool {
+        self.has_instance_info
     }
 
     /// Whether the module imports WASI preview 1.

@@ -25,7 +25,7 @@ pub struct BlockReport {
     pub memory_bytes: u64,
     /// The guest's calls of `memory.grow`, as the host saw them.
     pub grows: Grows,
-    /// What the guest's record tells, for a module that is built on steadfast.
+    /// What the guest's instance info tells, for a module that is built on steadfast.
     pub observed: Option<InstanceStats>,
     /// Calls of the metashrew imports.
     pub imports: ImportCounts,

@@ -168,7 +168,7 @@ impl Runner {
         trace: Trace,
     ) -> Result<Finished, RunError> {
         let mut live = self.instantiate(input, state)?;
-        let guest_info = live.guest_info.ok_or(RunError::NoRecord)?;
+        let guest_info = live.guest_info.ok_or(RunError::NoInstanceInfo)?;
         let exchange = &mut live.store.data_mut().exchange;
         exchange.record(Recorder::new(guest_info.address(), trace));
         Finished::start(live, input)
@@ -270,10 +270,10 @@ impl Runner {
         live.plan = live.plan.or_else(|| live.plan_in_memory());
         live.name_module();
         if config.watch_heap
-            && let Some(record) = live.guest_info
+            && let Some(info) = live.guest_info
         {
             let exchange = &mut live.store.data_mut().exchange;
-            exchange.watch_heap(HeapWatch::new(record));
+            exchange.watch_heap(HeapWatch::new(info));
         }
         if let Some(pages) = config.pregrow {
             live.pregrow(pages)?;

@@ -113,8 +113,8 @@ pub fn measure(runner: &Runner, inputs: &[Input], capacity: u64) -> Result<Measu
         |_| (),
     )?;
     let region = last
-        .record()
-        .and_then(|record| last.memory().get(record.region_start as usize..))
+        .instance_info()
+        .and_then(|info| last.memory().get(info.region_start as usize..))
         .and_then(|region| RegionInfo::read(region).ok())
         .ok_or(SizeError::NoCache)?;
     let [main, ..] = region.pools;

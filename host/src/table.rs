@@ -33,8 +33,8 @@ pub fn write_rows(rows: &[Row]) -> String {
         .collect()
 }
 
-/// What the record and the region of one instance tell: heap, region, and each of the cache's
-/// counters.
+/// What the instance info and the region of one instance tell: heap, region, and each of the
+/// cache's counters.
 pub fn instance_rows(seen: &InstanceStats) -> Vec<Row> {
     let mut rows = map_rows(seen);
     if let Some(heap) = seen.heap_use {

@@ -142,7 +142,7 @@ const MAIN: usize = 0;
 
 /// Records one instance.
 pub(crate) struct Recorder {
-    record_at: u32,
+    info_at: u32,
     trace: Trace,
     counted: Counted,
     /// The last lookup: where it stands among the operations, and the length of the value that the
@@ -155,9 +155,9 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(record_at: u32, trace: Trace) -> Self {
+    pub fn new(info_at: u32, trace: Trace) -> Self {
         Recorder {
-            record_at,
+            info_at,
             trace,
             counted: Counted::default(),
             asked: None,
@@ -237,7 +237,7 @@ impl Recorder {
     /// Reads what happened since the last call, and empties the cache.
     fn since(&mut self, memory: &mut [u8]) -> Since {
         let asked = self.asked.take();
-        let Some(region) = region(memory, self.record_at) else {
+        let Some(region) = region(memory, self.info_at) else {
             return Since::default();
         };
         let Ok(reader) = RegionReader::of(region) else {
@@ -296,10 +296,10 @@ impl Recorder {
     }
 }
 
-/// The region that the record at an address names.
-fn region(memory: &mut [u8], record_at: u32) -> Option<&mut [u8]> {
-    let record = GuestInfo::at(record_at).read(memory)?;
-    let start = record.region_start as usize;
-    let end = start.checked_add(record.region_len as usize)?;
+/// The region that the instance info at an address names.
+fn region(memory: &mut [u8], info_at: u32) -> Option<&mut [u8]> {
+    let info = GuestInfo::at(info_at).read(memory)?;
+    let start = info.region_start as usize;
+    let end = start.checked_add(info.region_len as usize)?;
     memory.get_mut(start..end)
 }

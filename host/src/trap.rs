@@ -148,10 +148,10 @@ pub enum RunError {
     /// An image could not be mapped.
     #[error("cannot map the image: {0}")]
     Map(std::io::Error),
-    /// The cache was to be limited or to lose entries, and the module has no record to write that
-    /// in.
+    /// The cache was to be limited or to lose entries, and the module has no instance info to write
+    /// that in.
     #[error("the module exports no `{export}`, so its cache cannot be told anything: build it on steadfast", export = InstanceInfo::EXPORT)]
-    NoRecord,
+    NoInstanceInfo,
     /// The module has no such view.
     #[error("the module exports no function `{0}` without parameters that returns a pointer")]
     NoView(String),
@@ -210,10 +210,10 @@ impl Known {
     }
 }
 
-/// Tells why a call of the guest failed. `record` is what stands in the guest's memory afterwards.
+/// Tells why a call of the guest failed. `info` is what stands in the guest's memory afterwards.
 pub(crate) fn explain(
     error: wasmtime::Error,
-    record: Option<&InstanceInfo>,
+    info: Option<&InstanceInfo>,
     known: &Known,
 ) -> RunError {
     let error = match error.downcast::<ImportError>() {
@@ -241,11 +241,11 @@ pub(crate) fn explain(
         _ => {}
     }
     let mut lie = "";
-    match record.and_then(|record| reservation_failure(record, known)) {
+    match info.and_then(|info| reservation_failure(info, known)) {
         Some(Ok(failure)) => return failure,
-        Some(Err(Lie)) => lie = "; what its record says of the host is not so",
+        Some(Err(Lie)) => lie = "; what its instance info says of the host is not so",
         None if trap == Some(&Trap::UnreachableCodeReached) => {
-            if let Some(exhaustion) = record.and_then(InstanceInfo::exhaustion) {
+            if let Some(exhaustion) = info.and_then(InstanceInfo::exhaustion) {
                 if is_other_panic(&frames) {
                     let reason = format!("a panic; before it, {exhaustion}");
                     return RunError::Trap { reason, stack };
@@ -271,18 +271,18 @@ pub(crate) fn explain(
     RunError::Trap { reason, stack }
 }
 
-/// A record says something of the host that is not so.
+/// The instance info says something of the host that is not so.
 struct Lie;
 
-/// A guest that has not got its budget does nothing but stop. What its record says of the host is
-/// believed only where the host knows it too.
-fn reservation_failure(record: &InstanceInfo, known: &Known) -> Option<Result<RunError, Lie>> {
+/// A guest that has not got its budget does nothing but stop. What its instance info says of the
+/// host is believed only where the host knows it too.
+fn reservation_failure(info: &InstanceInfo, known: &Known) -> Option<Result<RunError, Lie>> {
     let bytes = |pages: u32| u64::from(pages) * PAGE_BYTES;
-    let have = bytes(record.refused_have_pages);
-    let need = bytes(record.refused_need);
+    let have = bytes(info.refused_have_pages);
+    let need = bytes(info.refused_need);
     let believed =
         |is_so: bool, failure: RunError| Some(if is_so { Ok(failure) } else { Err(Lie) });
-    match Reservation::from_code(record.state)? {
+    match Reservation::from_code(info.state)? {
         Reservation::Undecided | Reservation::Reserved => None,
         Reservation::BudgetRefused => believed(
             known.refused > 0 && have <= known.memory && need > known.memory,
@@ -293,9 +293,9 @@ fn reservation_failure(record: &InstanceInfo, known: &Known) -> Option<Result<Ru
             },
         ),
         Reservation::StaticDataTooLarge => believed(
-            u64::from(record.refused_need) <= known.memory,
+            u64::from(info.refused_need) <= known.memory,
             RunError::StaticDataTooLarge {
-                end: record.refused_need,
+                end: info.refused_need,
             },
         ),
         Reservation::ForeignGrowth => believed(
@@ -306,9 +306,9 @@ fn reservation_failure(record: &InstanceInfo, known: &Known) -> Option<Result<Ru
             },
         ),
         Reservation::ForeignPages => believed(
-            u64::from(record.refused_need) < known.memory,
+            u64::from(info.refused_need) < known.memory,
             RunError::ForeignPages(ReserveError::Occupied {
-                at: record.refused_need,
+                at: info.refused_need,
             }),
         ),
     }

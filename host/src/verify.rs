@@ -147,7 +147,7 @@ pub fn verify(
         report.push("all", "three blocks", Vec::new(), outcome);
     }
     if subject.is_stripped() {
-        let reason = "the module's custom sections were stripped: its record tells where the region begins, and not its policy";
+        let reason = "the module's custom sections were stripped: its instance info tells where the region begins, and not its policy";
         let outcome = Outcome::Skipped(reason.into());
         report.push("all", "the plan's own steps", Vec::new(), outcome);
     }

@@ -73,10 +73,10 @@ pub struct Part {
 /// use steadfast::heap::HeapMap;
 /// use steadfast::instance_info::InstanceInfo;
 ///
-/// # fn map(memory: &[u8], record: &InstanceInfo) -> Option<()> {
-/// let (start, len) = (record.heap_start as usize, record.heap_len as usize);
+/// # fn map(memory: &[u8], info: &InstanceInfo) -> Option<()> {
+/// let (start, len) = (info.heap_start as usize, info.heap_len as usize);
 /// let span = memory.get(start..start + len)?;
-/// let usage = memory.get(record.heap_usage_address as usize..)?;
+/// let usage = memory.get(info.heap_usage_address as usize..)?;
 /// let map = HeapMap::read(span, usage, 4).ok()?;
 /// for part in map.parts() {
 ///     println!("{:#010x} {:>9} {:?}", start + part.offset, part.len, part.kind);

@@ -80,7 +80,7 @@ pub(crate) fn static_end() -> StaticEnd {
     }
 }
 
-/// The record alone says what a module's cache loses entries by.
+/// The instance info alone says what a module's cache loses entries by.
 pub(crate) const fn forget_seed() -> u32 {
     0
 }

@@ -124,7 +124,8 @@ impl Start {
         !matches!(self, Start::Cold(_))
     }
 
-    /// The number that stands for it in the [record](crate::instance_info::InstanceInfo); never 0.
+    /// The number that stands for it in the [instance info](crate::instance_info::InstanceInfo);
+    /// never 0.
     #[must_use]
     pub fn code(self) -> u32 {
         match self {

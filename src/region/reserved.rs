@@ -21,7 +21,7 @@ impl Region {
     /// Takes the module's region, reserving memory first if that is still to be done.
     ///
     /// As large as the host granted, less where the host wrote a limit into the
-    /// [record](crate::instance_info::InstanceInfo).
+    /// [instance info](crate::instance_info::InstanceInfo).
     ///
     /// # Errors
     ///
@@ -31,12 +31,12 @@ impl Region {
             return Err(RegionTakenError);
         }
         TAKEN.set(true);
-        let (grant, record, encoded) = reserve::in_force();
+        let (grant, info, encoded) = reserve::in_force();
         let plan = Plan::read(encoded);
         let growth = match plan.policy() {
             Policy::OnDemand { step } => Growth::OnDemand {
                 step: u32::try_from(step.get()).unwrap_or(u32::MAX),
-                limit: record.region_limit,
+                limit: info.region_limit,
                 extend: reserve::extend_region,
             },
             _ => Growth::Fixed,
@@ -44,12 +44,12 @@ impl Region {
         let (start, lease) = platform::leased(grant.region.start);
         let parts = RegionParts {
             start,
-            capacity: record.region_len,
+            capacity: info.region_len,
             fresh_from: grant.fresh_offset(grant.region),
             expected_entry: plan.expected_entry(),
             plan_fingerprint: Plan::fingerprint_of(encoded),
-            module_tag: record.module_tag,
-            forget_seed: record.forget_seed | platform::forget_seed(),
+            module_tag: info.module_tag,
+            forget_seed: info.forget_seed | platform::forget_seed(),
             growth,
         };
         // SAFETY: the reservation made these bytes the region's alone, from a page boundary on;

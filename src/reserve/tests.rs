@@ -93,9 +93,9 @@ fn foreign_pages_are_told_once_whatever_the_sink_does() {
     let refusal = ReserveError::Occupied { at };
     assert_eq!(TOLD.take(), [refusal]);
     assert_eq!(SAID.take(), [refusal.to_string()]);
-    let record = instance_info::current();
-    assert_eq!(record.state, Reservation::ForeignPages as u32);
-    assert_eq!(record.refused_need, at);
+    let info = instance_info::current();
+    assert_eq!(info.state, Reservation::ForeignPages as u32);
+    assert_eq!(info.refused_need, at);
 }
 
 #[test]
@@ -111,10 +111,10 @@ fn a_region_that_is_cut_stays_cut() {
     by_allocator(&PLAN, hear);
     for cut in [1 << 20, 2 << 20] {
         cut_region(cut);
-        let record = instance_info::current();
-        assert_eq!((record.region_len, record.region_limit), (1 << 20, 1 << 20));
-        assert_eq!(record.region_outcome, RegionOutcome::Occupied as u32);
-        assert_eq!(record.region_granted, MAX);
+        let info = instance_info::current();
+        assert_eq!((info.region_len, info.region_limit), (1 << 20, 1 << 20));
+        assert_eq!(info.region_outcome, RegionOutcome::Occupied as u32);
+        assert_eq!(info.region_granted, MAX);
     }
 }
 

@@ -51,7 +51,7 @@ const CALLS: [Call; 31] = [
     formats::region,
     formats::heap,
     formats::heap_map,
-    formats::records,
+    formats::instance_info,
     metashrew::block,
     metashrew::view,
     metashrew::lru_cache,

@@ -38,11 +38,11 @@ pub struct Setting {
     pub pregrow_pages: u64,
     /// What somebody keeps in the pages that were grown: addresses, each byte there is 0xaa.
     pub foreign: Vec<Range<u64>>,
-    /// The limit on the region that the host writes into the record.
+    /// The limit on the region that the host writes into the instance info.
     pub cache_limit: Option<u32>,
     /// From where on the host says that it has grown memory itself; 0 if it does not.
     pub host_pages_from: u32,
-    /// What the cache loses entries by, as the host writes it into the record; 0 for none.
+    /// What the cache loses entries by, as the host writes it into the instance info; 0 for none.
     pub forget_seed: u32,
     /// Environment variables.
     pub env: Vec<(String, String)>,
@@ -75,8 +75,8 @@ const FOREIGN: u8 = 0xaa;
 pub struct Outcome {
     /// What it reported.
     pub results: [u64; RESULTS],
-    /// The record, where the module has one.
-    pub record: Option<InstanceInfo>,
+    /// The instance info, where the module has one.
+    pub info: Option<InstanceInfo>,
     /// Why it stopped early, with the names of the functions it was in.
     pub trap: Option<String>,
     /// What it asked of memory.
@@ -97,10 +97,10 @@ impl Outcome {
         self
     }
 
-    /// The record of a guest that has one.
+    /// The instance info of a guest that has one.
     #[track_caller]
-    pub fn record(&self) -> &InstanceInfo {
-        self.record.as_ref().expect("the guest exports a record")
+    pub fn info(&self) -> &InstanceInfo {
+        self.info.as_ref().expect("the guest exports instance info")
     }
 }
 
@@ -245,15 +245,15 @@ impl Guest {
                 _ => None,
             };
         let results_at = address_of("guest_results").context("the guest exports no results")?;
-        let record_at = address_of(InstanceInfo::EXPORT);
-        if let (Some(limit), Some(at)) = (setting.cache_limit, record_at) {
+        let info_at = address_of(InstanceInfo::EXPORT);
+        if let (Some(limit), Some(at)) = (setting.cache_limit, info_at) {
             memory.write(
                 &mut store,
                 at + InstanceInfo::CACHE_LIMIT_OFFSET,
                 &limit.to_le_bytes(),
             )?;
         }
-        if let Some(at) = record_at {
+        if let Some(at) = info_at {
             let seed = setting.forget_seed.to_le_bytes();
             memory.write(&mut store, at + InstanceInfo::FORGET_SEED_OFFSET, &seed)?;
             let from = setting.host_pages_from.to_le_bytes();
@@ -277,7 +277,7 @@ impl Guest {
             overwritten: foreign.filter(|byte| **byte != FOREIGN).count(),
             said,
             results,
-            record: record_at.and_then(|at| InstanceInfo::decode(&bytes[at..]).ok()),
+            info: info_at.and_then(|at| InstanceInfo::decode(&bytes[at..]).ok()),
             trap,
             grows: store.data().limits.grows(),
             pages: memory.size(&store),

@@ -26,7 +26,7 @@ fn a_c_library_finds_its_allocator_on_both_targets_and_moves_nothing() {
             assert_eq!(outcome.results[3], 1, "{target}: in C's part");
             assert_eq!(outcome.results[4], 0, "{target}: C finds its part's end");
             assert_eq!(outcome.results[5], none.results[5], "{target}: {kept} kept");
-            assert_eq!(outcome.record().trace_digest, none.record().trace_digest);
+            assert_eq!(outcome.info().trace_digest, none.info().trace_digest);
             assert_eq!(outcome.grows, none.grows, "{target}: C grows nothing");
         }
     }
@@ -41,7 +41,7 @@ fn c_cleans_up_at_exit_and_statics_of_c_plus_plus_are_destroyed() {
     assert_eq!(outcome.results[0], 102);
     assert_eq!(outcome.results[1], 0, "libc had room");
     assert!(outcome.results[2] > 100_000, "C++ held its words");
-    assert!(outcome.record().c_heap_len > 0);
+    assert!(outcome.info().c_heap_len > 0);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn is_defined_abort(outcome: &Outcome) -> bool {
         .trap
         .as_ref()
         .is_some_and(|trap| trap.contains("the_host_refused_the_heap_budget"))
-        && outcome.record().state == Reservation::BudgetRefused as u32
+        && outcome.info().state == Reservation::BudgetRefused as u32
 }
 
 #[test]
@@ -68,17 +68,17 @@ fn every_ceiling_gives_the_same_results_or_the_defined_abort() {
                 if name != "cache" {
                     assert_eq!(outcome.results, full.results, "{context}");
                 }
-                let record = outcome.record();
-                assert_eq!(record.trace_digest, full.record().trace_digest, "{context}");
-                assert_eq!(record.grows_asked as u64, outcome.grows.asked, "{context}");
+                let info = outcome.info();
+                assert_eq!(info.trace_digest, full.info().trace_digest, "{context}");
+                assert_eq!(info.grows_asked as u64, outcome.grows.asked, "{context}");
                 assert_eq!(
-                    record.grows_refused as u64, outcome.grows.refused,
+                    info.grows_refused as u64, outcome.grows.refused,
                     "{context}"
                 );
                 let left = (pages - BUDGET) * PAGE;
                 let expected = left.min(1024 * MIB) / MIB * MIB;
-                assert_eq!(u64::from(record.region_granted), expected, "{context}");
-                capacities.push(record.region_granted);
+                assert_eq!(u64::from(info.region_granted), expected, "{context}");
+                capacities.push(info.region_granted);
             }
             capacities.dedup();
             assert!(capacities.len() > 10, "{capacities:?}");
@@ -117,8 +117,8 @@ fn every_refused_growth_gives_the_same_results_or_the_defined_abort() {
                     let outcome = outcome.finished(&context);
                     assert_eq!(outcome.results[0], full.results[0], "{context}");
                     assert_eq!(
-                        outcome.record().trace_digest,
-                        full.record().trace_digest,
+                        outcome.info().trace_digest,
+                        full.info().trace_digest,
                         "{context}"
                     );
                 }
@@ -141,13 +141,13 @@ fn a_limit_written_by_the_host_binds_the_cache_and_nothing_else() {
             let outcome = guest.run(&setting).unwrap().finished(&context);
             assert_eq!(outcome.results[0], full.results[0], "{context}");
             assert_eq!(
-                outcome.record().trace_digest,
-                full.record().trace_digest,
+                outcome.info().trace_digest,
+                full.info().trace_digest,
                 "{context}"
             );
             assert_eq!(
-                outcome.record().region_granted,
-                full.record().region_granted,
+                outcome.info().region_granted,
+                full.info().region_granted,
                 "{context}"
             );
             assert!(outcome.results[1] <= u64::from(limit), "{context}");
@@ -175,7 +175,7 @@ fn the_refused_budget_reaches_the_guests_own_sink() {
 fn exhaustion_is_recorded_at_the_same_point_everywhere() {
     for target in TARGETS {
         let guest = Guest::load(target, "exhaust-abort");
-        let mut records = Vec::new();
+        let mut exhaustions = Vec::new();
         for ceiling in [128 * MIB, 200 * MIB, 4 << 30] {
             let setting = Setting {
                 ceiling,
@@ -183,23 +183,23 @@ fn exhaustion_is_recorded_at_the_same_point_everywhere() {
             };
             let outcome = guest.run(&setting).unwrap();
             assert!(outcome.trap.is_some());
-            let record = *outcome.record();
-            assert_eq!(record.exhausted_count, 2);
-            assert_eq!(record.exhausted_request, 300_000_000);
-            assert_eq!(record.exhausted_align, 1);
-            assert_eq!(record.exhausted_budget, record.heap_len);
-            assert!(record.exhausted_live >= 3_000_000);
-            assert!(record.exhausted_largest_free > 100_000_000);
-            records.push([
-                record.exhausted_live,
-                record.exhausted_largest_free,
-                record.exhausted_budget,
-                record.trace_digest as u32,
+            let info = *outcome.info();
+            assert_eq!(info.exhausted_count, 2);
+            assert_eq!(info.exhausted_request, 300_000_000);
+            assert_eq!(info.exhausted_align, 1);
+            assert_eq!(info.exhausted_budget, info.heap_len);
+            assert!(info.exhausted_live >= 3_000_000);
+            assert!(info.exhausted_largest_free > 100_000_000);
+            exhaustions.push([
+                info.exhausted_live,
+                info.exhausted_largest_free,
+                info.exhausted_budget,
+                info.trace_digest as u32,
             ]);
         }
         assert!(
-            records.windows(2).all(|pair| pair[0] == pair[1]),
-            "{records:?}"
+            exhaustions.windows(2).all(|pair| pair[0] == pair[1]),
+            "{exhaustions:?}"
         );
     }
 }

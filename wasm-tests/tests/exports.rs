@@ -1,5 +1,5 @@
-//! What a host finds in a module without running it: the plan's section and the record's export, on
-//! both targets, in debug and in release builds.
+//! What a host finds in a module without running it: the plan's section and the export of the
+//! instance info, on both targets, in debug and in release builds.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn debug_module(target: &str) -> PathBuf {
 }
 
 #[test]
-fn the_plan_and_the_record_are_found_in_every_build() {
+fn the_plan_and_the_instance_info_are_found_in_every_build() {
     for target in TARGETS {
         for module in [path(target, "churn"), debug_module(target)] {
             let bytes = fs::read(&module).unwrap_or_else(|error| {

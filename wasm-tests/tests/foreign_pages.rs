@@ -29,12 +29,12 @@ fn assert_stopped(outcome: &Outcome, at: u64, context: &str) {
     let trap = outcome.trap.as_deref().unwrap_or_default();
     assert!(trap.contains(SYMBOL), "{context}: {trap}");
     assert_eq!(
-        outcome.record().state,
+        outcome.info().state,
         Reservation::ForeignPages as u32,
         "{context}"
     );
     assert_eq!(
-        u64::from(outcome.record().refused_need),
+        u64::from(outcome.info().refused_need),
         at / 8 * 8,
         "{context}"
     );
@@ -112,8 +112,8 @@ fn a_byte_anywhere_is_left_alone() {
         for (name, end, step) in [("small-plan", 40 * 16, 3), ("exhaust", 128 * 16 + 4, 41)] {
             let guest = Guest::load(target, name);
             let fresh = guest.run(&Setting::default()).unwrap().finished(name);
-            let heap_end = u64::from(fresh.record().heap_start + fresh.record().heap_len);
-            let region = u64::from(fresh.record().region_start);
+            let heap_end = u64::from(fresh.info().heap_start + fresh.info().heap_len);
+            let region = u64::from(fresh.info().region_start);
             let [mut stopped, mut cut] = [0; 2];
             for page in (guest.declared_pages()..end).step_by(step) {
                 let at = page * PAGE + [0, 1, 7, PAGE / 2, PAGE - 1][page as usize % 5];
@@ -127,17 +127,17 @@ fn a_byte_anywhere_is_left_alone() {
                 }
                 assert_eq!(outcome.overwritten, 0, "{context}");
                 assert_eq!(outcome.results[0], fresh.results[0], "{context}");
-                let (record, expected) = (outcome.record(), fresh.record());
-                assert_eq!(record.trace_digest, expected.trace_digest, "{context}");
-                assert_eq!(record.region_granted, expected.region_granted, "{context}");
+                let (info, expected) = (outcome.info(), fresh.info());
+                assert_eq!(info.trace_digest, expected.trace_digest, "{context}");
+                assert_eq!(info.region_granted, expected.region_granted, "{context}");
                 let mut said = fresh.said.clone();
-                if record.region_len < record.region_granted {
+                if info.region_len < info.region_granted {
                     said += &format!(
                         "pages of the region are somebody else's: the cache has {} bytes and leaves them alone\n",
-                        record.region_len
+                        info.region_len
                     );
-                    assert_eq!(record.region_outcome, RegionOutcome::Occupied as u32);
-                    assert!(region + u64::from(record.region_len) <= at, "{context}");
+                    assert_eq!(info.region_outcome, RegionOutcome::Occupied as u32);
+                    assert!(region + u64::from(info.region_len) <= at, "{context}");
                     cut += 1;
                 }
                 assert_eq!(outcome.said, said, "{context}");
@@ -162,10 +162,10 @@ fn somebody_in_the_first_pages_of_the_region_leaves_none() {
             let outcome = outcome.finished(&context);
             assert_eq!(outcome.overwritten, 0, "{context}");
             assert_eq!(outcome.results[..3], [fresh.results[0], 0, 0], "{context}");
-            assert_eq!(outcome.record().trace_digest, fresh.record().trace_digest);
-            assert_eq!(outcome.record().region_len, 0);
+            assert_eq!(outcome.info().trace_digest, fresh.info().trace_digest);
+            assert_eq!(outcome.info().region_len, 0);
             assert_eq!(
-                outcome.record().region_outcome,
+                outcome.info().region_outcome,
                 RegionOutcome::Occupied as u32
             );
         }

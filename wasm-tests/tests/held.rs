@@ -37,8 +37,8 @@ fn blocks() -> Vec<Input> {
 }
 
 fn start_of(finished: &Finished) -> Start {
-    let record = finished.record().expect("it has a record");
-    Start::from_code(record.cache_start).expect("it opened its cache")
+    let info = finished.instance_info().expect("it has instance info");
+    Start::from_code(info.cache_start).expect("it opened its cache")
 }
 
 /// Indexes the first block, and takes the region that it leaves.

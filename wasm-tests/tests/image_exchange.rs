@@ -9,7 +9,7 @@ use steadfast::region::{AttachError, Start, Status, seal};
 use steadfast_host::metashrew::decode_flush;
 use steadfast_host::{
     BlockTag, HeldRegion, ImageError, ImageExchange, Input, MemoryState, Output, OwnPages,
-    RegionImage, RunConfig, Runner, SharedCache, find_record, state_digest,
+    RegionImage, RunConfig, Runner, SharedCache, find_instance_info, state_digest,
 };
 use wasm_tests::path;
 use wasmparser::{Parser, Payload};
@@ -183,7 +183,7 @@ impl Embedder {
         let succeeded = start.unwrap().call(&mut store, ()).is_ok();
         let memory = instance.get_memory(&mut store, "memory").unwrap();
         let (bytes, host) = memory.data_and_store_mut(&mut store);
-        let record: InstanceInfo = find_record(bytes).unwrap();
+        let info: InstanceInfo = find_instance_info(bytes).unwrap();
         assert_eq!(host.images.offered().is_some(), !self.moves);
         match succeeded {
             true => {
@@ -206,7 +206,7 @@ impl Embedder {
         let reads = host.reads;
         self.host = Some(host);
         Block {
-            start: Start::from_code(record.cache_start).unwrap(),
+            start: Start::from_code(info.cache_start).unwrap(),
             reads,
             succeeded,
         }
@@ -372,7 +372,7 @@ fn the_runner_exchanges_images_as_well() {
         for height in 7..10 {
             let input = Input::new(height, &[0]);
             let finished = runner.start_warm(&input, &warm, image.as_ref()).unwrap();
-            let start = Start::from_code(finished.record().unwrap().cache_start).unwrap();
+            let start = Start::from_code(finished.instance_info().unwrap().cache_start).unwrap();
             assert_eq!(start.is_warm(), image.is_some(), "{name}: {start}");
             image = Some(finished.image().unwrap());
             let report = finished.commit(&mut warm).unwrap();
@@ -396,7 +396,7 @@ fn the_runner_moves_regions_as_well() {
             let input = Input::new(height, &[0]);
             let was_held = held.is_some();
             let finished = runner.start_held(&input, &warm, held.take()).unwrap();
-            let start = Start::from_code(finished.record().unwrap().cache_start).unwrap();
+            let start = Start::from_code(finished.instance_info().unwrap().cache_start).unwrap();
             assert_eq!(start == Start::Sealed, was_held, "{name}: {start}");
             let (report, left) = finished.commit_and_hold(&mut warm).unwrap();
             assert_eq!(report.imports.get_lens == 0, was_held, "{name}");
@@ -416,7 +416,7 @@ fn the_runner_shares_caches_as_well() {
         for height in 7..12 {
             let input = Input::new(height, &[0]);
             let finished = runner.start_shared(&input, &warm, cache.as_ref()).unwrap();
-            let start = Start::from_code(finished.record().unwrap().cache_start).unwrap();
+            let start = Start::from_code(finished.instance_info().unwrap().cache_start).unwrap();
             assert_eq!(start == Start::Sealed, cache.is_some(), "{name}: {start}");
             let was_shared = cache.is_some();
             let (report, left) = finished.commit_and_share(&mut warm, &mut cache).unwrap();

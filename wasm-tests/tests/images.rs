@@ -37,8 +37,8 @@ fn inputs() -> impl Iterator<Item = Input> {
 }
 
 fn start_of(finished: &Finished) -> Start {
-    let record: InstanceInfo = finished.record().expect("it has a record");
-    Start::from_code(record.cache_start).expect("it opened its cache")
+    let info: InstanceInfo = finished.instance_info().expect("it has instance info");
+    Start::from_code(info.cache_start).expect("it opened its cache")
 }
 
 struct Run {
@@ -317,7 +317,7 @@ fn an_image_of_another_version_is_refused_as_such() {
     let runner = runner(MODULES[0], RunConfig::default());
     let finished = runner.start(&inputs().next().unwrap(), &MemoryState::default());
     let finished = finished.unwrap();
-    let base = finished.record().unwrap().region_start as usize;
+    let base = finished.instance_info().unwrap().region_start as usize;
     let image = finished.image().unwrap();
     let current = u8::try_from(FORMAT_VERSION).unwrap();
     for version in [0, current - 1, current + 1] {
@@ -448,7 +448,7 @@ fn an_image_taken_from_memory_as_it_is_is_walked() {
     let runner = runner(MODULES[0], RunConfig::default());
     let state = MemoryState::default();
     let finished = runner.start(&inputs().next().unwrap(), &state).unwrap();
-    let base = finished.record().unwrap().region_start;
+    let base = finished.instance_info().unwrap().region_start;
     let region = &finished.memory()[base as usize..];
     assert_eq!(RegionInfo::read(region).unwrap().status, Status::Open);
     let image = RegionImage::capture(finished.memory(), base, runner.guest().digest()).unwrap();

@@ -8,7 +8,7 @@ use steadfast_host::prometheus::Prometheus;
 use steadfast_host::table::instance_rows;
 use steadfast_host::{
     Finished, HeapMarks, Input, InstanceStats, MemoryMap, MemoryState, Output, RunConfig, Runner,
-    find_record,
+    find_instance_info,
 };
 use wasm_tests::indexer;
 
@@ -47,8 +47,8 @@ fn indexed(ceiling: u64) -> Finished {
 /// An instance's memory after a block, and the same in figures.
 fn memory_and_map(ceiling: u64) -> (Vec<u8>, MemoryMap) {
     let finished = indexed(ceiling);
-    let record = finished.record().unwrap();
-    let map = MemoryMap::of_memory("a run", finished.memory(), &record);
+    let info = finished.instance_info().unwrap();
+    let map = MemoryMap::of_memory("a run", finished.memory(), &info);
     (finished.memory().to_vec(), map)
 }
 
@@ -62,8 +62,8 @@ fn the_map_covers_all_memory_and_agrees_with_the_counters() {
             end += row.bytes;
         }
         assert_eq!(end, memory.len() as u64);
-        let record = find_record(&memory).unwrap();
-        let cache = InstanceStats::read(&memory, &record).cache.unwrap();
+        let info = find_instance_info(&memory).unwrap();
+        let cache = InstanceStats::read(&memory, &info).cache.unwrap();
         let entries: u64 = map.ages.iter().map(|age| age.entries).sum();
         let bytes: u64 = map.ages.iter().map(|age| age.bytes).sum();
         assert!(entries > 8_000, "the block's outputs are held: {entries}");
@@ -117,8 +117,8 @@ fn the_map_covers_all_memory_and_agrees_with_the_counters() {
 #[test]
 fn what_was_in_use_is_shown_and_empty_slabs_are_free_memory() {
     let finished = indexed(512 << 20);
-    let record = finished.record().unwrap();
-    let map = MemoryMap::of_memory("a run", finished.memory(), &record);
+    let info = finished.instance_info().unwrap();
+    let map = MemoryMap::of_memory("a run", finished.memory(), &info);
     assert_eq!(map.classes, [], "nothing is in use");
     assert!(map.free_runs.len() > 1, "empty slabs stand between");
     let text = map.to_string();
@@ -152,7 +152,7 @@ fn what_was_in_use_is_shown_and_empty_slabs_are_free_memory() {
 #[test]
 fn a_history_of_any_length_is_drawn_on_one_axis() {
     let finished = indexed(512 << 20);
-    let record = finished.record().unwrap();
+    let info = finished.instance_info().unwrap();
     let first = Moment::of(&finished).unwrap();
     let mut lengths = Vec::new();
     for blocks in [1, 30, 2_000] {
@@ -163,7 +163,7 @@ fn a_history_of_any_length_is_drawn_on_one_axis() {
             misses: 1,
             ..first.clone()
         });
-        let map = MemoryMap::of_memory("a run", finished.memory(), &record);
+        let map = MemoryMap::of_memory("a run", finished.memory(), &info);
         let map = map.with_history(history.collect());
         let svg = map.to_svg();
         let bars = svg.matches("class=\"pick\"").count();
@@ -215,9 +215,9 @@ fn a_block_that_used_nothing_is_drawn() {
 #[test]
 fn a_hostile_name_stays_text() {
     let (memory, _) = memory_and_map(129 << 20);
-    let record = find_record(&memory).unwrap();
+    let info = find_instance_info(&memory).unwrap();
     let name = "</title></style><script>alert(1)</script>&\"'";
-    let map = MemoryMap::of_memory(name, &memory, &record);
+    let map = MemoryMap::of_memory(name, &memory, &info);
     for picture in [map.to_svg(), map.to_html()] {
         assert!(!picture.contains("<script>alert"), "the name is markup");
         assert!(picture.contains("&lt;script&gt;alert"), "the name is shown");
@@ -232,8 +232,8 @@ fn a_hostile_name_stays_text() {
 #[test]
 fn any_memory_has_a_map() {
     let (memory, _) = memory_and_map(129 << 20);
-    let record = find_record(&memory).unwrap();
-    let (heap, region) = (record.heap_start as usize, record.region_start as usize);
+    let info = find_instance_info(&memory).unwrap();
+    let (heap, region) = (info.heap_start as usize, info.region_start as usize);
     for seed in 0..25_usize {
         let mut damaged = memory.clone();
         for step in 0..200 {
@@ -242,7 +242,7 @@ fn any_memory_has_a_map() {
             damaged[base + (noise >> 20) % 60_000] = noise as u8;
         }
         damaged.truncate(damaged.len() - seed * 9_000);
-        let map = MemoryMap::of_memory("damaged", &damaged, &record);
+        let map = MemoryMap::of_memory("damaged", &damaged, &info);
         assert!(!map.to_string().is_empty() && !map.to_html().is_empty());
     }
 }
@@ -250,7 +250,7 @@ fn any_memory_has_a_map() {
 #[test]
 fn metrics_are_in_the_text_format() {
     let (memory, _) = memory_and_map(129 << 20);
-    let seen = InstanceStats::read(&memory, &find_record(&memory).unwrap());
+    let seen = InstanceStats::read(&memory, &find_instance_info(&memory).unwrap());
     let text = Prometheus(&seen).to_string();
     let mut described = String::new();
     for line in text.lines() {
@@ -269,16 +269,16 @@ fn metrics_are_in_the_text_format() {
 #[test]
 fn a_region_of_another_format_is_told() {
     let (mut memory, _) = memory_and_map(512 << 20);
-    let record = find_record(&memory).unwrap();
+    let info = find_instance_info(&memory).unwrap();
     let told = |memory: &[u8]| {
-        let stats = InstanceStats::read(memory, &record);
+        let stats = InstanceStats::read(memory, &info);
         let rows = instance_rows(&stats);
         let row = rows.into_iter().find(|(name, _)| name == "cache");
         (stats.other_format, row.map(|(_, text)| text))
     };
     assert_eq!(told(&memory), (None, None), "its rows have other names");
     let other = FORMAT_VERSION - 1;
-    let at = record.region_start as usize + offset_of!(Header, format);
+    let at = info.region_start as usize + offset_of!(Header, format);
     memory[at..at + 4].copy_from_slice(&other.to_le_bytes());
     let (found, row) = told(&memory);
     assert_eq!(found, Some(other));

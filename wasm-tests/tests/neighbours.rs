@@ -26,11 +26,7 @@ fn the_cache_serves_modules_that_keep_another_allocator() {
                 };
                 assert_eq!(outcome.results[10], REGION_BASE, "{context}");
                 assert!(outcome.results[11] > 0, "{context}");
-                assert_eq!(
-                    outcome.record().region_start as u64,
-                    REGION_BASE,
-                    "{context}"
-                );
+                assert_eq!(outcome.info().region_start as u64, REGION_BASE, "{context}");
                 if outcome.trap.is_none() {
                     assert!(outcome.results[2] > 0, "{context}: the cache hits");
                     assert_eq!(outcome.results[13], 15_000_000, "{context}");
@@ -77,7 +73,7 @@ fn an_environment_that_is_not_read_moves_no_address() {
     for bytes in [1, 1000, 10_000, 65_536, 100_000, 1_000_000] {
         let outcome = run(bytes);
         assert_eq!(outcome.results, empty.results, "{bytes} bytes");
-        assert_eq!(outcome.record().trace_digest, empty.record().trace_digest);
+        assert_eq!(outcome.info().trace_digest, empty.info().trace_digest);
         assert_eq!(outcome.grows, empty.grows, "C grows nothing");
     }
 }
@@ -88,11 +84,8 @@ fn the_c_family_serves_from_its_own_part() {
     let outcome = guest.run(&Setting::default()).unwrap().finished("c-family");
     assert_eq!(outcome.results[0], 1);
     // One request was for more than the part holds.
-    assert_eq!(outcome.record().exhausted_count, 1);
-    assert_eq!(
-        outcome.record().exhausted_budget,
-        outcome.record().c_heap_len
-    );
+    assert_eq!(outcome.info().exhausted_count, 1);
+    assert_eq!(outcome.info().exhausted_budget, outcome.info().c_heap_len);
 }
 
 #[test]
@@ -114,7 +107,7 @@ fn what_libc_allocates_for_itself_links_runs_and_moves_nothing() {
         assert_eq!(outcome.results[0], none.results[0], "{blocks} blocks");
         assert_eq!(outcome.results[1], blocks);
         assert_eq!(outcome.results[2], 100, "calls at the end");
-        assert_eq!(outcome.record().trace_digest, none.record().trace_digest);
+        assert_eq!(outcome.info().trace_digest, none.info().trace_digest);
         assert_eq!(outcome.grows, none.grows, "C grows nothing");
     }
 }
@@ -126,11 +119,8 @@ fn static_data_that_reach_past_the_region_are_a_clear_error() {
         let outcome = guest.run(&Setting::default()).unwrap();
         let trap = outcome.trap.as_deref().unwrap_or_default();
         assert!(trap.contains("static_data_reach_past_the_heap"), "{trap}");
-        assert_eq!(
-            outcome.record().state,
-            Reservation::StaticDataTooLarge as u32
-        );
-        assert!(outcome.record().refused_need > 5 << 20);
+        assert_eq!(outcome.info().state, Reservation::StaticDataTooLarge as u32);
+        assert!(outcome.info().refused_need > 5 << 20);
         assert_eq!(outcome.grows.asked, 0);
     }
 }
@@ -140,7 +130,7 @@ fn pages_that_the_module_grows_itself_are_left_alone_and_move_nothing() {
     for target in TARGETS {
         let guest = Guest::load(target, "foreign-growth");
         let outcome = guest.run(&Setting::default()).unwrap().finished(target);
-        assert_eq!(outcome.record().region_start as u64, REGION_BASE);
+        assert_eq!(outcome.info().region_start as u64, REGION_BASE);
         let (while_filling, at_the_end) = (outcome.results[1], outcome.results[2]);
         assert!(
             while_filling > 0 && at_the_end == while_filling,

@@ -28,12 +28,12 @@ fn pregrowth_moves_nothing() {
                 let context = format!("{target} {name} grown to {pregrow_pages} pages");
                 let outcome = guest.run(&setting).unwrap().finished(&context);
                 assert_eq!(outcome.results, fresh.results, "{context}");
-                let (record, expected) = (outcome.record(), fresh.record());
-                assert_eq!(record.trace_digest, expected.trace_digest, "{context}");
-                assert_eq!(record.heap_start, expected.heap_start, "{context}");
-                assert_eq!(record.region_start, expected.region_start, "{context}");
-                assert_eq!(record.region_granted, expected.region_granted, "{context}");
-                assert_eq!(record.region_len, expected.region_len, "{context}");
+                let (info, expected) = (outcome.info(), fresh.info());
+                assert_eq!(info.trace_digest, expected.trace_digest, "{context}");
+                assert_eq!(info.heap_start, expected.heap_start, "{context}");
+                assert_eq!(info.region_start, expected.region_start, "{context}");
+                assert_eq!(info.region_granted, expected.region_granted, "{context}");
+                assert_eq!(info.region_len, expected.region_len, "{context}");
             }
         }
     }
@@ -77,10 +77,10 @@ fn a_raised_minimum_moves_nothing() {
             let raised = Guest::from_bytes(&with_minimum(&module, pages)).unwrap();
             let outcome = raised.run(&Setting::default()).unwrap().finished(&context);
             assert_eq!(outcome.results[..2], fresh.results[..2], "{context}");
-            let (record, expected) = (outcome.record(), fresh.record());
-            assert_eq!(record.trace_digest, expected.trace_digest, "{context}");
-            assert_eq!(record.region_start, expected.region_start, "{context}");
-            assert_eq!(record.region_granted, expected.region_granted, "{context}");
+            let (info, expected) = (outcome.info(), fresh.info());
+            assert_eq!(info.trace_digest, expected.trace_digest, "{context}");
+            assert_eq!(info.region_start, expected.region_start, "{context}");
+            assert_eq!(info.region_granted, expected.region_granted, "{context}");
         }
         // A module that declares the whole budget is refused at instantiation where it does not
         // fit.

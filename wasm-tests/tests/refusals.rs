@@ -118,10 +118,10 @@ fn a_module_that_declares_its_budget_is_refused_before_it_starts() {
             // With the budget and nothing else, the region alone is asked for, and refused.
             let outcome = run(&guest, BUDGET, OnRefusal::ReturnMinusOne).finished(&context);
             assert_eq!(outcome.results, expected.results, "{context}");
-            assert_eq!(outcome.record().region_granted, 0, "{context}");
+            assert_eq!(outcome.info().region_granted, 0, "{context}");
             assert_eq!(outcome.grows.asked, outcome.grows.refused, "{context}");
             let whole = run(&guest, WHOLE, OnRefusal::Trap).finished(&context);
-            assert_eq!(u64::from(whole.record().region_granted), WHOLE - BUDGET);
+            assert_eq!(u64::from(whole.info().region_granted), WHOLE - BUDGET);
         }
         let config = RunConfig {
             ceiling: BUDGET - PAGE,
@@ -202,7 +202,7 @@ fn the_module_itself_says_why_it_stops() {
 fn refused_requests_are_told_each_at_first() {
     for target in TARGETS {
         let outcome = said(target, "exhaust", 4 << 30).finished(target);
-        let count = outcome.record().exhausted_count;
+        let count = outcome.info().exhausted_count;
         assert!(count > 5);
         let told = (1..=count).filter(|number| *number <= 16 || number.is_power_of_two());
         assert_eq!(
@@ -219,8 +219,8 @@ fn refused_requests_are_told_each_at_first() {
 fn the_request_that_stops_the_module_is_the_one_that_is_noted() {
     for target in TARGETS {
         let outcome = said(target, "exhaust-abort", 4 << 30);
-        assert_eq!(outcome.record().exhausted_count, 2);
-        assert_eq!(outcome.record().exhausted_request, 300_000_000);
+        assert_eq!(outcome.info().exhausted_count, 2);
+        assert_eq!(outcome.info().exhausted_request, 300_000_000);
         let lines: Vec<&str> = outcome.said.lines().collect();
         assert!(lines[0].contains("request of 400000000 bytes"), "{lines:?}");
         assert!(lines[1].contains("request of 300000000 bytes"), "{lines:?}");
@@ -238,7 +238,7 @@ fn a_sink_that_allocates_stops_at_once() {
             "no overflow of the stack: {trap}"
         );
         assert_eq!((outcome.grows.asked, outcome.results[0]), (1, 1));
-        assert_eq!(outcome.record().state, Reservation::BudgetRefused as u32);
+        assert_eq!(outcome.info().state, Reservation::BudgetRefused as u32);
         assert_eq!(outcome.said.lines().count(), 1, "{}", outcome.said);
     }
 }

@@ -160,7 +160,7 @@ fn runner(module: &[u8], ceiling: u64) -> Result<Runner, LoadError> {
 }
 
 fn start_of(finished: &Finished) -> Start {
-    Start::from_code(finished.record().unwrap().cache_start).expect("it opened its cache")
+    Start::from_code(finished.instance_info().unwrap().cache_start).expect("it opened its cache")
 }
 
 /// What came of a few blocks.
@@ -220,9 +220,9 @@ fn the_region_is_left_to_later_instances() {
         let runner = runner(&snapshot, ceiling).unwrap();
         assert_eq!(runner.guest().declared_memory().initial, BUDGET);
         let finished = runner.start(&Input::new(1, &[5]), &MemoryState::default());
-        let record = finished.unwrap().record().unwrap();
-        assert_eq!(u64::from(record.region_granted), region, "{ceiling}");
-        assert_eq!(record.region_outcome, outcome as u32, "{ceiling}");
+        let info = finished.unwrap().instance_info().unwrap();
+        assert_eq!(u64::from(info.region_granted), region, "{ceiling}");
+        assert_eq!(info.region_outcome, outcome as u32, "{ceiling}");
         for warm in [false, true] {
             let (found, starts) = run(&runner, warm);
             assert_eq!(found, expected, "{ceiling}, warm: {warm}");
@@ -238,7 +238,10 @@ fn the_region_is_left_to_later_instances() {
     let finished = limited
         .unwrap()
         .start(&Input::new(1, &[5]), &MemoryState::default());
-    assert_eq!(finished.unwrap().record().unwrap().region_len, 1 << 20);
+    assert_eq!(
+        finished.unwrap().instance_info().unwrap().region_len,
+        1 << 20
+    );
 }
 
 #[test]
@@ -257,7 +260,10 @@ fn a_region_that_was_granted_before_the_snapshot_is_the_minimum_of_every_host() 
     let limited = runner.with_config(limit).unwrap();
     assert_eq!(run(&limited, true).0, run(&runner, true).0);
     let finished = limited.start(&Input::new(1, &[5]), &MemoryState::default());
-    assert_eq!(finished.unwrap().record().unwrap().region_len, 1 << 20);
+    assert_eq!(
+        finished.unwrap().instance_info().unwrap().region_len,
+        1 << 20
+    );
 }
 
 #[test]
@@ -295,8 +301,8 @@ fn an_image_that_is_refused_leaves_nothing_behind_in_memory_that_was_taken_for_n
         cold.outcome().as_ref().ok()
     );
     assert_eq!(
-        refused.record().unwrap().trace_digest,
-        cold.record().unwrap().trace_digest
+        refused.instance_info().unwrap().trace_digest,
+        cold.instance_info().unwrap().trace_digest
     );
     assert!(refused.image().is_ok(), "the cache that it left is sound");
 }

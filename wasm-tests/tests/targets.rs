@@ -44,9 +44,9 @@ fn a_module_without_the_standard_library_runs() {
         let outcome = guest.run(&setting).unwrap().finished(NO_STD);
         assert_eq!(outcome.results[0], 1, "the cache took the entry");
         assert_eq!(outcome.results[1], (0..100_000).sum::<u64>());
-        let record = outcome.record();
-        let heap = record.heap_start..record.heap_start + record.heap_len;
+        let info = outcome.info();
+        let heap = info.heap_start..info.heap_start + info.heap_len;
         assert!(heap.contains(&(outcome.results[2] as u32)));
-        assert_eq!(record.c_heap_len, 0);
+        assert_eq!(info.c_heap_len, 0);
     }
 }

@@ -1,4 +1,4 @@
-// What stands where in a module's linear memory, read from its plan, its record and its bytes without calling the module.
+// What stands where in a module's linear memory, read from its plan, its instance info and its bytes without calling the module.
 
 import { surveyCache } from "./cache.mjs";
 import { surveyHeap } from "./heap.mjs";
@@ -28,7 +28,7 @@ const STARTS = new Map([
   [66, "warm: shared image"],
 ]);
 
-/** Where in the record the host writes what it calls the module. */
+/** Where in the info the host writes what it calls the module. */
 export const MODULE_TAG = 128;
 
 export const grouped = (number) => number.toLocaleString("en-US");
@@ -59,10 +59,10 @@ export function surveyOfPlan({ regionBase, regionMax }) {
   return { spans, strips: [], figures: [["memory planned", sized(regionBase + regionMax)]] };
 }
 
-/** The map of an instance whose record stands at an address. */
-export function survey(memory, recordAt) {
+/** The map of an instance whose info stands at an address. */
+export function survey(memory, infoAt) {
   const view = new DataView(memory.buffer);
-  const field = (offset) => view.getUint32(recordAt + offset, true);
+  const field = (offset) => view.getUint32(infoAt + offset, true);
   const [heapStart, heapBytes, cStart, cBytes, regionStart, granted] = [24, 28, 32, 36, 40, 44].map(field);
   const seen = { spans: [], strips: [], figures: [["memory", sized(view.byteLength)]], began: STARTS.get(field(136)) };
   const span = (name, kind, start, bytes, note = "") => {

@@ -26,8 +26,8 @@ class Live {
   spent = 0;
   #next = 0;
 
-  constructor(memory, recordAt) {
-    this.look = () => survey(memory, recordAt);
+  constructor(memory, infoAt) {
+    this.look = () => survey(memory, infoAt);
   }
 
   frame() {
@@ -62,9 +62,9 @@ async function run({ module, digest, base, input, state, image }) {
   const env = Object.fromEntries(Object.entries(host.imports).map(([name, call]) => [name, watched(name, call)]));
   const { exports } = await WebAssembly.instantiate(module, { env });
   host.memory = exports.memory;
-  const recordAt = exports.steadfast_record.value;
-  live = new Live(exports.memory, recordAt);
-  new Uint8Array(exports.memory.buffer).set(digest.subarray(0, 8), recordAt + MODULE_TAG);
+  const infoAt = exports.steadfast_record.value;
+  live = new Live(exports.memory, infoAt);
+  new Uint8Array(exports.memory.buffer).set(digest.subarray(0, 8), infoAt + MODULE_TAG);
   const refused = image && refusal(() => restore(image, exports.memory));
   const begun = performance.now();
   exports._start();

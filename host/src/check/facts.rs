@@ -53,7 +53,7 @@ pub struct Facts {
     pub memories: Vec<MemoryType>,
     pub imports_memory: bool,
     pub plans: Vec<Result<Plan, String>>,
-    pub has_record: bool,
+    pub has_instance_info: bool,
     pub has_names: bool,
     /// Where static data begins and ends, in bytes.
     pub data: Option<(u64, u64)>,
@@ -104,7 +104,7 @@ impl Facts {
                 }
                 Payload::ExportSection(section) => {
                     for export in section {
-                        facts.has_record |= export?.name == InstanceInfo::EXPORT;
+                        facts.has_instance_info |= export?.name == InstanceInfo::EXPORT;
                     }
                 }
                 Payload::DataSection(section) => {
@@ -145,7 +145,7 @@ impl Facts {
 
     /// Whether the module is built on steadfast.
     pub fn is_steadfast(&self) -> bool {
-        self.has_record || !self.plans.is_empty()
+        self.has_instance_info || !self.plans.is_empty()
     }
 
     /// What a function is called: its name, or its number.

@@ -97,7 +97,7 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     let others = facts.names(|function| is_named(function, &ALLOCATORS));
     match &facts.plans[..] {
-        [] if facts.has_record && others.is_empty() => found.push(Finding::new(
+        [] if facts.has_instance_info && others.is_empty() => found.push(Finding::new(
             &STRIPPED,
             "the module is built on steadfast, and has no section with its plan",
         )),

@@ -110,10 +110,10 @@ fn over_blocks(
         let finished = cache.start(runner, input, Position::Next, &state);
         let finished = finished.with_context(failed)?;
         history.extend(Moment::of(&finished));
-        // What failed without a record has no map; the failure is told below.
+        // What failed without instance info has no map; the failure is told below.
         let has_failed = finished.outcome().is_err();
         let is_due = match has_failed {
-            true => finished.record().is_some(),
+            true => finished.instance_info().is_some(),
             false => left == 0 || arguments.live,
         };
         if is_due {
@@ -160,16 +160,16 @@ fn planned(name: &str, module: &[u8], bounds: &Bounds) -> anyhow::Result<MemoryM
 fn of_file(path: &Path, bounds: &Bounds) -> anyhow::Result<MemoryMap> {
     let name = module_name(path);
     Ok(match memory_file::read(path, bounds)? {
-        Left::Memory(bytes, record) => MemoryMap::of_memory(name, &bytes, &record),
+        Left::Memory(bytes, info) => MemoryMap::of_memory(name, &bytes, &info),
         Left::Region(bytes) => MemoryMap::of_region(format!("{name}, by offsets"), 0, &bytes)?,
         Left::Image(image, _) => MemoryMap::of_region(name, image.address(), image.bytes())?,
     })
 }
 
 fn of_instance(title: String, finished: &Finished) -> anyhow::Result<MemoryMap> {
-    let record = finished.record();
-    let record = record.context(super::NO_RECORD)?;
-    Ok(MemoryMap::of_memory(title, finished.memory(), &record))
+    let info = finished.instance_info();
+    let info = info.context(super::NO_INSTANCE_INFO)?;
+    Ok(MemoryMap::of_memory(title, finished.memory(), &info))
 }
 
 fn draw(arguments: &Arguments, map: &MemoryMap) -> anyhow::Result<()> {

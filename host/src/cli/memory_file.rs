@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use steadfast::format::{InstanceInfo, RegionInfo};
-use steadfast_host::{Bound, Bounds, Digest, RegionImage, find_record};
+use steadfast_host::{Bound, Bounds, Digest, RegionImage, find_instance_info};
 
 /// What an instance left.
 pub enum Left {
-    /// All of its memory, and the record in it.
+    /// All of its memory, and the instance info in it.
     Memory(Vec<u8>, Box<InstanceInfo>),
     /// The bytes of its region, which do not tell its address.
     Region(Vec<u8>),
@@ -24,12 +24,12 @@ pub fn read(path: &Path, bounds: &Bounds) -> anyhow::Result<Left> {
         let (image, state) = RegionImage::read_within(&mut &bytes[..], path, |_| Ok(most))?;
         return Ok(Left::Image(Box::new(image), state));
     }
-    if let Some(record) = find_record(&bytes) {
-        return Ok(Left::Memory(bytes, Box::new(record)));
+    if let Some(info) = find_instance_info(&bytes) {
+        return Ok(Left::Memory(bytes, Box::new(info)));
     }
     RegionInfo::read(&bytes).with_context(|| {
         format!(
-            "{}: neither a memory with steadfast's record in it, nor a region, nor an image of one",
+            "{}: neither a memory with steadfast's instance info in it, nor a region, nor an image of one",
             path.display()
         )
     })?;

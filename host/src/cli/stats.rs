@@ -89,7 +89,7 @@ fn in_sequence(arguments: &Arguments, runner: &Runner, inputs: &[Input]) -> anyh
         match &finished.report().observed {
             // The failure is told below.
             None if has_failed => {}
-            None => bail!(super::NO_RECORD),
+            None => bail!(super::NO_INSTANCE_INFO),
             Some(seen) if has_failed || left == 0 || arguments.every => {
                 if arguments.every && !arguments.json && !arguments.prometheus {
                     super::print(&format!("block {}\n", input.height()))?;
@@ -106,8 +106,8 @@ fn in_sequence(arguments: &Arguments, runner: &Runner, inputs: &[Input]) -> anyh
 /// Of a memory everything is known; of a region or an image, the cache alone.
 fn of_file(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
     let (cache, image) = match memory_file::read(path, &arguments.memory.limits.bounds())? {
-        Left::Memory(bytes, record) => {
-            return print(arguments, &InstanceStats::read(&bytes, &record));
+        Left::Memory(bytes, info) => {
+            return print(arguments, &InstanceStats::read(&bytes, &info));
         }
         Left::Region(bytes) => (RegionInfo::read(&bytes)?.stats, None),
         Left::Image(image, state_digest) => {

@@ -154,21 +154,21 @@ impl MemoryMap {
         }
     }
 
-    /// The map of an instance, from its memory and the record that the module keeps there. Takes
-    /// time in proportion to the blocks of heap and cache.
-    pub fn of_memory(title: impl Into<String>, memory: &[u8], record: &InstanceInfo) -> Self {
+    /// The map of an instance, from its memory and the instance info that the module keeps there.
+    /// Takes time in proportion to the blocks of heap and cache.
+    pub fn of_memory(title: impl Into<String>, memory: &[u8], info: &InstanceInfo) -> Self {
         let mut map = MemoryMap::empty(title);
-        map.row(0, record.heap_start.into(), "static data, shadow stack", "");
-        map.add_heap(memory, record);
+        map.row(0, info.heap_start.into(), "static data, shadow stack", "");
+        map.add_heap(memory, info);
         map.row(
-            record.c_heap_start.into(),
-            record.c_heap_len.into(),
+            info.c_heap_start.into(),
+            info.c_heap_len.into(),
             "heap of C",
             "",
         );
-        map.add_region(memory, record);
-        let end = u64::from(record.region_start) + u64::from(record.region_granted);
-        let end = end.max(u64::from(record.heap_start) + u64::from(record.heap_len));
+        map.add_region(memory, info);
+        let end = u64::from(info.region_start) + u64::from(info.region_granted);
+        let end = end.max(u64::from(info.heap_start) + u64::from(info.heap_len));
         let beyond = (memory.len() as u64).saturating_sub(end);
         map.row(end, beyond, "foreign growth", "grown by others");
         map.figures
@@ -250,9 +250,9 @@ impl MemoryMap {
         }
     }
 
-    fn add_heap(&mut self, memory: &[u8], record: &InstanceInfo) {
-        let (start, len) = (record.heap_start, record.heap_len);
-        let map = match heap_map(memory, record) {
+    fn add_heap(&mut self, memory: &[u8], info: &InstanceInfo) {
+        let (start, len) = (info.heap_start, info.heap_len);
+        let map = match heap_map(memory, info) {
             Ok(map) => map,
             Err(reason) => return self.row(start.into(), len.into(), "heap", &reason),
         };
@@ -299,16 +299,16 @@ impl MemoryMap {
         self.strips.push(cells::heap(start.into(), &map));
     }
 
-    fn add_region(&mut self, memory: &[u8], record: &InstanceInfo) {
-        let start = u64::from(record.region_start);
-        let outcome = instance_stats::outcome(record);
-        let region = span(memory, record.region_start, record.region_len);
+    fn add_region(&mut self, memory: &[u8], info: &InstanceInfo) {
+        let start = u64::from(info.region_start);
+        let outcome = instance_stats::outcome(info);
+        let region = span(memory, info.region_start, info.region_len);
         let Some(reader) = region.and_then(|region| RegionReader::of(region).ok()) else {
             let note = format!("no cache; {outcome}");
-            self.row(start, record.region_granted.into(), "region", &note);
+            self.row(start, info.region_granted.into(), "region", &note);
             return;
         };
-        self.add_cache(start, record.region_granted, outcome, &reader);
+        self.add_cache(start, info.region_granted, outcome, &reader);
     }
 
     fn add_cache(&mut self, start: u64, granted: u32, outcome: &str, reader: &RegionReader<'_>) {

@@ -309,8 +309,8 @@ struct OwnAccount {
 
 impl OwnAccount {
     fn of(finished: &Finished) -> Option<Self> {
-        let record = finished.record()?;
-        let map = heap_map(finished.memory(), &record).ok()?;
+        let info = finished.instance_info()?;
+        let map = heap_map(finished.memory(), &info).ok()?;
         let mut own = OwnAccount {
             cost: HeapCost {
                 peak_bytes: map.usage().peak_bytes as u64,
@@ -332,7 +332,7 @@ impl OwnAccount {
             own.cost.free_bytes += free;
             own.cost.largest_free_bytes = free.max(own.cost.largest_free_bytes);
             if blocks == 0 && part.kind != PartKind::Table {
-                let start = record.heap_start + part.offset as u32;
+                let start = info.heap_start + part.offset as u32;
                 own.unused.push(start..start + part.len as u32);
             }
         }

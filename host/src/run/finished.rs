@@ -40,9 +40,9 @@ impl Finished {
         self.live.memory.data(&self.live.store)
     }
 
-    /// The record in the guest's memory, for a module that is built on steadfast.
-    pub fn record(&self) -> Option<InstanceInfo> {
-        self.live.record()
+    /// The instance info in the guest's memory, for a module that is built on steadfast.
+    pub fn instance_info(&self) -> Option<InstanceInfo> {
+        self.live.instance_info()
     }
 
     /// The figures of this run.
@@ -115,7 +115,7 @@ impl Finished {
             tip,
         } = self;
         let writes = outcome?;
-        let base = live.record().map_or(0, |record| record.region_start);
+        let base = live.instance_info().map_or(0, |info| info.region_start);
         let taken = take(&mut live, base);
         // The instance holds a snapshot of the state.
         drop(live);

@@ -106,38 +106,38 @@ impl Live {
     }
 
     pub(super) fn limit_cache(&mut self, limit: u32) -> Result<(), RunError> {
-        self.tell(|record, memory| record.limit_cache(memory, limit))
-            .ok_or(RunError::NoRecord)
+        self.tell(|info, memory| info.limit_cache(memory, limit))
+            .ok_or(RunError::NoInstanceInfo)
     }
 
     pub(super) fn forget_by(&mut self, seed: NonZeroU32) -> Result<(), RunError> {
-        self.tell(|record, memory| record.forget_by(memory, seed))
-            .ok_or(RunError::NoRecord)
+        self.tell(|info, memory| info.forget_by(memory, seed))
+            .ok_or(RunError::NoInstanceInfo)
     }
 
     /// Tells a guest that is built on steadfast which module it is, so that it refuses another
     /// one's image.
     pub(super) fn name_module(&mut self) {
         let module = self.module;
-        // Other guests have no record.
-        let _ = self.tell(|record, memory| record.name_module(memory, &module));
+        // Other guests have no instance info.
+        let _ = self.tell(|info, memory| info.name_module(memory, &module));
     }
 
     /// Tells a guest whose region is above its heap that it need not look for somebody else in the
     /// pages that the host has grown from here on.
     pub(super) fn note_host_pages(&mut self, had: usize) {
         if self.plan.is_some() {
-            // Others have no record.
-            let _ = self.tell(|record, memory| record.note_host_pages(memory, had as u32));
+            // Others have no instance info.
+            let _ = self.tell(|info, memory| info.note_host_pages(memory, had as u32));
         }
     }
 
-    /// Tells the guest something in its record, if it has one.
+    /// Tells the guest something in its instance info, if it has one.
     fn tell(&mut self, tell: impl FnOnce(GuestInfo, &mut [u8]) -> Option<()>) -> Option<()> {
         tell(self.guest_info?, self.memory.data_mut(&mut self.store))
     }
 
-    pub(super) fn record(&self) -> Option<InstanceInfo> {
+    pub(super) fn instance_info(&self) -> Option<InstanceInfo> {
         self.guest_info?.read(self.memory.data(&self.store))
     }
 
@@ -151,14 +151,14 @@ impl Live {
             timeout: self.timeout,
             fuel: self.fuel,
         };
-        explain(error, self.record().as_ref(), &known)
+        explain(error, self.instance_info().as_ref(), &known)
     }
 
-    /// The plan stands behind the record, also where the module has no section for it.
+    /// The plan stands behind the instance info, also where the module has no section for it.
     pub(super) fn plan_in_memory(&self) -> Option<Plan> {
-        let record = self.guest_info?;
-        record.read(self.memory.data(&self.store))?;
-        let at = record.address() as usize + InstanceInfo::LEN;
+        let info = self.guest_info?;
+        info.read(self.memory.data(&self.store))?;
+        let at = info.address() as usize + InstanceInfo::LEN;
         let bytes = self.memory.data(&self.store).get(at..)?;
         Plan::decode(bytes.get(..Plan::ENCODED_LEN)?).ok()
     }
@@ -218,8 +218,8 @@ impl Live {
             memory_bytes: self.memory.size(&self.store) * PAGE_BYTES,
             grows: context.limits.grows(),
             observed: self
-                .record()
-                .map(|record| InstanceStats::read(memory, &record)),
+                .instance_info()
+                .map(|info| InstanceStats::read(memory, &info)),
             imports: context.exchange.counts(),
             written_pairs: outcome.as_ref().map_or(0, |writes| writes.len() as u64),
             output: self.output(),

@@ -140,7 +140,7 @@ impl Live {
 
 impl Finished {
     /// Why the image that it was [started](Runner::start_warm) with was not used, where the host
-    /// refused it. What the guest made of one that it found stands in its record.
+    /// refused it. What the guest made of one that it found stands in its instance info.
     pub fn refused_image(&self) -> Option<&ImageError> {
         self.live.refused_image.as_ref()
     }
@@ -158,9 +158,9 @@ impl Finished {
         {
             return Ok(offered.clone());
         }
-        let record = self.record().filter(|_| self.outcome.is_ok());
-        let base = record.map_or(0, |record| record.region_start);
-        let memory = if record.is_some() { self.memory() } else { &[] };
+        let info = self.instance_info().filter(|_| self.outcome.is_ok());
+        let base = info.map_or(0, |info| info.region_start);
+        let memory = if info.is_some() { self.memory() } else { &[] };
         RegionImage::capture(memory, base, self.live.module)
     }
 

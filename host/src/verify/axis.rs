@@ -112,7 +112,7 @@ pub(super) fn crossed(subject: &Subject, known: &Known, extent: Extent) -> Vec<V
         pregrowth(known, extent),
         environment(subject, extent),
     ];
-    if subject.has_record() {
+    if subject.has_instance_info() {
         axes.push(cache(known, extent));
     }
     axes
@@ -134,7 +134,7 @@ fn refusals(subject: &Subject, known: &Known, extent: Extent) -> Values {
         Extent::Quick => 3,
         Extent::Pairs | Extent::Full => 64,
     };
-    let may_refuse_budget = subject.has_record();
+    let may_refuse_budget = subject.has_instance_info();
     let mut refusals = Values::new(Axis::Refusal);
     for n in 1..=known.grows.min(most) {
         refusals.push(format!("memory.grow {n} refused"), move |scenario| {
@@ -164,7 +164,7 @@ fn instances(subject: &Subject) -> Values {
 
 fn reorganisations(subject: &Subject, known: &Known) -> Values {
     let mut reorganisations = Values::new(Axis::Reorganisation);
-    if subject.has_record() && known.ascends {
+    if subject.has_instance_info() && known.ascends {
         reorganisations.push("warm, back to the first block", |scenario| {
             (scenario.sequence, scenario.warm) = (Sequence::GoesBack, true);
         });
@@ -176,7 +176,7 @@ fn reorganisations(subject: &Subject, known: &Known) -> Values {
 fn ceilings(subject: &Subject, known: &Known, extent: Extent) -> Values {
     let mut ceilings = Values::new(Axis::Ceiling);
     let need = known.need;
-    let (quick, others) = match subject.has_record() {
+    let (quick, others) = match subject.has_instance_info() {
         true => steps(subject.plan()),
         false => (
             vec![128 * MIB, 512 * MIB],
@@ -188,7 +188,7 @@ fn ceilings(subject: &Subject, known: &Known, extent: Extent) -> Values {
         Extent::Pairs | Extent::Full => others,
     };
     for step in quick.into_iter().chain(others) {
-        let (ceiling, name) = match subject.has_record() {
+        let (ceiling, name) = match subject.has_instance_info() {
             true if step == 0 => (need, "the heap's budget alone".into()),
             true => (need + step, format!("the budget and {}", bytes(step))),
             false => (step, bytes(step)),

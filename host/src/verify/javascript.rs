@@ -102,8 +102,8 @@ pub struct Job {
     pregrow: Option<u64>,
     cache: Option<u32>,
     forget: Option<NonZeroU32>,
-    record: &'static str,
-    record_bytes: usize,
+    info: &'static str,
+    info_bytes: usize,
     cache_limit_offset: usize,
     forget_seed_offset: usize,
     module_tag: [u8; 8],
@@ -136,8 +136,8 @@ impl Job {
             pregrow: scenario.pregrow,
             cache: scenario.cache,
             forget: scenario.forget,
-            record: InstanceInfo::EXPORT,
-            record_bytes: InstanceInfo::LEN,
+            info: InstanceInfo::EXPORT,
+            info_bytes: InstanceInfo::LEN,
             cache_limit_offset: InstanceInfo::CACHE_LIMIT_OFFSET,
             forget_seed_offset: InstanceInfo::FORGET_SEED_OFFSET,
             module_tag: module_tag(&module_digest(module)).to_le_bytes(),
@@ -167,7 +167,7 @@ pub struct Ran {
     stopped: Option<String>,
     /// It stopped since its calls were nested too deep.
     too_deep: bool,
-    record: Option<String>,
+    info: Option<String>,
     image: Vec<(u32, String)>,
     calls: Vec<(String, Option<usize>)>,
     flushes: Vec<String>,
@@ -175,9 +175,9 @@ pub struct Ran {
 
 impl Ran {
     fn observation(self, module: Digest) -> Result<Observation, Failure> {
-        let record = self.record.map(|text| BASE64_STANDARD.decode(text));
-        let record = record.transpose()?;
-        let record = record.and_then(|bytes| InstanceInfo::decode(&bytes).ok());
+        let info = self.info.map(|text| BASE64_STANDARD.decode(text));
+        let info = info.transpose()?;
+        let info = info.and_then(|bytes| InstanceInfo::decode(&bytes).ok());
         let calls = self.calls.iter().filter_map(named).collect();
         let written = written(&self.flushes)?;
         let is_stack = self.too_deep;
@@ -187,7 +187,7 @@ impl Ran {
         });
         Ok(Observation {
             image: image(&self.image, module)?,
-            ..Observation::new(stopped, written, calls, record.as_ref())
+            ..Observation::new(stopped, written, calls, info.as_ref())
         })
     }
 }

@@ -74,7 +74,7 @@ pub enum Kind {
     Addresses,
 }
 
-/// A request that the heap could not serve, as the record keeps it.
+/// A request that the heap could not serve, as the instance info keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhaustion {
     /// How many there were.
@@ -86,11 +86,11 @@ pub struct Exhaustion {
 }
 
 impl Exhaustion {
-    fn of(record: &InstanceInfo) -> Option<Self> {
-        (record.exhausted_count > 0).then_some(Exhaustion {
-            count: record.exhausted_count,
-            request: record.exhausted_request,
-            live: record.exhausted_live,
+    fn of(info: &InstanceInfo) -> Option<Self> {
+        (info.exhausted_count > 0).then_some(Exhaustion {
+            count: info.exhausted_count,
+            request: info.exhausted_request,
+            live: info.exhausted_live,
         })
     }
 }
@@ -180,15 +180,15 @@ pub enum Difference {
 
 impl Observation {
     /// What is seen of a block that stopped for a reason or ended by itself, wrote something or
-    /// handed over nothing, and left this record.
+    /// handed over nothing, and left this instance info.
     pub(super) fn new(
         stopped: Option<Stop>,
         written: Option<Vec<Pair>>,
         mut calls: Vec<Call>,
-        record: Option<&InstanceInfo>,
+        info: Option<&InstanceInfo>,
     ) -> Self {
         calls.dedup_by(|call, before| call == before && PIECEWISE.contains(&call.name));
-        let state = record.and_then(|record| Reservation::from_code(record.state));
+        let state = info.and_then(|info| Reservation::from_code(info.state));
         let (ended, writes) = match (stopped, written) {
             (Some(stop), _) if state == Some(Reservation::BudgetRefused) => {
                 (Ended::BudgetRefused(stop.reason), None)
@@ -204,13 +204,13 @@ impl Observation {
             calls,
             printed: Printed::default(),
             image: None,
-            heap_trace: record.and_then(HeapTrace::of),
-            exhaustion: record.and_then(Exhaustion::of),
+            heap_trace: info.and_then(HeapTrace::of),
+            exhaustion: info.and_then(Exhaustion::of),
             grows_asked: None,
-            capacity_bytes: record.map(|record| record.region_len),
-            budget_end: record
+            capacity_bytes: info.map(|info| info.region_len),
+            budget_end: info
                 .filter(|_| state == Some(Reservation::Reserved))
-                .map(|record| record.region_start),
+                .map(|info| info.region_start),
         }
     }
 

@@ -35,7 +35,7 @@ pub struct Scenario {
     pub pregrow: Option<u64>,
     /// The `memory.grow` that is refused, counted from 1.
     pub refuse_grow: Option<u64>,
-    /// The limit that the host writes into the module's record.
+    /// The limit that the host writes into the module's instance info.
     pub cache: Option<u32>,
     /// What the cache loses entries by, where the host makes it lose them.
     pub forget: Option<NonZeroU32>,

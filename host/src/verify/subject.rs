@@ -48,8 +48,8 @@ impl Subject {
         self.guest.is_stripped()
     }
 
-    pub(super) fn has_record(&self) -> bool {
-        self.guest.has_record()
+    pub(super) fn has_instance_info(&self) -> bool {
+        self.guest.has_instance_info()
     }
 
     /// Why an instance of it cannot be used for a second block, if that is so.

@@ -145,23 +145,21 @@ impl Wasmi {
         }
         let guest_info = guest_info(&store, &instance);
         let digest = module_digest(&self.module);
-        if let Some(record) = guest_info {
+        if let Some(info) = guest_info {
             let memory = memory.data_mut(&mut store);
-            let _ = record.name_module(memory, &digest);
-            let limited = scenario
-                .cache
-                .map(|limit| record.limit_cache(memory, limit));
-            let forgets = scenario.forget.map(|seed| record.forget_by(memory, seed));
+            let _ = info.name_module(memory, &digest);
+            let limited = scenario.cache.map(|limit| info.limit_cache(memory, limit));
+            let forgets = scenario.forget.map(|seed| info.forget_by(memory, seed));
             if [limited, forgets].contains(&Some(None)) {
-                return Err("no record stands where the module says".into());
+                return Err("no instance info stands where the module says".into());
             }
         }
         let start = instance.get_typed_func::<(), ()>(&store, "_start")?;
         let stopped = call(&mut store, &start, scenario.timeout)?;
-        let record = guest_info.and_then(|record| record.read(memory.data(&store)));
-        let image = record.filter(|_| scenario.warm && stopped.is_none());
-        let image = image.and_then(|record| {
-            RegionImage::capture(memory.data(&store), record.region_start, digest).ok()
+        let info = guest_info.and_then(|info| info.read(memory.data(&store)));
+        let image = info.filter(|_| scenario.warm && stopped.is_none());
+        let image = image.and_then(|info| {
+            RegionImage::capture(memory.data(&store), info.region_start, digest).ok()
         });
         let Context {
             mut exchange,
@@ -176,7 +174,7 @@ impl Wasmi {
                 stopped,
                 exchange.take_writes(),
                 exchange.calls().to_vec(),
-                record.as_ref(),
+                info.as_ref(),
             )
         })
     }

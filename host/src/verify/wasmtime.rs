@@ -144,14 +144,14 @@ fn observe(finished: &Finished) -> Observation {
         }
     };
     let calls = finished.calls().to_vec();
-    // A record that speaks of a refused budget is believed where the host has refused one.
+    // Instance info that tells of a refused budget is believed where the host has refused one.
     let is_refused = matches!(finished.outcome(), Err(RunError::BudgetRefused { .. }));
-    let claims = |record: &InstanceInfo| record.state == Reservation::BudgetRefused as u32;
-    let record = finished.record();
-    let record = record.filter(|record| is_refused || !claims(record));
+    let claims = |info: &InstanceInfo| info.state == Reservation::BudgetRefused as u32;
+    let info = finished.instance_info();
+    let info = info.filter(|info| is_refused || !claims(info));
     Observation {
         grows_asked: Some(finished.report().grows.asked),
         printed: finished.printed(),
-        ..Observation::new(stopped, writes, calls, record.as_ref())
+        ..Observation::new(stopped, writes, calls, info.as_ref())
     }
 }

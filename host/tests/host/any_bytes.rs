@@ -49,8 +49,8 @@ fn damaged_files_are_refused_or_read() {
         .copy_from_slice(&(steadfast::format::InstanceInfo::LEN as u32).to_le_bytes());
     for _ in 0..200 {
         hostile::input(&noise.damaged(&block));
-        let record = noise.bytes(steadfast::format::InstanceInfo::LEN - 16);
-        memory[4112..][..record.len()].copy_from_slice(&record);
+        let info = noise.bytes(steadfast::format::InstanceInfo::LEN - 16);
+        memory[4112..][..info.len()].copy_from_slice(&info);
         hostile::memory(&memory);
         let mut image = b"stdfimge".to_vec();
         image.extend(noise.bytes(3000));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::guests::{
-    chain, counter, counter_that, escaped, hexadecimal, module, module_that_writes, record_items,
+    chain, counter, counter_that, escaped, hexadecimal, info_items, module, module_that_writes,
 };
 use steadfast::format::InstanceInfo;
 use steadfast_host::{FullDigest, Input, MemoryState, RedbState, Runner, State, state_digest};
@@ -425,7 +425,7 @@ fn cached() -> Vec<u8> {
     let region = include_bytes!("../../../tests/golden/region-3.bin");
     let items = format!(
         r#"{} (data (i32.const {AT}) "{}")"#,
-        record_items(&fields),
+        info_items(&fields),
         escaped(region)
     );
     module_that_writes(r#"(memory (export "memory") 8)"#, &items, "")

@@ -49,7 +49,7 @@ fn of(module: &[u8], rule: &str) -> Finding {
 /// For each rule: a module that it is for, and one alike that it is not for.
 fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let memory = |fields: &str| format!(r#"(memory (export "memory") 17) {fields}"#);
-    let record = format!(
+    let info = format!(
         r#"(global (export "{}") i32 (i32.const 8))"#,
         InstanceInfo::EXPORT
     );
@@ -71,10 +71,10 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
         ("no-plan", plain(""), planned("")),
         (
             "no-plan",
-            plain(&format!("{record} {}", function("dlmalloc::malloc", ""))),
-            plain(&record),
+            plain(&format!("{info} {}", function("dlmalloc::malloc", ""))),
+            plain(&info),
         ),
-        ("stripped-plan", plain(&record), planned(&record)),
+        ("stripped-plan", plain(&info), planned(&info)),
         ("two-plans", plain(&format!("{one} {one}")), plain(&one)),
         (
             "damaged-plan",

@@ -240,7 +240,7 @@ fn an_exhausted_heap_is_one_line() {
         (offset_of!(InstanceInfo, exhausted_request), 4096),
     ];
     let memory = r#"(memory (export "memory") 1)"#;
-    let module = module_that_writes(memory, &record_items(&fields), "unreachable");
+    let module = module_that_writes(memory, &info_items(&fields), "unreachable");
     desk.write("exhausted", &module);
     desk.refuses(
         "exhausted",
@@ -347,7 +347,7 @@ fn what_is_not_built_on_steadfast_has_nothing_to_show() {
     one_line_with(&steadfast(&["map", &module]), &["no plan", "plan!"]);
     for command in ["map", "stats"] {
         let output = steadfast(&[&[command, &module], &input[..]].concat());
-        one_line_with(&output, &["keeps no record"]);
+        one_line_with(&output, &["keeps no instance info"]);
     }
     let output = steadfast(&[&["size", &module], &input[..]].concat());
     one_line_with(&output, &["steadfast_record"]);
@@ -459,10 +459,10 @@ fn a_live_map_is_drawn_after_each_block() {
     assert_eq!((draw(&[]), draw(&["--live"])), (1, 2));
 }
 
-/// A module that is built on steadfast, with these fields in its record.
+/// A module that is built on steadfast, with these fields in its instance info.
 fn recorded(fields: &[(usize, u32)], code: &str) -> Vec<u8> {
     let heap = [(offset_of!(InstanceInfo, heap_len), 65536)];
-    let items = record_items(&[&heap, fields].concat());
+    let items = info_items(&[&heap, fields].concat());
     module_that_writes(r#"(memory (export "memory") 1)"#, &items, code)
 }
 
@@ -575,7 +575,7 @@ fn a_module_with_an_allocator_of_its_own_is_told() {
 }
 
 #[test]
-fn a_module_whose_sections_were_stripped_is_told_by_its_record() {
+fn a_module_whose_sections_were_stripped_is_told_by_its_instance_info() {
     let desk = Desk::new();
     let fields = [(offset_of!(InstanceInfo, heap_len), 65536)];
     let memory = r#"(memory (export "memory") 1)"#;
@@ -588,7 +588,7 @@ fn a_module_whose_sections_were_stripped_is_told_by_its_record() {
         ),
         ("without a plan", compiler, "the module has no plan"),
     ] {
-        let items = format!("{} {section}", record_items(&fields));
+        let items = format!("{} {section}", info_items(&fields));
         desk.write(name, &module_that_writes(memory, &items, ""));
         let output = steadfast(&["map", &text_of(&desk.path(name))]);
         one_line_with(&output, &[words]);
@@ -604,7 +604,7 @@ fn a_run_that_fails_tells_that_the_module_was_stripped() {
     let desk = Desk::new();
     let fields = [(offset_of!(InstanceInfo, heap_len), 65536)];
     let memory = r#"(memory (export "memory") 1)"#;
-    let items = record_items(&fields);
+    let items = info_items(&fields);
     let compiler = format!(r#"{items} (@custom "producers" "\00")"#);
     for (name, items) in [("stripped", &items), ("with its sections", &compiler)] {
         desk.write(name, &module_that_writes(memory, items, "(unreachable)"));

@@ -117,11 +117,11 @@ pub fn send(signal: &str, child: &std::process::Child) {
     assert!(status.unwrap().success());
 }
 
-/// Where the record stands in modules that have [`record_items`].
-pub const RECORD_AT: usize = 2048;
+/// Where the instance info stands in modules that have [`info_items`].
+pub const INFO_AT: usize = 2048;
 
-/// A record with these fields, as a guest built on steadfast exports it.
-pub fn record_items(fields: &[(usize, u32)]) -> String {
+/// Instance info with these fields, as a guest built on steadfast exports it.
+pub fn info_items(fields: &[(usize, u32)]) -> String {
     let mut bytes = [0; InstanceInfo::LEN];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     put(0, &InstanceInfo::MAGIC.to_le_bytes());
@@ -138,8 +138,8 @@ pub fn record_items(fields: &[(usize, u32)]) -> String {
         put(*at, &value.to_le_bytes());
     }
     format!(
-        r#"(global (export "{}") i32 (i32.const {RECORD_AT}))
-        (data (i32.const {RECORD_AT}) "{}")"#,
+        r#"(global (export "{}") i32 (i32.const {INFO_AT}))
+        (data (i32.const {INFO_AT}) "{}")"#,
         InstanceInfo::EXPORT,
         escaped(&bytes)
     )

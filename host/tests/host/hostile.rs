@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use steadfast_host::{
     Bounds, Digest, ImageError, Input, Inputs, InstanceStats, MemoryMap, MemoryState, Outline,
-    Output, RegionImage, RunConfig, Runner, find_record, module_digest,
+    Output, RegionImage, RunConfig, Runner, find_instance_info, module_digest,
 };
 use xxhash_rust::xxh64::xxh64;
 
@@ -83,9 +83,9 @@ pub fn input(bytes: &[u8]) {
 
 /// The file of `--memory-file`.
 pub fn memory(bytes: &[u8]) {
-    if let Some(record) = find_record(bytes) {
-        let _ = InstanceStats::read(bytes, &record);
-        let map = MemoryMap::of_memory("any", bytes, &record);
+    if let Some(info) = find_instance_info(bytes) {
+        let _ = InstanceStats::read(bytes, &info);
+        let map = MemoryMap::of_memory("any", bytes, &info);
         let _ = map.to_string();
     }
     let region = MemoryMap::of_region("any", 0, bytes);

@@ -121,9 +121,9 @@ fn memory_is_grown_before_the_start_to_the_pages_told() {
 fn the_limit_on_the_cache_is_written_before_the_start() {
     let read = format!(
         "(global.set $value (i32.load (i32.const {})))",
-        RECORD_AT + InstanceInfo::CACHE_LIMIT_OFFSET
+        INFO_AT + InstanceInfo::CACHE_LIMIT_OFFSET
     );
-    let module = module_that_writes(ONE_PAGE, &record_items(&[]), &read);
+    let module = module_that_writes(ONE_PAGE, &info_items(&[]), &read);
     assert_eq!(run(&module, quiet()).1, u32::MAX);
     for limit in [0, 1, 1 << 30] {
         let config = RunConfig {
@@ -135,18 +135,21 @@ fn the_limit_on_the_cache_is_written_before_the_start() {
 }
 
 #[test]
-fn the_cache_of_a_module_without_a_record_cannot_be_limited() {
+fn the_cache_of_a_module_without_instance_info_cannot_be_limited() {
     let config = RunConfig {
         cache: Some(0),
         ..quiet()
     };
     let runner = Runner::new(&counter(), config).unwrap();
     let result = runner.run_block(&any_input(), &mut MemoryState::default());
-    assert!(matches!(result, Err(RunError::NoRecord)), "{result:?}");
+    assert!(
+        matches!(result, Err(RunError::NoInstanceInfo)),
+        "{result:?}"
+    );
 }
 
 #[test]
-fn the_record_is_read_and_a_damaged_one_is_not_believed() {
+fn instance_info_is_read_and_not_believed_where_it_is_damaged() {
     let fields = [
         (
             offset_of!(InstanceInfo, state),
@@ -162,7 +165,7 @@ fn the_record_is_read_and_a_damaged_one_is_not_believed() {
         // The value that is written, and the bytes behind it.
         (offset_of!(InstanceInfo, heap_usage_address), 1033),
     ];
-    let module = module_that_writes(ONE_PAGE, &record_items(&fields), "");
+    let module = module_that_writes(ONE_PAGE, &info_items(&fields), "");
     let seen = run(&module, quiet()).0.observed.unwrap();
     assert_eq!(
         (seen.region.start, seen.region.bytes),
@@ -174,12 +177,12 @@ fn the_record_is_read_and_a_damaged_one_is_not_believed() {
     assert_eq!(seen.cache, None, "the region lies outside of this memory");
 
     let wild = (offset_of!(InstanceInfo, heap_usage_address), 0xffff_fff0);
-    let module = module_that_writes(ONE_PAGE, &record_items(&[wild]), "");
+    let module = module_that_writes(ONE_PAGE, &info_items(&[wild]), "");
     let seen = run(&module, quiet()).0.observed.unwrap();
     assert_eq!(seen.heap_use, None, "the usage lies outside of this memory");
 
-    let damage = format!("(i32.store (i32.const {RECORD_AT}) (i32.const 0))");
-    let module = module_that_writes(ONE_PAGE, &record_items(&fields), &damage);
+    let damage = format!("(i32.store (i32.const {INFO_AT}) (i32.const 0))");
+    let module = module_that_writes(ONE_PAGE, &info_items(&fields), &damage);
     assert_eq!(run(&module, quiet()).0.observed, None);
 }
 
@@ -194,7 +197,7 @@ fn a_refused_budget_is_told_with_what_is_needed() {
         (offset_of!(InstanceInfo, refused_need), 2048),
     ];
     let code = "(drop (memory.grow (i32.const 2047))) unreachable";
-    let module = module_that_writes(ONE_PAGE, &record_items(&fields), code);
+    let module = module_that_writes(ONE_PAGE, &info_items(&fields), code);
     let config = RunConfig {
         ceiling: 1 << 20,
         ..quiet()
@@ -217,7 +220,7 @@ fn pages_that_somebody_uses_are_told_as_the_module_tells_it() {
         (offset_of!(InstanceInfo, refused_need), 0x12_0008),
     ];
     let memory = r#"(memory (export "memory") 19)"#;
-    let module = module_that_writes(memory, &record_items(&fields), "unreachable");
+    let module = module_that_writes(memory, &info_items(&fields), "unreachable");
     let runner = Runner::new(&module, quiet()).unwrap();
     let result = runner.run_block(&any_input(), &mut MemoryState::default());
     let error = result.unwrap_err().to_string();
@@ -246,7 +249,7 @@ fn each_cause_of_exhaustion_is_told() {
             (offset_of!(InstanceInfo, exhausted_align), align),
             (offset_of!(InstanceInfo, exhausted_part), part),
         ];
-        let module = module_that_writes(ONE_PAGE, &record_items(&fields), "unreachable");
+        let module = module_that_writes(ONE_PAGE, &info_items(&fields), "unreachable");
         let runner = Runner::new(&module, quiet()).unwrap();
         let result = runner.run_block(&any_input(), &mut MemoryState::default());
         let error = result.unwrap_err().to_string();
@@ -268,18 +271,18 @@ fn an_exhausted_heap_is_told_with_its_figures() {
         (offset_of!(InstanceInfo, exhausted_largest_free), 64),
         (offset_of!(InstanceInfo, exhausted_budget), 1000),
     ];
-    let module = module_that_writes(ONE_PAGE, &record_items(&fields), "unreachable");
+    let module = module_that_writes(ONE_PAGE, &info_items(&fields), "unreachable");
     let runner = Runner::new(&module, quiet()).unwrap();
     let finished = runner.start(&any_input(), &MemoryState::default()).unwrap();
     let error = finished.outcome().as_ref().unwrap_err().to_string();
     let figures = "the heap is exhausted: request of 100 bytes (align 8), budget 1000, live 900, largest free block 64";
     assert!(error.starts_with(figures), "{error}");
-    assert_eq!(finished.record().unwrap().exhausted_request, 100);
+    assert_eq!(finished.instance_info().unwrap().exhausted_request, 100);
     assert_eq!(finished.memory().len() as u64, PAGE);
 
     // A guest that lived through the failure, and trapped for another reason.
     let divide = "(global.set $value (i32.div_u (i32.const 1) (i32.const 0)))";
-    let module = module_that_writes(ONE_PAGE, &record_items(&fields), divide);
+    let module = module_that_writes(ONE_PAGE, &info_items(&fields), divide);
     let runner = Runner::new(&module, quiet()).unwrap();
     let result = runner.run_block(&any_input(), &mut MemoryState::default());
     assert!(matches!(result, Err(RunError::Trap { .. })), "{result:?}");

@@ -101,10 +101,10 @@ fn a_name_that_is_taken_is_told() {
 }
 
 #[test]
-fn a_record_is_written_where_it_stands_and_nowhere_else() {
-    let record = |address: i64| {
-        let items = record_items(&[]).replacen(
-            &format!("i32.const {RECORD_AT})"),
+fn instance_info_is_written_where_it_stands_and_nowhere_else() {
+    let written_at = |address: i64| {
+        let items = info_items(&[]).replacen(
+            &format!("i32.const {INFO_AT})"),
             &format!("i32.const {address})"),
             1,
         );
@@ -124,19 +124,19 @@ fn a_record_is_written_where_it_stands_and_nowhere_else() {
         let compiled = Module::new(&engine, &module).unwrap();
         let instance = linker.instantiate(&mut store, &compiled).unwrap();
         let memory = instance.get_memory(&mut store, "memory").unwrap();
-        let record = GuestInfo::of(&instance, &mut store).unwrap();
+        let info = GuestInfo::of(&instance, &mut store).unwrap();
         let memory = memory.data_mut(&mut store);
         let before = memory.to_vec();
         let digest = module_digest(&module);
-        let told = record.name_module(memory, &digest);
-        let read = record.read(memory);
+        let told = info.name_module(memory, &digest);
+        let read = info.read(memory);
         (told, before != memory, read, module_tag(&digest))
     };
-    let (told, is_changed, read, tag) = record(RECORD_AT as i64);
+    let (told, is_changed, read, tag) = written_at(INFO_AT as i64);
     assert_eq!((told, is_changed), (Some(()), true));
     assert_eq!(read.map(|read: InstanceInfo| read.module_tag), Some(tag));
-    for address in [0, RECORD_AT as i64 + 1, 65535, 65536, -1] {
-        let (told, is_changed, read, _) = record(address);
+    for address in [0, INFO_AT as i64 + 1, 65535, 65536, -1] {
+        let (told, is_changed, read, _) = written_at(address);
         assert_eq!((told, is_changed, read), (None, false, None), "{address}");
     }
 }

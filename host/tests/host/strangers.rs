@@ -541,15 +541,15 @@ fn a_small_stack_is_refused_and_a_deep_recursion_is_told() {
 }
 
 #[test]
-fn a_record_that_lies_is_not_believed() {
+fn instance_info_that_lies_is_not_believed() {
     let lies = |state: Reservation, have: u32, need: u32| {
-        let record = record_items(&[
+        let info = info_items(&[
             (offset_of!(InstanceInfo, state), state as u32),
             (offset_of!(InstanceInfo, refused_have_pages), have),
             (offset_of!(InstanceInfo, refused_need), need),
         ]);
         module(&format!(
-            r#"(memory (export "memory") 1) {record} (func (export "_start") unreachable)"#
+            r#"(memory (export "memory") 1) {info} (func (export "_start") unreachable)"#
         ))
     };
     for (state, have, need) in [
@@ -562,12 +562,12 @@ fn a_record_that_lies_is_not_believed() {
         assert!(matches!(error, RunError::Trap { .. }), "{error}");
         let told = error.to_string();
         assert!(
-            told.contains("what its record says of the host is not so"),
+            told.contains("what its instance info says of the host is not so"),
             "{told}"
         );
     }
     // The same words are believed where the host has refused a growth.
-    let record = record_items(&[
+    let info = info_items(&[
         (
             offset_of!(InstanceInfo, state),
             Reservation::BudgetRefused as u32,
@@ -576,7 +576,7 @@ fn a_record_that_lies_is_not_believed() {
         (offset_of!(InstanceInfo, refused_need), 16_384),
     ]);
     let honest = module(&format!(
-        r#"(memory (export "memory") 1) {record}
+        r#"(memory (export "memory") 1) {info}
         (func (export "_start") (drop (memory.grow (i32.const 16383))) unreachable)"#
     ));
     let config = RunConfig {

@@ -1,4 +1,4 @@
-//! What hosts read: regions, heaps and records, from any bytes.
+//! What hosts read: regions, heaps and instance info, from any bytes.
 
 use std::alloc::Layout;
 
@@ -98,7 +98,7 @@ pub fn heap_map(caller: &mut Caller) {
     }
 }
 
-pub fn records(caller: &mut Caller) {
+pub fn instance_info(caller: &mut Caller) {
     let random = &mut caller.random;
     let mut bytes = vec![0; InstanceInfo::LEN];
     bytes[..8].copy_from_slice(&InstanceInfo::MAGIC.to_le_bytes());

@@ -160,7 +160,7 @@ impl Outcome {
     /// Notes what an instance told after a block.
     fn note(&mut self, block: &BlockReport) -> Result<()> {
         let seen = block.observed.as_ref();
-        let seen = seen.context("the module has no record")?;
+        let seen = seen.context("the module has no instance info")?;
         self.maps.push(format!(
             "heap {:x?}, C's part {:x?}, region at {:x}",
             seen.heap, seen.c_heap, seen.region.start

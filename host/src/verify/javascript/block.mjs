@@ -147,13 +147,13 @@ async function run(job) {
   const memory = instance.exports.memory;
   host.memory = memory;
   if (job.pregrow !== null) growTo(memory, job.pregrow * PAGE_BYTES);
-  const recordAt = instance.exports[job.record]?.value;
+  const infoAt = instance.exports[job.info]?.value;
   restore(job.image, memory);
-  if (recordAt !== undefined) {
-    const record = new DataView(memory.buffer, recordAt);
-    if (job.cache !== null) record.setUint32(job.cache_limit_offset, job.cache, true);
-    if (job.forget !== null) record.setUint32(job.forget_seed_offset, job.forget, true);
-    new Uint8Array(memory.buffer).set(job.module_tag, recordAt + job.module_tag_offset);
+  if (infoAt !== undefined) {
+    const info = new DataView(memory.buffer, infoAt);
+    if (job.cache !== null) info.setUint32(job.cache_limit_offset, job.cache, true);
+    if (job.forget !== null) info.setUint32(job.forget_seed_offset, job.forget, true);
+    new Uint8Array(memory.buffer).set(job.module_tag, infoAt + job.module_tag_offset);
   }
   let stopped = null;
   let too_deep = false;
@@ -164,10 +164,10 @@ async function run(job) {
     // V8's words, and SpiderMonkey's: neither engine has a type for it.
     too_deep = /call stack size exceeded|too much recursion/.test(error.message);
   }
-  const record = recordAt === undefined ? null : encoded(new Uint8Array(memory.buffer, recordAt, job.record_bytes));
-  const region = recordAt === undefined ? 0 : new DataView(memory.buffer, recordAt).getUint32(job.region_start_offset, true);
+  const info = infoAt === undefined ? null : encoded(new Uint8Array(memory.buffer, infoAt, job.info_bytes));
+  const region = infoAt === undefined ? 0 : new DataView(memory.buffer, infoAt).getUint32(job.region_start_offset, true);
   const image = job.captures && stopped === null && region > 0 ? captured(memory, region) : [];
-  return { stopped, too_deep, record, image, calls: host.calls, flushes: host.flushes.map(encoded) };
+  return { stopped, too_deep, info, image, calls: host.calls, flushes: host.flushes.map(encoded) };
 }
 
 /** What became of a job: what the module did, or why it could not be run. */

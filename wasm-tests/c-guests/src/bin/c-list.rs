@@ -30,9 +30,8 @@ mod module {
                 report(1, list_sum(1000).into());
             }
             report(2, family_is_whole() as u64);
-            let record = steadfast::instance_info::current();
-            let part =
-                record.c_heap_start as usize..(record.c_heap_start + record.c_heap_len) as usize;
+            let info = steadfast::instance_info::current();
+            let part = info.c_heap_start as usize..(info.c_heap_start + info.c_heap_len) as usize;
             report(3, part.contains(&keep(100)).into());
             report(4, list_sum(10_000_000).into());
         }

@@ -28,8 +28,8 @@ mod wasi {
     pub fn run() {
         let mut numbers = Numbers(3);
         steadfast::reserve();
-        let record = steadfast::instance_info::current();
-        let part = record.c_heap_start as usize..(record.c_heap_start + record.c_heap_len) as usize;
+        let info = steadfast::instance_info::current();
+        let part = info.c_heap_start as usize..(info.c_heap_start + info.c_heap_len) as usize;
         // SAFETY: every block is used within its size and freed once.
         unsafe {
             for _ in 0..2000 {
