@@ -61,12 +61,10 @@ fn map(module: &[u8], block: &Input, ceiling_mib: u64) -> Result<MemoryMap> {
     let state = MemoryState::default();
     let finished = runner(module, ceiling_mib)?.start(block, &state)?;
     let finished = finished.succeeded()?;
-    let info = finished
-        .instance_info()
-        .context("the indexer keeps instance info")?;
+    let record = finished.record().context("the indexer keeps a record")?;
     let title = format!(
         "indexer-metashrew after block {}, under a ceiling of {ceiling_mib} MiB",
         block.height()
     );
-    Ok(MemoryMap::of_memory(title, finished.memory(), &info))
+    Ok(MemoryMap::of_memory(title, finished.memory(), &record))
 }

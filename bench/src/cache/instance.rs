@@ -112,8 +112,8 @@ impl Instance {
         let Some(work_at) = address_of("bench_work") else {
             return Ok(Err(anyhow!("the guest takes no work")));
         };
-        let info_at = capacity.region.and(address_of(InstanceInfo::EXPORT));
-        if let (Some(region), Some(at)) = (capacity.region, info_at) {
+        let record_at = capacity.region.and(address_of(InstanceInfo::EXPORT));
+        if let (Some(region), Some(at)) = (capacity.region, record_at) {
             memory.write(
                 &mut store,
                 at + InstanceInfo::CACHE_LIMIT_OFFSET,
@@ -127,16 +127,16 @@ impl Instance {
         instance
             .get_typed_func::<(u32, u32), ()>(&mut store, "bench_open")?
             .call(&mut store, (capacity.bytes, capacity.entries))?;
-        let region_at = match (capacity.region, info_at) {
+        let region_at = match (capacity.region, record_at) {
             (Some(region), Some(at)) => {
-                let info = InstanceInfo::decode(&memory.data(&store)[at..])?;
-                if info.region_len != region {
-                    let len = info.region_len;
+                let record = InstanceInfo::decode(&memory.data(&store)[at..])?;
+                if record.region_len != region {
+                    let len = record.region_len;
                     return Ok(Err(anyhow!(
                         "the region has {len} bytes instead of {region}"
                     )));
                 }
-                Some(info.region_start as usize)
+                Some(record.region_start as usize)
             }
             _ => None,
         };

@@ -149,8 +149,8 @@ impl<'a> Instance<'a> {
             .call(&mut store, input.len() as u32)
             .map_err(engine_error)?;
         memory.write(&mut store, place as usize, input)?;
-        let info = guest.get_global(&mut store, InstanceInfo::EXPORT);
-        let heap = match info.and_then(|info| info.get(&mut store).i32()) {
+        let record = guest.get_global(&mut store, InstanceInfo::EXPORT);
+        let heap = match record.and_then(|record| record.get(&mut store).i32()) {
             Some(at) => Some(heap_span(memory.data(&store), at as u32 as usize)?),
             None => None,
         };
@@ -224,13 +224,11 @@ impl<'a> Instance<'a> {
     }
 }
 
-fn heap_span(memory: &[u8], at: usize) -> Result<(usize, usize)> {
-    let bytes = memory
-        .get(at..)
-        .context("the address of the instance info")?;
-    let info = InstanceInfo::decode(bytes)?;
-    let start = info.heap_start as usize;
-    let end = start + info.heap_len as usize;
+fn heap_span(memory: &[u8], record: usize) -> Result<(usize, usize)> {
+    let bytes = memory.get(record..).context("the record's address")?;
+    let record = InstanceInfo::decode(bytes)?;
+    let start = record.heap_start as usize;
+    let end = start + record.heap_len as usize;
     ensure!(start > 0 && end <= memory.len(), "the heap is not reserved");
     Ok((start, end))
 }
