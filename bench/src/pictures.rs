@@ -61,7 +61,9 @@ fn map(module: &[u8], block: &Input, ceiling_mib: u64) -> Result<MemoryMap> {
     let state = MemoryState::default();
     let finished = runner(module, ceiling_mib)?.start(block, &state)?;
     let finished = finished.succeeded()?;
-    let record = finished.record().context("the indexer keeps a record")?;
+    let record = finished
+        .instance_info()
+        .context("the indexer keeps a record")?;
     let title = format!(
         "indexer-metashrew after block {}, under a ceiling of {ceiling_mib} MiB",
         block.height()

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::process::Output;
 
 use wasmparser::{DataKind, KnownCustom, Name, Operator, Parser, Payload};
 
+use crate::desk::{Desk, said};
 use crate::guests::*;
 use steadfast_host::{MemoryState, Runner};
 
@@ -79,75 +79,54 @@ fn read(dump: &[u8], module: &[u8]) -> (Vec<String>, Vec<u8>, String) {
     (frames, memory, name)
 }
 
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn a_trap_leaves_its_stack_and_its_memory() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let desk = Desk::with_block();
     let module = traps();
-    fs::write(path("module"), &module).unwrap();
-    fs::write(path("block"), small_block(2)).unwrap();
+    desk.write("module", &module);
     let runner = Runner::new(&module, quiet()).unwrap();
     let finished = runner.start(&any_input(), &MemoryState::default()).unwrap();
-    for command in [&["run"][..], &["profile"], &["profile", "--time"]] {
-        let (module_path, block, dump) = (path("module"), path("block"), path("dump"));
-        let run = [command, &[&module_path, "--input", &block]].concat();
-        let plain = steadfast(&run);
-        let output = steadfast(&[&run[..], &["--coredump", &dump]].concat());
-        let said = format!("steadfast: the core dump is in {dump}\n");
-        assert_eq!(told(&output).replace(&said, ""), told(&plain));
-        assert!(told(&output).contains(&said), "{output:?}");
+    for command in ["run", "profile", "profile --time"] {
+        let run = format!("{command} module --input block");
+        let plain = desk.steadfast(&run);
+        let output = desk.steadfast(&format!("{run} --coredump dump"));
+        let kept = "steadfast: the core dump is in dump\n";
+        assert_eq!(said(&output).replace(kept, ""), said(&plain));
+        assert!(said(&output).contains(kept), "{output:?}");
         assert_eq!(output.status.code(), plain.status.code());
-        let (frames, memory, name) = read(&fs::read(&dump).unwrap(), &module);
+        let (frames, memory, name) = read(&desk.read("dump"), &module);
         // `_start` is exported, and has no name in the section.
-        assert_eq!(frames, ["inner", "outer", ""], "{command:?}");
-        assert!(memory == finished.memory(), "{command:?}");
+        assert_eq!(frames, ["inner", "outer", ""], "{command}");
+        assert!(memory == finished.memory(), "{command}");
         assert_eq!(memory[60_003..60_005], [0x88, 0x77]);
-        assert_eq!(name, module_path);
-        fs::remove_file(dump).unwrap();
+        assert_eq!(name, "module");
+        fs::remove_file(desk.path("dump")).unwrap();
     }
 }
 
 #[test]
 fn a_core_dump_is_written_over_nothing_that_the_run_uses() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
-    fs::write(path("module"), counter()).unwrap();
-    fs::write(path("block"), small_block(2)).unwrap();
-    let (module, block, state, dump) = (path("module"), path("block"), path("db"), path("dump"));
-    let run = [
-        "run",
-        &module,
-        "--input",
-        &block,
-        "--db",
-        &state,
-        "--coredump",
-    ];
-    for used in [&module, &block, &state] {
-        let output = steadfast(&[&run[..], &[used]].concat());
-        assert!(told(&output).contains("uses this file, and --coredump"));
+    let desk = Desk::with_block();
+    for used in ["counter.wasm", "block", "db"] {
+        let output = desk.run(&format!("counter.wasm --input block --coredump {used}"));
+        assert!(said(&output).contains("uses this file, and --coredump"));
     }
-    let output = steadfast(&[&run[..], &[&dump]].concat());
-    assert!(output.status.success(), "{output:?}");
-    assert!(!fs::exists(dump).unwrap(), "nothing failed");
+    desk.succeeds("counter.wasm --input block --coredump dump");
+    assert!(!desk.path("dump").exists(), "nothing failed");
 }
 
 #[test]
 fn a_core_dump_beyond_its_bound_is_not_made() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
-    fs::write(path("module"), traps()).unwrap();
-    fs::write(path("block"), small_block(2)).unwrap();
-    let (module, block, dump) = (path("module"), path("block"), path("dump"));
-    let run = ["run", &module, "--input", &block, "--coredump", &dump];
-    let output = steadfast(&[&run[..], &["--bound", "dump-bytes=65535"]].concat());
-    assert!(told(&output).contains("no core dump is kept: there are more than 65535 bytes"));
-    assert!(told(&output).contains("raise the bound `dump-bytes`"));
-    assert!(!fs::exists(&dump).unwrap());
-    let output = steadfast(&[&run[..], &["--bound", "dump-bytes=65536"]].concat());
-    assert!(told(&output).contains("the core dump is in"), "{output:?}");
+    let desk = Desk::with_block();
+    desk.write("module", traps());
+    let bounded = |bytes: u32| {
+        let bound = format!("--bound dump-bytes={bytes}");
+        said(&desk.steadfast(&format!("run module --input block --coredump dump {bound}")))
+    };
+    let told = bounded(65_535);
+    assert!(told.contains("no core dump is kept: there are more than 65535 bytes"));
+    assert!(told.contains("raise the bound `dump-bytes`"));
+    assert!(!desk.path("dump").exists());
+    let told = bounded(65_536);
+    assert!(told.contains("the core dump is in"), "{told}");
 }

@@ -1,9 +1,8 @@
 //! Plain WASI commands.
 
-use std::fs;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use tempfile::TempDir;
+use crate::desk::Desk;
 
 /// A command that exits with the number of its arguments and environment variables, or does what
 /// `code` says before.
@@ -31,11 +30,9 @@ fn command(code: &str) -> Vec<u8> {
     .unwrap()
 }
 
-fn exec(directory: &TempDir, code: &str, before: &[&str], after: &[&str]) -> Output {
-    fs::write(directory.path().join("command.wasm"), command(code)).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_steadfast"))
-        .current_dir(directory.path())
-        .arg("exec")
+fn exec(desk: &Desk, code: &str, before: &[&str], after: &[&str]) -> Output {
+    desk.write("command.wasm", command(code));
+    desk.command("exec")
         .args(before)
         .arg("command.wasm")
         .args(after)
@@ -45,23 +42,23 @@ fn exec(directory: &TempDir, code: &str, before: &[&str], after: &[&str]) -> Out
 
 #[test]
 fn arguments_environment_and_status_are_passed_on() {
-    let directory = tempfile::tempdir().unwrap();
-    let output = exec(&directory, "", &[], &["--a", "-b", "--", "c"]);
+    let desk = Desk::new();
+    let output = exec(&desk, "", &[], &["--a", "-b", "--", "c"]);
     assert_eq!(output.status.code(), Some(5), "its name and four arguments");
-    let output = exec(&directory, "", &["--env", "A=1", "--env", "B=2"], &[]);
+    let output = exec(&desk, "", &["--env", "A=1", "--env", "B=2"], &[]);
     assert_eq!(output.status.code(), Some(21));
-    let output = exec(&directory, "(call $exit (i32.const 0))", &[], &[]);
+    let output = exec(&desk, "(call $exit (i32.const 0))", &[], &[]);
     assert!(output.status.success());
-    let output = exec(&directory, "return", &[], &[]);
+    let output = exec(&desk, "return", &[], &[]);
     assert!(output.status.success(), "a return is a success");
 }
 
 #[test]
 fn output_is_passed_on() {
-    let directory = tempfile::tempdir().unwrap();
+    let desk = Desk::new();
     let code = "(drop (call $fd_write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 40)))
         (drop (call $fd_write (i32.const 2) (i32.const 32) (i32.const 1) (i32.const 40)))";
-    let output = exec(&directory, code, &[], &[]);
+    let output = exec(&desk, code, &[], &[]);
     assert_eq!(
         (&output.stdout[..], &output.stderr[..]),
         (&b"new"[..], &b"new"[..])
@@ -70,28 +67,26 @@ fn output_is_passed_on() {
 
 #[test]
 fn the_current_directory_is_there_and_others_when_told() {
-    let directory = tempfile::tempdir().unwrap();
-    let other = tempfile::tempdir().unwrap();
+    let desk = Desk::new();
+    let other = Desk::new();
     let mkdir = |fd: u32| {
         format!("(call $exit (call $mkdir (i32.const {fd}) (i32.const 16) (i32.const 3)))")
     };
-    assert_eq!(exec(&directory, &mkdir(3), &[], &[]).status.code(), Some(0));
-    assert!(directory.path().join("new").is_dir());
-    assert_ne!(exec(&directory, &mkdir(4), &[], &[]).status.code(), Some(0));
-    let dir = format!("{}::/other", other.path().display());
+    assert_eq!(exec(&desk, &mkdir(3), &[], &[]).status.code(), Some(0));
+    assert!(desk.path("new").is_dir());
+    assert_ne!(exec(&desk, &mkdir(4), &[], &[]).status.code(), Some(0));
+    let dir = format!("{}::/other", other.folder().display());
     assert_eq!(
-        exec(&directory, &mkdir(4), &["--dir", &dir], &[])
-            .status
-            .code(),
+        exec(&desk, &mkdir(4), &["--dir", &dir], &[]).status.code(),
         Some(0)
     );
-    assert!(other.path().join("new").is_dir());
+    assert!(other.path("new").is_dir());
 }
 
 #[test]
 fn a_trap_is_one_line_and_memory_is_limited_only_when_told() {
-    let directory = tempfile::tempdir().unwrap();
-    let output = exec(&directory, "unreachable", &[], &[]);
+    let desk = Desk::new();
+    let output = exec(&desk, "unreachable", &[], &[]);
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -101,29 +96,19 @@ fn a_trap_is_one_line_and_memory_is_limited_only_when_told() {
     assert_eq!(message.lines().count(), 1);
 
     let grow = "(call $exit (i32.lt_s (memory.grow (i32.const 65535)) (i32.const 0)))";
-    assert_eq!(exec(&directory, grow, &[], &[]).status.code(), Some(0));
-    let limited = exec(&directory, grow, &["--ceiling", "1GiB"], &[]);
+    assert_eq!(exec(&desk, grow, &[], &[]).status.code(), Some(0));
+    let limited = exec(&desk, grow, &["--ceiling", "1GiB"], &[]);
     assert_eq!(limited.status.code(), Some(1));
 }
 
 #[test]
 fn an_indexer_is_told_to_run_with_run() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(
-        directory.path().join("indexer.wasm"),
-        crate::guests::counter(),
-    )
-    .unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_steadfast"))
-        .current_dir(&directory)
-        .args(["exec", "indexer.wasm"])
-        .output()
-        .unwrap();
+    let output = Desk::new().steadfast("exec counter.wasm");
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         message,
-        "steadfast: indexer.wasm: the module imports `env::__host_len`: it looks like a metashrew \
+        "steadfast: counter.wasm: the module imports `env::__host_len`: it looks like a metashrew \
          indexer, which `steadfast run` runs on blocks\n"
     );
 }

@@ -2,10 +2,13 @@
 
 use std::mem::offset_of;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use bitcoin_slices::{Visit, Visitor, bsl};
 use steadfast::format::InstanceInfo;
-use steadfast_host::{Input, MemoryState, Output, RunConfig};
+use steadfast_host::{
+    Digest, Finished, Input, MemoryState, Output, RegionImage, RunConfig, RunError, Runner,
+};
 
 /// Metashrew's functions, under their names.
 pub const IMPORTS: &str = r#"
@@ -99,14 +102,6 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Runs the command `steadfast`.
-pub fn steadfast(arguments: &[&str]) -> std::process::Output {
-    std::process::Command::new(env!("CARGO_BIN_EXE_steadfast"))
-        .args(arguments)
-        .output()
-        .expect("the command starts")
-}
-
 /// Sends a signal, such as `-INT`, to a process.
 #[cfg(unix)]
 pub fn send(signal: &str, child: &std::process::Child) {
@@ -197,4 +192,77 @@ pub fn chain(blocks: u32) -> Vec<Vec<u8>> {
         block
     };
     (1..=blocks).map(block).collect()
+}
+
+/// A module whose `_start` runs some code, with a view that runs some other.
+pub fn with_view(start: &str, view: &str) -> Vec<u8> {
+    module(&format!(
+        r#"
+        (memory (export "memory") 1)
+        (data (i32.const 16) "\04\00\00\00\0a\00\0a\00")
+        (func (export "_start") {start})
+        (func (export "ask") (result i32) {view})
+        "#
+    ))
+}
+
+pub const FLUSH: &str = "(call $flush (i32.const 20))";
+pub const FOREVER: &str = "(loop $more (br $more))";
+
+pub fn ran(module: &[u8], config: RunConfig) -> Finished {
+    let runner = Runner::new(module, config).unwrap();
+    runner.start(&any_input(), &MemoryState::default()).unwrap()
+}
+
+pub fn fails(module: &[u8], config: RunConfig) -> RunError {
+    match ran(module, config).succeeded() {
+        Err(error) => error,
+        Ok(_) => panic!("it succeeds"),
+    }
+}
+
+/// Checks that something takes less than some seconds.
+pub fn soon<R>(work: impl FnOnce() -> R) -> R {
+    let begin = Instant::now();
+    let result = work();
+    assert!(
+        begin.elapsed() < Duration::from_secs(120),
+        "{:?}",
+        begin.elapsed()
+    );
+    result
+}
+
+/// A module with a view that returns its input.
+pub fn echo() -> Vec<u8> {
+    module(
+        r#"
+        (memory (export "memory") 1)
+        (func (export "_start"))
+        (func (export "echo") (result i32)
+            (i32.store (i32.const 512) (call $host_len))
+            (call $load_input (i32.const 516))
+            (i32.const 516))
+        "#,
+    )
+}
+
+/// Blocks as standard input has them, one a line.
+pub fn in_hexadecimal(blocks: &[Vec<u8>]) -> String {
+    blocks
+        .iter()
+        .map(|block| hexadecimal(block) + "\n")
+        .collect()
+}
+
+/// Where [`REGION`] stands in memories that have it.
+pub const REGION_AT: u32 = 1 << 16;
+
+/// A region, as it stands in an instance.
+pub const REGION: &[u8] = include_bytes!("../../../tests/golden/region-3.bin");
+
+/// An image of [`REGION`], of a module with this digest.
+pub fn region_image(module: Digest) -> RegionImage {
+    let memory = [&vec![0; REGION_AT as usize], REGION].concat();
+    RegionImage::capture(&memory, REGION_AT, module).unwrap()
 }

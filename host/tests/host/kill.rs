@@ -4,19 +4,19 @@
 //! The host is killed 10 times, or as often as `STEADFAST_KILLS` says.
 #![cfg(unix)]
 
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 use std::{env, fs};
 
 use steadfast_host::{FullDigest, RedbState, State, StateHasher};
-use tempfile::TempDir;
 
-use crate::guests::{chain, escaped, module, send};
+use crate::desk::Desk;
+use crate::guests::{escaped, module, send};
 
 /// Bytes of the large value: the database takes some milliseconds to write it.
 const LARGE: usize = 4 << 20;
@@ -98,88 +98,62 @@ struct Ended {
     report: Option<serde_json::Value>,
 }
 
-/// A directory with the module, a folder of blocks and a database.
-struct Desk {
-    directory: TempDir,
-    blocks: u32,
+fn start(desk: &Desk) -> Child {
+    desk.command("run writer.wasm --db db --input blocks --progress json --json")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts")
 }
 
-impl Desk {
-    fn new(blocks: u32) -> Desk {
-        let directory = tempfile::tempdir().unwrap();
-        let desk = Desk { directory, blocks };
-        fs::write(desk.path("writer.wasm"), pair_writer()).unwrap();
-        fs::create_dir(desk.path("blocks")).unwrap();
-        for (block, height) in chain(blocks).iter().zip(1..) {
-            fs::write(desk.path(&format!("blocks/{height}")), block).unwrap();
+/// Ends a run in one of its blocks.
+fn end_run(desk: &Desk, signal: &str, moment: Moment, turn: u32) -> Ended {
+    let mut child = start(desk);
+    // The module's own lines: the host says which blocks it skips.
+    let mut begun = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .filter(|line| line == "block");
+    let mut written = BufReader::new(child.stdout.take().unwrap()).lines();
+    let block = 1 + turn % 3;
+    assert_eq!(begun.by_ref().take(block as usize).count(), block as usize);
+    let untouched = trace(&desk.path("db"));
+    match moment {
+        Moment::Begun => {}
+        Moment::Writing => {
+            let waits = |child: &mut Child| child.try_wait().unwrap().is_none();
+            while trace(&desk.path("db")) == untouched && waits(&mut child) {}
+            sleep(Duration::from_micros(u64::from(turn) * 7919 % 3000));
         }
-        desk
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn start(&self) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_steadfast"))
-            .args(["run", "writer.wasm", "--db", "db", "--input", "blocks"])
-            .args(["--progress", "json", "--json"])
-            .current_dir(self.directory.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the command starts")
-    }
-
-    /// Ends a run in one of its blocks.
-    fn end_run(&self, signal: &str, moment: Moment, turn: u32) -> Ended {
-        let mut child = self.start();
-        // The module's own lines: the host says which blocks it skips.
-        let mut begun = BufReader::new(child.stderr.take().unwrap())
-            .lines()
-            .map_while(Result::ok)
-            .filter(|line| line == "block");
-        let mut written = BufReader::new(child.stdout.take().unwrap()).lines();
-        let block = 1 + turn % 3;
-        assert_eq!(begun.by_ref().take(block as usize).count(), block as usize);
-        let untouched = trace(&self.path("db"));
-        match moment {
-            Moment::Begun => {}
-            Moment::Writing => {
-                let waits = |child: &mut Child| child.try_wait().unwrap().is_none();
-                while trace(&self.path("db")) == untouched && waits(&mut child) {}
-                sleep(Duration::from_micros(u64::from(turn) * 7919 % 3000));
-            }
-            Moment::Written => {
-                let lines = written.by_ref().take(block as usize);
-                assert_eq!(lines.map_while(Result::ok).count(), block as usize);
-            }
-        }
-        send(signal, &child);
-        let last = written.map_while(Result::ok).last();
-        Ended {
-            begun: block + begun.count() as u32,
-            untouched: trace(&self.path("db")) == untouched,
-            status: child.wait().unwrap(),
-            report: last.and_then(|line| serde_json::from_str(&line).ok()),
+        Moment::Written => {
+            let lines = written.by_ref().take(block as usize);
+            assert_eq!(lines.map_while(Result::ok).count(), block as usize);
         }
     }
-
-    /// How many blocks the state holds; its pairs, its digest and its tip must say the same.
-    fn written(&self) -> u32 {
-        let state = RedbState::open(self.path("db")).unwrap();
-        let snapshot = state.snapshot().unwrap();
-        let full = FullDigest::of(&*snapshot).unwrap();
-        assert_eq!(snapshot.digest().unwrap(), full.state);
-        let height = snapshot.tip().unwrap().map_or(0, |tip| tip.height);
-        let mut expected = StateHasher::default();
-        if height > 0 {
-            expected.pair(b"n", &height.to_le_bytes());
-            expected.pair(b"b", &vec![height as u8; LARGE]);
-        }
-        assert_eq!(full.state, expected.finish(), "block {height}");
-        height
+    send(signal, &child);
+    let last = written.map_while(Result::ok).last();
+    Ended {
+        begun: block + begun.count() as u32,
+        untouched: trace(&desk.path("db")) == untouched,
+        status: child.wait().unwrap(),
+        report: last.and_then(|line| serde_json::from_str(&line).ok()),
     }
+}
+
+/// How many blocks the state holds; its pairs, its digest and its tip must say the same.
+fn written(desk: &Desk) -> u32 {
+    let state = RedbState::open(desk.path("db")).unwrap();
+    let snapshot = state.snapshot().unwrap();
+    let full = FullDigest::of(&*snapshot).unwrap();
+    assert_eq!(snapshot.digest().unwrap(), full.state);
+    let height = snapshot.tip().unwrap().map_or(0, |tip| tip.height);
+    let mut expected = StateHasher::default();
+    if height > 0 {
+        expected.pair(b"n", &height.to_le_bytes());
+        expected.pair(b"b", &vec![height as u8; LARGE]);
+    }
+    assert_eq!(full.state, expected.finish(), "block {height}");
+    height
 }
 
 /// What changes when somebody writes to a file.
@@ -192,15 +166,17 @@ fn trace(path: &Path) -> (u64, u64, i64, i64) {
 fn a_run_that_is_ended_leaves_whole_blocks_and_the_next_one_goes_on() {
     let kills = env::var("STEADFAST_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let ends = [("-KILL", kills), ("-INT", STOPS), ("-TERM", STOPS)];
-    let desk = Desk::new(BLOCKS_PER_RUN * (kills + 2 * STOPS));
+    let blocks = BLOCKS_PER_RUN * (kills + 2 * STOPS);
+    let desk = Desk::with_blocks(blocks);
+    desk.write("writer.wasm", pair_writer());
     let mut met = Met::default();
     let mut before = 0;
     for (signal, turns) in ends {
         for turn in 0..turns {
             let moment = MOMENTS[turn as usize % MOMENTS.len()];
-            let ended = desk.end_run(signal, moment, turn);
+            let ended = end_run(&desk, signal, moment, turn);
             let begun = ended.begun;
-            let after = desk.written();
+            let after = written(&desk);
             let new = after - before;
             before = after;
             if signal != "-KILL" {
@@ -221,13 +197,7 @@ fn a_run_that_is_ended_leaves_whole_blocks_and_the_next_one_goes_on() {
     }
     println!("kills by what they fell into: {met:?}");
     assert!(met.before > 0 && met.within > 0 && met.after > 0, "{met:?}");
-    let mut said = String::new();
-    let mut last = desk.start();
-    last.stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut said)
-        .unwrap();
-    assert!(last.wait().unwrap().success());
-    assert_eq!(desk.written(), desk.blocks);
+    let last = start(&desk).wait_with_output().unwrap();
+    assert!(last.status.success(), "{last:?}");
+    assert_eq!(written(&desk), blocks);
 }

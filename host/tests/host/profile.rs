@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use crate::desk::Desk;
 use crate::guests::*;
 use crate::warm::guest;
 use steadfast_host::profile::{
@@ -451,29 +452,22 @@ fn an_indexer_does_the_same_while_it_is_profiled() {
 
 #[test]
 fn the_command_writes_each_file() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let desk = Desk::with_block();
     let code = "(call $keeps) (call $builds) (call $churns)";
-    fs::write(path("module"), allocates(KNOWN, code)).unwrap();
-    fs::write(path("block"), small_block(2)).unwrap();
+    desk.write("module", allocates(KNOWN, code));
     let files = ["collapsed", "svg", "pprof", "firefox", "dhat"];
-    let named = files.map(|file| (format!("--{file}"), path(file)));
-    let (module, block) = (path("module"), path("block"));
-    let mut arguments = vec!["profile", &module, "--input", &block];
-    for (option, file) in &named {
-        arguments.extend([option.as_str(), file.as_str()]);
-    }
-    let output = steadfast(&arguments);
+    let named = files.map(|file| format!("--{file} {file}")).join(" ");
+    let output = desk.steadfast(&format!("profile module --input block {named}"));
     assert!(output.status.success(), "{output:?}");
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(table.contains("6,200 B (6.1 KiB) in 3 blocks"), "{table}");
-    for (_, file) in &named {
-        assert!(fs::metadata(file).unwrap().len() > 60, "{file}");
+    for file in files {
+        assert!(desk.read(file).len() > 60, "{file}");
     }
-    let dhat: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(path("dhat")).unwrap()).unwrap();
-    let firefox: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(path("firefox")).unwrap()).unwrap();
+    let [dhat, firefox] = ["dhat", "firefox"].map(|file| {
+        let json: serde_json::Value = serde_json::from_slice(&desk.read(file)).unwrap();
+        json
+    });
     let weights = firefox["threads"][0]["samples"]["weight"]
         .as_array()
         .unwrap();

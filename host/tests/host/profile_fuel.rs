@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::desk::Desk;
 use crate::guests::*;
 use crate::warm::guest;
 use steadfast_host::profile::{FuelProfile, collapsed, fuel};
@@ -254,22 +255,16 @@ fn the_fuel_of_real_indexers_is_the_same_each_time() {
 
 #[test]
 fn the_command_shows_the_fuel() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
-    fs::write(path("module"), module_with("(func $leaf)", "(call $leaf)")).unwrap();
-    fs::write(path("block"), small_block(2)).unwrap();
-    let (module, block, lines) = (path("module"), path("block"), path("lines"));
-    let command = ["profile", &module, "--input", &block, "--fuel"];
-    let output = steadfast(&[&command[..], &["--collapsed", &lines]].concat());
+    let desk = Desk::with_block();
+    desk.write("module", module_with("(func $leaf)", "(call $leaf)"));
+    let profile =
+        |more: &str| desk.steadfast(&format!("profile module --input block --fuel {more}"));
+    let output = profile("--collapsed lines");
     assert!(output.status.success(), "{output:?}");
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(table.contains("own fuel"), "{table}");
-    assert_eq!(
-        fs::read_to_string(lines).unwrap(),
-        "_start 7\n_start;leaf 1\n"
-    );
-    for other in [&["--time"][..], &["--every", "1KiB"], &["--show", "end"]] {
-        let output = steadfast(&[&command[..], other].concat());
-        assert!(!output.status.success(), "{other:?}");
+    assert_eq!(desk.read("lines"), b"_start 7\n_start;leaf 1\n");
+    for other in ["--time", "--every 1KiB", "--show end"] {
+        assert!(!profile(other).status.success(), "{other}");
     }
 }

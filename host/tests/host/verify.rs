@@ -1,10 +1,10 @@
 //! What a module does through WASI is compared, in whatever memory it is.
 
-use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::desk::Desk;
 use crate::guests::*;
 use steadfast_host::verify::{
     Extent, Kind, Outcome, Row, Scenario, Subject, Verdict, VerifyConfig, VerifyReport, engines,
@@ -99,26 +99,21 @@ fn what_is_printed_is_compared() {
 /// that.
 #[test]
 fn what_can_explain_a_difference_is_read_in_the_module() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
+    let desk = Desk::with_block();
     let print_more = "(call $print (i32.const 1) (local.get $more))";
-    fs::write(path("module"), wasi_module(print_more)).unwrap();
-    fs::write(path("block"), small_block(1)).unwrap();
-    let verify = |more: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
-        command.arg("verify").arg(path("module"));
-        command.arg("--input").arg(path("block")).arg("--quick");
-        let output = command.args(more).output().unwrap();
+    desk.write("module", wasi_module(print_more));
+    let verify = |more: &str| {
+        let output = desk.steadfast(&format!("verify module --input block --quick {more}"));
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let (_, causes) = verify(&[])
+    let (_, causes) = verify("")
         .split_once("`steadfast check` finds what can explain it:\n")
         .map(|(table, causes)| (table.to_string(), causes.to_string()))
         .expect("there are causes");
     assert!(causes.contains("[no-plan]"), "{causes}");
     assert!(!causes.contains("[clock]"), "{causes}");
-    let told: serde_json::Value = serde_json::from_str(&verify(&["--json"])).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&verify("--json")).unwrap();
     assert_eq!(told["verdict"], "different");
     assert!(told["causes"][0]["id"].is_string(), "{told}");
 }
@@ -469,18 +464,11 @@ fn the_verdict_tells_another_state_from_the_same_written_otherwise() {
 #[test]
 fn engines_that_commit_memory_are_given_little() {
     let grows = storing("", "(drop (memory.grow (i32.const 65535)))");
-    let module = tempfile::NamedTempFile::new().unwrap();
-    let block = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(module.path(), grows).unwrap();
-    std::fs::write(block.path(), small_block(1)).unwrap();
-    let peak = |more: &[&str]| {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_steadfast"))
-            .arg("verify")
-            .arg(module.path())
-            .arg("--input")
-            .arg(block.path())
-            .arg("--quick")
-            .args(more)
+    let desk = Desk::with_block();
+    desk.write("module", grows);
+    let peak = |more: &str| {
+        let mut child = desk
+            .command(&format!("verify module --input block --quick {more}"))
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -492,8 +480,8 @@ fn engines_that_commit_memory_are_given_little() {
         assert!(child.wait().unwrap().success());
         peak
     };
-    assert!(peak(&[]) < 1_400_000);
-    assert!(peak(&["--ceiling", "128MiB"]) < 600_000);
+    assert!(peak("") < 1_400_000);
+    assert!(peak("--ceiling 128MiB") < 600_000);
 }
 
 /// The most memory that a process has had resident so far; 0 where that cannot be known.

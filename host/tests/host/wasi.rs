@@ -1,8 +1,6 @@
 //! What a WASI guest sees of the world.
 
-use std::fs;
-use std::process::Command;
-
+use crate::desk::Desk;
 use crate::guests::*;
 use steadfast_host::verify::{Scenario, Subject, engines};
 use steadfast_host::{MemoryState, RunConfig, RunError, Runner};
@@ -170,16 +168,16 @@ fn every_engine_shows_the_same_files() {
 /// No file of this machine is behind the input.
 #[test]
 fn a_wasi_module_runs_where_no_file_can_be_made() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let desk = Desk::with_block();
     let code = format!(
         "(if {} (then unreachable)) (call $write (i32.const 1))",
         open(0, 2)
     );
-    fs::write(path("module.wasm"), wasi_module(&code)).unwrap();
-    fs::write(path("block"), small_block(1)).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
-    command.args(["run", &path("module.wasm"), "--input", &path("block")]);
-    let output = command.env("TMPDIR", path("missing")).output().unwrap();
+    desk.write("module.wasm", wasi_module(&code));
+    let mut command = desk.command("run module.wasm --input block");
+    let output = command
+        .env("TMPDIR", desk.path("missing"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
 }
