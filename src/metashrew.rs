@@ -2,8 +2,8 @@
 //! [`lru_cache`].
 //!
 //! An indexer written against them changes an import path and writes one [`plan!`](crate::plan!);
-//! `docs/migrating.md` shows it. What is better than there: nothing panics when memory is short,
-//! the cache's limit is what the host really grants, and no heap address depends on it.
+//! `docs/migrating.md` shows it. Three things are better than there: nothing panics when memory is
+//! short, the cache's limit is what the host really grants, and no heap address depends on it.
 //!
 //! Reads go to the writes of the block at hand, then to the cache, then to the host. Keys and
 //! values are `Arc<Vec<u8>>`.

@@ -1,4 +1,4 @@
-//! Files of which nobody knows how long they are, and how long they take.
+//! Reads files of unknown length, within bounds on their bytes and on the time that they take.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! The host's say in `memory.grow`: a ceiling, scripted refusals, and a count of both.
+//! What the host decides about `memory.grow`: a ceiling, scripted refusals, and a count of both.
 
 use std::ops::AddAssign;
 

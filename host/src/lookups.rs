@@ -1,4 +1,4 @@
-//! Lookups of a cache. A region may say anything of them: no sum overflows.
+//! Lookups of a cache. A damaged region can hold any counts, so sums saturate.
 
 /// Lookups that found their key, and those that did not.
 #[derive(Clone, Copy)]

@@ -1,5 +1,5 @@
-//! How much stack the calling thread has left. A guest's calls run on it, and the process ends
-//! where it ends before wasmtime's own limit.
+//! How much stack the calling thread has left. A guest's calls run on it. If it ends
+//! before wasmtime's own limit is reached, the process crashes.
 
 use std::cell::Cell;
 use std::fs;

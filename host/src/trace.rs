@@ -1,9 +1,9 @@
 //! What a module's cache is asked and told, recorded from outside.
 //!
 //! At each call of the host that reads or writes the state, what the cache took in since the last
-//! one is read from its region, and the cache is emptied. So every lookup misses and makes itself
-//! known by the read of the state that it leads to, and every insert is seen, at the time at which
-//! the module makes it. The module cannot tell (the cache changes speed only), and needs no hook.
+//! one is read from its region, and the cache is emptied. So every lookup misses, and the read of
+//! the state that follows shows it. Every insert is seen when the module makes it. The module needs
+//! no hook, and cannot tell, since the cache changes speed only.
 
 use std::collections::HashMap;
 

@@ -2,7 +2,7 @@
 //!
 //! Up to 256 bytes the classes stand 8 bytes apart, but the first one has blocks of 16, so that a
 //! `String` or `Vec<u8>` grows from the 8 bytes that it asks for first to 16 in place. Above, a
-//! class is how many blocks a slab holds, so that nothing worth having is left at its end. Every
+//! class is how many blocks a slab holds, so little is left over at its end. Every
 //! power of two is a class, and every class above 256 is a multiple of 16: a block's offset in its
 //! slab is a multiple of its size, so blocks are aligned to any power of two that divides it.
 //! All of it is arithmetic, which takes less room in a module than tables.

@@ -1,6 +1,6 @@
 //! The table at the start of the span: a word for each granule, and all that the page level keeps.
-//! What is free is never touched, so a heap that is spread over many pages of memory finds its way
-//! in few.
+//! Free memory is never touched: a search reads a few pages of the table, however many pages the
+//! heap is spread over.
 
 use core::ptr::null_mut;
 

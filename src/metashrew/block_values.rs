@@ -1,4 +1,4 @@
-//! What the block at hand has at its own disposal, for those who look at it.
+//! The values of the block at hand, as a copy that a program can look at.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,7 +1,7 @@
 //! Which parts of the key space are read, for those who tune an indexer.
 //!
-//! While it is enabled, every lookup in the main pool is noted under its key's prefix. What that
-//! does to the heap does not depend on whether the key was found; what is told does.
+//! While it is enabled, every lookup in the main pool is noted under its key's prefix. The
+//! heap changes in the same way whether or not the key was found. Only the report differs.
 
 mod prefix;
 mod report;

@@ -2,8 +2,8 @@
 //!
 //! Metashrew hands a module its input, a little-endian `u32` height and then the block, and a
 //! key-value store that the module reads through imports and writes once. These functions are the
-//! whole of that interface. They keep no state, so what a program caches or holds back until the
-//! flush is its own affair.
+//! whole of that interface. They keep no state: the program decides what it caches, and what it
+//! holds back until the flush.
 //!
 //! A host that breaks the interface cannot be answered with a value: such a call *halts*, which
 //! logs one line that says what happened and panics with the same words, before anything was

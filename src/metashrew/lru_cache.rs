@@ -1,12 +1,12 @@
 //! The names of metashrew-support's `lru_cache`, over steadfast's region.
 //!
-//! Nothing here panics for want of memory: with less than the plan's region the cache is smaller,
-//! with none it holds nothing. Memory is reserved, never filled: opening costs the same whatever
-//! the size.
+//! Nothing here panics when memory is short. With less than the plan's region the cache is smaller,
+//! and without a region it holds nothing. Memory is reserved, not filled, so opening costs the same
+//! at any size.
 //!
-//! All but [`set_lru_cache`], [`api_cache_set`], [`set_height_partitioned_cache`] and the functions
-//! that set something tell what the host's memory has made of the cache. A program makes no output
-//! of that.
+//! The answers depend on how much memory the host granted, so a program must not let its output
+//! depend on them. Exceptions are [`set_lru_cache`], [`api_cache_set`],
+//! [`set_height_partitioned_cache`] and the functions that set something.
 
 mod entries;
 mod keys;

@@ -1,8 +1,9 @@
 //! The pages of a region that existed beforehand and that the module does not declare. A page that
 //! holds a byte other than zero belongs to somebody else.
 //!
-//! The cache takes the index from its start on, and the arena from its own. It looks before it
-//! takes, a step ahead; where it finds something, the index or the arena ends.
+//! The cache takes the index from its start on, and the arena from its own. It checks
+//! pages before it takes them, one step ahead. If it finds a byte other than zero, the index or the
+//! arena ends there.
 
 use core::ops::Range;
 use core::ptr::NonNull;

@@ -1,4 +1,5 @@
-// What stands where in a module's linear memory, read from its plan, its instance info and its bytes without calling the module.
+// What stands where in a module's linear memory, read without calling the module: from its plan, its
+// instance info and its bytes.
 
 import { surveyCache } from "./cache.mjs";
 import { surveyHeap } from "./heap.mjs";
@@ -28,7 +29,7 @@ const STARTS = new Map([
   [66, "warm: shared image"],
 ]);
 
-/** Where in the info the host writes what it calls the module. */
+/** Where in the instance info the host writes what it calls the module. */
 export const MODULE_TAG = 128;
 
 export const grouped = (number) => number.toLocaleString("en-US");
@@ -59,7 +60,7 @@ export function surveyOfPlan({ regionBase, regionMax }) {
   return { spans, strips: [], figures: [["memory planned", sized(regionBase + regionMax)]] };
 }
 
-/** The map of an instance whose info stands at an address. */
+/** The map of an instance with its instance info at an address. */
 export function survey(memory, infoAt) {
   const view = new DataView(memory.buffer);
   const field = (offset) => view.getUint32(infoAt + offset, true);

@@ -1,4 +1,4 @@
-//! What is drawn, gathered.
+//! The figures that every form of the map shows.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The map as a picture. Each shape has a title, which viewers show as one points at it.
+//! The map as a picture. Each shape has a title, which viewers show under the pointer.
 
 use svg::node::element::Title;
 

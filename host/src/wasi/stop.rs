@@ -1,4 +1,4 @@
-//! How a call of WASI ends, if not well.
+//! How a call of WASI fails: with an error number, or by stopping the module.
 
 /// An error number of preview 1, which the module is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
