@@ -2,13 +2,14 @@
 //! dropped.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
 
+use crate::desk::{Desk, said};
 use serde_json::Value;
 
 const FIRST: u32 = 702_861;
 const BLOCKS: u32 = 3;
+const KEPT: &str = "--db state --warm cache";
 
 /// A module that `cargo xtask guests` builds.
 pub fn guest(name: &str) -> PathBuf {
@@ -23,12 +24,14 @@ pub fn guest(name: &str) -> PathBuf {
     path
 }
 
-/// Files with the same transactions in one block after the other, each of which builds on the one
-/// before.
-fn blocks(directory: &Path) -> Vec<PathBuf> {
+/// A desk with an indexer, and files of the same transactions in one block after the other, each of
+/// which builds on the one before. Their names are their heights.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    let indexer = fs::read(guest("indexer_metashrew")).unwrap();
+    desk.write("indexer.wasm", indexer);
     let mut parent: Option<[u8; 32]> = None;
-    let heights = FIRST..FIRST + BLOCKS;
-    let paths = heights.map(|height| {
+    for height in FIRST..FIRST + BLOCKS {
         let mut block = bitcoin_test_data::blocks::mainnet_702861().to_vec();
         if let Some(parent) = parent {
             block[4..36].copy_from_slice(&parent);
@@ -36,108 +39,75 @@ fn blocks(directory: &Path) -> Vec<PathBuf> {
         let input = [&height.to_le_bytes()[..], &block].concat();
         let parsed = steadfast_host::Input::parse("block", &input).unwrap();
         parent = parsed.block_hash();
-        let path = directory.join(height.to_string());
-        fs::write(&path, input).unwrap();
-        path
-    });
-    paths.collect()
+        desk.write(&height.to_string(), input);
+    }
+    desk
 }
 
-/// What a run reads of the state, what digest it comes to, and what it says.
-fn run(inputs: &[PathBuf], more: &[&str]) -> (u64, Value, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_steadfast"))
-        .arg("run")
-        .arg(guest("indexer_metashrew"))
-        .arg("--input")
-        .args(inputs)
-        .args(["--json", "--ceiling", "512MiB"])
-        .args(more)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
+/// What a run reads of the state, what digest it comes to, and what it says of a cold cache.
+fn run(desk: &Desk, blocks: &str, more: &str) -> (u64, Value, String) {
+    let arguments = format!("run indexer.wasm --json --ceiling 512MiB {more} --input {blocks}");
+    let output = desk.steadfast(&arguments);
+    assert!(output.status.success(), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let reads = report["imports"]["get_lens"].as_u64().unwrap();
-    let said = said.lines().filter(|line| line.contains("cold"));
-    (reads, report["state_digest"].clone(), said.collect())
+    let said = said(&output);
+    let cold = said.lines().filter(|line| line.contains("cold"));
+    (reads, report["state_digest"].clone(), cold.collect())
 }
 
 #[test]
 fn blocks_begin_with_the_cache_of_the_one_before_unless_told_otherwise() {
-    let directory = tempfile::tempdir().unwrap();
-    let blocks = blocks(directory.path());
-    let (warm, state, said) = run(&blocks, &[]);
+    let desk = desk();
+    let (warm, state, said) = run(&desk, "702861 702862 702863", "");
     assert_eq!(said, "", "it says nothing new");
-    let (cold, same, _) = run(&blocks, &["--cold"]);
+    let (cold, same, _) = run(&desk, "702861 702862 702863", "--cold");
     assert_eq!(state, same);
     assert!(warm < cold, "{warm} reads warm, {cold} cold");
 
     // A file takes the cache to the next run.
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
-    let kept = ["--db", &path("state"), "--warm", &path("cache")];
-    let (first, _, _) = run(&blocks[..2], &kept);
-    let (rest, same, said) = run(&blocks[2..], &kept);
+    let (first, _, _) = run(&desk, "702861 702862", KEPT);
+    let (rest, same, said) = run(&desk, "702863", KEPT);
     assert_eq!((first + rest, same, &*said), (warm, state, ""));
 }
 
 #[test]
 fn a_run_without_a_cache_leaves_the_file_alone() {
-    let directory = tempfile::tempdir().unwrap();
-    let blocks = blocks(directory.path());
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
-    let kept = ["--db", &path("state"), "--warm", &path("cache")];
-    run(&blocks[..1], &kept);
-    let before = fs::read(path("cache")).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_steadfast"))
-        .arg("run")
-        .arg(guest("indexer_metashrew"))
-        .arg("--input")
-        .arg(&blocks[1])
-        .args(kept)
-        .args(["--cache", "off"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{said}");
+    let desk = desk();
+    run(&desk, "702861", KEPT);
+    let before = desk.read("cache");
+    let output = desk.steadfast(&format!(
+        "run indexer.wasm {KEPT} --cache off --input 702862"
+    ));
+    assert!(output.status.success(), "{output:?}");
+    let said = said(&output);
     assert_eq!(said.matches("steadfast: ").count(), 1, "{said}");
     assert!(
         said.contains("is neither read nor written: --cache off"),
         "{said}"
     );
-    assert!(fs::read(path("cache")).unwrap() == before);
+    assert!(desk.read("cache") == before);
 }
 
 #[test]
 fn a_view_needs_no_cache_to_answer() {
-    let directory = tempfile::tempdir().unwrap();
-    let blocks = blocks(directory.path());
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
-    let kept = ["--db", &path("state"), "--warm", &path("cache")];
-    run(&blocks[..1], &kept);
-    let view = |more: &[&str]| {
-        let question = ["--view", "output", "--input-hex", &"00".repeat(36)];
-        let output = Command::new(env!("CARGO_BIN_EXE_steadfast"))
-            .arg("view")
-            .arg(guest("indexer_metashrew.wasm"))
-            .args(question)
-            .args(["--db", &path("state")])
-            .args(more)
-            .output()
-            .unwrap();
+    let desk = desk();
+    run(&desk, "702861", KEPT);
+    let view = |more: &str| {
+        let script = "00".repeat(36);
+        let question = format!("--view output --input-hex {script} --db state {more}");
+        let output = desk.steadfast(&format!("view indexer.wasm {question}"));
         assert!(output.status.success(), "{output:?}");
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (text(output.stdout), text(output.stderr))
+        let answer = String::from_utf8(output.stdout.clone()).unwrap();
+        (answer, said(&output))
     };
-    let (cold, _) = view(&[]);
-    assert_eq!(
-        view(&["--warm", &path("cache")]),
-        (cold.clone(), String::new())
-    );
-    std::fs::copy(path("cache"), path("old")).unwrap();
-    run(&blocks[1..2], &kept);
-    let (cold, _) = view(&[]);
+    let (cold, _) = view("");
+    assert_eq!(view("--warm cache"), (cold, String::new()));
+    desk.write("old", desk.read("cache"));
+    run(&desk, "702862", KEPT);
+    let (cold, _) = view("");
     for image in ["old", "none"] {
-        let (answer, said) = view(&["--warm", &path(image)]);
+        let (answer, said) = view(&format!("--warm {image}"));
         assert_eq!(answer, cold);
         assert!(said.contains("the cache begins cold"), "{said}");
     }
@@ -145,16 +115,12 @@ fn a_view_needs_no_cache_to_answer() {
 
 #[test]
 fn a_block_of_another_branch_begins_cold_and_says_so() {
-    let directory = tempfile::tempdir().unwrap();
-    let blocks = blocks(directory.path());
-    let skipping = [blocks[0].clone(), blocks[2].clone()];
-    let (reads, state, said) = run(&skipping, &["--allow-gap"]);
+    let desk = desk();
+    let (reads, state, said) = run(&desk, "702861 702863", "--allow-gap");
     assert!(
         said.contains("702863") && said.contains("not known to be an ancestor"),
         "{said}"
     );
-    assert_eq!((reads, state), {
-        let (reads, state, _) = run(&skipping, &["--allow-gap", "--cold"]);
-        (reads, state)
-    });
+    let (cold, same, _) = run(&desk, "702861 702863", "--allow-gap --cold");
+    assert_eq!((reads, state), (cold, same));
 }
