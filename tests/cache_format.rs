@@ -163,7 +163,7 @@ fn a_full_pair_of_buckets_gives_up_its_oldest() {
     let mut cache = Cache::new(region(&spec));
     assert_eq!(cache.stats().index_bytes, 128);
     let mut order: Vec<u16> = Vec::new();
-    for number in 0..if cfg!(miri) { 60 } else { 500u16 } {
+    for number in 0..if cfg!(miri) { 36 } else { 500u16 } {
         let before = cache.stats();
         cache.insert(&number.to_le_bytes(), b"").unwrap();
         let after = cache.stats();

@@ -532,7 +532,7 @@ mod tests {
         let mut numbers = Numbers(9);
         let mut placed = alloc::vec![false; KEYS as usize];
         let (mut displaced, mut moved) = (0, 0);
-        for step in 0..if cfg!(miri) { 300 } else { 20_000 } {
+        for step in 0..if cfg!(miri) { 150 } else { 20_000 } {
             let number = numbers.below(KEYS as usize);
             let key = (number as u32).to_le_bytes();
             let hash = Scope::Main.hash(&key);
