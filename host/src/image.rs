@@ -32,7 +32,7 @@ use crate::digest::Digest;
 pub enum ImageError {
     /// No region stands at the address.
     #[error("there is no region to make an image of: {0}")]
-    Region(#[from] FormatError),
+    Region(FormatError),
     /// The image is torn, damaged, or of another format.
     #[error("the image cannot be used: {0}")]
     Refused(AttachError),
@@ -137,6 +137,13 @@ pub enum ImageError {
         /// The operating system's reason. No source of this error, since its text has it already.
         reason: std::io::Error,
     },
+}
+
+/// By hand: an error that tells its cause must not name it as its source too.
+impl From<FormatError> for ImageError {
+    fn from(error: FormatError) -> Self {
+        ImageError::Region(error)
+    }
 }
 
 /// The used prefix of a guest's region, verified whole, and what it belongs to.

@@ -10,17 +10,23 @@ use wasmparser::{
 };
 
 use crate::outline::function_names;
-use crate::text::{function_name, name};
+use crate::text::{function_name, name, reason};
 
 /// Why a module cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The bytes are not a WebAssembly module, or not a whole one.
     #[error("not a WebAssembly module: {0}")]
-    Invalid(#[from] BinaryReaderError),
+    Invalid(String),
     /// A component is made of modules.
     #[error("this is a component: check the core module that it was made of")]
     Component,
+}
+
+impl From<BinaryReaderError> for CheckError {
+    fn from(error: BinaryReaderError) -> Self {
+        CheckError::Invalid(reason(&error.to_string()))
+    }
 }
 
 /// A function that the module defines.

@@ -268,6 +268,9 @@ fn the_command_shows_the_fuel() {
         fs::read_to_string(lines).unwrap(),
         "_start 7\n_start;leaf 1\n"
     );
+    fs::write(path("module"), "no module").unwrap();
+    let said = String::from_utf8(steadfast(&command).stderr).unwrap();
+    assert_eq!(said.matches("bad magic number").count(), 1, "{said}");
     for other in [&["--time"][..], &["--every", "1KiB"], &["--show", "end"]] {
         let output = steadfast(&[&command[..], other].concat());
         assert!(!output.status.success(), "{other:?}");
