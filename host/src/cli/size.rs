@@ -125,7 +125,7 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
     let paragraphs = lines.map(|lines| lines.join("\n") + "\n");
     super::print(&paragraphs.join("\n"))?;
     if let Some(path) = &arguments.svg {
-        draw(path, &prediction, &points)?;
+        write_file(path, draw(&prediction, &points)?)?;
     }
     if let Some(path) = &arguments.json {
         write_figures(path, &predicted, &points)?;

@@ -1,7 +1,5 @@
 //! The curve as a picture.
 
-use std::path::Path;
-
 use super::curve::Point;
 use super::prediction::Prediction;
 use crate::plot::{self, PlotError};
@@ -9,12 +7,12 @@ use crate::plot::{self, PlotError};
 /// Points of the drawn curve.
 const DRAWN: usize = 60;
 
-/// Draws the hit ratio by the region's size, and what runs have shown beside it.
+/// Draws the hit ratio by the region's size, and what runs have shown beside it, as SVG.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
-pub fn draw(path: &Path, prediction: &Prediction<'_>, measured: &[Point]) -> Result<(), PlotError> {
+/// When it cannot be drawn.
+pub fn draw(prediction: &Prediction<'_>, measured: &[Point]) -> Result<String, PlotError> {
     let drawn = |points: &[Point]| {
         let point = |point: &Point| (point.capacity as f64 / 1024.0, 100.0 * point.hit_ratio);
         points.iter().map(point).collect()
@@ -34,5 +32,5 @@ pub fn draw(path: &Path, prediction: &Prediction<'_>, measured: &[Point]) -> Res
         x: "region in KiB",
         y: "hits of lookups in %",
     };
-    plot::lines(path, &labels, &series)
+    plot::lines_svg(&labels, &series)
 }
