@@ -101,7 +101,7 @@ pub use image::{
     AsOf, BlockTag, Chain, Compression, ImageClaim, ImageError, Origin, RegionImage, module_digest,
     module_tag,
 };
-pub use input::{Input, InputError, Inputs, Mark};
+pub use input::{Input, InputError, Inputs, Mark, parse_height};
 pub use instance_stats::{AddressRange, HeapTrace, HeapUse, InstanceStats, figures, find_record};
 pub use limits::{GrowRefused, Grows, OnRefusal};
 pub use map::MemoryMap;
