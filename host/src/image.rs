@@ -114,7 +114,7 @@ pub enum ImageError {
     #[error("the system does not share the cache's pages: {0}")]
     Share(std::io::Error),
     /// The file does not hold an image, or a damaged one.
-    #[error("{path}: not a usable image ({reason}); the next run that ends well replaces it")]
+    #[error("{path}: not a usable image ({reason})")]
     File {
         /// The file.
         path: std::path::PathBuf,
