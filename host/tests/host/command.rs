@@ -389,7 +389,7 @@ fn a_curve_leaves_what_a_hard_link_shares() {
     let output = steadfast(&["size", module, "--input", &block, "--svg", &svg]);
     assert!(output.status.success(), "{output:?}");
     assert!(fs::read_to_string(svg).unwrap().contains("<polyline"));
-    assert_eq!(fs::read(desk.path("kept")).unwrap(), b"pairs");
+    assert_eq!(fs::read_to_string(desk.path("kept")).unwrap(), "pairs");
 }
 
 #[test]
