@@ -86,7 +86,7 @@ pub fn lines(path: &Path, labels: &Labels<'_>, series: &[Series<'_, (f64, f64)>]
 ///
 /// # Errors
 /// When there are no points, or one is not positive.
-pub fn lines_svg(labels: &Labels<'_>, series: &[Series<'_, (f64, f64)>]) -> Result<String> {
+pub(crate) fn lines_svg(labels: &Labels<'_>, series: &[Series<'_, (f64, f64)>]) -> Result<String> {
     let points = || series.iter().flat_map(|series| &series.points);
     if points().next().is_none() {
         return Err(PlotError::Empty);
@@ -115,7 +115,7 @@ fn drawn(draw: impl for<'a> FnOnce(&Canvas<'a>) -> DrawResult<'a>) -> Result<Str
     drawn.map(|()| svg)
 }
 
-fn write(path: &Path, svg: &str) -> Result<()> {
+pub(crate) fn write(path: &Path, svg: &str) -> Result<()> {
     fs::write(path, svg).map_err(|error| PlotError::Write {
         path: path.display().to_string(),
         reason: error.to_string(),

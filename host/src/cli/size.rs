@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use steadfast_host::ceiling::PAGE_BYTES;
 use steadfast_host::size::{
-    Cause, HeapNeed, Measured, Point, Prediction, Recording, better_entry, draw, falls, measure,
-    record, settable,
+    Cause, HeapNeed, Measured, Point, Prediction, Recording, better_entry, curve_svg, falls,
+    measure, record, settable,
 };
 use steadfast_host::table::{bytes, grouped};
 use steadfast_host::{Input, Output, RunConfig, Runner};
@@ -125,7 +125,7 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
     let paragraphs = lines.map(|lines| lines.join("\n") + "\n");
     super::print(&paragraphs.join("\n"))?;
     if let Some(path) = &arguments.svg {
-        write_file(path, draw(&prediction, &points)?)?;
+        write_file(path, curve_svg(&prediction, &points)?)?;
     }
     if let Some(path) = &arguments.json {
         write_figures(path, &predicted, &points)?;
