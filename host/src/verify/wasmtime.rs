@@ -149,7 +149,9 @@ fn observe(finished: &Finished) -> Observation {
     let claims = |record: &InstanceInfo| record.state == Reservation::BudgetRefused as u32;
     let record = finished.record();
     let record = record.filter(|record| is_refused || !claims(record));
+    let seen = finished.report().observed.as_ref();
     Observation {
+        other_format: seen.and_then(|seen| seen.other_format),
         grows_asked: Some(finished.report().grows.asked),
         printed: finished.printed(),
         ..Observation::new(stopped, writes, calls, record.as_ref())

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use crate::guests::*;
+use crate::warm::guest;
 use steadfast::format::{AttachError, InstanceInfo, Reservation, Start};
 use steadfast::{Bytes, Plan};
 use steadfast_host::{
@@ -196,6 +197,22 @@ fn a_trap_in_the_middle_of_a_block_changes_nothing() {
 }
 
 #[test]
+fn the_fuel_of_a_block_that_failed_is_told() {
+    let desk = Desk::new();
+    desk.write("traps.wasm", &counter_that("unreachable"));
+    let output = desk.run("traps.wasm", "block", &["--fuel"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    let fuel = lines[0]
+        .strip_prefix("steadfast: block 702861 ran ")
+        .and_then(|rest| rest.strip_suffix(" instructions before it failed"));
+    let fuel: u64 = fuel.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
+    assert!(fuel > 20, "{said}");
+    desk.refuses("traps.wasm", "block", &[], &["unreachable"]);
+}
+
+#[test]
 fn ceilings_that_are_too_low_are_told_with_what_is_needed() {
     let desk = Desk::new();
     desk.refuses(
@@ -335,6 +352,13 @@ fn a_view_is_printed_in_hexadecimal() {
         &view(&["--view", "n", "--input-hex", "abc"]),
         &["hexadecimal"],
     );
+    let hash = "0".repeat(64);
+    let output = view(&["--view", "n", "--height", &hash]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("a height is wanted"),
+        "{said}"
+    );
     assert_eq!(desk.read_digest(), desk.digest);
 }
 
@@ -351,6 +375,21 @@ fn what_is_not_built_on_steadfast_has_nothing_to_show() {
     }
     let output = steadfast(&[&["size", &module], &input[..]].concat());
     one_line_with(&output, &["steadfast_record"]);
+}
+
+/// A picture takes the place of a file that is there: its other names keep what it has.
+#[test]
+fn a_curve_leaves_what_a_hard_link_shares() {
+    let desk = Desk::new();
+    desk.write("kept", b"pairs");
+    fs::hard_link(desk.path("kept"), desk.path("svg")).unwrap();
+    let (block, svg) = (text_of(&desk.path("block")), text_of(&desk.path("svg")));
+    let module = guest("indexer_metashrew");
+    let module = module.to_str().unwrap();
+    let output = steadfast(&["size", module, "--input", &block, "--svg", &svg]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(fs::read_to_string(svg).unwrap().contains("<polyline"));
+    assert_eq!(fs::read_to_string(desk.path("kept")).unwrap(), "pairs");
 }
 
 #[test]
@@ -441,7 +480,13 @@ fn stats_and_map_read_what_run_keeps_warm() {
     for command in ["stats", "map"] {
         let output = steadfast(&[command, "--memory-file", &text_of(&desk.path("damaged"))]);
         one_line_with(&output, &["damaged", "not a usable image"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("replaces it"), "nothing runs here: {said}");
     }
+    let damaged = text_of(&desk.path("damaged"));
+    let output = desk.run("counter.wasm", "block", &["--warm", &damaged]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("this run leaves replaces it"), "{said}");
 }
 
 #[test]

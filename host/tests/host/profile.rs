@@ -450,6 +450,55 @@ fn an_indexer_does_the_same_while_it_is_profiled() {
 }
 
 #[test]
+fn the_command_profiles_what_ran_and_fails_as_run_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    fs::write(
+        path("module"),
+        allocates(KNOWN, "(call $keeps) unreachable"),
+    )
+    .unwrap();
+    fs::write(path("block"), small_block(2)).unwrap();
+    let (module, block, lines) = (path("module"), path("block"), path("lines"));
+    let command = ["profile", &module, "--input", &block, "--collapsed", &lines];
+    for more in [&[][..], &["--time"], &["--fuel"]] {
+        let output = steadfast(&[&command[..], more].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("block 702861 failed: the guest trapped"),
+            "{said}"
+        );
+        let table = String::from_utf8_lossy(&output.stdout);
+        assert!(table.contains("the last block failed"), "{table}");
+        fs::remove_file(&lines).expect("the profile is written");
+    }
+}
+
+/// Blocks of another chain, from a folder.
+#[test]
+fn commands_that_need_all_blocks_take_them_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    fs::create_dir(path("blocks")).unwrap();
+    for name in ["1", "2"] {
+        fs::write(path("blocks") + "/" + name, "no block of Bitcoin's").unwrap();
+    }
+    fs::write(
+        path("module"),
+        module_that_writes(r#"(memory (export "memory") 1)"#, "", ""),
+    )
+    .unwrap();
+    let (module, blocks) = (path("module"), path("blocks"));
+    for command in [&["profile", "--fuel"][..], &["verify", "--quick"]] {
+        let given = [command, &[&module, "--input", &blocks]].concat();
+        assert!(!steadfast(&given).status.success());
+        let output = steadfast(&[&given[..], &["--raw", "--height", "7"]].concat());
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[test]
 fn the_command_writes_each_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
