@@ -163,7 +163,7 @@ fn a_full_pair_of_buckets_gives_up_its_oldest() {
     let mut cache = Cache::new(region(&spec));
     assert_eq!(cache.stats().index_bytes, 128);
     let mut order: Vec<u16> = Vec::new();
-    for number in 0..if cfg!(miri) { 60 } else { 500u16 } {
+    for number in 0..if cfg!(miri) { 36 } else { 500u16 } {
         let before = cache.stats();
         cache.insert(&number.to_le_bytes(), b"").unwrap();
         let after = cache.stats();
@@ -184,7 +184,7 @@ fn a_full_pair_of_buckets_gives_up_its_oldest() {
         order.push(used);
         cache.validate().unwrap();
     }
-    assert!(cache.stats().displaced > if cfg!(miri) { 20 } else { 400 });
+    assert!(cache.stats().displaced > if cfg!(miri) { 10 } else { 400 });
     assert_eq!(block_bytes(2, 0), Some(22));
 }
 

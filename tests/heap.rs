@@ -31,7 +31,10 @@ fn random_operations_keep_every_promise_after_each_step() {
         (4, 64, usize::MAX),
         (5, 200, 2048),
         (6, 16, 300),
-    ] {
+    ]
+    .into_iter()
+    .step_by(runs(1, 2))
+    {
         let pages = pages.min(runs(200, 6));
         let (ops, validate_every) = (runs(4000, 40), runs(1, 10));
         let dirty = Span::dirty(pages, 0xa5);
@@ -118,7 +121,7 @@ fn callers_without_a_layout_find_it() {
 #[test]
 fn every_alignment_with_every_kind_of_size() {
     let mut player = Player::new(Span::dirty(runs(128, 64), 0xff));
-    for log in (0..=17).step_by(runs(1, 4)) {
+    for log in (0..=17).step_by(runs(1, 8)) {
         for size in [
             0, 1, 7, 8, 9, 100, 255, 257, 300, 1000, 2048, 2049, 5000, 65_536,
         ] {

@@ -103,6 +103,30 @@ fn target_specific_code_stands_in_few_places() {
     }
 }
 
+/// What prints an error with its sources would say the reason twice.
+#[test]
+fn an_error_that_tells_its_cause_has_it_not_as_its_source_too() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for part in ["src", "host/src"] {
+        collect(&root.join(part), &mut files);
+    }
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        for variant in text.split("#[error(").skip(1) {
+            let has_source = ["#[from]", "#[source]"]
+                .iter()
+                .any(|attribute| variant.contains(attribute));
+            assert!(
+                !has_source || variant.starts_with("transparent"),
+                "{}: #[error({}",
+                path.display(),
+                variant.lines().next().unwrap_or_default()
+            );
+        }
+    }
+}
+
 #[test]
 fn what_the_checks_rely_on() {
     let text = "a /* crate::b */ #[cfg(test)] mod tests { c } #[cfg(test)] use d; \"e f\" // g\n h";

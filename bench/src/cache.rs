@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
+use self::instance::Op;
 use crate::figures::{Figure, Figures, Value};
 
 /// The mean bytes of a key and its value.
@@ -48,11 +49,15 @@ pub struct Options {
     input: Vec<PathBuf>,
 }
 
-const ROWS: [&str; 12] = [
+const ROWS: [&str; 16] = [
     "hit-1m",
     "hit-16m",
     "hit-64m",
     "hit-256m",
+    "many-1m",
+    "many-16m",
+    "many-64m",
+    "many-256m",
     "zipf",
     "zipf-real-64m",
     "evict",
@@ -106,14 +111,19 @@ pub fn measure(options: &Options, figures: &mut Figures) -> Result<()> {
     if options.fit {
         return rows::fit(options, &subjects);
     }
-    for (name, mib) in [
-        ("hit-1m", 1),
-        ("hit-16m", 16),
-        ("hit-64m", 64),
-        ("hit-256m", 256),
+    for (name, op, mib) in [
+        ("hit-1m", Op::Get, 1),
+        ("hit-16m", Op::Get, 16),
+        ("hit-64m", Op::Get, 64),
+        ("hit-256m", Op::Get, 256),
+        ("many-1m", Op::GetMany, 1),
+        ("many-16m", Op::GetMany, 16),
+        ("many-64m", Op::GetMany, 64),
+        ("many-256m", Op::GetMany, 256),
     ] {
         if options.wants(name) {
-            rows::hit(options, &subjects, &mut Row { name, figures }, mib << 20)?;
+            let mut row = Row { name, figures };
+            rows::hit(options, &subjects, &mut row, op, mib << 20)?;
         }
     }
     if options.wants("zipf") {

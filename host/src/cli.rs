@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod block_files;
 mod blocks;
 mod cache_file;
 pub mod check;
@@ -25,15 +26,13 @@ pub mod view;
 mod warm;
 
 use std::io::{ErrorKind, Write as _, stderr, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
 use steadfast_host::file::read_within;
 use steadfast_host::text::{plain, plain_json, plain_lines};
-use steadfast_host::{
-    Bound, Bounds, Guest, Input, InputError, Inputs, MemoryState, RedbState, State,
-};
+use steadfast_host::{Bound, Bounds, Guest, Input, MemoryState, RedbState, State};
 
 use self::limits::Limits;
 
@@ -45,11 +44,6 @@ fn read_module(path: &Path, limits: &Limits) -> anyhow::Result<Vec<u8>> {
 /// Reads a file that may be anything.
 fn read_bounded(path: &Path, bound: Bound, bounds: &Bounds) -> anyhow::Result<Vec<u8>> {
     read_within(path, bound, bounds).with_context(|| path.display().to_string())
-}
-
-/// Reads blocks that are needed more than once, or all together.
-fn read_inputs(paths: &[PathBuf], bounds: Bounds) -> Result<Vec<Input>, InputError> {
-    Inputs::new(paths.to_vec())?.within(bounds).collect()
 }
 
 /// The state in a file, or one that is forgotten at the end.

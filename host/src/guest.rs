@@ -62,7 +62,7 @@ pub enum LoadError {
     ImportType(String),
     /// The custom section with the plan cannot be read.
     #[error("the module's section `{section}` is damaged: {0}", section = Plan::SECTION)]
-    Plan(#[from] PlanError),
+    Plan(PlanError),
     /// Two plans.
     #[error("the module has more than one section `{section}`: let one crate alone write steadfast::plan!", section = Plan::SECTION)]
     TwoPlans,
@@ -282,9 +282,6 @@ fn invalid(bytes: &[u8], error: &wasmtime::Error) -> LoadError {
     proposal::needed(bytes).unwrap_or_else(|| LoadError::Invalid(one_line(error)))
 }
 
-/// The longest text of an error that is shown, in characters.
-const REASON_CHARS: usize = 1000;
-
 /// What a core dump begins with that comes with an error. It says nothing that the error does not.
 const CORE_DUMP: &str = "wasm coredump generated";
 
@@ -292,7 +289,5 @@ const CORE_DUMP: &str = "wasm coredump generated";
 pub(crate) fn one_line(error: &wasmtime::Error) -> String {
     let causes = error.chain().map(|cause| cause.to_string());
     let causes = causes.filter(|cause| !cause.starts_with(CORE_DUMP));
-    let joined = causes.collect::<Vec<_>>().join(": ");
-    let joined = joined.split_whitespace().collect::<Vec<_>>().join(" ");
-    text::cut(&joined, REASON_CHARS)
+    text::reason(&causes.collect::<Vec<_>>().join(": "))
 }

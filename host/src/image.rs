@@ -32,7 +32,7 @@ use crate::digest::Digest;
 pub enum ImageError {
     /// No region stands at the address.
     #[error("there is no region to make an image of: {0}")]
-    Region(#[from] FormatError),
+    Region(FormatError),
     /// The image is torn, damaged, or of another format.
     #[error("the image cannot be used: {0}")]
     Refused(AttachError),
@@ -114,7 +114,7 @@ pub enum ImageError {
     #[error("the system does not share the cache's pages: {0}")]
     Share(std::io::Error),
     /// The file does not hold an image, or a damaged one.
-    #[error("{path}: not a usable image ({reason}); the next run that ends well replaces it")]
+    #[error("{path}: not a usable image ({reason})")]
     File {
         /// The file.
         path: std::path::PathBuf,
@@ -137,6 +137,13 @@ pub enum ImageError {
         /// The operating system's reason. No source of this error, since its text has it already.
         reason: std::io::Error,
     },
+}
+
+/// By hand: an error that tells its cause must not name it as its source too.
+impl From<FormatError> for ImageError {
+    fn from(error: FormatError) -> Self {
+        ImageError::Region(error)
+    }
 }
 
 /// The used prefix of a guest's region, verified whole, and what it belongs to.

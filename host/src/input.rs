@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::bounds::Bounds;
 
 pub use self::error::InputError;
-pub use self::mark::Mark;
+pub use self::mark::{Mark, parse_height};
 pub use self::stream::Inputs;
 use self::walk::Walk;
 

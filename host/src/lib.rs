@@ -22,7 +22,7 @@
 //! |---|---|
 //! | `wasi` | plain commands of WASI preview 1, which see this machine: `exec` |
 //! | `redb` | a state in a file: `RedbState` |
-//! | `pictures` | `plot`, `size::draw`, and the map as SVG and HTML |
+//! | `pictures` | `plot`, `size::draw`, `size::curve_svg`, and the map as SVG and HTML |
 //! | `check` | `check`: what can be told of a module without running it |
 //! | `profile` | `profile`: who holds a module's heap, and where its time goes |
 //! | `verify` | `verify`, with the engines beside Cranelift |
@@ -101,7 +101,7 @@ pub use image::{
     AsOf, BlockTag, Chain, Compression, ImageClaim, ImageError, Origin, RegionImage, module_digest,
     module_tag,
 };
-pub use input::{Input, InputError, Inputs, Mark};
+pub use input::{Input, InputError, Inputs, Mark, parse_height};
 pub use instance_stats::{
     AddressRange, HeapTrace, HeapUse, InstanceStats, figures, find_instance_info,
 };

@@ -94,7 +94,7 @@ pub enum ImportError {
     Bound(#[from] Exceeded),
     /// `__flush` was handed something else than keys and values.
     #[error("__flush was handed an invalid message: {0}")]
-    Flush(#[from] FlushError),
+    Flush(FlushError),
     /// The state cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
@@ -300,7 +300,7 @@ impl Exchange {
         self.bounds.check(Bound::FlushBytes, total)?;
         let most = self.bounds.most(Bound::FlushPairs);
         let more = most.saturating_sub(self.writes.len() as u64);
-        let pairs = flush::decode_up_to(message, more)?;
+        let pairs = flush::decode_up_to(message, more).map_err(ImportError::Flush)?;
         let pairs = pairs.ok_or_else(|| self.bounds.exceeded(Bound::FlushPairs))?;
         if let Some(recorder) = &mut self.recorder {
             recorder.flush(&pairs, memory);

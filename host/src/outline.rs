@@ -89,7 +89,7 @@ impl Outline {
                     if section.name() == Plan::SECTION
                         && outline
                             .plan
-                            .replace(Plan::decode(section.data())?)
+                            .replace(Plan::decode(section.data()).map_err(LoadError::Plan)?)
                             .is_some()
                     {
                         return Err(LoadError::TwoPlans);
@@ -180,7 +180,7 @@ pub(crate) fn is_plain(memory: &MemoryType) -> bool {
 }
 
 pub(crate) fn invalid(bytes: &[u8], error: &wasmparser::BinaryReaderError) -> LoadError {
-    let reason = || LoadError::Invalid(text::cut(&error.to_string(), 400));
+    let reason = || LoadError::Invalid(text::reason(&error.to_string()));
     proposal::needed(bytes).unwrap_or_else(reason)
 }
 

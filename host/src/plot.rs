@@ -1,5 +1,6 @@
 //! Figures as pictures: SVG files that the docs show.
 
+use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
@@ -17,9 +18,12 @@ pub enum PlotError {
     /// A value that a logarithmic axis cannot show.
     #[error("a logarithmic axis takes positive values")]
     NotPositive,
+    /// It cannot be drawn.
+    #[error("cannot draw: {0}")]
+    Draw(String),
     /// The file could not be written.
     #[error("cannot draw {path}: {reason}")]
-    Draw {
+    Write {
         /// The file.
         path: String,
         /// Why.
@@ -62,8 +66,8 @@ pub fn bars(
     top: f64,
     series: &[Series<'_, Option<f64>>],
 ) -> Result<()> {
-    let canvas = SVGBackend::new(path, SIZE).into_drawing_area();
-    drawn(path, || draw_bars(&canvas, labels, rows, top, series))
+    let svg = drawn(|canvas| draw_bars(canvas, labels, rows, top, series))?;
+    write(path, &svg)
 }
 
 /// Values that lie further apart than this, as a ratio, stand on a logarithmic axis.
@@ -75,6 +79,14 @@ const FAR: f64 = 20.0;
 /// # Errors
 /// When there are no points, one is not positive, or the file cannot be written.
 pub fn lines(path: &Path, labels: &Labels<'_>, series: &[Series<'_, (f64, f64)>]) -> Result<()> {
+    write(path, &lines_svg(labels, series)?)
+}
+
+/// As [`lines`], as text.
+///
+/// # Errors
+/// When there are no points, or one is not positive.
+pub(crate) fn lines_svg(labels: &Labels<'_>, series: &[Series<'_, (f64, f64)>]) -> Result<String> {
     let points = || series.iter().flat_map(|series| &series.points);
     if points().next().is_none() {
         return Err(PlotError::Empty);
@@ -84,13 +96,10 @@ pub fn lines(path: &Path, labels: &Labels<'_>, series: &[Series<'_, (f64, f64)>]
     }
     let x = bounds(points().map(|point| point.0));
     let top = points().map(|point| point.1).fold(0.0, f64::max) * 1.05;
-    let canvas = SVGBackend::new(path, SIZE).into_drawing_area();
     if x.end > FAR * x.start {
-        drawn(path, || {
-            draw_lines(&canvas, labels, x.log_scale(), top, series)
-        })
+        drawn(|canvas| draw_lines(canvas, labels, x.log_scale(), top, series))
     } else {
-        drawn(path, || draw_lines(&canvas, labels, x, top, series))
+        drawn(|canvas| draw_lines(canvas, labels, x, top, series))
     }
 }
 
@@ -98,11 +107,16 @@ type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type DrawResult<'a> =
     std::result::Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
-fn drawn<E: std::fmt::Display>(
-    path: &Path,
-    draw: impl FnOnce() -> std::result::Result<(), E>,
-) -> Result<()> {
-    draw().map_err(|error| PlotError::Draw {
+fn drawn(draw: impl for<'a> FnOnce(&Canvas<'a>) -> DrawResult<'a>) -> Result<String> {
+    let mut svg = String::new();
+    let canvas = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+    let drawn = draw(&canvas).map_err(|error| PlotError::Draw(error.to_string()));
+    drop(canvas);
+    drawn.map(|()| svg)
+}
+
+pub(crate) fn write(path: &Path, svg: &str) -> Result<()> {
+    fs::write(path, svg).map_err(|error| PlotError::Write {
         path: path.display().to_string(),
         reason: error.to_string(),
     })

@@ -49,9 +49,6 @@ const INLINED_ADVICE: &str =
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// The bytes are no module.
-    #[error("not a valid WebAssembly module: {0}")]
-    Invalid(#[from] wasmparser::BinaryReaderError),
     /// There is no block.
     #[error("there is no block to index")]
     NoInput,

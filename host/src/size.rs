@@ -18,7 +18,7 @@ pub use cause::{Cause, Fall, FallReason, Measured, falls};
 pub use curve::{Curve, Point, STEP_BYTES};
 pub use heap::HeapNeed;
 #[cfg(feature = "pictures")]
-pub use picture::draw;
+pub use picture::{curve_svg, draw};
 pub use prediction::{Prediction, Replay};
 
 use steadfast::format::RegionInfo;

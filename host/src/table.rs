@@ -62,9 +62,7 @@ pub fn instance_rows(seen: &InstanceStats) -> Vec<Row> {
     rows.push(grows(seen.grows_asked.into(), seen.grows_refused.into()));
     let Some(cache) = &seen.cache else {
         let told = match seen.other_format {
-            Some(found) => format!(
-                "its region has format version {found}, and this tool reads {FORMAT_VERSION}: build the module with the steadfast of this tool; its cache is not kept"
-            ),
+            Some(found) => other_format(found),
             None => "none was opened in the region".to_string(),
         };
         rows.push(("cache".into(), told));
@@ -73,6 +71,13 @@ pub fn instance_rows(seen: &InstanceStats) -> Vec<Row> {
     rows.extend(shown("cache start", seen.cache_start));
     rows.extend(cache_use_rows(cache));
     rows
+}
+
+/// What is said of a region of a format version that this tool does not read.
+pub(crate) fn other_format(found: u32) -> String {
+    format!(
+        "its region has format version {found}, and this tool reads {FORMAT_VERSION}: build the module with the steadfast of this tool; its cache is not kept"
+    )
 }
 
 /// What a region's header tells: each of the cache's counters.

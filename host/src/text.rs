@@ -5,6 +5,9 @@ use std::borrow::Cow;
 /// The longest name of a module's own that a message shows, in characters.
 const NAME_CHARS: usize = 200;
 
+/// The longest reason that a message shows, in characters.
+const REASON_CHARS: usize = 1000;
+
 /// The text with control characters and marks of writing direction spelt out; tabs stay.
 #[must_use]
 pub fn plain(text: &str) -> Cow<'_, str> {
@@ -36,6 +39,13 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
         Some((end, _)) => format!("{}…", plain(&text[..end])),
         None => plain(text).into_owned(),
     }
+}
+
+/// A reason, plain and in one line, and cut where it is very long.
+#[must_use]
+pub(crate) fn reason(text: &str) -> String {
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    cut(&joined, REASON_CHARS)
 }
 
 /// JSON in which nothing steers a terminal that shows it. It tells the same.

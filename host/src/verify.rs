@@ -48,6 +48,7 @@ use crate::guest::LoadError;
 use crate::image::{AsOf as _, RegionImage};
 use crate::input::Input;
 use crate::state::{MemoryState, State, StateError, state_digest};
+use crate::table;
 
 /// Blocks that a run has at least: two begin with the cache that one before them left.
 const LEAST_BLOCKS: usize = 3;
@@ -152,6 +153,10 @@ pub fn verify(
         report.push("all", "the plan's own steps", Vec::new(), outcome);
     }
     let known = run.known(&subject, &inputs, config);
+    if let Some(found) = known.other_format {
+        let outcome = Outcome::Skipped(table::other_format(found));
+        report.push("all", "warm caches", Vec::new(), outcome);
+    }
     for (name, engine) in &mut engines {
         if let Ok(ready) = engine
             && ready.commits_memory()
@@ -328,6 +333,7 @@ impl Run {
                 .max()
                 .unwrap_or(0),
             tight_cache: tight_cache(blocks().filter_map(|block| block.image.as_ref())),
+            other_format: blocks().find_map(|block| block.other_format),
             ascends: inputs.is_sorted_by(|one, next| one.height() < next.height()),
         }
     }

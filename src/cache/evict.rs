@@ -11,7 +11,7 @@ use super::free_list::{ArenaBlock, SLACK_BYTES};
 use super::scope::Pool;
 
 /// How many of the oldest entries are considered as the start of a window...
-const WINDOW_CANDIDATES: u32 = 8;
+const WINDOW_CANDIDATES: u32 = 5;
 /// ...unless this many entries have been seen that would have to go with them.
 const WINDOW_LOOKS: u32 = 256;
 /// The reserve is raised by this many bytes for each byte that goes out of turn...

@@ -13,6 +13,7 @@
 //! Invariants: each entry has one slot, in one of its two buckets; a bucket counts its entries that
 //! stand in their other ones, by tag, and not too few; the header counts the occupied slots.
 
+use core::hint::black_box;
 use core::num::NonZeroU32;
 
 use super::bytes::equal;
@@ -77,6 +78,28 @@ impl Index<&RegionView> {
             return found;
         }
         self.find_away(scope, key, hash)
+    }
+
+    /// Reads what lookups of keys with these hashes read first: all their buckets, then all the
+    /// entries that these lead to. So the processor waits for many of them at a time.
+    pub fn touch(self, hashes: &[u64]) {
+        let home = |candidates: Candidates| {
+            let number = self.bucket_at(candidates.place, candidates.group);
+            self.0.bucket(number)
+        };
+        let mut read = 0;
+        for hash in hashes {
+            read ^= home(self.candidates(*hash)).offsets[0];
+        }
+        for hash in hashes {
+            let candidates = self.candidates(*hash);
+            let Bucket { tags, offsets, .. } = home(candidates);
+            let tag = candidates.tag;
+            let slot = among_first(tags, tag).chain(among_last(tags, tag)).next();
+            let entry = slot.and_then(|slot| self.0.entry(offsets[slot]));
+            read ^= entry.map_or(0, |entry| entry.newer);
+        }
+        black_box(read);
     }
 
     /// The entry of a scope with this key, in its other bucket. Apart from [`find`](Self::find), so
@@ -509,7 +532,7 @@ mod tests {
         let mut numbers = Numbers(9);
         let mut placed = alloc::vec![false; KEYS as usize];
         let (mut displaced, mut moved) = (0, 0);
-        for step in 0..if cfg!(miri) { 300 } else { 20_000 } {
+        for step in 0..if cfg!(miri) { 150 } else { 20_000 } {
             let number = numbers.below(KEYS as usize);
             let key = (number as u32).to_le_bytes();
             let hash = Scope::Main.hash(&key);

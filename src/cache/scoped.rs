@@ -24,6 +24,9 @@ pub struct Scoped<'a> {
     scope: Scope,
 }
 
+/// As many keys are looked up at a time: a processor does not wait for many more.
+const AT_A_TIME: usize = 16;
+
 /// What [`Scoped::get_or_fetch`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup<'a, V> {
@@ -45,6 +48,28 @@ impl<'a> Scoped<'a> {
         let store = self.store?;
         let value = store.look_up(self.scope, key, self.scope.hash(key))?;
         store.bytes(value)
+    }
+
+    /// Looks keys up as [`get`](Self::get) does, one after the other, and shows what each has, with
+    /// its place in `keys`.
+    pub fn get_many<K: AsRef<[u8]>>(self, keys: &[K], mut show: impl FnMut(usize, Option<&[u8]>)) {
+        let Some(store) = self.store else {
+            (0..keys.len()).for_each(|number| show(number, None));
+            return;
+        };
+        let mut number = 0;
+        for keys in keys.chunks(AT_A_TIME) {
+            let mut hashes = [0; AT_A_TIME];
+            for (hash, key) in hashes.iter_mut().zip(keys) {
+                *hash = self.scope.hash(key.as_ref());
+            }
+            store.contents().index().touch(&hashes[..keys.len()]);
+            for (key, hash) in keys.iter().zip(hashes) {
+                let value = store.look_up(self.scope, key.as_ref(), hash);
+                show(number, value.and_then(|value| store.bytes(value)));
+                number += 1;
+            }
+        }
     }
 
     /// The value of a key, in place, without promotion or counting.

@@ -189,6 +189,13 @@ fn step(
             oracle.expect(scope, key, got)?;
             oracle.promote(scope, key);
         }
+        Op::GetMany(keys) => {
+            for (key, got) in keys.iter().zip(get_many(cache, scope, keys)?) {
+                digest.option(got.as_deref());
+                oracle.expect(scope, key, got.as_deref())?;
+                oracle.promote(scope, key);
+            }
+        }
         Op::Peek(key) => {
             let got = cache.scope(scope).peek(key);
             digest.option(got);
@@ -297,6 +304,24 @@ fn step(
         }
     }
     Ok(())
+}
+
+/// What each of these keys has, asked for all at once.
+fn get_many(
+    cache: &mut Cache,
+    scope: Scope,
+    keys: &[Vec<u8>],
+) -> Result<Vec<Option<Vec<u8>>>, String> {
+    let mut got = Vec::new();
+    let mut in_turn = true;
+    cache.scope(scope).get_many(keys, |number, value| {
+        in_turn &= number == got.len();
+        got.push(value.map(<[u8]>::to_vec));
+    });
+    if !in_turn || got.len() != keys.len() {
+        return Err("`get_many` does not show each key once, in turn".into());
+    }
+    Ok(got)
 }
 
 /// Carries evictions over to the oracle.

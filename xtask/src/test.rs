@@ -96,6 +96,21 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     rustfmt(project)?;
     licences::check(project)?;
     test(project, tally, "tests: native", NATIVE)?;
+    let has_miri = optional::has_miri();
+    thread::scope(|scope| {
+        // It takes minutes of one core. Much of the rest uses one core too, as linking does.
+        let miri = has_miri.then(|| scope.spawn(|| optional::miri(project)));
+        checks(project, tally)?;
+        in_wasm(project, tally)?;
+        if let Some(miri) = miri {
+            *tally += miri.join().expect("a step does not panic")?;
+        }
+        Ok(())
+    })
+}
+
+/// What needs no guest.
+fn checks(project: &Project, tally: &mut Tally) -> Result<()> {
     lint(project)?;
     features(project)?;
     docs(project)?;
@@ -103,17 +118,7 @@ fn steps(project: &Project, tally: &mut Tally) -> Result<()> {
     packages(project)?;
     optional::msrv(project)?;
     forgetful_examples(project, tally)?;
-    memory_detection(project)?;
-    let has_miri = optional::has_miri();
-    thread::scope(|scope| {
-        // It takes minutes of one core, and linking guests takes the other one alone.
-        let miri = has_miri.then(|| scope.spawn(|| optional::miri(project)));
-        in_wasm(project, tally)?;
-        if let Some(miri) = miri {
-            *tally += miri.join().expect("a step does not panic")?;
-        }
-        Ok(())
-    })
+    memory_detection(project)
 }
 
 /// Builds the tools and the guests, and runs the guest crate's tests on its own targets, the host's

@@ -27,6 +27,14 @@ pub trait Subject {
     /// The value of a key, which counts as a use.
     fn get(&mut self, key: &[u8], found: impl FnOnce(&[u8])) -> bool;
 
+    /// Looks several keys up, and shows the places and values of those that are there.
+    #[inline(always)]
+    fn get_many(&mut self, keys: &[&[u8]], mut found: impl FnMut(usize, &[u8])) {
+        for (at, key) in keys.iter().enumerate() {
+            self.get(key, |value| found(at, value));
+        }
+    }
+
     /// Stores a value.
     fn insert(&mut self, key: &[u8], value: &[u8]);
 

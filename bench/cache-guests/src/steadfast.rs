@@ -15,6 +15,15 @@ impl Subject for Cache {
     }
 
     #[inline(always)]
+    fn get_many(&mut self, keys: &[&[u8]], mut found: impl FnMut(usize, &[u8])) {
+        Cache::get_many(self, keys, |at, value| {
+            if let Some(value) = value {
+                found(at, value);
+            }
+        });
+    }
+
+    #[inline(always)]
     fn insert(&mut self, key: &[u8], value: &[u8]) {
         // What cannot fit is missed later: the host counts that.
         let _ = Cache::insert(self, key, value);

@@ -1,5 +1,7 @@
 //! What the host asks for, and what it is told.
 
+use core::array;
+
 use crate::Subject;
 use crate::entry::{Key, resemble, value};
 use crate::script::{self, Step};
@@ -7,6 +9,9 @@ use steadfast::exclusive::Exclusive;
 
 /// Room for the host's numbers or script: for one operation with a value of 64 KiB.
 pub const WORK_BYTES: usize = (64 << 10) + 256;
+
+/// Keys that are looked up at a time.
+const MANY: usize = 64;
 
 /// Where the host writes them: numbers as little-endian `u32`, or a script.
 #[allow(non_upper_case_globals, reason = "the name is the module's export")]
@@ -26,6 +31,8 @@ pub enum Op {
     Remove,
     /// Carries a script out.
     Script,
+    /// Looks up several at a time.
+    GetMany,
 }
 
 impl Op {
@@ -35,7 +42,8 @@ impl Op {
             1 => Op::GetOrInsert,
             2 => Op::Insert,
             3 => Op::Remove,
-            _ => Op::Script,
+            4 => Op::Script,
+            _ => Op::GetMany,
         }
     }
 }
@@ -63,6 +71,19 @@ impl Tally {
     }
 
     #[inline(always)]
+    fn get_many(&mut self, cache: &mut impl Subject, numbers: &[[u8; 4]]) {
+        for bytes in numbers.chunks(MANY) {
+            let number = |at: usize| u32::from_le_bytes(bytes[at % bytes.len()]);
+            let keys: [Key; MANY] = array::from_fn(|at| Key::of(number(at)));
+            let keys: [&[u8]; MANY] = array::from_fn(|at| keys[at].bytes());
+            cache.get_many(&keys[..bytes.len()], |at, held| {
+                self.hits += 1;
+                self.wrong += u32::from(!resemble(held, value(number(at))));
+            });
+        }
+    }
+
+    #[inline(always)]
     fn get_or_insert(&mut self, cache: &mut impl Subject, key: &[u8], value: &[u8]) {
         if !self.get(cache, key, value) {
             cache.insert(key, value);
@@ -78,6 +99,7 @@ pub fn run(cache: &mut impl Subject, op: u32, count: u32) -> Tally {
         // One loop for each, so that none chooses anew each time.
         match Op::of(op) {
             Op::Script => carry_out(cache, &work[..count as usize], &mut tally),
+            Op::GetMany => tally.get_many(cache, &numbers[..count as usize]),
             Op::Get => each(&numbers[..count as usize], |key, value| {
                 tally.get(cache, key, value);
             }),
@@ -108,7 +130,7 @@ fn carry_out(cache: &mut impl Subject, mut script: &[u8], tally: &mut Tally) {
                 tally.get(cache, key, value);
             }
             Op::GetOrInsert => tally.get_or_insert(cache, key, value),
-            Op::Insert | Op::Script => cache.insert(key, value),
+            Op::Insert | Op::Script | Op::GetMany => cache.insert(key, value),
             Op::Remove => cache.remove(key),
         }
     }

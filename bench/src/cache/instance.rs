@@ -29,6 +29,8 @@ pub enum Op {
     Remove,
     /// Carries out what is spelt out.
     Script,
+    /// Looks up several at a time.
+    GetMany,
 }
 
 /// What a cache is told about its size.

@@ -32,7 +32,7 @@ impl Model {
         for &number in numbers {
             let is_held = self.last_use.contains_key(&number);
             hits += u64::from(is_held && op != Op::Insert);
-            if is_held || op != Op::Get {
+            if is_held || !matches!(op, Op::Get | Op::GetMany) {
                 self.touch(number);
             }
         }

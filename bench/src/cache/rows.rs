@@ -27,8 +27,15 @@ fn rounds(op: Op, numbers: &mut Numbers, count: usize) -> Vec<Work> {
     (0..ROUNDS).map(work).collect()
 }
 
-/// Looks up what is there, with so many bytes of keys and values resident.
-pub fn hit(options: &Options, subjects: &[&Subject], row: &mut Row<'_>, bytes: u64) -> Result<()> {
+/// Looks up what is there, one by one or several at a time, with so many bytes of keys and values
+/// resident.
+pub fn hit(
+    options: &Options,
+    subjects: &[&Subject],
+    row: &mut Row<'_>,
+    op: Op,
+    bytes: u64,
+) -> Result<()> {
     let entries = bytes / ENTRY_BYTES;
     let place = Place {
         capacity: &|subject| subject.capacity_for(entries),
@@ -40,7 +47,7 @@ pub fn hit(options: &Options, subjects: &[&Subject], row: &mut Row<'_>, bytes: u
         numbers: Numbers::Sequence(0).take(entries as usize),
     };
     let timed = rounds(
-        Op::Get,
+        op,
         &mut Numbers::uniform(entries as u32),
         options.scaled(125_000),
     );

@@ -5,22 +5,29 @@ use std::collections::HashMap;
 use steadfast::Plan;
 use steadfast::format::InstanceInfo;
 use wasmparser::{
-    BinaryReaderError, ConstExpr, DataKind, FunctionBody, MemoryType, Operator, Parser, Payload,
-    TypeRef,
+    BinaryReaderError, ConstExpr, DataKind, ElementItems, ElementKind, FunctionBody, MemoryType,
+    Operator, Parser, Payload, TypeRef,
 };
 
-use crate::outline::function_names;
-use crate::text::{function_name, name};
+use crate::ceiling::PAGE_BYTES;
+use crate::outline::{function_names, is_plain};
+use crate::text::{function_name, name, reason};
 
 /// Why a module cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The bytes are not a WebAssembly module, or not a whole one.
     #[error("not a WebAssembly module: {0}")]
-    Invalid(#[from] BinaryReaderError),
+    Invalid(String),
     /// A component is made of modules.
     #[error("this is a component: check the core module that it was made of")]
     Component,
+}
+
+impl From<BinaryReaderError> for CheckError {
+    fn from(error: BinaryReaderError) -> Self {
+        CheckError::Invalid(reason(&error.to_string()))
+    }
 }
 
 /// A function that the module defines.
@@ -52,6 +59,8 @@ pub struct Facts {
     pub functions: Vec<Function>,
     pub memories: Vec<MemoryType>,
     pub imports_memory: bool,
+    /// What is put at a fixed place and does not fit there.
+    pub misfits: Vec<String>,
     pub plans: Vec<Result<Plan, String>>,
     pub has_instance_info: bool,
     pub has_names: bool,
@@ -66,6 +75,8 @@ impl Facts {
         let mut facts = Facts::default();
         let mut names = HashMap::new();
         let mut globals = 0;
+        // Elements that each table begins with.
+        let mut tables = Vec::new();
         for payload in Parser::new(0).parse_all(module) {
             match payload? {
                 Payload::Version { encoding, .. } if encoding != wasmparser::Encoding::Module => {
@@ -83,6 +94,7 @@ impl Facts {
                                 facts.imports_memory = true;
                             }
                             TypeRef::Global(_) => globals += 1,
+                            TypeRef::Table(table) => tables.push(table.initial),
                             _ => {}
                         }
                     }
@@ -90,6 +102,11 @@ impl Facts {
                 Payload::MemorySection(section) => {
                     for memory in section {
                         facts.memories.push(memory?);
+                    }
+                }
+                Payload::TableSection(section) => {
+                    for table in section {
+                        tables.push(table?.ty.initial);
                     }
                 }
                 Payload::GlobalSection(section) => {
@@ -107,16 +124,48 @@ impl Facts {
                         facts.has_instance_info |= export?.name == InstanceInfo::EXPORT;
                     }
                 }
+                Payload::ElementSection(section) => {
+                    for (number, element) in section.into_iter().enumerate() {
+                        let element = element?;
+                        let count = match element.items {
+                            ElementItems::Functions(functions) => functions.count(),
+                            ElementItems::Expressions(_, expressions) => expressions.count(),
+                        };
+                        if let ElementKind::Active {
+                            table_index,
+                            offset_expr,
+                        } = &element.kind
+                            && let Some(start) = constant(offset_expr)
+                            && let Some(room) = tables.get(table_index.unwrap_or(0) as usize)
+                        {
+                            let end = u64::from(start) + u64::from(count);
+                            let what = format!(
+                                "element segment {number} ends at element {end} of a table"
+                            );
+                            facts.note_if_past(what, end, *room);
+                        }
+                    }
+                }
                 Payload::DataSection(section) => {
-                    for data in section {
+                    for (number, data) in section.into_iter().enumerate() {
                         let data = data?;
-                        if let DataKind::Active { offset_expr, .. } = &data.kind
+                        if let DataKind::Active {
+                            memory_index,
+                            offset_expr,
+                        } = &data.kind
                             && let Some(start) = constant(offset_expr)
                         {
                             let start = u64::from(start);
                             let end = start + data.data.len() as u64;
                             let (first, last) = facts.data.unwrap_or((start, end));
                             facts.data = Some((first.min(start), last.max(end)));
+                            let memory = facts.memories.get(*memory_index as usize);
+                            if let Some(memory) = memory.filter(|memory| is_plain(memory)) {
+                                let room = memory.initial.saturating_mul(PAGE_BYTES);
+                                let what =
+                                    format!("data segment {number} ends at byte {end} of a memory");
+                                facts.note_if_past(what, end, room);
+                            }
                         }
                     }
                 }
@@ -136,6 +185,12 @@ impl Facts {
             function.name = given.map(|given| function_name(given));
         }
         Ok(facts)
+    }
+
+    fn note_if_past(&mut self, what: String, end: u64, room: u64) {
+        if end > room {
+            self.misfits.push(format!("{what} that begins with {room}"));
+        }
     }
 
     /// The plan, where there is one that can be read.
@@ -163,9 +218,11 @@ impl Facts {
     }
 }
 
+/// The number that an expression is, unless it calculates.
 fn constant(expression: &ConstExpr<'_>) -> Option<u32> {
-    match expression.get_operators_reader().read().ok()? {
-        Operator::I32Const { value } => Some(value.cast_unsigned()),
+    let mut operators = expression.get_operators_reader();
+    match (operators.read().ok()?, operators.read().ok()?) {
+        (Operator::I32Const { value }, Operator::End) => Some(value.cast_unsigned()),
         _ => None,
     }
 }

@@ -17,6 +17,7 @@ pub const RULES: &[&Rule] = &[
     &ASKS_MEMORY_SIZE,
     &UNUSUAL_MEMORY,
     &MAXIMUM_MEMORY,
+    &MISFIT,
     &DATA_IN_REGION,
     &STACK_ABOVE_DATA,
     &STACK,
@@ -66,6 +67,11 @@ const MAXIMUM_MEMORY: Rule = Rule {
     id: "maximum-memory",
     level: Level::Error,
     advice: "link without --max-memory, or with one that holds the heap's budget",
+};
+const MISFIT: Rule = Rule {
+    id: "segment-out-of-bounds",
+    level: Level::Error,
+    advice: "every instance traps before `_start`: link without --initial-memory, or declare a memory and a table that hold all segments",
 };
 const DATA_IN_REGION: Rule = Rule {
     id: "data-in-region",
@@ -148,6 +154,12 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
             "memory is imported, shared, of 64 bits, of other pages, or there are two",
         ));
     }
+    push(
+        &mut found,
+        &MISFIT,
+        "segments reach past the memory or the table that they are copied into",
+        facts.misfits.clone(),
+    );
     if let Some(plan) = facts.plan() {
         found.extend(against(plan, facts));
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use steadfast_host::{Inputs, Mark, Position, State, Tip, display_hash};
+use steadfast_host::{Inputs, Mark, Position, State, Tip, display_hash, parse_height};
 
 /// Which blocks are indexed.
 #[derive(clap::Args)]
@@ -25,7 +25,7 @@ pub struct Blocks {
     #[arg(long)]
     raw: bool,
     /// The height of the first `--raw` file; each of the others is one higher
-    #[arg(long, value_name = "HEIGHT", requires = "raw")]
+    #[arg(long, value_name = "HEIGHT", requires = "raw", value_parser = parse_height)]
     height: Option<u32>,
     /// Lets a block be any number of heights above the one before
     #[arg(long)]

@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use anyhow::Context;
+use steadfast_host::table::grouped;
 use steadfast_host::{
-    BlockReport, Input, Inputs, Position, ProcessMemory, Report, Runner, State, Tip, state_digest,
+    BlockReport, Finished, Input, Inputs, Position, ProcessMemory, Report, Runner, State, Tip,
+    state_digest,
 };
 
 use super::blocks::{Blocks, Step};
@@ -87,6 +89,7 @@ impl Indexing<'_> {
         for line in finished.report().output.lines() {
             self.progress.line(line);
         }
+        self.tell_fuel_of_failed(&finished);
         let report = match &mut self.cache {
             Some(cache) => {
                 let report = cache.commit(finished, input, state)?;
@@ -98,6 +101,19 @@ impl Indexing<'_> {
         self.progress
             .block(&report, Tip::of(input), state, begun.elapsed())?;
         Ok(report)
+    }
+
+    /// The figures of a run that fails are not printed, and the fuel says how far the block came.
+    fn tell_fuel_of_failed(&self, finished: &Finished) {
+        let report = finished.report();
+        let fuel = report.fuel.filter(|_| self.runner.config().fuel);
+        if let (Some(fuel), Err(_)) = (fuel, finished.outcome()) {
+            super::warn(&format!(
+                "block {} ran {} instructions before it failed",
+                report.height,
+                grouped(fuel)
+            ));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use steadfast_host::{
     Bounds, Finished, Input, MemoryMap, MemoryState, Outline, Position, RunConfig, Runner,
 };
 
+use super::block_files::BlockFiles;
 use super::memory_file::{self, Left};
 use super::outputs::{check_outputs, write_file};
 use super::run::Memory;
@@ -26,10 +27,8 @@ pub struct Arguments {
     /// The indexer: a WebAssembly module that is built on steadfast
     #[arg(required_unless_present = "memory_file")]
     module: Option<PathBuf>,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any
-    /// number of them, indexed in the order given
-    #[arg(long, num_args = 1.., value_name = "FILE")]
-    input: Vec<PathBuf>,
+    #[command(flatten)]
+    blocks: BlockFiles,
     /// Draws a file instead: a copy of an instance's linear memory, or of its region alone, or
     /// what `run --warm` has left
     #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "input"])]
@@ -57,7 +56,7 @@ pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
             ("--svg", arguments.svg.as_ref()),
             ("--html", arguments.html.as_ref()),
         ],
-        (arguments.input.iter())
+        (arguments.blocks.input.iter())
             .chain(&arguments.memory_file)
             .chain(&arguments.module),
     )?;
@@ -70,7 +69,7 @@ pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
     let path = arguments.module.as_deref().context("a module is wanted")?;
     let name = path.display().to_string();
     let module = super::read_module(path, &arguments.memory.limits)?;
-    if arguments.input.is_empty() {
+    if arguments.blocks.input.is_empty() {
         let map = planned(
             &module_name(path),
             &module,
@@ -79,7 +78,7 @@ pub fn map(arguments: &Arguments) -> anyhow::Result<()> {
         .with_context(|| name.clone())?;
         return draw(arguments, &map);
     }
-    let inputs = super::read_inputs(&arguments.input, arguments.memory.limits.bounds())?;
+    let inputs = arguments.blocks.read(arguments.memory.limits.bounds())?;
     let config = RunConfig {
         watch_heap: true,
         ..arguments.memory.config(false)

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, Error, ensure};
 use steadfast_host::ceiling::parse_bytes;
 use steadfast_host::profile::{
     HeapOptions, Role, Stacks, collapsed, dhat, firefox, flame_graph, fuel, heap, pprof, time,
 };
-use steadfast_host::{Output, RunConfig};
+use steadfast_host::{Output, RunConfig, RunError};
 
+use super::block_files::BlockFiles;
 use super::outputs::{check_outputs, core_dumps, write_core_dump, write_file};
 use super::run::Memory;
 
@@ -16,15 +17,15 @@ use super::run::Memory;
 ///
 /// Any module: its functions need names (the section `name`), and its allocator functions of its
 /// own (no link-time optimisation over all crates). With debug information, files have source
-/// lines. The blocks are indexed in one instance.
+/// lines. The blocks are indexed in one instance. Where one fails, the profile is of what ran up to
+/// there, and the command ends with status 1.
 #[derive(clap::Args)]
+#[command(mut_arg("input", |input| input.required(true)))]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`
     module: PathBuf,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any
-    /// number of them, indexed in the order given
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    input: Vec<PathBuf>,
+    #[command(flatten)]
+    blocks: BlockFiles,
     /// Reads the state in this database, and writes nothing there: for one block. Without it the
     /// state is empty at the beginning
     #[arg(long, value_name = "PATH")]
@@ -117,12 +118,12 @@ pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
             ("--dhat", arguments.dhat.as_ref()),
             ("--coredump", arguments.coredump.as_ref()),
         ],
-        (arguments.input.iter())
+        (arguments.blocks.input.iter())
             .chain(&arguments.db)
             .chain([&arguments.module]),
     )?;
     let name = arguments.module.display().to_string();
-    let inputs = super::read_inputs(&arguments.input, arguments.memory.limits.bounds())?;
+    let inputs = arguments.blocks.read(arguments.memory.limits.bounds())?;
     let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
     let dumps = core_dumps(arguments.coredump.as_ref(), &arguments.module);
     let config = RunConfig {
@@ -135,17 +136,27 @@ pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.db.is_none() || inputs.len() == 1,
         "nothing is written to the database: give one block with --db"
     );
+    let ended = |blocks: usize, failure: Option<RunError>| match failure {
+        Some(reason) => {
+            let block = &inputs[blocks - 1];
+            let failed = format!("{name}: {}: block {} failed", block.name(), block.height());
+            Err(Error::new(reason).context(failed))
+        }
+        None => Ok(()),
+    };
     if arguments.time {
         let profile = time(&module, config, &inputs, &mut *state);
         write_core_dump(arguments.coredump.as_ref(), dumps);
         let profile = profile.with_context(|| name.clone())?;
         super::print(&profile.table())?;
-        return write(arguments, &name, &profile.stacks, "samples");
+        write(arguments, &name, &profile.stacks, "samples")?;
+        return ended(profile.blocks, profile.failure);
     }
     if arguments.fuel {
         let profile = fuel(&module, config, &inputs, &mut *state).with_context(|| name.clone())?;
         super::print(&profile.table())?;
-        return write(arguments, &name, &profile.stacks, "fuel");
+        write(arguments, &name, &profile.stacks, "fuel")?;
+        return ended(profile.blocks, profile.failure);
     }
     let options = HeapOptions {
         every: arguments.every,
@@ -159,7 +170,8 @@ pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
         write_file(path, dhat(&name, &profile))?;
     }
     let column = arguments.show.column();
-    write(arguments, &name, &profile.stacks, column)
+    write(arguments, &name, &profile.stacks, column)?;
+    ended(profile.blocks, profile.failure)
 }
 
 /// Writes the files that are asked for, about this column.

@@ -6,12 +6,13 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use steadfast_host::ceiling::PAGE_BYTES;
 use steadfast_host::size::{
-    Cause, HeapNeed, Measured, Point, Prediction, Recording, better_entry, draw, falls, measure,
-    record, settable,
+    Cause, HeapNeed, Measured, Point, Prediction, Recording, better_entry, curve_svg, falls,
+    measure, record, settable,
 };
 use steadfast_host::table::{bytes, grouped};
 use steadfast_host::{Input, Output, RunConfig, Runner};
 
+use super::block_files::BlockFiles;
 use super::outputs::{check_outputs, write_file};
 use super::run::Memory;
 
@@ -26,13 +27,12 @@ const TOLERATED: f64 = 0.5;
 /// Give it the heaviest blocks that there are. They are indexed in one instance, so that the cache
 /// is warm from the second block on. Heights count up from the first block's.
 #[derive(clap::Args)]
+#[command(mut_arg("input", |input| input.required(true)))]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`, built on steadfast
     module: PathBuf,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any
-    /// number of them, indexed in the order given
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    input: Vec<PathBuf>,
+    #[command(flatten)]
+    blocks: BlockFiles,
     /// Indexes the blocks so many times over
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
@@ -85,7 +85,7 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
             ("--svg", arguments.svg.as_ref()),
             ("--json", arguments.json.as_ref()),
         ],
-        arguments.input.iter().chain([&arguments.module]),
+        arguments.blocks.input.iter().chain([&arguments.module]),
     )?;
     let name = || arguments.module.display().to_string();
     let inputs = inputs(arguments)?;
@@ -125,7 +125,7 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
     let paragraphs = lines.map(|lines| lines.join("\n") + "\n");
     super::print(&paragraphs.join("\n"))?;
     if let Some(path) = &arguments.svg {
-        draw(path, &prediction, &points)?;
+        write_file(path, curve_svg(&prediction, &points)?)?;
     }
     if let Some(path) = &arguments.json {
         write_figures(path, &predicted, &points)?;
@@ -135,7 +135,7 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// The blocks, as often as they are wanted, at rising heights.
 fn inputs(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
-    let blocks = super::read_inputs(&arguments.input, arguments.memory.limits.bounds())?;
+    let blocks = arguments.blocks.read(arguments.memory.limits.bounds())?;
     let first = blocks.first().map_or(0, Input::height);
     let times = arguments.repeat as usize;
     let repeated = blocks.iter().cycle().take(blocks.len() * times);

@@ -10,6 +10,7 @@ use steadfast_host::prometheus::{OfCache, Prometheus};
 use steadfast_host::table::{Row, cache_use_rows, instance_rows, write_rows};
 use steadfast_host::{Digest, Finished, Input, InstanceStats, MemoryState, Runner};
 
+use super::block_files::BlockFiles;
 use super::memory_file::{self, Left};
 use super::run::Memory;
 
@@ -23,10 +24,8 @@ pub struct Arguments {
     /// The indexer: a WebAssembly module that is built on steadfast
     #[arg(required_unless_present = "memory_file", requires = "input")]
     module: Option<PathBuf>,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any
-    /// number of them, indexed in the order given
-    #[arg(long, num_args = 1.., value_name = "FILE")]
-    input: Vec<PathBuf>,
+    #[command(flatten)]
+    blocks: BlockFiles,
     /// Reads a file instead: a copy of an instance's linear memory, or of its region alone, or
     /// what `run --warm` has left. An image's lookups are not counted
     #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "input"])]
@@ -51,7 +50,7 @@ pub fn stats(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let path = arguments.module.as_deref().context("a module is wanted")?;
     let name = || path.display().to_string();
-    let inputs = super::read_inputs(&arguments.input, arguments.memory.limits.bounds())?;
+    let inputs = arguments.blocks.read(arguments.memory.limits.bounds())?;
     let module = super::read_module(path, &arguments.memory.limits)?;
     let runner = Runner::new(&module, arguments.memory.config(false)).with_context(name)?;
     super::run::check_budget(&runner).with_context(name)?;

@@ -12,6 +12,7 @@ use steadfast_host::check::{Finding, check};
 use steadfast_host::verify::{Extent, Verdict, VerifyConfig, VerifyReport, verify as run_matrix};
 use steadfast_host::{Bound, Bounds};
 
+use super::block_files::BlockFiles;
 use super::check::findings;
 use super::limits::{Time, parse_seconds};
 
@@ -27,13 +28,12 @@ const COULD_NOT_RUN: u8 = 2;
 /// follow. Ends with status 0 when it does the same everywhere, 1 when it does not, and 2 when
 /// something could not be run.
 #[derive(clap::Args)]
+#[command(mut_arg("input", |input| input.required(true)))]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`, built on steadfast or not
     module: PathBuf,
-    /// A serialised Bitcoin block, or one with its height in front as a little-endian u32; any
-    /// number of them, indexed in the order given
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    input: Vec<PathBuf>,
+    #[command(flatten)]
+    blocks: BlockFiles,
     /// Tries fewer ceilings, pre-grown sizes and refusals
     #[arg(long, conflicts_with = "full")]
     quick: bool,
@@ -66,7 +66,7 @@ pub fn verify(arguments: &Arguments) -> ExitCode {
 }
 
 fn report(arguments: &Arguments) -> anyhow::Result<Verdict> {
-    let inputs = super::read_inputs(&arguments.input, Bounds::default())?;
+    let inputs = arguments.blocks.read(Bounds::default())?;
     let module = super::read_bounded(&arguments.module, Bound::ModuleBytes, &Bounds::default())?;
     let extent = match (arguments.quick, arguments.full) {
         (true, _) => Extent::Quick,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use steadfast_host::{Input, Runner, SharedImage};
+use steadfast_host::{Input, Runner, SharedImage, parse_height};
 
 use super::warm::{or_cold, read_image};
 
@@ -21,7 +21,7 @@ pub struct Arguments {
     /// The height that stands in front of the arguments: the database's tip by default, or 0
     /// without one. The database has the newest state alone: a view of an earlier height reads
     /// that too
-    #[arg(long)]
+    #[arg(long, value_parser = parse_height)]
     height: Option<u32>,
     /// The database with the state
     #[arg(long, value_name = "PATH")]

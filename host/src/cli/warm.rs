@@ -4,7 +4,7 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use steadfast_host::{
     AsOf, BlockReport, Carried, Chain, Compression, Finished, Guest, ImageError, Input, Position,
     RegionImage, RunError, Runner, SharedCache, State, StateError, state_digest,
@@ -69,10 +69,13 @@ impl Warm {
             ));
             return Ok(Warm::between_blocks());
         }
-        let image = match path.exists() {
-            true => or_cold(read_image(&path, runner.guest(), state)),
-            false => None,
-        };
+        let image =
+            match path.exists() {
+                true => or_cold(read_image(&path, runner.guest(), state).map_err(|reason| {
+                    anyhow!("{reason:#}; a cache that this run leaves replaces it")
+                })),
+                false => None,
+            };
         let compression = match compress {
             true => Compression::Lz4,
             false => Compression::None,

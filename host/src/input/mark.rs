@@ -25,17 +25,34 @@ impl Mark {
     }
 }
 
+/// Digits of a hash.
+const HASH_DIGITS: usize = 64;
+
+/// Reads the height of a block.
+///
+/// # Errors
+///
+/// A message that says what a height is.
+pub fn parse_height(text: &str) -> Result<u32, String> {
+    if text.len() == HASH_DIGITS {
+        return Err("this has the length of a hash, and a height is wanted".to_string());
+    }
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let height = text.parse().ok().filter(|_| is_number);
+    height.ok_or_else(|| format!("`{text}` is no height: a number from 0 to {}", u32::MAX))
+}
+
 /// A number is a height; 64 hexadecimal digits are a hash, as Bitcoin's tools print it: its last
 /// byte first.
 impl FromStr for Mark {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(height) = text.parse() {
+        if let Ok(height) = parse_height(text) {
             return Ok(Mark::Height(height));
         }
         let wrong = || format!("`{text}` is neither a height nor a block's hash of 64 digits");
-        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if text.len() != HASH_DIGITS || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(wrong());
         }
         let mut hash = [0; 32];
@@ -70,8 +87,26 @@ mod tests {
         };
         assert_eq!((hash[31], hash[30], hash[0]), (0, 0xab, 0x11));
         assert_eq!(mark.to_string(), format!("block {text}"));
-        for wrong in ["", "-1", "4294967296", "ab", &"g".repeat(64)] {
+        for wrong in ["", "-1", "+1", "4294967296", "ab", &"g".repeat(64)] {
             assert!(wrong.parse::<Mark>().is_err(), "{wrong}");
+        }
+    }
+
+    /// Digits that all are decimal, and few that are not 0.
+    #[test]
+    fn a_hash_is_no_height() {
+        for number in [0, 702_861] {
+            let hash = format!("{number:064}");
+            assert!(matches!(hash.parse(), Ok(Mark::Hash(_))), "{hash}");
+            assert!(parse_height(&hash).unwrap_err().contains("a hash"));
+            assert_eq!(parse_height(&number.to_string()), Ok(number));
+        }
+        for wrong in ["", "+7", "4294967296"] {
+            assert!(
+                parse_height(wrong)
+                    .unwrap_err()
+                    .contains("from 0 to 4294967295")
+            );
         }
     }
 }

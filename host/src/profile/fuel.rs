@@ -17,7 +17,7 @@ use crate::engine::{FRAMES, STACK_BYTES};
 use crate::input::Input;
 use crate::metashrew::ImportError;
 use crate::outline;
-use crate::run::{Runner, run_in_one_instance};
+use crate::run::{Ended, OneInstanceError, Runner, run_in_one_instance};
 use crate::state::State;
 use crate::trap::RunError;
 
@@ -85,9 +85,19 @@ pub fn fuel(
         state,
         |input, state| runner.start(input, state),
         |_| (),
-    )?;
+    );
     let mut spent = spent.lock().expect(NO_PANIC);
-    spent.end(ended.finished.report().fuel.unwrap_or(0));
+    let (blocks, failure) = match ended {
+        Ok(Ended { finished, blocks }) => {
+            spent.end(finished.report().fuel.unwrap_or(0));
+            (blocks, finished.succeeded().err())
+        }
+        // A start function has run, and failed.
+        Err(OneInstanceError::Run { block, error }) if !spent.fuel.is_empty() => {
+            (block + 1, Some(error))
+        }
+        Err(error) => return Err(error.into()),
+    };
     let rows = (0..).zip(&spent.fuel);
     let rows = rows.map(|(node, fuel)| (Some(node), vec![*fuel]));
     let outside = (spent.outside > 0).then(|| (None, vec![spent.outside]));
@@ -97,9 +107,9 @@ pub fn fuel(
     };
     let symbols = Symbols::of(&functions);
     Ok(FuelProfile {
-        blocks: ended.blocks,
+        blocks,
         stacks: Stacks::new(&[column], &spent.tree, &symbols, rows.chain(outside)),
-        failure: ended.finished.succeeded().err(),
+        failure,
     })
 }
 

@@ -7,7 +7,8 @@ use wasmparser::{
     BinaryReaderError, CompositeInnerType, ExternalKind, Parser, Payload, TypeRef, ValType,
 };
 
-use crate::outline::function_names;
+use crate::guest::LoadError;
+use crate::outline::{self, function_names};
 
 /// A function of a module, imported or defined.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +50,11 @@ pub(super) struct Functions {
 
 impl Functions {
     /// Reads a module. Takes time in proportion to its bytes.
-    pub fn read(module: &[u8]) -> Result<Self, BinaryReaderError> {
+    pub fn read(module: &[u8]) -> Result<Self, LoadError> {
+        Self::parse(module).map_err(|error| outline::invalid(module, &error))
+    }
+
+    fn parse(module: &[u8]) -> Result<Self, BinaryReaderError> {
         let mut read = Functions::default();
         let mut imported = 0;
         let mut bodies = 0;

@@ -9,12 +9,21 @@ use crate::plot::{self, PlotError};
 /// Points of the drawn curve.
 const DRAWN: usize = 60;
 
-/// Draws the hit ratio by the region's size, and what runs have shown beside it.
+/// Draws the hit ratio by the region's size, and what runs have shown beside it, into a file.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
+/// When it cannot be drawn, or the file cannot be written.
 pub fn draw(path: &Path, prediction: &Prediction<'_>, measured: &[Point]) -> Result<(), PlotError> {
+    plot::write(path, &curve_svg(prediction, measured)?)
+}
+
+/// As [`draw`], as text.
+///
+/// # Errors
+///
+/// When it cannot be drawn.
+pub fn curve_svg(prediction: &Prediction<'_>, measured: &[Point]) -> Result<String, PlotError> {
     let drawn = |points: &[Point]| {
         let point = |point: &Point| (point.capacity as f64 / 1024.0, 100.0 * point.hit_ratio);
         points.iter().map(point).collect()
@@ -34,5 +43,5 @@ pub fn draw(path: &Path, prediction: &Prediction<'_>, measured: &[Point]) -> Res
         x: "region in KiB",
         y: "hits of lookups in %",
     };
-    plot::lines(path, &labels, &series)
+    plot::lines_svg(&labels, &series)
 }

@@ -53,6 +53,8 @@ pub(super) struct Known {
     pub tight_cache: Option<u32>,
     /// Whether the heights of the blocks ascend.
     pub ascends: bool,
+    /// The format version of its region, where this host cannot keep the cache for that reason.
+    pub other_format: Option<u32>,
 }
 
 /// The values of one axis. The first is the reference's.
@@ -164,7 +166,7 @@ fn instances(subject: &Subject) -> Values {
 
 fn reorganisations(subject: &Subject, known: &Known) -> Values {
     let mut reorganisations = Values::new(Axis::Reorganisation);
-    if subject.has_instance_info() && known.ascends {
+    if subject.has_instance_info() && known.ascends && known.other_format.is_none() {
         reorganisations.push("warm, back to the first block", |scenario| {
             (scenario.sequence, scenario.warm) = (Sequence::GoesBack, true);
         });
@@ -279,17 +281,22 @@ fn environment(subject: &Subject, extent: Extent) -> Values {
 
 fn cache(known: &Known, extent: Extent) -> Values {
     let mut cache = Values::new(Axis::Cache);
+    let off = |scenario: &mut Scenario| scenario.cache = Some(0);
+    if known.other_format.is_some() {
+        cache.push("cache off", off);
+        return cache;
+    }
     cache.push("warm cache", |scenario| scenario.warm = true);
-    let mut limited = |name: &str, limit: u32, warm: bool| {
+    let mut limited = |name: &str, limit: u32| {
         cache.push(name, move |scenario| {
-            (scenario.cache, scenario.warm) = (Some(limit), warm);
+            (scenario.cache, scenario.warm) = (Some(limit), true);
         });
     };
     if let Some(limit) = known.tight_cache {
-        limited("warm cache, too small for all", limit, true);
+        limited("warm cache, too small for all", limit);
     }
-    limited("warm cache of one entry", ONE_ENTRY_BYTES, true);
-    limited("cache off", 0, false);
+    limited("warm cache of one entry", ONE_ENTRY_BYTES);
+    cache.push("cache off", off);
     let seeds = match extent {
         Extent::Quick => 1..=1,
         Extent::Pairs | Extent::Full => 1..=3,

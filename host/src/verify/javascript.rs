@@ -89,7 +89,7 @@ impl<W: Worker> Engine for JavaScript<W> {
         image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError> {
         self.observe(scenario, input, state, image)
-            .map_err(|error| EngineError(text::cut(&error.to_string(), 1000)))
+            .map_err(|error| EngineError(text::reason(&error.to_string())))
     }
 }
 
@@ -182,7 +182,7 @@ impl Ran {
         let written = written(&self.flushes)?;
         let is_stack = self.too_deep;
         let stopped = self.stopped.map(|reason| Stop {
-            reason: text::cut(&reason, 1000),
+            reason: text::reason(&reason),
             is_stack,
         });
         Ok(Observation {

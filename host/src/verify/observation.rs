@@ -116,6 +116,9 @@ pub struct Observation {
     pub grows_asked: Option<u64>,
     /// The cache that it left, where the next block is to have it. Not compared.
     pub image: Option<RegionImage>,
+    /// The format version of its region, where it is none that this host reads and wasmtime ran it.
+    /// Not compared: it is the module's.
+    pub other_format: Option<u32>,
     /// Bytes of the cache's region. Not compared: they follow from what the host grants.
     pub capacity_bytes: Option<u32>,
     /// The end of the heap's budget, of modules that have reserved it. Not compared: it is the
@@ -204,6 +207,7 @@ impl Observation {
             calls,
             printed: Printed::default(),
             image: None,
+            other_format: None,
             heap_trace: info.and_then(HeapTrace::of),
             exhaustion: info.and_then(Exhaustion::of),
             grows_asked: None,
@@ -457,6 +461,7 @@ mod tests {
             exhaustion: None,
             grows_asked: Some(2),
             image: None,
+            other_format: None,
             capacity_bytes: Some(1 << 30),
             budget_end: Some(1 << 27),
         }

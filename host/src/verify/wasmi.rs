@@ -69,7 +69,7 @@ impl HostError for WasiStop {}
 /// Why a module stopped; an exit with status 0 is none.
 fn stop(error: &wasmi::Error) -> Option<Stop> {
     (error.i32_exit_status() != Some(0)).then(|| Stop {
-        reason: text::cut(&format!("the guest trapped: {error}"), 1000),
+        reason: text::reason(&format!("the guest trapped: {error}")),
         is_stack: error.as_trap_code() == Some(TrapCode::StackOverflow),
     })
 }
@@ -189,7 +189,7 @@ impl Engine for Wasmi {
         image: Option<&RegionImage>,
     ) -> Result<Observation, EngineError> {
         self.observe(scenario, input, state, image)
-            .map_err(|error| EngineError(text::cut(&error.to_string(), 1000)))
+            .map_err(|error| EngineError(text::reason(&error.to_string())))
     }
 
     fn commits_memory(&self) -> bool {

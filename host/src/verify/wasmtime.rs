@@ -149,7 +149,9 @@ fn observe(finished: &Finished) -> Observation {
     let claims = |info: &InstanceInfo| info.state == Reservation::BudgetRefused as u32;
     let info = finished.instance_info();
     let info = info.filter(|info| is_refused || !claims(info));
+    let seen = finished.report().observed.as_ref();
     Observation {
+        other_format: seen.and_then(|seen| seen.other_format),
         grows_asked: Some(finished.report().grows.asked),
         printed: finished.printed(),
         ..Observation::new(stopped, writes, calls, info.as_ref())

@@ -6,10 +6,10 @@ use std::process::Command;
 use serde_json::Value;
 use steadfast::format::InstanceInfo;
 use steadfast::{Bytes, Plan};
-use steadfast_host::Runner;
 use steadfast_host::check::{Finding, Level, check, rules};
+use steadfast_host::{MemoryState, Runner};
 
-use crate::guests::{escaped, quiet};
+use crate::guests::{any_input, escaped, quiet};
 use crate::warm::guest;
 
 /// What a module has to have.
@@ -110,6 +110,28 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
             plain(&format!("{} (memory 17 256)", plan_section(&low))),
         ),
         (
+            "segment-out-of-bounds",
+            plain(r#"(memory 1) (data (i32.const 65533) "data")"#),
+            plain(r#"(memory 1) (data (i32.const 65532) "data")"#),
+        ),
+        // Also one without bytes.
+        (
+            "segment-out-of-bounds",
+            plain(r#"(memory 1) (data (i32.const 65537) "")"#),
+            plain(r#"(memory 1) (data (i32.const 65536) "")"#),
+        ),
+        (
+            "segment-out-of-bounds",
+            plain("(table 2 funcref) (func $f) (elem (i32.const 1) $f $f)"),
+            plain("(table 3 funcref) (func $f) (elem (i32.const 1) $f $f)"),
+        ),
+        // What an expression comes to is not calculated.
+        (
+            "segment-out-of-bounds",
+            plain(r#"(memory 0) (data (i32.const 8) "data")"#),
+            plain(r#"(memory 0) (data (i32.sub (i32.const 8) (i32.const 8)) "")"#),
+        ),
+        (
             "data-in-region",
             plain(&format!(
                 r#"{} (memory 300) (data (i32.const {}) "data")"#,
@@ -204,6 +226,24 @@ fn each_rule_is_for_one_module_and_not_for_one_alike() {
     let all: BTreeSet<&str> = rules().map(|rule| rule.id).collect();
     assert_eq!(tried, all);
     assert_eq!(rules().count(), all.len(), "each has a name of its own");
+}
+
+/// What is read of segments, a run shows.
+#[test]
+fn no_instance_is_made_where_segments_do_not_fit() {
+    let misfits = [
+        r#"(data (i32.const 1114109) "data")"#,
+        "(table 1 funcref) (func $f) (elem (i32.const 1) $f)",
+    ];
+    for fields in misfits {
+        let module = plain(&format!("{RUNS} {fields}"));
+        let found = of(&module, "segment-out-of-bounds");
+        assert_eq!(found.places.len(), 1, "{found:?}");
+        let runner = Runner::new(&module, quiet()).unwrap();
+        let started = runner.start(&any_input(), &MemoryState::default());
+        let reason = started.map(drop).unwrap_err().to_string();
+        assert!(reason.contains("out of bounds"), "{reason}");
+    }
 }
 
 /// Every cause for which `run` refuses a module is an error, told in the same words.
@@ -428,8 +468,10 @@ fn the_command_fails_by_level_and_leaves_out_what_is_allowed() {
         assert!(said.contains(word), "{said}");
     }
     let (code, _, said) = run(b"no module", &[]);
+    assert_eq!(code, Some(1));
+    assert_eq!(said.matches("bad magic number").count(), 1, "{said}");
     assert!(
-        code == Some(1) && said.contains("not a WebAssembly module"),
+        said.contains("not a WebAssembly module") && !said.contains("\\u{a}"),
         "{said}"
     );
 }

@@ -100,6 +100,21 @@ fn a_trap_in_the_middle_of_a_block_changes_nothing() {
 }
 
 #[test]
+fn the_fuel_of_a_block_that_failed_is_told() {
+    let desk = Desk::with_state();
+    desk.write("traps.wasm", counter_that("unreachable"));
+    let said = said(&desk.run("traps.wasm --input block --reindex --fuel"));
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    let fuel = lines[0]
+        .strip_prefix("steadfast: block 702861 ran ")
+        .and_then(|rest| rest.strip_suffix(" instructions before it failed"));
+    let fuel: u64 = fuel.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
+    assert!(fuel > 20, "{said}");
+    desk.refuses("traps.wasm --input block --reindex", &["unreachable"]);
+}
+
+#[test]
 fn ceilings_that_are_too_low_are_told_with_what_is_needed() {
     let desk = Desk::with_state();
     let plan = Plan::DEFAULT.with_region_base(Bytes::mib(64)).checked();
@@ -199,5 +214,12 @@ fn a_view_is_printed_in_hexadecimal() {
         let output = desk.steadfast(&format!("view view --db db --view {question}"));
         one_line_with(&output, &[word]);
     }
+    let hash = "0".repeat(64);
+    let output = desk.steadfast(&format!("view view --view n --db db --height {hash}"));
+    let told = said(&output);
+    assert!(
+        !output.status.success() && told.contains("a height is wanted"),
+        "{told}"
+    );
     assert_eq!(desk.digest(), before);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, said};
 use crate::guests::*;
 use crate::warm::guest;
 use steadfast_host::profile::{
@@ -448,6 +448,42 @@ fn an_indexer_does_the_same_while_it_is_profiled() {
     assert_eq!(profile.end, amount(0, 0));
     let (own, _) = share(&profile, "peak_bytes", "indexer::pending::Pending::set");
     assert!(own > 500_000, "{}", profile.table());
+}
+
+#[test]
+fn the_command_profiles_what_ran_and_fails_as_run_does() {
+    let desk = Desk::with_block();
+    desk.write("module", allocates(KNOWN, "(call $keeps) unreachable"));
+    for more in ["", "--time", "--fuel"] {
+        let command = "profile module --input block --collapsed lines";
+        let output = desk.steadfast(&format!("{command} {more}"));
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("block 702861 failed: the guest trapped"),
+            "{said}"
+        );
+        let table = String::from_utf8_lossy(&output.stdout);
+        assert!(table.contains("the last block failed"), "{table}");
+        fs::remove_file(desk.path("lines")).expect("the profile is written");
+    }
+}
+
+/// Blocks of another chain, from a folder.
+#[test]
+fn commands_that_need_all_blocks_take_them_as_they_are() {
+    let desk = Desk::with_blocks(0);
+    for name in ["blocks/1", "blocks/2"] {
+        desk.write(name, "no block of Bitcoin's");
+    }
+    let module = module_that_writes(r#"(memory (export "memory") 1)"#, "", "");
+    desk.write("module", module);
+    for command in ["profile --fuel", "verify --quick"] {
+        let given = format!("{command} module --input blocks");
+        assert!(!desk.steadfast(&given).status.success());
+        let output = desk.steadfast(&format!("{given} --raw --height 7"));
+        assert!(output.status.success(), "{output:?}");
+    }
 }
 
 #[test]

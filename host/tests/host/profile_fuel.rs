@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, said};
 use crate::guests::*;
 use crate::warm::guest;
 use steadfast_host::profile::{FuelProfile, collapsed, fuel};
@@ -216,6 +216,36 @@ fn a_deep_recursion_goes_as_deep_as_in_a_run() {
     assert_eq!(share(&profile, "sinks").0, u64::from(least) * 13 + 5);
 }
 
+/// A start function runs before there is an instance.
+#[test]
+fn a_start_function_that_traps_leaves_what_it_has_run() {
+    let items = r#"
+        (func $leaf (drop (i32.add (i32.const 1) (i32.const 2))))
+        (func $begins (call $leaf) unreachable)
+        (start $begins)
+    "#;
+    let (profile, _) = of(&module_with(items, ""), quiet(), &[any_input()]);
+    let failure = profile.failure.as_ref().unwrap().to_string();
+    assert!(failure.contains("unreachable"), "{failure}");
+    assert_eq!(profile.blocks, 1);
+    // Its beginning and its call; `unreachable` takes no fuel.
+    assert_eq!(share(&profile, "begins"), (2, 6));
+    assert_eq!(share(&profile, "leaf").0, 4);
+    // Nothing has run where memory is not to be had.
+    let pregrow = RunConfig {
+        pregrow: Some(3),
+        ceiling: 2 << 16,
+        ..quiet()
+    };
+    let module = module_with("(func $leaf)", "");
+    let mut state = MemoryState::default();
+    let refused = fuel(&module, pregrow, &[any_input()], &mut state).unwrap_err();
+    assert!(
+        refused.to_string().contains("cannot grow memory"),
+        "{refused}"
+    );
+}
+
 #[test]
 fn what_is_kept_of_the_calls_is_bounded() {
     let items = "(func $sinks (param i32)
@@ -264,6 +294,9 @@ fn the_command_shows_the_fuel() {
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(table.contains("own fuel"), "{table}");
     assert_eq!(desk.read("lines"), b"_start 7\n_start;leaf 1\n");
+    desk.write("module", "no module");
+    let said = said(&profile(""));
+    assert_eq!(said.matches("bad magic number").count(), 1, "{said}");
     for other in ["--time", "--every 1KiB", "--show end"] {
         assert!(!profile(other).status.success(), "{other}");
     }

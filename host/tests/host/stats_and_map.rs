@@ -1,10 +1,12 @@
 //! What the commands `stats` and `map` show of a module, a run and a copy of a memory; and what a
 //! run tells of a module that is not built as it should be.
 
+use std::fs;
 use std::mem::offset_of;
 
 use crate::desk::{Desk, one_line_with, said};
 use crate::guests::*;
+use crate::warm::guest;
 use serde_json::Value;
 use steadfast::format::{AttachError, InstanceInfo, Start};
 use steadfast_host::{Compression, Digest};
@@ -30,6 +32,23 @@ fn what_is_not_built_on_steadfast_has_nothing_to_show() {
         let output = desk.steadfast(&format!("{command} counter.wasm --input block"));
         one_line_with(&output, &[word]);
     }
+}
+
+/// A picture takes the place of a file that is there: its other names keep what it has.
+#[test]
+fn a_curve_leaves_what_a_hard_link_shares() {
+    let desk = Desk::with_block();
+    desk.write("kept", b"pairs");
+    fs::hard_link(desk.path("kept"), desk.path("svg")).unwrap();
+    desk.write("module", fs::read(guest("indexer_metashrew")).unwrap());
+    let output = desk.steadfast("size module --input block --svg svg");
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        fs::read_to_string(desk.path("svg"))
+            .unwrap()
+            .contains("<polyline")
+    );
+    assert_eq!(desk.read("kept"), b"pairs");
 }
 
 #[test]
@@ -60,7 +79,7 @@ fn stats_reads_a_file_that_holds_a_memory_or_a_region() {
 
 #[test]
 fn stats_and_map_read_what_run_keeps_warm() {
-    let desk = Desk::new();
+    let desk = Desk::with_block();
     let image = region_image(Digest([7; 32]));
     let info = image.info();
     let state = Digest([9; 32]);
@@ -101,7 +120,11 @@ fn stats_and_map_read_what_run_keeps_warm() {
     for command in ["stats", "map"] {
         let output = desk.steadfast(&format!("{command} --memory-file damaged"));
         one_line_with(&output, &["damaged", "not a usable image"]);
+        let said = said(&output);
+        assert!(!said.contains("replaces it"), "nothing runs here: {said}");
     }
+    let said = desk.succeeds("counter.wasm --input block --warm damaged");
+    assert!(said.contains("this run leaves replaces it"), "{said}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What a module does through WASI is compared, in whatever memory it is.
 
+use std::mem::offset_of;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 
 use crate::desk::Desk;
 use crate::guests::*;
+use steadfast::format::{FORMAT_VERSION, InstanceInfo};
 use steadfast_host::verify::{
     Extent, Kind, Outcome, Row, Scenario, Subject, Verdict, VerifyConfig, VerifyReport, engines,
     verify,
@@ -459,6 +461,39 @@ fn the_verdict_tells_another_state_from_the_same_written_otherwise() {
             "{told}"
         );
     }
+}
+
+/// Of a module that was built with another version of steadfast no cache is kept, so none is warm.
+#[test]
+fn no_row_tells_of_warm_caches_where_the_region_has_another_format() {
+    let at = 1_u32 << 15;
+    let with_format = |format: u32| {
+        let mut region = REGION.to_vec();
+        region[8..12].copy_from_slice(&format.to_le_bytes());
+        let fields = [
+            (offset_of!(InstanceInfo, region_start), at),
+            (offset_of!(InstanceInfo, region_len), region.len() as u32),
+        ];
+        let items = format!(
+            r#"{} (data (i32.const {at}) "{}")"#,
+            info_items(&fields),
+            escaped(&region)
+        );
+        quick(&storing(&items, ""))
+    };
+    let warm = |report: &VerifyReport| -> Vec<Outcome> {
+        let rows = report.rows.iter();
+        let warm = rows.filter(|row| row.scenario.contains("warm"));
+        warm.map(|row| row.outcome.clone()).collect()
+    };
+    let report = with_format(FORMAT_VERSION - 1);
+    assert_eq!(report.verdict(), Verdict::Deterministic, "{report}");
+    match &warm(&report)[..] {
+        [Outcome::Skipped(reason)] => assert!(reason.contains("format version 2"), "{reason}"),
+        _ => panic!("{report}"),
+    }
+    assert!(rows(&report, "cache off").count() > 0, "{report}");
+    assert!(warm(&with_format(FORMAT_VERSION)).len() > 1);
 }
 
 #[test]

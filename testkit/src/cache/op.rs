@@ -8,6 +8,8 @@ use steadfast::cache::{Pool, Scope};
 pub enum Op {
     /// `get` of a key.
     Get(Vec<u8>),
+    /// `get_many` of keys.
+    GetMany(Vec<Vec<u8>>),
     /// `peek` and `contains` of a key.
     Peek(Vec<u8>),
     /// `insert` of key and value.
@@ -34,6 +36,7 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Op::Get(key) => write!(f, "get {key:02x?}"),
+            Op::GetMany(keys) => write!(f, "get {keys:02x?}"),
             Op::Peek(key) => write!(f, "peek {key:02x?}"),
             Op::Insert(key, value) => write!(f, "insert {key:02x?}, {} bytes", value.len()),
             Op::Load(key, value) => write!(f, "load {key:02x?}, {} bytes", value.len()),
@@ -137,6 +140,12 @@ impl<S: Iterator<Item = u8>> Script<S> {
         Some(key)
     }
 
+    /// Up to 39 keys, of which some may be equal.
+    fn several(&mut self) -> Option<Vec<Vec<u8>>> {
+        let count = self.source.next()? % 40;
+        (0..count).map(|_| self.key()).collect()
+    }
+
     /// A value that no other operation of the script writes.
     fn value(&mut self) -> Option<Vec<u8>> {
         let word = self.word()?;
@@ -170,7 +179,7 @@ impl<S: Iterator<Item = u8>> Iterator for Script<S> {
             252..254 if self.all_pools => Op::EvictTo(self.pool()?, self.source.next()?),
             230..252 => Op::Remove(self.key()?),
             252..254 => Op::EvictTo(Pool::Main, self.source.next()?),
-            254 => Op::Get(self.key()?),
+            254 => Op::GetMany(self.several()?),
             // Rare, or a long script would never fill the cache.
             255 => {
                 if self.source.next()? < 4 {

@@ -7,6 +7,7 @@ use steadfast::cache::{Cache, Scope};
 pub fn apply(cache: &mut Cache, scope: &mut Scope, op: &Op) {
     match op {
         Op::Get(key) => _ = cache.scope(*scope).get(key),
+        Op::GetMany(keys) => cache.scope(*scope).get_many(keys, |_, _| {}),
         Op::Peek(key) => _ = cache.scope(*scope).peek(key),
         Op::Insert(key, value) => _ = cache.scope(*scope).insert(key, value),
         Op::Load(key, value) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use steadfast::cache::{Cache, Lookup, Pool, Scope};
 
-use super::{Checks, Digest, Mismatch, Op, Script, Summary, is_due, play};
+use super::{Checks, Digest, Mismatch, Op, Script, Summary, get_many, is_due, play};
 
 /// What a cache was told last.
 #[derive(Debug, Default)]
@@ -106,6 +106,12 @@ fn step(
             let got = cache.scope(scope).get(key);
             digest.option(got);
             told.check(scope, key, got)?;
+        }
+        Op::GetMany(keys) => {
+            for (key, got) in keys.iter().zip(get_many(cache, scope, keys)?) {
+                digest.option(got.as_deref());
+                told.check(scope, key, got.as_deref())?;
+            }
         }
         Op::Peek(key) => {
             let got = cache.scope(scope).peek(key);

@@ -74,8 +74,16 @@ pub fn insert(caller: &mut Caller) {
 pub fn look_up(caller: &mut Caller) {
     caller.with_cache(|random, cache| {
         let (scope, key) = (scope(random), random.key());
-        match random.below(4) {
+        match random.below(5) {
             0 => drop(cache.scope(scope).get(&key).map(<[u8]>::to_vec)),
+            3 => {
+                let keys: Vec<_> = (0..random.below(40)).map(|_| random.key()).collect();
+                let fails_at = random.chance(4).then_some(keys.len() / 2);
+                cache.scope(scope).get_many(&keys, |number, value| {
+                    assert_ne!(Some(number), fails_at);
+                    drop(value.map(<[u8]>::to_vec));
+                });
+            }
             1 => drop(cache.scope(scope).peek(&key).map(<[u8]>::to_vec)),
             2 => assert_eq!(cache.contains(&key), cache.peek(&key).is_some()),
             _ => drop(cache.get(&key).map(<[u8]>::to_vec)),
