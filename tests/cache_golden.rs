@@ -1,5 +1,7 @@
-//! One image of the format, byte for byte, on every target. Where the format's version is raised,
-//! write it anew, and name it below: `STEADFAST_WRITE_GOLDEN=1 cargo test --test cache_golden`.
+//! One image of the format, byte for byte, on every target. It also holds what is evicted: where
+//! that changes and the format does not, write the image anew under the same version. Where the
+//! format's version is raised, write it and name it below:
+//! `STEADFAST_WRITE_GOLDEN=1 cargo test --test cache_golden`.
 #![cfg(not(miri))]
 
 use std::path::Path;

@@ -138,4 +138,9 @@ fn only_so_many_entries_are_counted() {
     let (all, _) = lost(700, &[650, 100, 450], &hole, 301);
     let far: Vec<usize> = (100..=400).chain([650]).collect();
     assert_eq!(all, far);
+    // Of the last one only 55 are counted, which is not fewer than the 201 of the one before.
+    let hole: Vec<usize> = (150..=248).collect();
+    let (all, _) = lost(700, &[650, 100, 300], &hole, 300);
+    let counted: Vec<usize> = (100..150).chain(249..400).chain([650]).collect();
+    assert_eq!(all, counted);
 }

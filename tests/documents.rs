@@ -67,6 +67,42 @@ fn the_files_that_the_architecture_names_exist() {
 }
 
 #[test]
+fn the_architecture_names_every_part() {
+    let text = read(&root().join(ARCHITECTURE));
+    let named: Vec<_> = text.split('`').skip(1).step_by(2).collect();
+    for folder in ["src", "host/src"] {
+        for entry in fs::read_dir(root().join(folder)).expect("a folder of the tree") {
+            let name = entry.expect("it can be listed").file_name();
+            let name = name.to_str().expect("sources have plain names");
+            // A folder is its file's, if it has one.
+            let file = match name.ends_with(".rs") {
+                true => name.to_owned(),
+                false => format!("{name}.rs"),
+            };
+            let is_named = named.contains(&&*file) || named.contains(&&*format!("{name}/"));
+            let is_root = ["lib.rs", "main.rs"].contains(&name);
+            assert!(
+                is_named || is_root,
+                "{ARCHITECTURE} names no {folder}/{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_formats_have_the_version_of_the_code() {
+    let version = steadfast::region::FORMAT_VERSION;
+    let page = read(&root().join("docs/formats.md"));
+    for line in [
+        format!("## The region, format version {version}\n"),
+        format!("| 8 | 4 | format version, {version} |\n"),
+        format!("`tests/golden/region-{version}.bin`"),
+    ] {
+        assert!(page.contains(&line), "docs/formats.md has no {line}");
+    }
+}
+
+#[test]
 fn the_messages_that_troubleshooting_explains_exist() {
     let mut sources = String::new();
     SOURCES

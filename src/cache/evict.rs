@@ -228,7 +228,8 @@ fn window_start(contents: &Contents, bytes: u32, pool: usize) -> u32 {
         }
         if region.capacity().saturating_sub(from) >= bytes {
             let entries = entries_in_window(contents, from, at, bytes, fewest.min(looks));
-            if entries < fewest {
+            // One that was not counted to its end comes after all others.
+            if entries < fewest && (entries < looks || fewest == u32::MAX) {
                 (start, fewest) = (from, entries);
             }
             looks = looks.saturating_sub(entries);

@@ -201,3 +201,30 @@ impl PoolInfo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Figure, Kind, Stats};
+    use crate::region::RegionView;
+
+    #[test]
+    fn every_counter_begins_anew() {
+        let mut region = RegionView::bare(20_000);
+        bytemuck::bytes_of_mut(region.header_mut()).fill(1);
+        let geometry = *region.geometry();
+        let counted = |region: &RegionView| -> alloc::vec::Vec<Figure> {
+            let stats = Stats::of(region.header(), &geometry, 0);
+            let pools = stats.pools.into_iter().flat_map(|pool| pool.figures());
+            let all = stats.figures().chain(pools);
+            all.filter(|figure| figure.kind == Kind::Counter).collect()
+        };
+        let before = counted(&region);
+        assert!(before.iter().all(|figure| figure.value > Some(0)));
+        region.header_mut().reset_counters();
+        let after = counted(&region);
+        assert_eq!(before.len(), after.len());
+        for figure in after {
+            assert_eq!(figure.value, Some(0), "{}", figure.name);
+        }
+    }
+}
