@@ -162,8 +162,8 @@ impl Cache {
     /// its place in `keys`.
     ///
     /// A lookup in a large cache mostly waits for memory. Here the processor waits for sixteen keys
-    /// at a time. So a lookup takes half the time and less where the cache holds 16 MiB or more,
-    /// and a quarter more where it all lies in the processor's own cache.
+    /// at a time. So a lookup takes half the time or less where the cache holds 16 MiB or more, and
+    /// about as long where all of it lies in the processor's own cache.
     ///
     /// ```
     /// let mut cache = steadfast::open_cache().expect("opened once");
