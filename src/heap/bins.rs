@@ -154,7 +154,7 @@ impl Bins {
     #[inline]
     fn at_or_after_number(&self, number: usize) -> Option<Bin> {
         let mut word = number / BITS;
-        let mut bits = self.words[word] & (u32::MAX << (number % BITS));
+        let mut bits = self.words.get(word)? & (u32::MAX << (number % BITS));
         if bits == 0 {
             let later = self.summary & (u32::MAX << word << 1);
             if later == 0 {

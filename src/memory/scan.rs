@@ -8,6 +8,7 @@ pub(crate) const STEP: usize = 128 << 10;
 ///
 /// # Safety
 /// The bytes are initialised and may be read; `start` and `len` are multiples of 8.
+#[inline(never)]
 pub(crate) unsafe fn first_used(start: *const u8, len: usize) -> Option<usize> {
     const WORD: usize = size_of::<u64>();
     const WORDS: usize = 8;
