@@ -112,6 +112,11 @@ fn the_window_that_costs_fewest_entries_is_taken() {
     assert_eq!(cost(&[20, 5, 32]), (vec![20, 32, 34, 35], 3));
     assert_eq!(cost(&[20, 5, 32, 11]), (vec![11, 14, 20], 2));
     assert_eq!(cost(&[20, 11, 5, 32]), (vec![11, 14, 20], 1));
+    // The first goes in turn. Five windows after it are compared, and a sixth is not.
+    let fifth = [20, 22, 24, 26, 28, 11];
+    assert_eq!(cost(&fifth), (vec![11, 14, 20], 2));
+    let sixth = [20, 22, 24, 26, 28, 5, 11];
+    assert_eq!(cost(&sixth), (vec![20, 22, 23, 24, 25], 2));
 }
 
 #[test]
