@@ -12,7 +12,7 @@ const fn runs(native: usize, miri: usize) -> usize {
 
 fn play(span: Span, seed: u64, max_size: usize, ops: usize, validate_every: usize) -> Player {
     let mut player = Player::new(span);
-    let max_size = max_size.min(runs(usize::MAX, 20_000));
+    let max_size = max_size.min(runs(usize::MAX, 4_000));
     for (turn, op) in Ops::new(seeded(seed), max_size).take(ops).enumerate() {
         player.play(op);
         if turn % validate_every == 0 {
@@ -101,7 +101,7 @@ fn small_budgets_refuse_and_go_on() {
 #[test]
 fn callers_without_a_layout_find_it() {
     let mut player = Player::new(Span::dirty(runs(32, 4), 0xff));
-    for (turn, op) in Ops::new(seeded(20), 100 << 10)
+    for (turn, op) in Ops::new(seeded(20), runs(100 << 10, 4_000))
         .take(runs(20_000, 120))
         .enumerate()
     {
@@ -124,7 +124,10 @@ fn every_alignment_with_every_kind_of_size() {
     for log in (0..=17).step_by(runs(1, 8)) {
         for size in [
             0, 1, 7, 8, 9, 100, 255, 257, 300, 1000, 2048, 2049, 5000, 65_536,
-        ] {
+        ]
+        .into_iter()
+        .take(runs(14, 12))
+        {
             for zeroed in [false, true] {
                 assert_eq!(
                     player.alloc(size, 1 << log, zeroed),

@@ -136,6 +136,7 @@ mod tests {
     use super::{copy, equal};
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long, and safe")]
     fn sees_a_difference_in_any_byte_at_any_length() {
         let a: [u8; 70] = core::array::from_fn(|at| at as u8);
         for len in 0..=a.len() {
@@ -150,6 +151,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long, and safe")]
     fn copies_every_length_and_nothing_else() {
         let from: [u8; 300] = core::array::from_fn(|at| at as u8 | 1);
         for len in 0..from.len() {

@@ -488,7 +488,7 @@ mod tests {
     /// have gone.
     #[test]
     fn a_bucket_counts_what_stands_away_from_it_and_no_more() {
-        const KEYS: u32 = 2_800;
+        const KEYS: u32 = if cfg!(miri) { 100 } else { 2_800 };
         let (mut region, all) = with_entries(KEYS);
         let hash_of = |number: u32| Scope::Main.hash(&number.to_le_bytes());
         let hashes: Vec<u64> = (0..KEYS).map(hash_of).collect();
@@ -496,7 +496,7 @@ mod tests {
         let mut numbers = Numbers(4);
         let mut placed = alloc::vec![false; all.len()];
         let mut most = 0;
-        for step in 0..if cfg!(miri) { 200 } else { 20_000 } {
+        for step in 0..if cfg!(miri) { 120 } else { 20_000 } {
             let number = numbers.below(all.len());
             let (at, hash) = (all[number], hashes[number]);
             placed[number] = if placed[number] {
@@ -527,7 +527,7 @@ mod tests {
 
     #[test]
     fn what_is_placed_is_found_until_it_is_unplaced_or_displaced() {
-        const KEYS: u32 = 3_000;
+        const KEYS: u32 = if cfg!(miri) { 100 } else { 3_000 };
         let (mut region, all) = with_entries(KEYS);
         let mut numbers = Numbers(9);
         let mut placed = alloc::vec![false; KEYS as usize];

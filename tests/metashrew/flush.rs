@@ -58,6 +58,7 @@ impl Model {
 
 #[test]
 fn every_flush_is_the_models_byte_for_byte() {
+    super::reserve_little();
     for seed in 0..8 {
         clear();
         stand_in::with(|host| *host = Default::default());

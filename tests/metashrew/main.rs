@@ -18,6 +18,15 @@ use std::sync::Arc;
 
 use steadfast::metashrew::host::stand_in;
 use steadfast::metashrew::input;
+use steadfast::{Bytes, Plan};
+
+const LITTLE: Plan = Plan::DEFAULT.with_region_max(Bytes::mib(2)).checked();
+
+/// Gives the instance a region for few entries: each flush offers the host an image of it, which is
+/// copied whole.
+fn reserve_little() {
+    steadfast::reserve_with(&LITTLE);
+}
 
 fn bytes(text: &str) -> Arc<Vec<u8>> {
     Arc::new(text.as_bytes().to_vec())

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Barrier};
 
-use super::bytes;
+use super::{bytes, reserve_little};
 use steadfast::metashrew::host::stand_in;
 use steadfast::metashrew::{flush, get, input, lru_cache_stats, reset, set};
 
@@ -44,6 +44,7 @@ fn indexers_on_parallel_threads_do_not_see_each_other() {
         for number in 0..THREADS {
             let start = &start;
             scope.spawn(move || {
+                reserve_little();
                 // Left unflushed while the others run.
                 set(bytes("/unflushed"), Arc::new(vec![number as u8]));
                 start.wait();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{bytes, on_host};
+use super::{bytes, on_host, reserve_little};
 use steadfast::metashrew::host::stand_in;
 use steadfast::metashrew::lru_cache::{
     CacheAllocationMode, clear_view_height, get_lru_cache, set_lru_cache,
@@ -134,6 +134,10 @@ enum Between {
 /// Runs the program over the blocks, and goes back in the chain where they do. Returns what was
 /// flushed.
 fn run(program: fn(), between: Between) -> Vec<Vec<u8>> {
+    let program = move || {
+        reserve_little();
+        program();
+    };
     stand_in::instance(|| {
         stand_in::with(|host| host.store.clear());
         on_host("/tip", "before the first block");
@@ -157,6 +161,7 @@ fn run(program: fn(), between: Between) -> Vec<Vec<u8>> {
                 Between::Image => stand_in::instance(program),
                 Between::Instance => program(),
                 Between::Off => stand_in::instance(move || {
+                    reserve_little();
                     let _elsewhere = steadfast::open_cache();
                     program();
                 }),

@@ -166,7 +166,7 @@ fn run(task: Task) -> Result<()> {
             let project = Project::set_up(toolchain)?;
             match quick {
                 Some(suite) => test::quick(&project, suite, &rest),
-                None => test::run(&project),
+                None => test::run(&project.once()),
             }
         }
     }

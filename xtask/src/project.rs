@@ -21,6 +21,8 @@ pub const NO_STD: &str = "wasm32v1-none";
 pub struct Project {
     root: PathBuf,
     toolchain: Toolchain,
+    /// Whether cargo keeps what makes the next build of the same crate quicker.
+    incremental: bool,
 }
 
 impl Project {
@@ -32,7 +34,19 @@ impl Project {
             None => Way::from_environment()?,
         };
         let toolchain = toolchain::get(&root, way)?;
-        Ok(Project { root, toolchain })
+        Ok(Project {
+            root,
+            toolchain,
+            incremental: true,
+        })
+    }
+
+    /// The same checkout for commands that build each thing once: quicker so, and on half the disk.
+    pub fn once(self) -> Project {
+        Project {
+            incremental: false,
+            ..self
+        }
     }
 
     /// The directory of the workspace's manifest.
@@ -74,6 +88,9 @@ impl Project {
                 .into_iter()
                 .map(|argument| argument.as_ref().to_owned()),
         );
+        if !self.incremental {
+            cargo.env("CARGO_INCREMENTAL", "0");
+        }
         cargo
     }
 }
