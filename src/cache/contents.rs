@@ -6,9 +6,9 @@
 
 use core::num::NonZeroU32;
 
-use super::care::Reading;
 use super::free_list::{ArenaBlock, FreeList};
 use super::index::{Index, Placed};
+use super::reading::Reading;
 use super::recency::Recency;
 use super::sweep::Sweep;
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, Stats};

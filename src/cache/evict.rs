@@ -7,8 +7,9 @@
 //! need none.
 
 use super::contents::{Contents, Detached};
-use super::free_list::{ArenaBlock, SLACK_BYTES};
+use super::free_list::ArenaBlock;
 use super::scope::Pool;
+use crate::region::{LEAST_FREE_BYTES, SLACK_BYTES};
 
 /// How many of the oldest entries are considered as the start of a window...
 const WINDOW_CANDIDATES: u32 = 5;
@@ -98,9 +99,8 @@ impl Evictor {
         let pool = giving_pool(contents, pool);
         let start = window_start(contents, bytes, pool);
         let mut end = start;
-        // Every step passes a block of at least eight bytes, or the one that the window begins
-        // with.
-        let steps = bytes / 8 + 2;
+        // Every step passes a block of at least this size, or the one that the window begins with.
+        let steps = bytes / LEAST_FREE_BYTES + 2;
         for _ in 0..steps {
             let frontier = contents.region.header().frontier;
             if end >= frontier {
@@ -268,9 +268,9 @@ fn entries_in_window(contents: &Contents, start: u32, first: u32, bytes: u32, mo
 #[cfg(test)]
 mod tests {
     use super::{Contents, Evictor};
-    use crate::cache::care::Reading;
+    use crate::cache::reading::Reading;
     use crate::cache::scope::Scope;
-    use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView};
+    use crate::region::{BLOCK_ALIGN, ENTRY_HEADER_BYTES, EntryHeader, RegionView};
 
     /// A full arena with entries `a`, `b`, and so on, whose blocks have these sizes and stand in
     /// this order. The last of all takes the rest.
@@ -281,7 +281,12 @@ mod tests {
         };
         let taken: u32 = blocks.iter().sum();
         let rest = contents.arena_bytes() - taken;
-        for (key, bytes) in (b'a'..).zip(blocks.iter().copied().chain([rest & !1])) {
+        for (key, bytes) in (b'a'..).zip(
+            blocks
+                .iter()
+                .copied()
+                .chain([rest / BLOCK_ALIGN * BLOCK_ALIGN]),
+        ) {
             let block = contents.free_list_mut().take(bytes).expect("there is room");
             let value_len = (bytes - ENTRY_HEADER_BYTES - 1) as usize;
             let entry = EntryHeader::new(1, value_len, 0, 0, 0);

@@ -6,7 +6,7 @@
 
 use super::invalid::CacheError;
 use super::scope::Pool;
-use crate::region::{EntryHeader, RegionView};
+use crate::region::{BLOCK_ALIGN, EntryHeader, RegionView};
 
 /// The recency lists of a region, to be read or to be written.
 #[derive(Clone, Copy)]
@@ -24,7 +24,7 @@ impl Recency<&RegionView> {
         let (mut at, mut newer, mut walked) = (pool.newest, 0, 0_u32);
         while at != 0 && walked < pool.entries {
             let entry = self.0.entry(at).ok_or(CacheError::EntryBounds { at })?;
-            if at % 2 != 0 || entry.newer != newer {
+            if at % BLOCK_ALIGN != 0 || entry.newer != newer {
                 return Err(CacheError::Link { at });
             }
             if entry.pool() != of.number() {

@@ -3,15 +3,17 @@
 use core::num::NonZeroU32;
 
 use super::bytes::copy;
-use super::care::{Care, Reading};
 use super::contents::{ArenaRange, Contents};
 use super::error::InsertError;
 use super::evict::{self, Evictor};
 use super::forget::Forgetting;
-use super::free_list::{ArenaBlock, SLACK_BYTES};
+use super::free_list::ArenaBlock;
 use super::invalidate::{self, Invalidated};
+use super::reading::{Care, Reading};
 use super::scope::{Pool, Scope};
-use crate::region::{EntryHeader, MAX_HASHED_KEY_BYTES, RegionView, Start, block_bytes};
+use crate::region::{
+    EntryHeader, MAX_HASHED_KEY_BYTES, RegionView, SLACK_BYTES, Start, block_bytes,
+};
 
 /// An enabled cache.
 #[derive(Debug)]

@@ -3,13 +3,13 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::geometry::{
-    BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_HASHED_KEY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, SLOTS,
-    block_bytes,
+    BLOCK_ALIGN, BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_HASHED_KEY_BYTES, MAX_KEY_BYTES,
+    MAX_VALUE_BYTES, SLACK_BYTES, SLOTS, block_bytes,
 };
 
 /// The block before this one is free, and its last four bytes tell its size.
 const PREVIOUS_FREE: u32 = 1 << 31;
-/// How much longer than its lengths say the block is, in steps of two bytes.
+/// How much longer than its lengths say the block is, in steps of `BLOCK_ALIGN`.
 const SLACK_SHIFT: u32 = 29;
 const SLACK: u32 = 3 << SLACK_SHIFT;
 const KEY_LEN: u32 = MAX_KEY_BYTES;
@@ -24,8 +24,8 @@ pub(crate) const STAMP_MASK: u16 = (1 << (POOL_SHIFT - STAMP_SHIFT)) - 1;
 /// What stands in front of an entry's key and value. Links are offsets of other entries, 0 for
 /// none.
 ///
-/// Blocks begin at even offsets. Bit 0 of the first word is therefore clear in an entry; it is set
-/// in a free block, whose first word is its size.
+/// Bit 0 of the first word is clear in an entry, by [`BLOCK_ALIGN`]; it is set in a free block, whose
+/// first word is its size.
 #[repr(C, packed)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct EntryHeader {
@@ -52,7 +52,8 @@ impl EntryHeader {
         pool: usize,
         height: u32,
     ) -> EntryHeader {
-        let value = (value_len as u32 & MAX_VALUE_BYTES) | (((slack / 2) << SLACK_SHIFT) & SLACK);
+        let value =
+            (value_len as u32 & MAX_VALUE_BYTES) | (((slack / BLOCK_ALIGN) << SLACK_SHIFT) & SLACK);
         EntryHeader {
             newer: 0,
             older: 0,
@@ -121,7 +122,7 @@ impl EntryHeader {
 
     /// The bytes of the whole block.
     pub fn block_bytes(&self) -> u32 {
-        let slack = 2 * ((self.value & SLACK) >> SLACK_SHIFT);
+        let slack = BLOCK_ALIGN * ((self.value & SLACK) >> SLACK_SHIFT);
         // Both lengths are within the format's limits by their width.
         block_bytes(self.key_len() as usize, self.value_len() as usize).unwrap_or(0) + slack
     }
@@ -266,6 +267,7 @@ impl Bucket {
     }
 }
 
+const _: () = assert!(SLACK_BYTES / BLOCK_ALIGN <= SLACK >> SLACK_SHIFT);
 const _: () = assert!(size_of::<EntryHeader>() == ENTRY_HEADER_BYTES as usize);
 const _: () = assert!(size_of::<FreeHeader>() <= ENTRY_HEADER_BYTES as usize);
 const _: () = assert!(size_of::<Bucket>() == BUCKET_BYTES as usize);

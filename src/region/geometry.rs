@@ -5,6 +5,13 @@ use super::header::HEADER_BYTES;
 
 /// Bytes of bookkeeping in front of an entry's key.
 pub const ENTRY_HEADER_BYTES: u32 = 20;
+/// Blocks of the arena begin at multiples of this, so that the lowest bit of a block's first word can
+/// tell a free one.
+pub(crate) const BLOCK_ALIGN: u32 = 2;
+/// The smallest free block, in bytes: it has its size at both ends.
+pub(crate) const LEAST_FREE_BYTES: u32 = 8;
+/// What is left over of a block, if it is at most this, is no free block and stays with the entry.
+pub(crate) const SLACK_BYTES: u32 = LEAST_FREE_BYTES - BLOCK_ALIGN;
 /// Slots in a bucket of the index.
 pub const SLOTS: usize = 12;
 /// Bytes of a bucket: one cache line.
@@ -43,7 +50,8 @@ pub const fn block_bytes(key_bytes: usize, value_bytes: usize) -> Option<u32> {
     } else {
         0
     };
-    Some((ENTRY_HEADER_BYTES + key_bytes as u32 + value_bytes as u32 + hash_bytes + 1) & !1)
+    let bytes = ENTRY_HEADER_BYTES + key_bytes as u32 + value_bytes as u32 + hash_bytes;
+    Some((bytes + (BLOCK_ALIGN - 1)) & !(BLOCK_ALIGN - 1))
 }
 
 /// The fixed layout of a region: header, index, arena, in this order.
