@@ -2,8 +2,9 @@
 //!
 //! A piece of a key is a sum of 32-bit words, each multiplied by a 64-bit factor of its own. So
 //! every bit of a word reaches at least 33 bits of the sum, and keys that differ in one word never
-//! have the same sum. A mixer then spreads the sum over all 64 bits. There is no seed: the index
-//! bounds its work whatever the keys. What other hashes cost is in `docs/decisions/hash.md`.
+//! have the same sum. A mixer then spreads the sum over all 64 bits. There is no seed, and keys
+//! with one hash are easy to make: whoever uses it bounds the work for them, as the index does.
+//! What other hashes cost is in `docs/decisions/hash.md`.
 
 use super::bytes::ends;
 

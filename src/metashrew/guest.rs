@@ -68,6 +68,9 @@ pub fn get(key: Arc<Vec<u8>>) -> Arc<Vec<u8>> {
 ///
 /// Set a key once per block if it can be: each call is a pair of the next flush, with the key's
 /// last value.
+///
+/// Costs a lookup among the block's values: constant, or the logarithm of their number where their
+/// keys were chosen to stand in each other's way.
 pub fn set(key: Arc<Vec<u8>>, value: Arc<Vec<u8>>) {
     state::with(|state| state.set(&key, value));
 }

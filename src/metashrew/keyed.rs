@@ -1,26 +1,53 @@
 //! A map from byte strings that remembers the order of insertion.
+//!
+//! Whoever writes a block chooses keys, and knows the hash. Keys that stand in each other's way in
+//! a hash table would each be compared with all the others. Where an insertion has compared many,
+//! the map goes on with a tree.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::borrow::Borrow;
+use core::mem;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::cache::{equal, hash};
 
+/// An insertion that compares more keys than this finds them chosen: of keys that are not, about
+/// one in sixteen is compared for nothing.
+const MOST_COMPARED: u32 = 32;
+
 /// Values by key, in the order in which their keys came.
 ///
-/// The table holds positions in the list, hashed with a fixed seed. What leaves here leaves in the
-/// list's order, so that nothing depends on the table's.
+/// What leaves here leaves in the list's order, so that nothing depends on the positions'.
 #[derive(Debug)]
 pub struct Keyed<V> {
-    positions: HashTable<u32>,
+    positions: Positions,
     items: Vec<(Arc<Vec<u8>>, V)>,
+}
+
+/// Where keys stand in the list.
+#[derive(Debug)]
+enum Positions {
+    /// By hash, with a fixed seed.
+    Table(HashTable<u32>),
+    Tree(BTreeMap<Key, u32>),
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key(Arc<Vec<u8>>);
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl<V> Keyed<V> {
     pub const fn new() -> Self {
         Self {
-            positions: HashTable::new(),
+            positions: Positions::Table(HashTable::new()),
             items: Vec::new(),
         }
     }
@@ -45,28 +72,50 @@ impl<V> Keyed<V> {
     #[inline(never)]
     fn find(&self, key: &[u8], hash: u64) -> Option<&V> {
         let is_it = |position: &u32| equal(&self.items[*position as usize].0, key);
-        let position = self.positions.find(hash, is_it)?;
+        let position = match &self.positions {
+            Positions::Table(table) => table.find(hash, is_it)?,
+            Positions::Tree(tree) => tree.get(key)?,
+        };
         Some(&self.items[*position as usize].1)
     }
 
     /// The position and the value of a key, which is there afterwards if it was not before.
     pub fn entry(&mut self, key: &Arc<Vec<u8>>, new: impl FnOnce() -> V) -> (u32, &mut V) {
         let next = u32::try_from(self.items.len()).expect("items are below 4 GiB");
-        let items = &mut self.items;
-        let entry = self.positions.entry(
-            hash(key),
-            |&position| equal(&items[position as usize].0, key),
-            |&position| hash(&items[position as usize].0),
-        );
-        let position = match entry {
-            Entry::Occupied(position) => *position.get(),
-            Entry::Vacant(vacant) => {
-                vacant.insert(next);
-                items.push((key.clone(), new()));
-                next
+        let key_at = |position: u32| &self.items[position as usize].0;
+        let mut compared = 0;
+        let position = match &mut self.positions {
+            Positions::Table(table) => {
+                let is_it = |position: &u32| {
+                    compared += 1;
+                    equal(key_at(*position), key)
+                };
+                match table.entry(hash(key), is_it, |&position| hash(key_at(position))) {
+                    Entry::Occupied(position) => *position.get(),
+                    Entry::Vacant(vacant) => *vacant.insert(next).get(),
+                }
             }
+            Positions::Tree(tree) => *tree.entry(Key(key.clone())).or_insert(next),
         };
-        (position, &mut items[position as usize].1)
+        if position == next {
+            self.items.push((key.clone(), new()));
+        }
+        if compared > MOST_COMPARED {
+            self.plant();
+        }
+        (position, &mut self.items[position as usize].1)
+    }
+
+    /// Goes on with a tree: what is in the way of a key in the table is in no key's way there.
+    #[cold]
+    fn plant(&mut self) {
+        // The table's memory goes back first.
+        drop(mem::replace(
+            &mut self.positions,
+            Positions::Tree(BTreeMap::new()),
+        ));
+        let keys = self.items.iter().map(|(key, _)| Key(key.clone()));
+        self.positions = Positions::Tree(keys.zip(0..).collect());
     }
 
     /// The key and the value at a position that [`entry`](Self::entry) gave.
@@ -92,5 +141,58 @@ impl<V> Keyed<V> {
     /// Forgets everything, and gives its memory back.
     pub fn clear(&mut self) {
         *self = Self::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Keyed, MOST_COMPARED, Positions};
+    use crate::cache::hash;
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+
+    /// Enters keys, each of them twice, and finds them again in their order.
+    fn entered(keys: &[Arc<Vec<u8>>]) -> Keyed<usize> {
+        let mut keyed = Keyed::new();
+        for (number, key) in keys.iter().enumerate() {
+            assert_eq!(keyed.get(key), None);
+            let (position, value) = keyed.entry(key, || number);
+            assert_eq!((position as usize, *value), (number, number));
+            let (earlier, _) = keyed.entry(&keys[number / 2], || panic!("it is there"));
+            assert_eq!(earlier as usize, number / 2);
+        }
+        for (number, key) in keys.iter().enumerate() {
+            assert_eq!(keyed.get(key), Some(&number));
+            assert_eq!(keyed.at(number as u32), (key, &number));
+        }
+        assert!(keyed.iter().map(|(key, _)| key).eq(keys));
+        keyed
+    }
+
+    fn keys() -> impl Iterator<Item = Arc<Vec<u8>>> {
+        (0_u32..).map(|number| Arc::new(number.to_le_bytes().repeat(5)))
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "too long, and safe")]
+    fn chosen_keys_are_in_a_tree_and_others_in_a_table() {
+        // They begin at one place of any small table, with one tag.
+        let is_chosen = |key: &Arc<Vec<u8>>| hash(key) & 0xFE00_0000_0000_00FF == 0;
+        let chosen: Vec<_> = keys().filter(is_chosen).take(100).collect();
+        assert!(matches!(entered(&chosen).positions, Positions::Tree(_)));
+        let few = &chosen[..MOST_COMPARED as usize];
+        assert!(matches!(entered(few).positions, Positions::Table(_)));
+        let others: Vec<_> = keys().take(50_000).collect();
+        assert!(matches!(entered(&others).positions, Positions::Table(_)));
+    }
+
+    #[test]
+    fn what_is_cleared_begins_with_a_table() {
+        let mut keyed = entered(&keys().take(3).collect::<Vec<_>>());
+        keyed.plant();
+        assert_eq!((keyed.len(), keyed.get(&[0; 20])), (3, Some(&0)));
+        keyed.clear();
+        assert!(matches!(keyed.positions, Positions::Table(_)));
+        assert_eq!((keyed.len(), keyed.get(&[0; 20])), (0, None));
     }
 }
