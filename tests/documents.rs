@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// Where documents are: directories, not those below them.
 const FOLDERS: [&str; 5] = ["", "docs", "docs/decisions", "examples", "host"];
-const ARCHITECTURE: &str = "docs/architecture.md";
+/// The maps of the code, and the folder that each one's files are in.
+const MAPS: [(&str, &str); 2] = [
+    ("docs/architecture.md", "src"),
+    ("docs/architecture-host.md", "host/src"),
+];
 const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
 /// Whose messages that page explains.
 const SOURCES: [&str; 4] = [
@@ -21,9 +25,6 @@ const FOREIGN: [&str; 3] = [
     "duplicate symbol: malloc",
     "Linking globals named 'malloc': symbol multiply defined!",
 ];
-/// What the paths in the architecture begin at.
-const BASES: [&str; 3] = ["", "src", "host/src"];
-
 #[test]
 fn every_link_leads_to_a_file_and_a_heading() {
     let mut links = 0;
@@ -52,25 +53,27 @@ fn every_link_leads_to_a_file_and_a_heading() {
 
 #[test]
 fn the_files_that_the_architecture_names_exist() {
-    let text = read(&root().join(ARCHITECTURE));
-    let spans = text.split('`').skip(1).step_by(2);
-    let files: Vec<_> = spans
-        .filter(|span| span.ends_with(".rs") || span.ends_with('/'))
-        .collect();
-    assert!(files.len() > 60, "only {} files are named", files.len());
-    for file in files {
-        let found = BASES
-            .iter()
-            .any(|base| root().join(base).join(file).exists());
-        assert!(found, "{ARCHITECTURE} names {file}, which does not exist");
+    for (page, folder) in MAPS {
+        let text = read(&root().join(page));
+        let files: Vec<_> = spans(&text)
+            .into_iter()
+            .filter(|span| span.ends_with(".rs") || span.ends_with('/'))
+            .collect();
+        assert!(files.len() > 40, "{page} names only {} files", files.len());
+        for file in files {
+            let found = ["", folder]
+                .iter()
+                .any(|base| root().join(base).join(file).exists());
+            assert!(found, "{page} names {file}, which does not exist");
+        }
     }
 }
 
 #[test]
 fn the_architecture_names_every_part() {
-    let text = read(&root().join(ARCHITECTURE));
-    let named: Vec<_> = text.split('`').skip(1).step_by(2).collect();
-    for folder in ["src", "host/src"] {
+    for (page, folder) in MAPS {
+        let text = read(&root().join(page));
+        let named = spans(&text);
         for entry in fs::read_dir(root().join(folder)).expect("a folder of the tree") {
             let name = entry.expect("it can be listed").file_name();
             let name = name.to_str().expect("sources have plain names");
@@ -81,10 +84,7 @@ fn the_architecture_names_every_part() {
             };
             let is_named = named.contains(&&*file) || named.contains(&&*format!("{name}/"));
             let is_root = ["lib.rs", "main.rs"].contains(&name);
-            assert!(
-                is_named || is_root,
-                "{ARCHITECTURE} names no {folder}/{name}"
-            );
+            assert!(is_named || is_root, "{page} names no {folder}/{name}");
         }
     }
 }
