@@ -10,6 +10,7 @@
 //! page after static data    └────────────┘
 //! ```
 
+use core::fmt;
 use core::mem::offset_of;
 
 use crate::units::{Bytes, PAGE_BYTES};
@@ -34,6 +35,19 @@ pub enum Policy {
     },
     /// No region: the cache misses always.
     Off,
+}
+
+/// The word that `STEADFAST_POLICY` has for it, and the step.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Policy::Probe => f.write_str("probe"),
+            Policy::Ladder => f.write_str("ladder"),
+            Policy::Exact => f.write_str("exact"),
+            Policy::OnDemand { step } => write!(f, "on-demand, {} B a step", step.get()),
+            Policy::Off => f.write_str("off"),
+        }
+    }
 }
 
 /// The plan of a module's linear memory. Constant: every run of a module has the same.
@@ -233,15 +247,19 @@ impl Plan {
         // The last page of the address space is never owned.
         const END: u64 = (4 << 30) - PAGE_BYTES;
         if !self.region_base.is_whole_pages() {
-            return Some("steadfast plan: the region's base must be a multiple of 64 KiB");
+            return Some(
+                "steadfast plan: the region's base (STEADFAST_REGION_BASE) must be a multiple of 64 KiB",
+            );
         }
         if self.region_base.get() < 2 * PAGE_BYTES {
             return Some(
-                "steadfast plan: the region's base leaves no room for static data and a heap; choose at least 128 KiB, typically 128 MiB",
+                "steadfast plan: the region's base (STEADFAST_REGION_BASE) leaves no room for static data and a heap; choose at least 128 KiB, typically 128 MiB",
             );
         }
         if !self.region_max.is_whole_pages() {
-            return Some("steadfast plan: the region's maximum must be a multiple of 64 KiB");
+            return Some(
+                "steadfast plan: the region's maximum (STEADFAST_REGION_MAX) must be a multiple of 64 KiB",
+            );
         }
         if self.region_base.get() > END || self.region_max.get() > END - self.region_base.get() {
             return Some(
@@ -249,7 +267,9 @@ impl Plan {
             );
         }
         if !self.c_heap.is_whole_pages() {
-            return Some("steadfast plan: the C part must be a multiple of 64 KiB");
+            return Some(
+                "steadfast plan: the C part (STEADFAST_C_HEAP) must be a multiple of 64 KiB",
+            );
         }
         if self.c_heap.get() > self.region_base.get() - 2 * PAGE_BYTES {
             return Some(
@@ -257,7 +277,9 @@ impl Plan {
             );
         }
         if self.expected_entry < 1 || self.expected_entry > 1 << 20 {
-            return Some("steadfast plan: the expected entry must be between 1 byte and 1 MiB");
+            return Some(
+                "steadfast plan: the expected entry (STEADFAST_EXPECTED_ENTRY) must be between 1 byte and 1 MiB",
+            );
         }
         if let Policy::OnDemand { step } = self.policy {
             if step.get() == 0 || !step.is_whole_pages() {
@@ -473,6 +495,7 @@ const fn fnv1a(bytes: &[u8], len: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
 
     const ON_DEMAND: Plan = Plan::DEFAULT
         .with_region_base(Bytes::mib(32))
@@ -495,6 +518,15 @@ mod tests {
             let plan = ON_DEMAND.with_policy(policy);
             assert_eq!(Plan::decode(&plan.encode()), Ok(plan));
         }
+    }
+
+    #[test]
+    fn a_policy_has_the_words_of_its_variable() {
+        assert_eq!(
+            ON_DEMAND.policy().to_string(),
+            "on-demand, 1048576 B a step"
+        );
+        assert_eq!(Plan::DEFAULT.policy().to_string(), "probe");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use steadfast::Plan;
 use steadfast::format::InstanceInfo;
 use wasmparser::{
-    BlockType, ExternalKind, FunctionBody, MemoryType, Operator, Parser, Payload, TypeRef,
+    BlockType, ConstExpr, ExternalKind, FunctionBody, MemoryType, Operator, Parser, Payload,
+    TypeRef,
 };
 
 use crate::bounds::{Bound, Bounds, Exceeded};
@@ -11,6 +12,9 @@ use crate::ceiling::PAGE_BYTES;
 use crate::guest::{DeclaredMemory, LoadError};
 use crate::metashrew::{self, Import};
 use crate::{proposal, text, wasi};
+
+/// The global with which the linker says where static data and shadow stack end.
+const HEAP_BASE: &str = "__heap_base";
 
 /// What a module's bytes tell, read once and without compiling anything: its plan, its memory, and
 /// what it asks of a host.
@@ -24,6 +28,7 @@ pub struct Outline {
     uses_wasi: bool,
     serves_c: bool,
     asks_for_image: bool,
+    heap_base: Option<u64>,
 }
 
 impl Outline {
@@ -43,6 +48,8 @@ impl Outline {
         let mut memories = Vec::new();
         let mut is_imported = false;
         let mut exported = None;
+        let mut globals = Vec::new();
+        let mut heap_base = None;
         let mut outline = Outline {
             memory: DeclaredMemory {
                 initial: 0,
@@ -54,6 +61,7 @@ impl Outline {
             uses_wasi: false,
             serves_c: false,
             asks_for_image: false,
+            heap_base: None,
         };
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(|error| invalid(bytes, &error))? {
@@ -63,15 +71,25 @@ impl Outline {
                         outline.uses_wasi |= import.module == wasi::MODULE;
                         outline.asks_for_image |= import.module == metashrew::MODULE
                             && import.name == Import::LoadImage.name();
-                        if let TypeRef::Memory(memory) = import.ty {
-                            is_imported = true;
-                            memories.push(memory);
+                        match import.ty {
+                            TypeRef::Memory(memory) => {
+                                is_imported = true;
+                                memories.push(memory);
+                            }
+                            TypeRef::Global(_) => globals.push(None),
+                            _ => {}
                         }
                     }
                 }
                 Payload::MemorySection(section) => {
                     for memory in section {
                         memories.push(memory.map_err(|error| invalid(bytes, &error))?);
+                    }
+                }
+                Payload::GlobalSection(section) => {
+                    for global in section {
+                        let global = global.map_err(|error| invalid(bytes, &error))?;
+                        globals.push(constant(&global.init_expr));
                     }
                 }
                 Payload::ExportSection(section) => {
@@ -81,6 +99,9 @@ impl Outline {
                         outline.serves_c |= export.name == "malloc";
                         if export.name == "memory" && export.kind == ExternalKind::Memory {
                             exported = Some(export.index);
+                        }
+                        if export.name == HEAP_BASE && export.kind == ExternalKind::Global {
+                            heap_base = Some(export.index);
                         }
                     }
                 }
@@ -107,6 +128,8 @@ impl Outline {
             initial: memory.initial.saturating_mul(PAGE_BYTES),
             maximum: memory.maximum.map(|pages| pages.saturating_mul(PAGE_BYTES)),
         };
+        let heap_base = heap_base.and_then(|index| *globals.get(index as usize)?);
+        outline.heap_base = heap_base.map(|end| end.next_multiple_of(PAGE_BYTES));
         Ok(outline)
     }
 
@@ -122,6 +145,13 @@ impl Outline {
     #[must_use]
     pub fn is_stripped(&self) -> bool {
         self.has_instance_info && self.plan.is_none() && !self.names_producers
+    }
+
+    /// Where the heap of a module that is built on steadfast begins: the first page behind its static
+    /// data and its shadow stack, if the linker exports where they end.
+    #[must_use]
+    pub fn heap_base(&self) -> Option<u64> {
+        self.heap_base
     }
 
     /// The memory that the module declares.
@@ -177,6 +207,14 @@ impl Outline {
 /// Whether a host can run a module with this memory: of 32 bits, not shared, of ordinary pages.
 pub(crate) fn is_plain(memory: &MemoryType) -> bool {
     !memory.memory64 && !memory.shared && memory.page_size_log2.is_none_or(|log| log == 16)
+}
+
+/// The address that a global has from the start.
+fn constant(value: &ConstExpr<'_>) -> Option<u64> {
+    match value.get_operators_reader().read() {
+        Ok(Operator::I32Const { value }) => Some(u64::from(value.cast_unsigned())),
+        _ => None,
+    }
 }
 
 pub(crate) fn invalid(bytes: &[u8], error: &wasmparser::BinaryReaderError) -> LoadError {

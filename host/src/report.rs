@@ -69,7 +69,7 @@ impl From<&Plan> for PlanReport {
             region_base: plan.region_base().get(),
             region_max: plan.region_max().get(),
             c_heap: plan.c_heap().get(),
-            policy: format!("{:?}", plan.policy()).to_lowercase(),
+            policy: plan.policy().to_string(),
         }
     }
 }

@@ -135,7 +135,7 @@ pub fn verify(
         inputs,
         repeats_fail,
     } = Reference::new(&mut engines, inputs, config)?;
-    let mut report = VerifyReport::new(state_digest(&run.state)?);
+    let mut report = VerifyReport::new(state_digest(&run.state)?, inputs.len());
     if let Some(reason) = repeats_fail {
         let outcome = if inputs.len() > 1 {
             Outcome::Skipped(format!("a second time, the block fails: {reason}"))
@@ -163,7 +163,7 @@ pub fn verify(
             && known.need > committed(config)
         {
             *engine = Err(format!(
-                "it commits the memory that it grows: at least {} MiB for this module, and {} MiB are allowed",
+                "it commits the memory that it grows: at least {} MiB for this module, and {} MiB are allowed; a build with a lower STEADFAST_REGION_BASE needs less",
                 known.need >> 20,
                 committed(config) >> 20
             ));

@@ -38,7 +38,7 @@ pub struct Arguments {
     repeat: u32,
     /// Bytes of key and value in a typical entry, for a plan that is to be changed; by default the
     /// module's own plan's
-    #[arg(long, value_name = "BYTES", conflicts_with = "check")]
+    #[arg(long, value_name = "BYTES", conflicts_with = "check", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     expected_entry: Option<u32>,
     /// Runs the module at each capacity of the table too, and fails where that differs from the
     /// prediction by more than half a point

@@ -106,6 +106,15 @@ pub enum InputError {
         /// The file.
         name: String,
     },
+    /// There is no height behind that of the block before.
+    #[error(
+        "{name}: the block before it has the last height that there is, {last}: begin lower, with --raw --height N",
+        last = u32::MAX
+    )]
+    HeightsEnd {
+        /// The file.
+        name: String,
+    },
     /// Bitcoin Core's files do not have what was asked for, or are damaged.
     #[error("{name}: {reason}")]
     BlockFiles {

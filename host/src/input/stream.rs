@@ -45,7 +45,7 @@ pub struct Inputs {
     /// A block in the range was met, or left out by [`at_least`](Inputs::at_least) alone.
     has_any: bool,
     /// The next height, of inputs that are no blocks of Bitcoin.
-    raw: Option<u32>,
+    raw: Option<u64>,
     least: u32,
     bounds: Bounds,
     is_done: bool,
@@ -135,7 +135,7 @@ impl Inputs {
     #[must_use]
     pub fn raw(self, height: u32) -> Self {
         Inputs {
-            raw: Some(height),
+            raw: Some(height.into()),
             ..self
         }
     }
@@ -292,16 +292,18 @@ impl Iterator for Inputs {
 
 fn next_of_file(
     reader: &mut BlockReader,
-    raw: &mut Option<u32>,
+    raw: &mut Option<u64>,
 ) -> Result<Option<Input>, InputError> {
     let name = reader.name().to_string();
     if let Some(height) = raw {
         let Some(bytes) = reader.next_raw()? else {
             return Ok(None);
         };
-        let input = Input::raw(name, *height, &bytes);
-        *height = height.wrapping_add(1);
-        return Ok(Some(input));
+        let Ok(this) = u32::try_from(*height) else {
+            return Err(InputError::HeightsEnd { name });
+        };
+        *height += 1;
+        return Ok(Some(Input::raw(name, this, &bytes)));
     }
     let is_first = reader.is_unread();
     match reader.next_block()? {

@@ -120,7 +120,9 @@ impl MemoryMap {
             0
         };
         let c_start = base - c_heap;
-        let static_end = outline.declared_memory().initial.min(c_start);
+        // The linker may have been told to declare more than static data.
+        let declared = outline.declared_memory().initial;
+        let static_end = outline.heap_base().unwrap_or(declared).min(c_start);
         let rows = vec![
             Row {
                 start: 0,
@@ -144,7 +146,7 @@ impl MemoryMap {
                 start: base,
                 bytes: plan.region_max().get(),
                 name: "region",
-                note: format!("at most; policy {:?}", plan.policy()).to_lowercase(),
+                note: format!("at most; policy {}", plan.policy()),
             },
         ];
         MemoryMap {

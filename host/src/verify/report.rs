@@ -72,14 +72,17 @@ pub struct Row {
 pub struct VerifyReport {
     /// The digest of the reference's state after the last block.
     pub state: Digest,
+    /// The blocks of each run: those given, repeated up to three where that can be done.
+    pub blocks: usize,
     /// The runs, in the order in which they were made.
     pub rows: Vec<Row>,
 }
 
 impl VerifyReport {
-    pub(super) fn new(state: Digest) -> Self {
+    pub(super) fn new(state: Digest, blocks: usize) -> Self {
         VerifyReport {
             state,
+            blocks,
             rows: Vec::new(),
         }
     }
@@ -189,6 +192,7 @@ impl Serialize for VerifyReport {
             verdict: Verdict,
             differences: Vec<Found>,
             state_digest: &'a Digest,
+            blocks: usize,
             rows: Vec<Line<'a>>,
         }
         let line = |row: &'_ Row| -> (&'static str, String) { row.outcome.words() };
@@ -215,6 +219,7 @@ impl Serialize for VerifyReport {
             verdict: self.verdict(),
             differences: differences.collect(),
             state_digest: &self.state,
+            blocks: self.blocks,
             rows: rows.collect(),
         }
         .serialize(serializer)
@@ -239,8 +244,8 @@ impl fmt::Display for VerifyReport {
             Verdict::Deterministic => {
                 writeln!(
                     f,
-                    "deterministic: {runs} runs, one state after the last block, {}",
-                    self.state
+                    "deterministic: {runs} runs of {} blocks, one state after the last, {}",
+                    self.blocks, self.state
                 )
             }
             Verdict::Different => self.write_differences(f),

@@ -299,3 +299,17 @@ fn counts_that_no_memory_holds_are_refused() {
         "{hostile:?}"
     );
 }
+
+#[test]
+fn the_last_height_has_none_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["a", "b"].map(|name| folder.path().join(name));
+    for file in &files {
+        fs::write(file, "any bytes").unwrap();
+    }
+    let mut blocks = Inputs::new(files.to_vec()).unwrap().raw(u32::MAX);
+    assert_eq!(blocks.next().unwrap().unwrap().height(), u32::MAX);
+    let error = blocks.next().unwrap().unwrap_err();
+    assert!(matches!(error, InputError::HeightsEnd { .. }), "{error}");
+    assert!(blocks.next().is_none());
+}

@@ -2,6 +2,9 @@
 
 use crate::guests::*;
 use steadfast::{Bytes, Plan};
+use steadfast_host::bounds::Bounds;
+use steadfast_host::map::MemoryMap;
+use steadfast_host::outline::Outline;
 use steadfast_host::{CommandWorld, LoadError, RunConfig, Runner, exec};
 
 const START: &str = r#"(func (export "_start"))"#;
@@ -156,4 +159,45 @@ fn the_plan_is_read_from_its_section() {
     assert!(matches!(damaged, Err(LoadError::Plan(_))), "{damaged:?}");
     let twice = with(&section(&plan.encode()).repeat(2)).map(drop);
     assert!(matches!(twice, Err(LoadError::TwoPlans)), "{twice:?}");
+}
+
+/// Also where the linker was told to declare all of the budget.
+#[test]
+fn the_map_of_a_plan_has_the_heap_where_the_linker_says() {
+    let plan = Plan::DEFAULT;
+    let section = format!(
+        r#"(@custom "{}" "{}")"#,
+        Plan::SECTION,
+        escaped(&plan.encode())
+    );
+    let rows = |memory: &str| {
+        let module = format!(r#"(module {section} {memory} {START})"#);
+        let outline = Outline::read(&wat::parse_str(module).unwrap(), &Bounds::default()).unwrap();
+        let map = MemoryMap::of_plan("any", &plan, &outline);
+        let rows = map.rows.iter().map(|row| (row.name, row.start, row.bytes));
+        rows.take(2).collect::<Vec<(&str, u64, u64)>>()
+    };
+    let base = plan.region_base().get();
+    let heap_base = r#"(global (export "__heap_base") i32 (i32.const 1048577))"#;
+    let end = (1 << 20) + 65536;
+    for pages in [17, base / 65536, 10_000] {
+        assert_eq!(
+            rows(&format!(
+                r#"(memory (export "memory") {pages}) {heap_base}"#
+            )),
+            [
+                ("static data, shadow stack", 0, end),
+                ("heap", end, base - end)
+            ],
+            "{pages} pages"
+        );
+    }
+    let declared = 17 * 65536;
+    assert_eq!(
+        rows(r#"(memory (export "memory") 17)"#),
+        [
+            ("static data, shadow stack", 0, declared),
+            ("heap", declared, base - declared)
+        ]
+    );
 }
