@@ -214,8 +214,8 @@ impl FreeList<&mut RegionView> {
         if let Some(rest) = rest {
             let last = core::mem::replace(&mut self.0.header_mut().rest, rest.at);
             self.again().mark(rest);
-            if let Some(free) = self.0.free(last) {
-                let bytes = free.bytes();
+            if last != 0 {
+                let bytes = self.0.free(last).map_or(0, |free| free.bytes());
                 self.bin(ArenaBlock { at: last, bytes });
             }
         }

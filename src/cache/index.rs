@@ -17,6 +17,7 @@ use core::hint::black_box;
 use core::num::NonZeroU32;
 
 use super::bytes::equal;
+use super::hash::hash;
 use super::invalid::CacheError;
 use super::scope::Scope;
 use super::tag_match::{among_first, among_last};
@@ -150,8 +151,8 @@ impl Index<&RegionView> {
             let bytes = self.0.bytes(at.wrapping_add(hash_at), 8)?;
             return bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
         }
-        let (_, key) = self.0.entry_and_key(at, entry.key_len())?;
-        Some(Scope::of(entry)?.hash(key))
+        let (entry, key) = self.0.entry_and_key(at, entry.key_len())?;
+        Scope::hash_of_entry(entry, hash(key))
     }
 
     #[inline]
