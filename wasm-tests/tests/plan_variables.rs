@@ -91,7 +91,7 @@ fn variables_change_the_plan_and_their_faults_are_told() {
         (
             "STEADFAST_EXPECTED_ENTRY",
             "0",
-            "the expected entry must be",
+            "the expected entry (STEADFAST_EXPECTED_ENTRY) must be",
         ),
         (
             "STEADFAST_POLICY",
