@@ -113,6 +113,9 @@ impl Variables {
 pub type EncodedPlan = [u8; Plan::ENCODED_LEN];
 
 impl Plan {
+    /// The largest expected entry, in bytes; the smallest is 1.
+    pub const MAX_EXPECTED_ENTRY: u32 = 1 << 20;
+
     /// 128 MiB for static data and heap, up to 1 GiB of region, 4 MiB for C, entries of 137 bytes,
     /// policy probe.
     ///
@@ -276,7 +279,7 @@ impl Plan {
                 "steadfast plan: the C part leaves no room for the heap below the region's base; lower STEADFAST_C_HEAP (0 is none), or raise STEADFAST_REGION_BASE",
             );
         }
-        if self.expected_entry < 1 || self.expected_entry > 1 << 20 {
+        if self.expected_entry < 1 || self.expected_entry > Plan::MAX_EXPECTED_ENTRY {
             return Some(
                 "steadfast plan: the expected entry (STEADFAST_EXPECTED_ENTRY) must be between 1 byte and 1 MiB",
             );

@@ -25,6 +25,7 @@ const FOREIGN: [&str; 3] = [
     "duplicate symbol: malloc",
     "Linking globals named 'malloc': symbol multiply defined!",
 ];
+
 #[test]
 fn every_link_leads_to_a_file_and_a_heading() {
     let mut links = 0;

@@ -147,8 +147,8 @@ impl Outline {
         self.has_instance_info && self.plan.is_none() && !self.names_producers
     }
 
-    /// Where the heap of a module that is built on steadfast begins: the first page behind its static
-    /// data and its shadow stack, if the linker exports where they end.
+    /// Where the heap of a module that is built on steadfast begins: the first page behind its
+    /// static data and its shadow stack, if the linker exports where they end.
     #[must_use]
     pub fn heap_base(&self) -> Option<u64> {
         self.heap_base

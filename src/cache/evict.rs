@@ -281,12 +281,8 @@ mod tests {
         };
         let taken: u32 = blocks.iter().sum();
         let rest = contents.arena_bytes() - taken;
-        for (key, bytes) in (b'a'..).zip(
-            blocks
-                .iter()
-                .copied()
-                .chain([rest / BLOCK_ALIGN * BLOCK_ALIGN]),
-        ) {
+        let rest = rest - rest % BLOCK_ALIGN;
+        for (key, bytes) in (b'a'..).zip(blocks.iter().copied().chain([rest])) {
             let block = contents.free_list_mut().take(bytes).expect("there is room");
             let value_len = (bytes - ENTRY_HEADER_BYTES - 1) as usize;
             let entry = EntryHeader::new(1, value_len, 0, 0, 0);

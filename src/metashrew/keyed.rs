@@ -8,7 +8,6 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
-use core::mem;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
@@ -30,7 +29,7 @@ pub struct Keyed<V> {
 /// Where keys stand in the list.
 #[derive(Debug)]
 enum Positions {
-    /// By hash, with a fixed seed.
+    /// By hash.
     Table(HashTable<u32>),
     Tree(BTreeMap<Key, u32>),
 }
@@ -110,10 +109,7 @@ impl<V> Keyed<V> {
     #[cold]
     fn plant(&mut self) {
         // The table's memory goes back first.
-        drop(mem::replace(
-            &mut self.positions,
-            Positions::Tree(BTreeMap::new()),
-        ));
+        self.positions = Positions::Tree(BTreeMap::new());
         let keys = self.items.iter().map(|(key, _)| Key(key.clone()));
         self.positions = Positions::Tree(keys.zip(0..).collect());
     }

@@ -24,8 +24,8 @@ pub(crate) const STAMP_MASK: u16 = (1 << (POOL_SHIFT - STAMP_SHIFT)) - 1;
 /// What stands in front of an entry's key and value. Links are offsets of other entries, 0 for
 /// none.
 ///
-/// Bit 0 of the first word is clear in an entry, by [`BLOCK_ALIGN`]; it is set in a free block, whose
-/// first word is its size.
+/// Bit 0 of the first word is clear in an entry, by [`BLOCK_ALIGN`]; it is set in a free block,
+/// whose first word is its size.
 #[repr(C, packed)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct EntryHeader {

@@ -5,8 +5,8 @@ use super::header::HEADER_BYTES;
 
 /// Bytes of bookkeeping in front of an entry's key.
 pub const ENTRY_HEADER_BYTES: u32 = 20;
-/// Blocks of the arena begin at multiples of this, so that the lowest bit of a block's first word can
-/// tell a free one.
+/// Blocks of the arena begin at multiples of this, so that the lowest bit of a block's first word
+/// can tell a free one.
 pub(crate) const BLOCK_ALIGN: u32 = 2;
 /// The smallest free block, in bytes: it has its size at both ends.
 pub(crate) const LEAST_FREE_BYTES: u32 = 8;

@@ -45,8 +45,8 @@ const GUESTS: [(&str, &str); 2] = [
     ),
 ];
 
-/// What needs no engine, and wants more features of crates that wasmtime takes too. With it, wasmtime
-/// would be checked once for clippy and once for the documentation.
+/// What needs no engine, and wants more features of crates that wasmtime takes too. With it,
+/// wasmtime would be checked once for clippy and once for the documentation.
 const LEFT_ASIDE: &str =
     "--exclude bench-cache-guests --exclude componentize --exclude page --exclude web-tests";
 

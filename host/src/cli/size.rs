@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
+use steadfast::Plan;
 use steadfast_host::ceiling::PAGE_BYTES;
 use steadfast_host::size::{
     Cause, HeapNeed, Measured, Point, Prediction, Recording, better_entry, curve_svg, falls,
@@ -38,7 +39,7 @@ pub struct Arguments {
     repeat: u32,
     /// Bytes of key and value in a typical entry, for a plan that is to be changed; by default the
     /// module's own plan's
-    #[arg(long, value_name = "BYTES", conflicts_with = "check", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    #[arg(long, value_name = "BYTES", conflicts_with = "check", value_parser = clap::value_parser!(u32).range(1..=i64::from(Plan::MAX_EXPECTED_ENTRY)))]
     expected_entry: Option<u32>,
     /// Runs the module at each capacity of the table too, and fails where that differs from the
     /// prediction by more than half a point

@@ -1,5 +1,7 @@
 //! What a plan should say of its cache. Each value is tried by replay before it is given.
 
+use steadfast::Plan;
+
 use super::curve::Point;
 use super::prediction::Prediction;
 use crate::ceiling::PAGE_BYTES;
@@ -58,7 +60,9 @@ pub fn better_entry(prediction: &Prediction<'_>, recommended: &Point) -> Option<
     let mut values = replays.map(|replay| replay.mean_entry).to_vec();
     values.sort_unstable();
     values.dedup();
-    values.retain(|value| (1..=1 << 20).contains(value) && value.abs_diff(expected) > expected / 8);
+    values.retain(|value| {
+        (1..=Plan::MAX_EXPECTED_ENTRY).contains(value) && value.abs_diff(expected) > expected / 8
+    });
     let advice = values.into_iter().filter_map(|value| {
         let other = Prediction::new(trace, value);
         let is_no_worse = capacities
