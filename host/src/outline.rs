@@ -279,8 +279,7 @@ pub(crate) fn check(bytes: &[u8], bounds: &Bounds) -> Result<(), Exceeded> {
                 bounds.check(Bound::Functions, count.into())?;
             }
             Payload::CodeSectionEntry(body) => {
-                let length = body.range().end - body.range().start;
-                bounds.check(Bound::FunctionBytes, length)?;
+                bounds.check(Bound::FunctionBytes, body.range().len() as u64)?;
                 let signature = functions.get(bodies).copied().unwrap_or(0);
                 let parameters = parameters.get(signature as usize).copied().unwrap_or(0);
                 weight.add(&body, parameters);

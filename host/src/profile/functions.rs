@@ -100,13 +100,10 @@ impl Functions {
                         }
                     }
                 }
-                Payload::CodeSectionStart {
-                    unchecked_range, ..
-                } => read.code_start = unchecked_range.start as usize,
+                Payload::CodeSectionStart { range, .. } => read.code_start = range.start,
                 Payload::CodeSectionEntry(body) => {
                     if let Some(function) = read.all.get_mut(imported + bodies) {
-                        let range = body.range();
-                        function.body = Some(range.start as usize..range.end as usize);
+                        function.body = Some(body.range());
                     }
                     bodies += 1;
                 }

@@ -8,8 +8,8 @@
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalSection, GlobalType, MemArg, MemArgTarget, Module, RefType, SectionId, TableSection,
-    TableType, TypeSection, ValType,
+    GlobalSection, GlobalType, MemArg, Module, RefType, SectionId, TableSection, TableType,
+    TypeSection, ValType,
 };
 use wasmparser::{
     CodeSectionReader, ExportSectionReader, FunctionBody, FunctionSectionReader,
@@ -164,8 +164,7 @@ impl Rewriter<'_> {
                 .i32_load(MemArg {
                     offset: 0,
                     align: 2,
-                    target: MemArgTarget::Memory(0),
-                    ordering: None,
+                    memory_index: 0,
                 })
                 .end(),
             _ => code.local_get(result),
