@@ -7,7 +7,7 @@
 use core::num::NonZeroU32;
 
 use super::free_list::{ArenaBlock, FreeList};
-use super::index::{Index, Placed};
+use super::index::{Home, Index, Placed};
 use super::reading::Reading;
 use super::recency::Recency;
 use super::sweep::Sweep;
@@ -115,9 +115,9 @@ impl Contents {
     /// Takes a written entry into index, list and account, as the newest of its pool. `held` is how
     /// many entries there were before room was made for it: where none had to go, there is time
     /// left to let the index grow. `None` if damage was found; the cache has started over then.
-    pub fn attach(&mut self, block: ArenaBlock, pool: usize, hash: u64, held: u32) -> Option<()> {
+    pub fn attach(&mut self, block: ArenaBlock, pool: usize, home: Home, held: u32) -> Option<()> {
         let ArenaBlock { at, bytes } = block;
-        while let Placed::Full { victim } = self.index_mut().place(at, hash) {
+        while let Placed::Full { victim } = self.index_mut().place(at, home) {
             self.displace(victim)?;
         }
         let header = self.region.header_mut();

@@ -289,15 +289,16 @@ mod tests {
             *contents.region.entry_mut(block.at).expect("in the arena") = entry;
             let place = contents.region.bytes_mut(block.at + ENTRY_HEADER_BYTES, 1);
             place.expect("in the arena")[0] = key;
-            let attached = contents.attach(block, 0, Scope::Main.hash(&[key]), u32::MAX);
+            let home = contents.index().home(Scope::Main.hash(&[key]));
+            let attached = contents.attach(block, 0, home, u32::MAX);
             attached.expect("the region is sound");
         }
         contents
     }
 
     fn place_of(contents: &Contents, key: u8) -> u32 {
-        let found = contents.index();
-        let found = found.find(Scope::Main, &[key], Scope::Main.hash(&[key]));
+        let index = contents.index();
+        let found = index.find(Scope::Main, &[key], index.home(Scope::Main.hash(&[key])));
         found.expect("it is held").get()
     }
 

@@ -56,6 +56,13 @@ struct Candidates {
     tag: u8,
 }
 
+/// A key's hash and its home bucket. That holds until the index grows or is emptied.
+#[derive(Clone, Copy, Debug)]
+pub struct Home {
+    pub hash: u64,
+    bucket: u32,
+}
+
 /// The two buckets in which a key may stand, and its tag.
 #[derive(Clone, Copy)]
 struct Pair {
@@ -65,20 +72,27 @@ struct Pair {
 }
 
 impl Index<&RegionView> {
+    /// Where an entry whose key has this hash stands, or is to stand, if it can.
+    #[inline(always)]
+    pub fn home(self, hash: u64) -> Home {
+        let Candidates { place, group, .. } = self.candidates(hash);
+        let bucket = self.bucket_at(place, group);
+        Home { hash, bucket }
+    }
+
     /// The entry of a scope with this key, which may be too long for any.
     #[inline(always)]
-    pub fn find(self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
+    pub fn find(self, scope: Scope, key: &[u8], home: Home) -> Option<NonZeroU32> {
         if key.len() > MAX_KEY_BYTES as usize {
             return None;
         }
-        let candidates = self.candidates(hash);
-        let home = self.bucket_at(candidates.place, candidates.group);
-        let bucket = self.0.bucket(home);
-        let found = self.find_in(bucket, candidates.tag, scope, key);
-        if found.is_some() || !bucket.may_be_away(candidates.tag) {
+        let tag = self.candidates(home.hash).tag;
+        let bucket = self.0.bucket(home.bucket);
+        let found = self.find_in(bucket, tag, scope, key);
+        if found.is_some() || !bucket.may_be_away(tag) {
             return found;
         }
-        self.find_away(scope, key, hash)
+        self.find_away(scope, key, home.hash)
     }
 
     /// Reads what lookups of keys with these hashes read first: all their buckets, then all the
@@ -249,7 +263,7 @@ impl Index<&RegionView> {
     /// hash.
     pub fn check_entry(self, at: u32, scope: Scope, key: &[u8]) -> Result<(), CacheError> {
         let hash = scope.hash(key);
-        match self.find(scope, key, hash) {
+        match self.find(scope, key, self.home(hash)) {
             Some(found) if found.get() == at && self.hash_of(at) == Some(hash) => Ok(()),
             _ => Err(CacheError::NotIndexed { at }),
         }
@@ -286,15 +300,13 @@ impl Index<&mut RegionView> {
 
     /// Gives an entry a slot, if its pair of buckets has one or can be made to have one.
     #[inline]
-    pub fn place(mut self, at: u32, hash: u64) -> Placed {
-        let candidates = self.read().candidates(hash);
+    pub fn place(mut self, at: u32, home: Home) -> Placed {
         let entry = Occupant {
-            tag: candidates.tag,
+            tag: self.read().candidates(home.hash).tag,
             offset: at,
         };
-        let home = self.read().bucket_at(candidates.place, candidates.group);
-        if !self.again().fill_vacant(home, entry) {
-            if let Placed::Full { victim } = self.again().place_away(at, hash) {
+        if !self.again().fill_vacant(home.bucket, entry) {
+            if let Placed::Full { victim } = self.again().place_away(at, home.hash) {
                 return Placed::Full { victim };
             }
         }
@@ -503,7 +515,8 @@ mod tests {
             placed[number] = if placed[number] {
                 !Index(&mut region).unplace(at, hash)
             } else {
-                Index(&mut region).place(at, hash) == Placed::Done
+                let home = Index(&region).home(hash);
+                Index(&mut region).place(at, home) == Placed::Done
             };
             if step % 100 != 0 {
                 continue;
@@ -538,7 +551,8 @@ mod tests {
             let key = (number as u32).to_le_bytes();
             let hash = Scope::Main.hash(&key);
             let at = all[number];
-            let found = Index(&region).find(Scope::Main, &key, hash);
+            let home = Index(&region).home(hash);
+            let found = Index(&region).find(Scope::Main, &key, home);
             assert_eq!(
                 found.map(|at| at.get()),
                 placed[number].then_some(at),
@@ -550,7 +564,7 @@ mod tests {
                 assert!(!Index(&mut region).unplace(at, hash));
                 placed[number] = false;
             } else if !placed[number] {
-                while let Placed::Full { victim } = Index(&mut region).place(at, hash) {
+                while let Placed::Full { victim } = Index(&mut region).place(at, home) {
                     let victim = victim.expect("the pair is full").get();
                     assert_eq!(victim, oldest(&region, hash));
                     let victims_hash = Index(&region).hash_of(victim).expect("an entry");

@@ -8,6 +8,7 @@ use super::error::InsertError;
 use super::evict::{self, Evictor};
 use super::forget::Forgetting;
 use super::free_list::ArenaBlock;
+use super::index::Home;
 use super::invalidate::{self, Invalidated};
 use super::reading::{Care, Reading};
 use super::scope::{Pool, Scope};
@@ -99,7 +100,8 @@ impl Store {
 
     #[inline(always)]
     fn find(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
-        self.contents.index().find(scope, key, hash)
+        let index = self.contents.index();
+        index.find(scope, key, index.home(hash))
     }
 
     /// Finds a key, promotes and counts. Where the value stands.
@@ -174,18 +176,19 @@ impl Store {
                 return Err(refused);
             }
         };
-        let hash = scope.hash(key);
-        if let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) {
+        let index = self.contents.index();
+        let home = index.home(scope.hash(key));
+        if let Some(at) = index.find(scope, key, home).map(NonZeroU32::get) {
             let held = self.contents.value_span(at);
             if block_bytes(key.len(), held.len as usize) == Some(size) {
                 self.overwrite(scope, at, value);
-                self.contents.keep_hash(at, hash);
+                self.contents.keep_hash(at, home.hash);
                 self.lose_written(at);
                 return Ok(());
             }
-            self.contents.drop_hashed(at, hash);
+            self.contents.drop_hashed(at, home.hash);
         }
-        self.write_whole(scope, key, value, size, hash)
+        self.write_whole(scope, key, value, size, home)
     }
 
     /// As [`insert`](Self::insert), of a key that has just been looked up in vain.
@@ -197,7 +200,8 @@ impl Store {
         hash: u64,
     ) -> Result<(), InsertError> {
         let size = self.size_that_fits(scope, key, value.len())?;
-        self.write_whole(scope, key, value, size, hash)
+        let home = self.contents.index().home(hash);
+        self.write_whole(scope, key, value, size, home)
     }
 
     fn write_whole(
@@ -206,11 +210,11 @@ impl Store {
         key: &[u8],
         value: &[u8],
         size: u32,
-        hash: u64,
+        home: Home,
     ) -> Result<(), InsertError> {
         let held = self.region().header().indexed;
-        let block = self.write(scope, key, value, value.len(), size, hash)?;
-        self.attach(block, scope, hash, held)?;
+        let block = self.write(scope, key, value, value.len(), size, home.hash)?;
+        self.attach(block, scope, home, held)?;
         self.lose_written(block.at);
         Ok(())
     }
@@ -239,7 +243,8 @@ impl Store {
             }
             loading.done = true;
         }
-        self.attach(block, scope, hash, held)?;
+        let home = self.contents.index().home(hash);
+        self.attach(block, scope, home, held)?;
         Ok(self.contents.value_span(block.at))
     }
 
@@ -362,10 +367,10 @@ impl Store {
         &mut self,
         block: ArenaBlock,
         scope: Scope,
-        hash: u64,
+        home: Home,
         held: u32,
     ) -> Result<(), InsertError> {
-        let attached = self.contents.attach(block, scope.number(), hash, held);
+        let attached = self.contents.attach(block, scope.number(), home, held);
         attached.ok_or(InsertError::Damaged)
     }
 
