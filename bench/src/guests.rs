@@ -44,7 +44,7 @@ pub fn code_and_data(module: &[u8]) -> Result<u64> {
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
             Payload::CodeSectionStart { size, .. } => bytes += u64::from(size),
-            Payload::DataSection(section) => bytes += section.range().end - section.range().start,
+            Payload::DataSection(section) => bytes += section.range().len() as u64,
             _ => {}
         }
     }
