@@ -29,7 +29,7 @@ mod tag_match;
 mod validate;
 
 #[cfg(feature = "metashrew")]
-pub(crate) use bytes::equal;
+pub(crate) use bytes::{copy, equal};
 pub use error::InsertError;
 #[doc(hidden)]
 pub use hash::hash;

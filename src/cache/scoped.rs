@@ -87,8 +87,19 @@ impl<'a> Scoped<'a> {
     /// The entry cannot fit, however much is evicted; the key is not there then, with no older
     /// value either.
     pub fn insert(self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
+        self.insert_hashed(key, hash(key), value)
+    }
+
+    /// As [`insert`](Self::insert), for a caller that has the key's [`hash`] already.
+    pub(crate) fn insert_hashed(
+        self,
+        key: &[u8],
+        hash: u64,
+        value: &[u8],
+    ) -> Result<(), InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
-        store.change(|store| store.insert(self.scope, key, value))
+        let hash = self.scope.hash_of(hash);
+        store.change(|store| store.insert(self.scope, key, value, hash))
     }
 
     /// The value of a key; on a miss, `load` writes a value of `len` bytes straight into the

@@ -168,7 +168,13 @@ impl Store {
     }
 
     /// Stores a value. Where that is refused the key is not there either: an older value is none.
-    pub fn insert(&mut self, scope: Scope, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
+    pub fn insert(
+        &mut self,
+        scope: Scope,
+        key: &[u8],
+        value: &[u8],
+        hash: u64,
+    ) -> Result<(), InsertError> {
         let size = match self.size_that_fits(scope, key, value.len()) {
             Ok(size) => size,
             Err(refused) => {
@@ -177,7 +183,7 @@ impl Store {
             }
         };
         let index = self.contents.index();
-        let home = index.home(scope.hash(key));
+        let home = index.home(hash);
         if let Some(at) = index.find(scope, key, home).map(NonZeroU32::get) {
             let held = self.contents.value_span(at);
             if block_bytes(key.len(), held.len as usize) == Some(size) {

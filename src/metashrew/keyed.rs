@@ -23,7 +23,15 @@ const MOST_COMPARED: u32 = 32;
 #[derive(Debug)]
 pub struct Keyed<V> {
     positions: Positions,
-    items: Vec<(Arc<Vec<u8>>, V)>,
+    items: Vec<Item<V>>,
+}
+
+#[derive(Debug)]
+struct Item<V> {
+    key: Arc<Vec<u8>>,
+    /// The key's, so that nobody computes it again.
+    hash: u64,
+    value: V,
 }
 
 /// Where keys stand in the list.
@@ -70,26 +78,27 @@ impl<V> Keyed<V> {
 
     #[inline(never)]
     fn find(&self, key: &[u8], hash: u64) -> Option<&V> {
-        let is_it = |position: &u32| equal(&self.items[*position as usize].0, key);
+        let is_it = |position: &u32| equal(&self.items[*position as usize].key, key);
         let position = match &self.positions {
             Positions::Table(table) => table.find(hash, is_it)?,
             Positions::Tree(tree) => tree.get(key)?,
         };
-        Some(&self.items[*position as usize].1)
+        Some(&self.items[*position as usize].value)
     }
 
     /// The position and the value of a key, which is there afterwards if it was not before.
     pub fn entry(&mut self, key: &Arc<Vec<u8>>, new: impl FnOnce() -> V) -> (u32, &mut V) {
         let next = u32::try_from(self.items.len()).expect("items are below 4 GiB");
-        let key_at = |position: u32| &self.items[position as usize].0;
+        let hash = hash(key);
+        let item_at = |position: u32| &self.items[position as usize];
         let mut compared = 0;
         let position = match &mut self.positions {
             Positions::Table(table) => {
                 let is_it = |position: &u32| {
                     compared += 1;
-                    equal(key_at(*position), key)
+                    equal(&item_at(*position).key, key)
                 };
-                match table.entry(hash(key), is_it, |&position| hash(key_at(position))) {
+                match table.entry(hash, is_it, |&position| item_at(position).hash) {
                     Entry::Occupied(position) => *position.get(),
                     Entry::Vacant(vacant) => *vacant.insert(next).get(),
                 }
@@ -97,12 +106,16 @@ impl<V> Keyed<V> {
             Positions::Tree(tree) => *tree.entry(Key(key.clone())).or_insert(next),
         };
         if position == next {
-            self.items.push((key.clone(), new()));
+            self.items.push(Item {
+                key: key.clone(),
+                hash,
+                value: new(),
+            });
         }
         if compared > MOST_COMPARED {
             self.plant();
         }
-        (position, &mut self.items[position as usize].1)
+        (position, &mut self.items[position as usize].value)
     }
 
     /// Goes on with a tree: what is in the way of a key in the table is in no key's way there.
@@ -110,24 +123,29 @@ impl<V> Keyed<V> {
     fn plant(&mut self) {
         // The table's memory goes back first.
         self.positions = Positions::Tree(BTreeMap::new());
-        let keys = self.items.iter().map(|(key, _)| Key(key.clone()));
+        let keys = self.items.iter().map(|item| Key(item.key.clone()));
         self.positions = Positions::Tree(keys.zip(0..).collect());
     }
 
     /// The key and the value at a position that [`entry`](Self::entry) gave.
     pub fn at(&self, position: u32) -> (&Arc<Vec<u8>>, &V) {
-        let (key, value) = &self.items[position as usize];
-        (key, value)
+        let item = &self.items[position as usize];
+        (&item.key, &item.value)
+    }
+
+    /// The [`hash`] of the key at a position.
+    pub fn hash_at(&self, position: u32) -> u64 {
+        self.items[position as usize].hash
     }
 
     /// As [`at`](Self::at), to change the value.
     pub fn at_mut(&mut self, position: u32) -> (&Arc<Vec<u8>>, &mut V) {
-        let (key, value) = &mut self.items[position as usize];
-        (key, value)
+        let item = &mut self.items[position as usize];
+        (&item.key, &mut item.value)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<Vec<u8>>, &V)> + Clone {
-        self.items.iter().map(|(key, value)| (key, value))
+        self.items.iter().map(|item| (&item.key, &item.value))
     }
 
     pub fn len(&self) -> usize {

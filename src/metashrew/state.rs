@@ -231,9 +231,10 @@ impl State {
         if self.is_view() {
             working_set.reset();
         } else {
-            working_set.flushed(|key, value| {
+            let cache = self.opened();
+            working_set.flushed(|key, hash, value| {
                 if is_indexing {
-                    self.store(Scope::Main, key, value);
+                    let _ = cache.scope(Scope::Main).insert_hashed(key, hash, value);
                 }
             });
         }

@@ -183,13 +183,14 @@ impl WorkingSet {
         })
     }
 
-    /// Empties the queue: its pairs were flushed. Shows each key once.
-    pub fn flushed(&mut self, mut show: impl FnMut(&[u8], &[u8])) {
+    /// Empties the queue: its pairs were flushed. Shows each key, its hash and its value once.
+    pub fn flushed(&mut self, mut show: impl FnMut(&[u8], u64, &[u8])) {
         for position in core::mem::take(&mut self.queue) {
+            let hash = self.values.hash_at(position);
             let (key, held) = self.values.at_mut(position);
             if held.origin == Origin::Queued {
                 (held.origin, held.flushed) = (Origin::Written, Flushed::This);
-                show(key, held.value.as_ref().map_or(&[], |value| value));
+                show(key, hash, held.value.as_ref().map_or(&[], |value| value));
             }
         }
     }

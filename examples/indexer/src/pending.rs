@@ -2,18 +2,25 @@
 
 use crate::key::Key;
 use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hasher};
+use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use rapidhash::v3::rapidhash_v3;
 
 /// A map from keys to values that remembers the order of insertion.
 ///
-/// The table holds positions in the list, hashed with a fixed seed. What leaves here leaves in the
-/// list's order, so that nothing depends on the table's.
+/// The table holds positions in the list, hashed with a fixed seed: nobody chooses keys, which are
+/// digests. What leaves here leaves in the list's order, so that nothing depends on the table's.
 #[derive(Default)]
 pub struct Pending {
     positions: HashTable<u32>,
-    writes: Vec<(Key, Vec<u8>)>,
+    writes: Vec<Write>,
+}
+
+struct Write {
+    key: Key,
+    hash: u64,
+    value: Vec<u8>,
 }
 
 impl Pending {
@@ -21,25 +28,26 @@ impl Pending {
     pub fn get(&self, key: &Key) -> Option<&[u8]> {
         self.positions
             .find(hash(key), |&position| {
-                self.writes[position as usize].0 == *key
+                self.writes[position as usize].key == *key
             })
-            .map(|&position| self.writes[position as usize].1.as_slice())
+            .map(|&position| self.writes[position as usize].value.as_slice())
     }
 
     /// Writes `value` at `key`, over what was to be written there.
     pub fn set(&mut self, key: Key, value: Vec<u8>) {
         let next = u32::try_from(self.writes.len())
             .expect("a block is below 4 GiB, and a write stems from a byte of it");
+        let hash = hash(&key);
         let entry = self.positions.entry(
-            hash(&key),
-            |&position| self.writes[position as usize].0 == key,
-            |&position| hash(&self.writes[position as usize].0),
+            hash,
+            |&position| self.writes[position as usize].key == key,
+            |&position| self.writes[position as usize].hash,
         );
         match entry {
-            Entry::Occupied(position) => self.writes[*position.get() as usize].1 = value,
+            Entry::Occupied(position) => self.writes[*position.get() as usize].value = value,
             Entry::Vacant(vacant) => {
                 vacant.insert(next);
-                self.writes.push((key, value));
+                self.writes.push(Write { key, hash, value });
             }
         }
     }
@@ -48,7 +56,7 @@ impl Pending {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.writes
             .iter()
-            .map(|(key, value)| (key.bytes(), value.as_slice()))
+            .map(|write| (write.key.bytes(), write.value.as_slice()))
     }
 
     /// How many keys are to be written.
@@ -58,5 +66,7 @@ impl Pending {
 }
 
 fn hash(key: &Key) -> u64 {
-    rapidhash_v3(key.bytes())
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(key.bytes());
+    hasher.finish()
 }
