@@ -26,9 +26,10 @@ pub(crate) use block::{Bucket, EntryHeader, FreeHeader, Occupant, STAMP_MASK};
 pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
 pub(crate) use view::RegionView;
 
-pub(crate) use geometry::{BLOCK_ALIGN, LEAST_FREE_BYTES, MAX_HASHED_KEY_BYTES, SLACK_BYTES};
+pub(crate) use geometry::{BLOCK_ALIGN, LEAST_FREE_BYTES, MAX_HASHED_KEY_BYTES};
 pub use geometry::{
-    BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, SLOTS, block_bytes,
+    BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, SLACK_BYTES, SLOTS,
+    block_bytes,
 };
 pub use header::{FORMAT_VERSION, HEADER_BYTES, Header, PoolHeader, USER_TAG_BYTES};
 pub use image::{AttachError, Start, Status, seal, set_user_tag};

@@ -16,6 +16,13 @@ const GOLDEN: &[u8] = include_bytes!("golden/region-3.bin");
 const OUTDATED: &[u8] = include_bytes!("golden/region-2.bin");
 const CAPACITY: u32 = 12 << 10;
 
+/// Where an entry stands, by its number.
+fn place(number: u32) -> (Scope, Vec<u8>) {
+    let scope = [Scope::Main, Scope::View(7), Scope::Application][number as usize % 7 % 3];
+    let key = number.wrapping_mul(0x9e37_79b1).to_le_bytes();
+    (scope, key.repeat(1 + number as usize % 20))
+}
+
 /// Entries of all pools and sizes, some used again, replaced and dropped, more than fit.
 fn image() -> Vec<u8> {
     let (region, bytes) = region_with_bytes(&Spec::fresh(CAPACITY));
@@ -23,17 +30,25 @@ fn image() -> Vec<u8> {
     cache.set_user_tag(&[0xAB; 40]);
     for number in 0..300u32 {
         cache.set_height(number / 10);
-        let scope = [Scope::Main, Scope::View(7), Scope::Application][number as usize % 7 % 3];
-        let key = number.wrapping_mul(0x9e37_79b1).to_le_bytes();
-        let key = key.repeat(1 + number as usize % 20);
+        let (scope, key) = place(number);
         let value = vec![number as u8; number as usize * 37 % 300];
         cache.scope(scope).insert(&key, &value).unwrap();
-        cache.scope(scope).get(&key[..4]);
+        let (scope, key) = place(number - number % 13);
+        cache.scope(scope).get(&key);
+        let (scope, key) = place(number - number % 5);
+        cache
+            .scope(scope)
+            .insert(&key, &value[value.len() / 2..])
+            .unwrap();
         if number % 11 == 0 {
             cache.scope(scope).remove(&key);
         }
     }
     cache.validate().unwrap();
+    let stats = cache.stats();
+    let done = [stats.hits, stats.evictions, stats.window_evictions];
+    assert!(done.iter().all(|times| *times > 20), "{done:?}");
+    assert!(stats.inserts > 500, "{stats:?}");
     bytes.read(0, CAPACITY as usize)
 }
 
@@ -46,7 +61,11 @@ fn the_format_is_what_it_was() {
         return fs::write(path, &image).unwrap();
     }
     let differs = GOLDEN.iter().zip(&image).position(|(a, b)| a != b);
-    assert_eq!((GOLDEN.len(), differs), (image.len(), None));
+    assert_eq!(
+        (GOLDEN.len(), differs),
+        (image.len(), None),
+        "the head of this file says what to do"
+    );
 }
 
 #[test]

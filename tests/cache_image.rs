@@ -159,6 +159,14 @@ fn an_invalidation_that_was_not_over_goes_on() {
             cache.insert(&number.to_le_bytes(), b"value").unwrap();
         }
         assert!(!cache.invalidate_above_in_steps(49, steps).done);
+        let mut image = bytes.image();
+        seal(&mut image, Status::Shared).unwrap();
+        let (mut reader, seen) = opened(&spec, &image);
+        assert_eq!(reader.start(), Start::Shared);
+        for number in 0..100u32 {
+            assert_eq!(reader.get(&number.to_le_bytes()).is_some(), number < 50);
+        }
+        assert_eq!(seen.image(), image, "nothing was written");
         let (mut next, _) = opened(&spec, &bytes.image());
         assert_eq!(next.start(), Start::Walked);
         for number in 0..100u32 {

@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, InsertError, Pool, Scope};
-use steadfast::region::{HEADER_BYTES, RegionInfo, block_bytes};
+use steadfast::region::{HEADER_BYTES, RegionInfo, SLACK_BYTES, block_bytes};
 use steadfast_testkit::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
 
 const SCOPES: [Scope; 4] = [
@@ -113,7 +113,7 @@ fn what_exceeds_the_quota_is_refused_and_changes_nothing() {
         .scope(Scope::View(7))
         .insert(b"kept", &[1; 500])
         .unwrap();
-    let largest = 1_000 - 6 - block_bytes(3, 0).unwrap() as usize;
+    let largest = (1_000 - SLACK_BYTES) as usize - block_bytes(3, 0).unwrap() as usize;
     let refused = cache
         .scope(Scope::View(7))
         .insert(b"big", &vec![0; largest + 2]);

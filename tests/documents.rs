@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use steadfast::region::{FORMAT_VERSION, HEADER_BYTES};
+
 /// Where documents are: directories, not those below them.
 const FOLDERS: [&str; 5] = ["", "docs", "docs/decisions", "examples", "host"];
 /// The maps of the code, and the folder that each one's files are in.
@@ -92,7 +94,15 @@ fn the_architecture_names_every_part() {
 
 #[test]
 fn the_formats_have_the_version_of_the_code() {
-    let version = steadfast::region::FORMAT_VERSION;
+    let script = "host/src/verify/javascript/region.mjs";
+    let version = FORMAT_VERSION;
+    let text = read(&root().join(script));
+    for line in [
+        format!("const FORMAT_VERSION = {version};\n"),
+        format!("const REGION_HEADER_BYTES = {HEADER_BYTES};\n"),
+    ] {
+        assert!(text.contains(&line), "{script} has no {line}");
+    }
     let page = read(&root().join("docs/formats.md"));
     for line in [
         format!("## The region, format version {version}\n"),

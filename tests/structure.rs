@@ -1,5 +1,5 @@
-//! The shape of the crate: the direction of imports that `docs/architecture.md` prints, and where
-//! `unsafe` and target-specific code may stand.
+//! The shape of both crates: the directions of imports that their maps print, and where `unsafe` and
+//! target-specific code of the guest's may stand.
 #![cfg(not(target_family = "wasm"))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +19,25 @@ const UNSAFE: [&str; 6] = [
 ];
 const TARGET_SPECIFIC: [&str; 3] = ["memory", "global/c", "metashrew/host"];
 
-/// What prints the direction.
-const PAGE: &str = "docs/architecture.md";
+/// The sources of a crate.
+struct Tree {
+    root: &'static str,
+    /// What prints the direction of its imports.
+    page: &'static str,
+    /// Files that stand above all others, and may import what they like.
+    tops: &'static [&'static str],
+}
+
+const GUEST: Tree = Tree {
+    root: "src",
+    page: "docs/architecture.md",
+    tops: &["lib"],
+};
+const HOST: Tree = Tree {
+    root: "host/src",
+    page: "docs/architecture-host.md",
+    tops: &["lib", "main", "cli"],
+};
 
 /// The modules' names, each with those that it may import directly: `heap`, or `memory/native` for
 /// a part that is told apart.
@@ -35,46 +52,55 @@ struct Source {
 
 #[test]
 fn imports_go_one_way() {
-    let graph = graph();
-    for name in graph.keys() {
-        assert!(
-            !reachable(&graph, name).contains(name),
-            "{name} imports itself, round a circle"
-        );
-    }
-    for source in sources().iter().filter(|source| source.module != "lib") {
-        let from = source.module.as_str();
-        let name = named(&graph, from)
-            .unwrap_or_else(|| panic!("{PAGE} does not tell where {from} stands"));
-        let allowed = reachable(&graph, name);
-        for path in imports(source) {
-            let to = named(&graph, &path);
-            let to = to.unwrap_or_else(|| {
-                panic!("src/{from}.rs imports {path}, which is no module: name its module")
-            });
-            let at_home = top(to) == top(name);
+    for tree in [GUEST, HOST] {
+        let Tree { root, page, tops } = tree;
+        let graph = tree.graph();
+        for name in graph.keys() {
             assert!(
-                at_home || allowed.contains(to),
-                "src/{from}.rs imports {path}, against the direction in {PAGE}"
+                !reachable(&graph, name).contains(name),
+                "{name} imports itself, round a circle"
             );
+        }
+        let sources = tree.sources().into_iter();
+        for source in sources.filter(|source| !stands_in(&source.module, tops)) {
+            let from = source.module.as_str();
+            let name = named(&graph, from)
+                .unwrap_or_else(|| panic!("{page} does not tell where {from} stands"));
+            let allowed = reachable(&graph, name);
+            for path in imports(&source) {
+                let to = named(&graph, &path);
+                let to = to.unwrap_or_else(|| {
+                    panic!("{root}/{from}.rs imports {path}, which is no module: name its module")
+                });
+                let at_home = top(to) == top(name);
+                assert!(
+                    at_home || allowed.contains(to),
+                    "{root}/{from}.rs imports {path}, against the direction in {page}"
+                );
+            }
         }
     }
 }
 
 #[test]
 fn the_printed_modules_exist() {
-    let modules: Vec<String> = sources().into_iter().map(|source| source.module).collect();
-    for name in graph().keys() {
-        assert!(
-            modules.contains(name),
-            "{PAGE} names {name}, and there is no src/{name}.rs"
-        );
+    for tree in [GUEST, HOST] {
+        let Tree { root, page, .. } = tree;
+        let sources = tree.sources().into_iter();
+        let modules: Vec<String> = sources.map(|source| source.module).collect();
+        for name in tree.graph().keys() {
+            assert!(
+                modules.contains(name),
+                "{page} names {name}, and there is no {root}/{name}.rs"
+            );
+        }
     }
 }
 
 #[test]
 fn unsafe_stands_in_few_places() {
-    for source in sources()
+    for source in GUEST
+        .sources()
         .iter()
         .filter(|source| !stands_in(&source.module, &UNSAFE))
     {
@@ -87,7 +113,8 @@ fn unsafe_stands_in_few_places() {
 
 #[test]
 fn target_specific_code_stands_in_few_places() {
-    for source in sources()
+    for source in GUEST
+        .sources()
         .iter()
         .filter(|source| !stands_in(&source.module, &TARGET_SPECIFIC))
     {
@@ -138,7 +165,7 @@ fn what_the_checks_rely_on() {
         ),
     };
     assert_eq!(imports(&source), ["a/b", "a/f", "c", "heap/f"]);
-    let graph = parse_graph("a <- b, c <- d    told apart\na <- e/f");
+    let graph = parse_graph("a <- b, c\n  <- d    told apart\na <- e/f");
     assert_eq!(
         reachable(&graph, "d"),
         BTreeSet::from(["a", "b", "c"].map(String::from))
@@ -148,22 +175,41 @@ fn what_the_checks_rely_on() {
     assert_eq!(named(&graph, "x"), None);
 }
 
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    collect(&root, &mut files);
-    // Unit tests, which may use what they like.
-    files.retain(|path| !path.ends_with("tests.rs"));
-    assert!(!files.is_empty());
-    let source = |path: PathBuf| {
-        let text = fs::read_to_string(&path).unwrap();
-        let module = path.strip_prefix(&root).unwrap().with_extension("");
-        Source {
-            module: module.to_str().unwrap().replace('\\', "/"),
-            tokens: lex(&text),
-        }
-    };
-    files.into_iter().map(source).collect()
+impl Tree {
+    fn sources(&self) -> Vec<Source> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.root);
+        let mut files = Vec::new();
+        collect(&root, &mut files);
+        // Unit tests, which may use what they like.
+        files.retain(|path| !path.ends_with("tests.rs"));
+        assert!(!files.is_empty());
+        let source = |path: PathBuf| {
+            let text = fs::read_to_string(&path).unwrap();
+            let module = path.strip_prefix(&root).unwrap().with_extension("");
+            Source {
+                module: module.to_str().unwrap().replace('\\', "/"),
+                tokens: lex(&text),
+            }
+        };
+        files.into_iter().map(source).collect()
+    }
+
+    /// Reads the block of text in the page.
+    fn graph(&self) -> Graph {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.page);
+        let page = fs::read_to_string(page).unwrap();
+        let (_, block) = page
+            .split_once("Right may import left:")
+            .expect("the page prints it");
+        let block: Vec<&str> = block
+            .lines()
+            .skip_while(|line| *line != "```text")
+            .skip(1)
+            .take_while(|line| *line != "```")
+            .collect();
+        assert!(!block.is_empty(), "{} prints no direction", self.page);
+        parse_graph(&block.join("\n"))
+    }
 }
 
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
@@ -177,26 +223,11 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Reads the block of text in the page.
-fn graph() -> Graph {
-    let page = include_str!("../docs/architecture.md");
-    let (_, block) = page
-        .split_once("Right may import left:")
-        .expect("the page prints it");
-    let block: Vec<&str> = block
-        .lines()
-        .skip_while(|line| *line != "```text")
-        .skip(1)
-        .take_while(|line| *line != "```")
-        .collect();
-    assert!(!block.is_empty(), "{PAGE} prints no direction of imports");
-    parse_graph(&block.join("\n"))
-}
-
-/// In `a <- b, c`, both right ones may import the left one. Two spaces end what counts in a line.
+/// In `a <- b, c`, both right ones may import the left one. Two spaces end what counts in a line,
+/// and begin one that goes on with the line before.
 fn parse_graph(block: &str) -> Graph {
     let mut graph = Graph::new();
-    for line in block.lines() {
+    for line in block.replace("\n  <-", " <-").lines() {
         let chain = line
             .trim()
             .split("  ")

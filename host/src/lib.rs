@@ -6,13 +6,6 @@
 //! [`Input`] into a [`State`], in a fresh instance for every block, with metashrew's imports and
 //! WASI preview 1, and answers a [`BlockReport`].
 //!
-//! ```text
-//! bounds, ceiling, deadline, digest, process_memory, mappings, output, page_file, plot, scratch, text <- thread_stack
-//!   <- engine, file, limits <- input <- state <- image <- guest_info <- heap_marks, trace
-//!   <- held <- carried, shared_cache <- exchange <- metashrew <- wasi <- context, guest, proposal, requirements
-//!   <- instance_stats, report, share, trap <- check, run, exec, prometheus <- table <- map, size <- profile
-//! ```
-//!
 //! # Features
 //!
 //! `cli` and `verify` are on by default. An embedder turns the default features off: what is left
@@ -53,6 +46,7 @@ pub mod image;
 pub mod input;
 pub mod instance_stats;
 pub mod limits;
+mod load_error;
 mod lookups;
 pub mod map;
 mod mappings;

@@ -9,12 +9,21 @@ use wasmparser::{
 
 use crate::bounds::{Bound, Bounds, Exceeded};
 use crate::ceiling::PAGE_BYTES;
-use crate::guest::{DeclaredMemory, LoadError};
+use crate::load_error::LoadError;
 use crate::metashrew::{self, Import};
 use crate::{proposal, text, wasi};
 
 /// The global with which the linker says where static data and shadow stack end.
 const HEAP_BASE: &str = "__heap_base";
+
+/// The memory that a module declares, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeclaredMemory {
+    /// What an instance begins with.
+    pub initial: u64,
+    /// The most that it can grow to, where the module says so.
+    pub maximum: Option<u64>,
+}
 
 /// What a module's bytes tell, read once and without compiling anything: its plan, its memory, and
 /// what it asks of a host.

@@ -2,7 +2,7 @@
 
 use wasmparser::{Validator, WasmFeatures};
 
-use crate::guest::LoadError;
+use crate::load_error::LoadError;
 
 /// The features of each, its name, and how to build without it.
 const DISABLED: [(WasmFeatures, &str, &str); 6] = [

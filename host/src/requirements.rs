@@ -5,7 +5,7 @@
 use wasmparser::types::{EntityType, Types};
 use wasmparser::{FuncType, Parser, ValType, ValidPayload, Validator, WasmFeatures};
 
-use crate::guest::LoadError;
+use crate::load_error::LoadError;
 use crate::metashrew::{self, Import};
 use crate::wasi::{self, FUNCTIONS, Parameter};
 use crate::{outline, text};

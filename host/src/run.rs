@@ -299,7 +299,7 @@ fn check_stack(config: &RunConfig) -> Result<(), RunError> {
 
 /// What one block's instance forgets by: instances that all forgot alike would hide what only a
 /// mixture shows.
-fn seed_at(seed: NonZeroU32, input: &Input) -> NonZeroU32 {
+pub(crate) fn seed_at(seed: NonZeroU32, input: &Input) -> NonZeroU32 {
     let height = input
         .bytes()
         .first_chunk()

@@ -6,11 +6,6 @@
 //! addresses that its heap gave out, and whether and where it ran out of memory or stack. Reads of
 //! the state are not compared, since a cache saves some of them; lines logged through metashrew's
 //! `__log` are not either.
-//!
-//! ```text
-//! combinations, observation, scenario <- axis <- advice <- report
-//! rewrite <- wasmi, javascript; wasmtime <- engine <- matrix
-//! ```
 
 mod advice;
 mod axis;

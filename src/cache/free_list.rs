@@ -12,7 +12,8 @@
 
 use super::invalid::CacheError;
 use crate::region::{
-    BINS, ENTRY_HEADER_BYTES, FreeHeader, LINEAR_BIN_BYTES, RegionView, SLACK_BYTES,
+    BINS, ENTRY_HEADER_BYTES, FreeHeader, LEAST_FREE_BYTES, LINEAR_BIN_BYTES, RegionView,
+    SLACK_BYTES,
 };
 
 /// A block of the arena. One that was taken has what was asked for, or up to `SLACK_BYTES` more.
@@ -80,8 +81,9 @@ impl FreeList<&RegionView> {
     pub fn check_block(self, at: u32) -> Option<Result<u32, CacheError>> {
         let bytes = self.0.free(at)?.bytes();
         let end = at.wrapping_add(bytes);
-        let is_sound =
-            bytes >= 8 && end < self.0.header().frontier && self.size_before(end) == bytes;
+        let is_sound = bytes >= LEAST_FREE_BYTES
+            && end < self.0.header().frontier
+            && self.size_before(end) == bytes;
         Some(
             is_sound
                 .then_some(bytes)

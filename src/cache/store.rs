@@ -131,12 +131,13 @@ impl Store {
     #[inline(never)]
     fn unless_gone(&mut self, found: Option<NonZeroU32>) -> Option<NonZeroU32> {
         let at = found?;
-        if self.contents.is_invalid(at.get()) || self.contents.is_forgotten() {
+        let is_invalid = self.contents.is_invalid(at.get());
+        if self.is_read_only() {
+            return found.filter(|_| !is_invalid);
+        }
+        if is_invalid || self.contents.is_forgotten() {
             self.change(|store| store.contents.drop_entry(at.get()));
             return None;
-        }
-        if self.is_read_only() {
-            return Some(at);
         }
         if let Some(other) = self.contents.forgotten_beside(at.get()) {
             self.change(|store| store.contents.drop_entry(other.get()))?;

@@ -11,7 +11,7 @@ pub(crate) const BLOCK_ALIGN: u32 = 2;
 /// The smallest free block, in bytes: it has its size at both ends.
 pub(crate) const LEAST_FREE_BYTES: u32 = 8;
 /// What is left over of a block, if it is at most this, is no free block and stays with the entry.
-pub(crate) const SLACK_BYTES: u32 = LEAST_FREE_BYTES - BLOCK_ALIGN;
+pub const SLACK_BYTES: u32 = LEAST_FREE_BYTES - BLOCK_ALIGN;
 /// Slots in a bucket of the index.
 pub const SLOTS: usize = 12;
 /// Bytes of a bucket: one cache line.

@@ -25,7 +25,7 @@ pub use told::{Told, run_told};
 
 use std::fmt;
 use steadfast::cache::{Cache, InsertError, Pool, Scope, Stats};
-use steadfast::region::block_bytes;
+use steadfast::region::{SLACK_BYTES, block_bytes};
 
 /// How closely a run is checked.
 #[derive(Clone, Copy, Debug)]
@@ -377,8 +377,8 @@ fn stored(
     let size = block_bytes(key.len(), value.len());
     let quota = cache.pool_info(scope.pool()).quota_bytes;
     let room = if quota < after.max_arena_bytes {
-        // A rest of up to six bytes stays with a block, and counts.
-        quota.saturating_sub(6).min(after.arena_bytes)
+        // A rest that is no free block stays with the entry, and counts.
+        quota.saturating_sub(SLACK_BYTES).min(after.arena_bytes)
     } else {
         after.arena_bytes
     };

@@ -28,6 +28,7 @@ use crate::digest::Digest;
 use crate::image::{RegionImage, module_digest, module_tag};
 use crate::input::Input;
 use crate::metashrew::{Call, Import, decode_flush};
+use crate::run::seed_at;
 use crate::state::{MemoryState, Pair};
 use crate::text;
 
@@ -135,7 +136,7 @@ impl Job {
             state: BASE64_STANDARD.encode(encoded(state)),
             pregrow: scenario.pregrow,
             cache: scenario.cache,
-            forget: scenario.forget,
+            forget: scenario.forget.map(|seed| seed_at(seed, input)),
             info: InstanceInfo::EXPORT,
             info_bytes: InstanceInfo::LEN,
             cache_limit_offset: InstanceInfo::CACHE_LIMIT_OFFSET,

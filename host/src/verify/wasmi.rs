@@ -23,6 +23,7 @@ use crate::image::{RegionImage, module_digest};
 use crate::input::Input;
 use crate::metashrew::{self, Exchange, Import};
 use crate::output::Output;
+use crate::run::seed_at;
 use crate::state::{MemoryState, State as _};
 use crate::text;
 use crate::wasi::{self, Parameter, Stop as WasiStop};
@@ -149,7 +150,8 @@ impl Wasmi {
             let memory = memory.data_mut(&mut store);
             let _ = info.name_module(memory, &digest);
             let limited = scenario.cache.map(|limit| info.limit_cache(memory, limit));
-            let forgets = scenario.forget.map(|seed| info.forget_by(memory, seed));
+            let seed = scenario.forget.map(|seed| seed_at(seed, input));
+            let forgets = seed.map(|seed| info.forget_by(memory, seed));
             if [limited, forgets].contains(&Some(None)) {
                 return Err("no instance info stands where the module says".into());
             }
