@@ -112,10 +112,17 @@ impl Contents {
         pools.all(|pool| pool.entries == 0)
     }
 
-    /// Takes a written entry into index, list and account, as the newest of its pool. `held` is how
-    /// many entries there were before room was made for it: where none had to go, there is time
-    /// left to let the index grow. `None` if damage was found; the cache has started over then.
-    pub fn attach(&mut self, block: ArenaBlock, pool: usize, home: Home, held: u32) -> Option<()> {
+    /// Takes a written entry into index, list and account, as the newest of its pool.
+    /// `entries_before` is how many there were before room was made for it: where none had to go,
+    /// there is time left to let the index grow. `None` if damage was found; the cache has started
+    /// over then.
+    pub fn enter(
+        &mut self,
+        block: ArenaBlock,
+        pool: usize,
+        home: Home,
+        entries_before: u32,
+    ) -> Option<()> {
         let ArenaBlock { at, bytes } = block;
         while let Placed::Full { victim } = self.index_mut().place(at, home) {
             self.displace(victim)?;
@@ -127,7 +134,7 @@ impl Contents {
         account.used_bytes = account.used_bytes.wrapping_add(bytes);
         self.recency_mut().push_newest(at, pool);
         self.look_back(at);
-        if self.region.header().indexed > held && self.index_mut().grow().is_none() {
+        if self.region.header().indexed > entries_before && self.index_mut().grow().is_none() {
             return self.give_up();
         }
         Some(())
@@ -241,7 +248,7 @@ impl Contents {
     }
 
     /// Whether a sweep that is not over yet will drop the entry at an offset.
-    pub fn is_invalid(&self, at: u32) -> bool {
+    pub fn is_swept(&self, at: u32) -> bool {
         let sweep = self.reading.sweep();
         sweep.is_some_and(|sweep| {
             let entry = self.region.entry(at);
@@ -249,14 +256,14 @@ impl Contents {
         })
     }
 
-    /// Whether the entry that an operation deals with is to be lost now.
-    pub fn is_forgotten(&mut self) -> bool {
+    /// Whether the entry that an operation deals with is to be lost now. Each call draws anew.
+    pub fn draws_loss(&mut self) -> bool {
         let forgetting = self.reading.forgetting_mut();
         forgetting.is_some_and(|forgetting| forgetting.happens())
     }
 
     /// Another entry that is to be lost now, but not the one at `kept`.
-    pub fn forgotten_beside(&mut self, kept: u32) -> Option<NonZeroU32> {
+    pub fn lost_beside(&mut self, kept: u32) -> Option<NonZeroU32> {
         let forgetting = self.reading.forgetting_mut()?;
         forgetting.beside(&self.region, kept)
     }

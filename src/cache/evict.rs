@@ -53,20 +53,20 @@ impl Evictor {
         if let Some(block) = free.or_else(|| take_growth(contents, bytes)) {
             return Some(block);
         }
-        let pool = giving_pool(contents, pool);
-        let gone = detach_oldest(contents, pool)?;
+        let giver = giving_pool(contents, pool);
+        let gone = detach_oldest(contents, giver)?;
         let joined = contents
             .free_list_mut()
             .coalesce(gone.block, gone.follows_free);
         if let Some(free) = joined {
-            if self.is_to_be_cut(contents, free, bytes, pool) {
+            if self.is_to_be_cut(contents, free, bytes, giver) {
                 return Some(contents.free_list_mut().split_evicted(free, bytes));
             }
             contents.free_list_mut().push(free);
         }
         match contents.free_list_mut().take(bytes) {
             Some(block) => Some(block),
-            None => self.clear_window(contents, bytes, pool),
+            None => self.clear_window(contents, bytes, giver),
         }
     }
 
@@ -96,8 +96,9 @@ impl Evictor {
         bytes: u32,
         pool: usize,
     ) -> Option<ArenaBlock> {
-        let pool = giving_pool(contents, pool);
-        let start = window_start(contents, bytes, pool);
+        // The one that gave the last entry may have no more.
+        let giver = giving_pool(contents, pool);
+        let start = window_start(contents, bytes, giver);
         let mut end = start;
         // Every step passes a block of at least this size, or the one that the window begins with.
         let steps = bytes / LEAST_FREE_BYTES + 2;
@@ -118,7 +119,7 @@ impl Evictor {
             } else if cleared.bytes >= bytes {
                 return Some(contents.free_list_mut().split(cleared, bytes));
             } else {
-                end = end.wrapping_add(self.evict_neighbour(contents, end, pool)?);
+                end = end.wrapping_add(self.evict_neighbour(contents, end, giver)?);
             }
         }
         contents.give_up()
@@ -290,8 +291,8 @@ mod tests {
             let place = contents.region.bytes_mut(block.at + ENTRY_HEADER_BYTES, 1);
             place.expect("in the arena")[0] = key;
             let home = contents.index().home(Scope::Main.hash(&[key]));
-            let attached = contents.attach(block, 0, home, u32::MAX);
-            attached.expect("the region is sound");
+            let entered = contents.enter(block, 0, home, u32::MAX);
+            entered.expect("the region is sound");
         }
         contents
     }

@@ -56,7 +56,8 @@ struct Candidates {
     tag: u8,
 }
 
-/// A key's hash and its home bucket. That holds until the index grows or is emptied.
+/// A key's hash and its home bucket, so that an insert that has looked for its key does not look
+/// for the bucket again. It holds until the index grows or is emptied.
 #[derive(Clone, Copy, Debug)]
 pub struct Home {
     pub hash: u64,

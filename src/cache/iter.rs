@@ -44,7 +44,7 @@ impl<'a> Iterator for Entries<'a> {
             let at = self.at;
             let entry = contents.region.entry(at)?;
             self.at = entry.older;
-            if contents.is_invalid(at) {
+            if contents.is_swept(at) {
                 continue;
             }
             let (key, value) = contents.key_value(at, entry)?;

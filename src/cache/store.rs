@@ -131,15 +131,15 @@ impl Store {
     #[inline(never)]
     fn unless_gone(&mut self, found: Option<NonZeroU32>) -> Option<NonZeroU32> {
         let at = found?;
-        let is_invalid = self.contents.is_invalid(at.get());
+        let is_swept = self.contents.is_swept(at.get());
         if self.is_read_only() {
-            return found.filter(|_| !is_invalid);
+            return found.filter(|_| !is_swept);
         }
-        if is_invalid || self.contents.is_forgotten() {
+        if is_swept || self.contents.draws_loss() {
             self.change(|store| store.contents.drop_entry(at.get()));
             return None;
         }
-        if let Some(other) = self.contents.forgotten_beside(at.get()) {
+        if let Some(other) = self.contents.lost_beside(at.get()) {
             self.change(|store| store.contents.drop_entry(other.get()))?;
         }
         self.contents.pass_over(at.get());
@@ -149,7 +149,7 @@ impl Store {
     /// The value of a key, without promotion or counting.
     pub fn peek(&self, scope: Scope, key: &[u8]) -> Option<&[u8]> {
         let at = self.find(scope, key, scope.hash(key))?.get();
-        if self.contents.is_invalid(at) {
+        if self.contents.is_swept(at) {
             return None;
         }
         self.bytes(self.contents.value_span(at))
@@ -162,7 +162,7 @@ impl Store {
         let at = self.find(Scope::Main, key, Scope::Main.hash(key))?.get();
         let entry = self.region().entry(at);
         let is_later = entry.is_none_or(|entry| entry.height > height);
-        if is_later || self.contents.is_invalid(at) {
+        if is_later || self.contents.is_swept(at) {
             return None;
         }
         self.bytes(self.contents.value_span(at))
@@ -219,9 +219,9 @@ impl Store {
         size: u32,
         home: Home,
     ) -> Result<(), InsertError> {
-        let held = self.region().header().indexed;
+        let entries_before = self.region().header().indexed;
         let block = self.write(scope, key, value, value.len(), size, home.hash)?;
-        self.attach(block, scope, home, held)?;
+        self.enter(block, scope, home, entries_before)?;
         self.lose_written(block.at);
         Ok(())
     }
@@ -236,7 +236,7 @@ impl Store {
         load: impl FnOnce(&mut [u8]),
     ) -> Result<ArenaRange, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
-        let held = self.region().header().indexed;
+        let entries_before = self.region().header().indexed;
         let block = self.write(scope, key, &[], len, size, hash)?;
         {
             let mut loading = Loading {
@@ -251,7 +251,7 @@ impl Store {
             loading.done = true;
         }
         let home = self.contents.index().home(hash);
-        self.attach(block, scope, home, held)?;
+        self.enter(block, scope, home, entries_before)?;
         Ok(self.contents.value_span(block.at))
     }
 
@@ -260,7 +260,7 @@ impl Store {
         let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) else {
             return false;
         };
-        let was_there = !self.contents.is_invalid(at) && !self.contents.is_forgotten();
+        let was_there = !self.contents.is_swept(at) && !self.contents.draws_loss();
         self.contents.drop_hashed(at, hash);
         was_there
     }
@@ -370,15 +370,17 @@ impl Store {
         Ok(block)
     }
 
-    fn attach(
+    fn enter(
         &mut self,
         block: ArenaBlock,
         scope: Scope,
         home: Home,
-        held: u32,
+        entries_before: u32,
     ) -> Result<(), InsertError> {
-        let attached = self.contents.attach(block, scope.number(), home, held);
-        attached.ok_or(InsertError::Damaged)
+        let entered = self
+            .contents
+            .enter(block, scope.number(), home, entries_before);
+        entered.ok_or(InsertError::Damaged)
     }
 
     /// Writes a value over one whose block has the same size.
@@ -405,12 +407,12 @@ impl Store {
     #[cold]
     #[inline(never)]
     fn lose_after_write(&mut self, at: u32) {
-        if let Some(other) = self.contents.forgotten_beside(at) {
+        if let Some(other) = self.contents.lost_beside(at) {
             if self.contents.drop_entry(other.get()).is_none() {
                 return;
             }
         }
-        if self.contents.is_forgotten() {
+        if self.contents.draws_loss() {
             self.contents.drop_entry(at);
         }
     }

@@ -14,7 +14,7 @@ pub struct Matches {
     first: usize,
 }
 
-/// Those of the first eight slots that may have this tag; with tag 0, the vacant ones.
+/// Those of the first eight slots that may have this tag.
 #[inline]
 pub fn among_first(tags: &[u8; SLOTS], tag: u8) -> Matches {
     let [a, b, c, d, e, f, g, h, ..] = *tags;

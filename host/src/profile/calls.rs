@@ -108,7 +108,7 @@ struct Rewriter<'a> {
     blocks: Vec<BlockType>,
 }
 
-type Result1 = Result<(), reencode::Error>;
+type Reencoded = Result<(), reencode::Error>;
 
 impl Rewriter<'_> {
     fn add_import(&self, imports: &mut ImportSection) {
@@ -132,7 +132,7 @@ impl Reencode for Rewriter<'_> {
         &mut self,
         module: &mut Module,
         section: CustomSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         match section.as_known() {
             KnownCustom::Name(_) => Ok(()),
             _ => utils::parse_custom_section(self, module, section),
@@ -148,7 +148,7 @@ impl Reencode for Rewriter<'_> {
         &mut self,
         types: &mut TypeSection,
         section: TypeSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_type_section(self, types, section.clone())?;
         types.ty().function([ValType::I32], []);
         let mut next = self.functions.types() + 1;
@@ -177,7 +177,7 @@ impl Reencode for Rewriter<'_> {
         &mut self,
         imports: &mut ImportSection,
         section: ImportSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_import_section(self, imports, section)?;
         self.add_import(imports);
         Ok(())
@@ -189,7 +189,7 @@ impl Reencode for Rewriter<'_> {
         module: &mut Module,
         after: Option<SectionId>,
         before: Option<SectionId>,
-    ) -> Result1 {
+    ) -> Reencoded {
         if after == Some(SectionId::Type) && before != Some(SectionId::Import) {
             let mut imports = ImportSection::new();
             self.add_import(&mut imports);
@@ -198,7 +198,7 @@ impl Reencode for Rewriter<'_> {
         Ok(())
     }
 
-    fn parse_function_body(&mut self, code: &mut CodeSection, body: FunctionBody<'_>) -> Result1 {
+    fn parse_function_body(&mut self, code: &mut CodeSection, body: FunctionBody<'_>) -> Reencoded {
         let number = self.next;
         self.next += 1;
         let declared = self.functions.get(number).map(|it| it.signature as usize);

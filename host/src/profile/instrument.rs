@@ -86,7 +86,7 @@ struct Rewriter<'a> {
     is_silent: String,
 }
 
-type Result1 = Result<(), reencode::Error>;
+type Reencoded = Result<(), reencode::Error>;
 
 impl Rewriter<'_> {
     fn add_table(&self, tables: &mut TableSection) {
@@ -186,7 +186,7 @@ impl Reencode for Rewriter<'_> {
         &mut self,
         types: &mut TypeSection,
         section: TypeSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_type_section(self, types, section)?;
         types.ty().function([ValType::I32; 4], []);
         Ok(())
@@ -196,7 +196,7 @@ impl Reencode for Rewriter<'_> {
         &mut self,
         functions: &mut FunctionSection,
         section: FunctionSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_function_section(self, functions, section)?;
         for hook in self.hooks {
             functions.function(hook.type_index);
@@ -208,7 +208,7 @@ impl Reencode for Rewriter<'_> {
         &mut self,
         tables: &mut TableSection,
         section: TableSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_table_section(self, tables, section)?;
         self.add_table(tables);
         Ok(())
@@ -218,7 +218,7 @@ impl Reencode for Rewriter<'_> {
         &mut self,
         globals: &mut GlobalSection,
         section: GlobalSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_global_section(self, globals, section)?;
         self.add_global(globals);
         Ok(())
@@ -231,7 +231,7 @@ impl Reencode for Rewriter<'_> {
         module: &mut Module,
         after: Option<SectionId>,
         before: Option<SectionId>,
-    ) -> Result1 {
+    ) -> Reencoded {
         if before == Some(SectionId::Memory) && after != Some(SectionId::Table) {
             let mut tables = TableSection::new();
             self.add_table(&mut tables);
@@ -249,7 +249,7 @@ impl Reencode for Rewriter<'_> {
         &mut self,
         exports: &mut ExportSection,
         section: ExportSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_export_section(self, exports, section)?;
         exports.export(&self.reports, ExportKind::Table, self.functions.tables);
         exports.export(&self.is_silent, ExportKind::Global, self.functions.globals);
@@ -260,7 +260,7 @@ impl Reencode for Rewriter<'_> {
         &mut self,
         code: &mut CodeSection,
         section: CodeSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         let first = self.functions.count() - section.count();
         let mut hooks = self.hooks.iter().peekable();
         let mut moved: Vec<FunctionBody<'_>> = Vec::new();

@@ -22,11 +22,11 @@ pub fn engines(subject: &Subject) -> Vec<(&'static str, Ready)> {
         "wasmi (module rewritten)",
         wasmi.map(|engine| Box::new(engine) as Box<dyn Engine>),
     ));
-    let without_wasi = |reason: &str| match subject.uses_wasi() {
+    let unless_wasi = |reason: &str| match subject.uses_wasi() {
         true => Err(reason.to_string()),
         false => Ok(()),
     };
-    let node = without_wasi(
+    let node = unless_wasi(
         "Node's own WASI is no sandbox: a module can climb out of the directory that it is given",
     );
     let node = node.and_then(|()| Node::new());
@@ -38,7 +38,7 @@ pub fn engines(subject: &Subject) -> Vec<(&'static str, Ready)> {
         (Kind::Chromium, "Chromium (V8, module rewritten)"),
         (Kind::Firefox, "Firefox (SpiderMonkey, module rewritten)"),
     ] {
-        let browser = without_wasi("a browser has no WASI").and_then(|()| Browser::new(kind));
+        let browser = unless_wasi("a browser has no WASI").and_then(|()| Browser::new(kind));
         engines.push((
             name,
             browser.map(|browser| Box::new(JavaScript::new(browser, subject)) as Box<dyn Engine>),

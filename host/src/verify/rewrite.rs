@@ -113,7 +113,7 @@ struct Rewriter {
     refusal: Option<GrowRefusal>,
 }
 
-type Result1 = Result<(), reencode::Error>;
+type Reencoded = Result<(), reencode::Error>;
 
 impl Reencode for Rewriter {
     type Error = core::convert::Infallible;
@@ -132,7 +132,7 @@ impl Reencode for Rewriter {
         &mut self,
         types: &mut TypeSection,
         section: TypeSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_type_section(self, types, section)?;
         if self.refusal.is_some() {
             types.ty().function([ValType::I32], [ValType::I32]);
@@ -144,7 +144,7 @@ impl Reencode for Rewriter {
         &mut self,
         functions: &mut FunctionSection,
         section: FunctionSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_function_section(self, functions, section)?;
         if let Some(refusal) = &self.refusal {
             functions.function(refusal.signature);
@@ -156,7 +156,7 @@ impl Reencode for Rewriter {
         &mut self,
         globals: &mut GlobalSection,
         section: GlobalSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_global_section(self, globals, section)?;
         if self.refusal.is_some() {
             let counter = GlobalType {
@@ -173,7 +173,7 @@ impl Reencode for Rewriter {
         &mut self,
         code: &mut CodeSection,
         section: CodeSectionReader<'_>,
-    ) -> Result1 {
+    ) -> Reencoded {
         utils::parse_code_section(self, code, section)?;
         if let Some(refusal) = &self.refusal {
             code.function(&refusal.body());
