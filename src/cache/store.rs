@@ -207,6 +207,7 @@ impl Store {
         hash: u64,
     ) -> Result<(), InsertError> {
         let size = self.size_that_fits(scope, key, value.len())?;
+        self.drop_unseen(scope, key, hash);
         let home = self.contents.index().home(hash);
         self.write_whole(scope, key, value, size, home)
     }
@@ -236,6 +237,7 @@ impl Store {
         load: impl FnOnce(&mut [u8]),
     ) -> Result<ArenaRange, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
+        self.drop_unseen(scope, key, hash);
         let entries_before = self.region().header().indexed;
         let block = self.write(scope, key, &[], len, size, hash)?;
         {
@@ -394,6 +396,17 @@ impl Store {
             copy(place, value);
         }
         self.contents.renew(at, scope.number());
+    }
+
+    /// Drops the entry of a key that was looked up in vain: one that is swept stays in a read-only
+    /// cache until something is written in its place.
+    #[inline]
+    fn drop_unseen(&mut self, scope: Scope, key: &[u8], hash: u64) {
+        if self.is_read_only() {
+            if let Some(at) = self.find(scope, key, hash) {
+                self.contents.drop_hashed(at.get(), hash);
+            }
+        }
     }
 
     /// Loses an entry that was just written, or another one, where the cache is forgetful.
