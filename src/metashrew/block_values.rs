@@ -3,7 +3,6 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::keyed::Keyed;
 use super::state;
 
 /// The values that the block at hand has written, and the large ones that it has read.
@@ -11,7 +10,11 @@ use super::state;
 /// A snapshot: later writes do not change it. It has the methods of a map that metashrew's programs
 /// use, and iterates in the order in which the keys first came.
 #[derive(Debug)]
-pub struct BlockValues(Keyed<Arc<Vec<u8>>>);
+pub struct BlockValues {
+    pairs: Vec<(Arc<Vec<u8>>, Arc<Vec<u8>>)>,
+    /// Positions of the pairs, in the order of their keys.
+    by_key: Vec<usize>,
+}
 
 /// The values that [`get`](super::get) answers without cache or host: what the block at hand has
 /// written, and the large values that it has read (see there).
@@ -31,11 +34,13 @@ pub struct BlockValues(Keyed<Arc<Vec<u8>>>);
 #[must_use]
 pub fn get_cache() -> BlockValues {
     state::with(|state| {
-        let mut values = Keyed::new();
-        for (key, value) in state.working_set.iter() {
-            values.entry(key, || value.clone());
-        }
-        BlockValues(values)
+        let pairs = state.working_set.iter();
+        let pairs: Vec<_> = pairs
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let mut by_key = Vec::from_iter(0..pairs.len());
+        by_key.sort_unstable_by_key(|&position| &*pairs[position].0);
+        BlockValues { pairs, by_key }
     })
 }
 
@@ -43,7 +48,10 @@ impl BlockValues {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<&Arc<Vec<u8>>> {
-        self.0.get(key)
+        let found = self
+            .by_key
+            .binary_search_by_key(&key, |&position| &self.pairs[position].0);
+        found.ok().map(|place| &self.pairs[self.by_key[place]].1)
     }
 
     /// Whether there is a value of a key.
@@ -55,7 +63,7 @@ impl BlockValues {
     /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.pairs.len()
     }
 
     /// Whether there is no key.
@@ -66,7 +74,7 @@ impl BlockValues {
 
     /// Keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<Vec<u8>>, &Arc<Vec<u8>>)> {
-        self.0.iter()
+        self.pairs.iter().map(|(key, value)| (key, value))
     }
 
     /// The keys.

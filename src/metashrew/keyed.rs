@@ -1,8 +1,8 @@
 //! A map from byte strings that remembers the order of insertion.
 //!
 //! Whoever writes a block chooses keys, and knows the hash. Keys that stand in each other's way in
-//! a hash table would each be compared with all the others. Where an insertion has compared many,
-//! the map goes on with a tree.
+//! a hash table would each be compared with all the others. Where looking for one has compared
+//! many, the map goes on with a tree.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -13,8 +13,8 @@ use hashbrown::hash_table::Entry;
 
 use crate::cache::{equal, hash};
 
-/// An insertion that compares more keys than this finds them chosen: of keys that are not, about
-/// one in sixteen is compared for nothing.
+/// Who compares more keys than this finds them chosen: of keys that are not, about one in sixteen
+/// is compared for nothing.
 const MOST_COMPARED: u32 = 32;
 
 /// Values by key, in the order in which their keys came.
@@ -60,7 +60,7 @@ impl<V> Keyed<V> {
     }
 
     #[inline]
-    pub fn get(&self, key: &[u8]) -> Option<&V> {
+    pub fn get(&mut self, key: &[u8]) -> Option<&V> {
         if self.items.is_empty() {
             return None;
         }
@@ -69,21 +69,30 @@ impl<V> Keyed<V> {
 
     /// As [`get`](Self::get), for a caller that has the key's [`hash`] already.
     #[inline]
-    pub fn get_hashed(&self, key: &[u8], hash: u64) -> Option<&V> {
+    pub fn get_hashed(&mut self, key: &[u8], hash: u64) -> Option<&V> {
         if self.items.is_empty() {
             return None;
         }
-        self.find(key, hash)
+        let position = self.find(key, hash)?;
+        Some(&self.items[position as usize].value)
     }
 
     #[inline(never)]
-    fn find(&self, key: &[u8], hash: u64) -> Option<&V> {
-        let is_it = |position: &u32| equal(&self.items[*position as usize].key, key);
-        let position = match &self.positions {
-            Positions::Table(table) => table.find(hash, is_it)?,
-            Positions::Tree(tree) => tree.get(key)?,
+    fn find(&mut self, key: &[u8], hash: u64) -> Option<u32> {
+        let table = match &self.positions {
+            Positions::Table(table) => table,
+            Positions::Tree(tree) => return tree.get(key).copied(),
         };
-        Some(&self.items[*position as usize].value)
+        let mut compared = 0;
+        let found = table.find(hash, |position| {
+            compared += 1;
+            equal(&self.items[*position as usize].key, key)
+        });
+        let found = found.copied();
+        if compared > MOST_COMPARED {
+            self.plant();
+        }
+        found
     }
 
     /// The position and the value of a key, which is there afterwards if it was not before.
@@ -187,13 +196,30 @@ mod tests {
         (0_u32..).map(|number| Arc::new(number.to_le_bytes().repeat(5)))
     }
 
+    /// Keys that begin at one place of a small table, with one tag.
+    fn chosen() -> impl Iterator<Item = Arc<Vec<u8>>> {
+        const PLACE_AND_TAG: usize = 0x7F << (usize::BITS - 7) | 0x3F;
+        keys().filter(|key| hash(key) as usize & PLACE_AND_TAG == 0)
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "too long, and safe")]
+    fn looking_for_what_is_not_there_plants_a_tree_too() {
+        let mut chosen = chosen();
+        let absent = chosen.next().expect("there are more");
+        let mut keyed = Keyed::new();
+        for key in chosen.take(MOST_COMPARED as usize + 1) {
+            keyed.entry(&key, || ());
+        }
+        assert!(matches!(keyed.positions, Positions::Table(_)));
+        assert_eq!(keyed.get(&absent), None);
+        assert!(matches!(keyed.positions, Positions::Tree(_)));
+    }
+
     #[test]
     #[cfg_attr(miri, ignore = "too long, and safe")]
     fn chosen_keys_are_in_a_tree_and_others_in_a_table() {
-        // They begin at one place of a small table, with one tag.
-        const PLACE_AND_TAG: usize = 0x7F << (usize::BITS - 7) | 0x3F;
-        let is_chosen = |key: &Arc<Vec<u8>>| hash(key) as usize & PLACE_AND_TAG == 0;
-        let chosen: Vec<_> = keys().filter(is_chosen).take(50).collect();
+        let chosen: Vec<_> = chosen().take(50).collect();
         assert!(matches!(entered(&chosen).positions, Positions::Tree(_)));
         let few = &chosen[..MOST_COMPARED as usize];
         assert!(matches!(entered(few).positions, Positions::Table(_)));

@@ -85,7 +85,7 @@ impl WorkingSet {
 
     /// Who answers a key with this hash.
     #[inline]
-    pub fn answer(&self, key: &[u8], hash: u64) -> Answer<'_> {
+    pub fn answer(&mut self, key: &[u8], hash: u64) -> Answer<'_> {
         match self.values.get_hashed(key, hash) {
             None => Answer::CacheOrHost,
             Some(held) => match &held.value {
@@ -98,14 +98,14 @@ impl WorkingSet {
 
     /// Whether the cache may be told that a key has this value by the program: not while another
     /// one waits for its flush, or was flushed and is no longer known.
-    pub fn may_be_cached(&self, key: &[u8]) -> bool {
+    pub fn may_be_cached(&mut self, key: &[u8]) -> bool {
         self.values
             .get(key)
             .is_none_or(|held| held.origin != Origin::Queued && held.flushed != Flushed::Other)
     }
 
     /// Whether the next flush hands out a value of this key.
-    pub fn is_queued(&self, key: &[u8]) -> bool {
+    pub fn is_queued(&mut self, key: &[u8]) -> bool {
         self.values
             .get(key)
             .is_some_and(|held| held.origin == Origin::Queued)
