@@ -115,8 +115,14 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
 ///
 /// When the bytes are no module.
 pub fn check(module: &[u8]) -> Result<Vec<Finding>, CheckError> {
+    facts::check_sections(module)?;
+    let refusal = refusal::look(module);
+    let is_all = refusal.as_ref().is_some_and(|refusal| refusal.is_all);
+    let mut found = Vec::from_iter(refusal.map(|refusal| refusal.finding));
+    if is_all {
+        return Ok(found);
+    }
     let facts = Facts::read(module)?;
-    let mut found = Vec::from_iter(refusal::look(module));
     found.extend(memory::look(&facts));
     found.extend(determinism::look(&facts));
     found.extend(depth::look(&facts));

@@ -5,7 +5,17 @@ use wasmparser::{Validator, WasmFeatures};
 use crate::load_error::LoadError;
 
 /// The features of each, its name, and how to build without it.
-const DISABLED: [(WasmFeatures, &str, &str); 6] = [
+const DISABLED: [(WasmFeatures, &str, &str); 8] = [
+    (
+        WasmFeatures::STACK_SWITCHING,
+        "stack switching",
+        "build it without continuations",
+    ),
+    (
+        WasmFeatures::WIDE_ARITHMETIC,
+        "wide arithmetic",
+        "build it without the target feature `wide-arithmetic`",
+    ),
     (
         WasmFeatures::EXCEPTIONS.union(WasmFeatures::LEGACY_EXCEPTIONS),
         "exceptions",

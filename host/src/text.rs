@@ -1,6 +1,7 @@
 //! Text from strangers, for terminals, tables and JSON.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 /// The longest name of a module's own that a message shows, in characters.
 const NAME_CHARS: usize = 200;
@@ -29,7 +30,34 @@ pub fn name(text: &str) -> String {
 /// The name of a function, demangled and without its hash, as [`name`] shows it.
 #[must_use]
 pub(crate) fn function_name(mangled: &str) -> String {
-    name(&format!("{:#}", rustc_demangle::demangle(mangled)))
+    name(&demangled(mangled))
+}
+
+/// The name of a function, demangled and without its hash, or its beginning: a short name may stand
+/// for one of a megabyte, and what is not shown is not made.
+#[must_use]
+pub(crate) fn demangled(mangled: &str) -> String {
+    let mut demangled = Beginning(String::new());
+    let _ = write!(demangled, "{:#}", rustc_demangle::demangle(mangled));
+    demangled.0
+}
+
+/// The first bytes that are written, more than a name shows.
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        const BYTES: usize = 4 * (NAME_CHARS + 1);
+        let left = BYTES.saturating_sub(self.0.len());
+        if text.len() <= left {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        let shown = text.char_indices().map(|(at, _)| at);
+        let end = shown.take_while(|at| *at <= left).last().unwrap_or(0);
+        self.0.push_str(&text[..end]);
+        Err(fmt::Error)
+    }
 }
 
 /// Plain text of up to `most` characters. The rest is cut off.
@@ -102,6 +130,17 @@ mod tests {
             plain_json("[\"\u{202e}\u{7f}é\"]\n"),
             "[\"\\u202e\\u007fé\"]\n"
         );
+    }
+
+    #[test]
+    fn a_short_name_that_stands_for_a_long_one_is_not_written_out() {
+        let long = demangled("_RMC0FGZZZ_Eu");
+        assert!(
+            long.len() > NAME_CHARS && long.len() < 1_000,
+            "{}",
+            long.len()
+        );
+        assert!(function_name("_RMC0FGZZZ_Eu").ends_with('…'));
     }
 
     #[test]

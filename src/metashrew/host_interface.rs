@@ -173,7 +173,9 @@ impl<'a> HostKey<'a> {
 /// The module's whole input: the height's four little-endian bytes, then the block (or a view's
 /// argument).
 ///
-/// Costs one heap allocation of exactly the input's length.
+/// Costs one heap allocation of exactly the input's length. Tells nobody: a program that uses
+/// metashrew's functions too takes its input from [`metashrew::input`](super::input), which tells
+/// them the height. Without it a view is answered from the cache of whatever block it is as of.
 ///
 /// # Panics
 ///

@@ -29,7 +29,8 @@ per_instance! {
 /// Sends all further lines elsewhere.
 ///
 /// Without it they go to the host's `__log` in a metashrew guest, to the standard error in a WASI
-/// program, and to the [stand-in](super::host)'s log in a native process.
+/// program, and to the [stand-in](super::host)'s log in a native process. A sink calls none of
+/// metashrew's functions: some lines are written from within one.
 ///
 /// ```
 /// use steadfast::metashrew::{initialize, set_log_sink};

@@ -61,6 +61,8 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Write a block of mainnet to target/guests/mainnet-702861.block
+    Block,
     /// Set up, build the indexer that is written for metashrew, index a real block with it and show
     /// its memory
     Port,
@@ -128,6 +130,10 @@ fn run(task: Task) -> Result<()> {
             let project = Project::set_up(toolchain)?;
             guests::demo(&project)?;
             demo::run(&project, &input, json)
+        }
+        Task::Block => {
+            println!("{}", port::block(&Project::set_up(None)?)?.display());
+            Ok(())
         }
         Task::Port => {
             let project = Project::set_up(None)?;

@@ -52,7 +52,9 @@ pub fn run(project: &Project) -> Result<()> {
 
 /// Writes the block to a file.
 pub fn block(project: &Project) -> Result<PathBuf> {
-    let file = project.target()?.join("guests/mainnet-702861.block");
+    let directory = project.target()?.join("guests");
+    fs::create_dir_all(&directory)?;
+    let file = directory.join("mainnet-702861.block");
     fs::write(&file, bitcoin_test_data::blocks::mainnet_702861())?;
     Ok(file)
 }

@@ -14,13 +14,7 @@ use hashbrown::hash_table::Entry;
 #[derive(Default)]
 pub struct Pending {
     positions: HashTable<u32>,
-    writes: Vec<Write>,
-}
-
-struct Write {
-    key: Key,
-    hash: u64,
-    value: Vec<u8>,
+    writes: Vec<(Key, Vec<u8>)>,
 }
 
 impl Pending {
@@ -28,26 +22,25 @@ impl Pending {
     pub fn get(&self, key: &Key) -> Option<&[u8]> {
         self.positions
             .find(hash(key), |&position| {
-                self.writes[position as usize].key == *key
+                self.writes[position as usize].0 == *key
             })
-            .map(|&position| self.writes[position as usize].value.as_slice())
+            .map(|&position| self.writes[position as usize].1.as_slice())
     }
 
     /// Writes `value` at `key`, over what was to be written there.
     pub fn set(&mut self, key: Key, value: Vec<u8>) {
         let next = u32::try_from(self.writes.len())
             .expect("a block is below 4 GiB, and a write stems from a byte of it");
-        let hash = hash(&key);
         let entry = self.positions.entry(
-            hash,
-            |&position| self.writes[position as usize].key == key,
-            |&position| self.writes[position as usize].hash,
+            hash(&key),
+            |&position| self.writes[position as usize].0 == key,
+            |&position| hash(&self.writes[position as usize].0),
         );
         match entry {
-            Entry::Occupied(position) => self.writes[*position.get() as usize].value = value,
+            Entry::Occupied(position) => self.writes[*position.get() as usize].1 = value,
             Entry::Vacant(vacant) => {
                 vacant.insert(next);
-                self.writes.push(Write { key, hash, value });
+                self.writes.push((key, value));
             }
         }
     }
@@ -56,7 +49,7 @@ impl Pending {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.writes
             .iter()
-            .map(|write| (write.key.bytes(), write.value.as_slice()))
+            .map(|(key, value)| (key.bytes(), value.as_slice()))
     }
 
     /// How many keys are to be written.

@@ -112,9 +112,9 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
             "the module has an allocator of its own",
         )),
         [_] => {}
-        plans => found.push(Finding::new(
+        _ => found.push(Finding::new(
             &TWO_PLANS,
-            format!("{} plans stand in the module", plans.len()),
+            "more than one plan stands in the module",
         )),
     }
     for reason in facts.plans.iter().filter_map(|plan| plan.as_ref().err()) {

@@ -12,8 +12,16 @@ const REFUSED: Rule = Rule {
     advice: "`run` and `verify` refuse the module: mend this first",
 };
 
+/// Why the host would refuse a module.
+pub struct Refusal {
+    pub finding: Finding,
+    /// Whether the module is beyond a bound or not valid, so that nothing else of it is looked at:
+    /// what reads it would have no bound.
+    pub is_all: bool,
+}
+
 /// Asks the host what it would say, which compiles nothing.
-pub fn look(module: &[u8]) -> Option<Finding> {
+pub fn look(module: &[u8]) -> Option<Refusal> {
     match examine(module, &Bounds::default()) {
         // Rules of their own tell of these; and no fault of the module.
         Ok(())
@@ -24,6 +32,9 @@ pub fn look(module: &[u8]) -> Option<Finding> {
             | LoadError::MaximumMemory { .. }
             | LoadError::Engine(_),
         ) => None,
-        Err(error) => Some(Finding::new(&REFUSED, error.to_string())),
+        Err(error) => Some(Refusal {
+            finding: Finding::new(&REFUSED, error.to_string()),
+            is_all: matches!(error, LoadError::Bound(_) | LoadError::Invalid(_)),
+        }),
     }
 }

@@ -23,6 +23,9 @@ use super::warm::Warm;
 /// each block, which begins with the cache that the one before it left, as `run` does; also where a
 /// block stops. Of an instance that runs elsewhere, from a copy of its memory: `--memory-file`
 #[derive(clap::Args)]
+#[command(
+    override_usage = "steadfast map <MODULE> [OPTIONS]\n       steadfast map --memory-file <FILE> [OPTIONS]"
+)]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that is built on steadfast
     #[arg(required_unless_present = "memory_file")]

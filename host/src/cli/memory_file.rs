@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use steadfast::format::{InstanceInfo, RegionInfo};
 use steadfast_host::{Bound, Bounds, Digest, RegionImage, find_instance_info};
 
@@ -19,6 +19,11 @@ pub enum Left {
 /// Reads a file, and finds out which of them it is.
 pub fn read(path: &Path, bounds: &Bounds) -> anyhow::Result<Left> {
     let bytes = super::read_bounded(path, Bound::FileBytes, bounds)?;
+    ensure!(
+        !bytes.starts_with(b"\0asm"),
+        "{}: a module, and no copy of a memory: give it without --memory-file",
+        path.display()
+    );
     if RegionImage::is_file(&bytes) {
         let most = bounds.most(Bound::ImageBytes);
         let (image, state) = RegionImage::read_within(&mut &bytes[..], path, |_| Ok(most))?;

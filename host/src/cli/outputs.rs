@@ -20,6 +20,13 @@ pub fn check_outputs<'a>(
     for (option, path) in outputs {
         let Some(path) = path else { continue };
         let there = place(path);
+        let folder = directory_of(&there);
+        ensure!(
+            folder.is_dir(),
+            "{}: {option} would write to the folder {}, which does not exist: make it first",
+            path.display(),
+            folder.display()
+        );
         ensure!(
             !used.contains(&there),
             "{}: the run itself uses this file, and {option} would replace it: choose another path",
@@ -122,6 +129,11 @@ mod tests {
         assert_eq!(told([Some(&new), None]), None);
         let (other, twice) = (path("other"), told([Some(&new), Some(&new)]).unwrap());
         assert_eq!(told([Some(&new), Some(&other)]), None);
+        let nowhere = told([None, Some(&path("missing").join("file"))]).unwrap();
+        assert!(
+            nowhere.contains("missing, which does not exist"),
+            "{nowhere}"
+        );
         assert!(
             twice.contains("--svg writes this file, and --pprof"),
             "{twice}"

@@ -21,6 +21,7 @@ use super::run::Memory;
 /// there, and the command ends with status 1.
 #[derive(clap::Args)]
 #[command(mut_arg("input", |input| input.required(true)))]
+#[command(override_usage = "steadfast profile <MODULE> --input <FILE|FOLDER>... [OPTIONS]")]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`
     module: PathBuf,

@@ -18,6 +18,7 @@ use super::warm::Warm;
 
 /// Indexes blocks, each in a fresh instance of the module, and tells what became of its memory
 #[derive(clap::Args)]
+#[command(override_usage = "steadfast run <MODULE> --input <FILE|FOLDER|->... [OPTIONS]")]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`
     module: PathBuf,

@@ -29,6 +29,7 @@ const TOLERATED: f64 = 0.5;
 /// is warm from the second block on. Heights count up from the first block's.
 #[derive(clap::Args)]
 #[command(mut_arg("input", |input| input.required(true)))]
+#[command(override_usage = "steadfast size <MODULE> --input <FILE|FOLDER>... [OPTIONS]")]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`, built on steadfast
     module: PathBuf,

@@ -20,6 +20,9 @@ use super::run::Memory;
 /// Blocks are indexed in one instance that is kept, so that the counters add up; a WASI command has
 /// a fresh one for each.
 #[derive(clap::Args)]
+#[command(
+    override_usage = "steadfast stats <MODULE> --input <FILE|FOLDER>... [OPTIONS]\n       steadfast stats --memory-file <FILE> [OPTIONS]"
+)]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that is built on steadfast
     #[arg(required_unless_present = "memory_file", requires = "input")]

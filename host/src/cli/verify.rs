@@ -29,6 +29,7 @@ const COULD_NOT_RUN: u8 = 2;
 /// something could not be run.
 #[derive(clap::Args)]
 #[command(mut_arg("input", |input| input.required(true)))]
+#[command(override_usage = "steadfast verify <MODULE> --input <FILE|FOLDER>... [OPTIONS]")]
 pub struct Arguments {
     /// The indexer: a WebAssembly module that exports `_start`, built on steadfast or not
     module: PathBuf,

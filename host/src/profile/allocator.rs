@@ -141,12 +141,12 @@ pub(super) fn find(functions: &Functions, named: &[(String, Role)]) -> Vec<Hook>
 
 /// Whether a function with the first name, as the module has it, is meant by the second one.
 fn is_name(name: &str, meant: &str) -> bool {
-    name == meant || format!("{:#}", rustc_demangle::demangle(name)) == meant
+    name == meant || text::demangled(name) == meant
 }
 
 /// What a function of this name does, as the module has it.
 fn known_role(name: &str) -> Option<Role> {
-    let demangled = format!("{:#}", rustc_demangle::demangle(name));
+    let demangled = text::demangled(name);
     Role::of(demangled.strip_prefix("__rustc::").unwrap_or(&demangled))
 }
 

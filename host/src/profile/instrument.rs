@@ -7,13 +7,13 @@
 
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalSection, GlobalType, MemArg, Module, RefType, SectionId, TableSection, TableType,
-    TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, CustomSection, ExportKind, ExportSection, Function,
+    FunctionSection, GlobalSection, GlobalType, MemArg, Module, RefType, SectionId, TableSection,
+    TableType, TypeSection, ValType,
 };
 use wasmparser::{
-    CodeSectionReader, ExportSectionReader, FunctionBody, FunctionSectionReader,
-    GlobalSectionReader, Parser, TableSectionReader, TypeSectionReader,
+    CodeSectionReader, CustomSectionReader, ExportSectionReader, FunctionBody,
+    FunctionSectionReader, GlobalSectionReader, Parser, TableSectionReader, TypeSectionReader,
 };
 
 use super::allocator::{Hook, Role};
@@ -181,6 +181,19 @@ impl Rewriter<'_> {
 
 impl Reencode for Rewriter<'_> {
     type Error = core::convert::Infallible;
+
+    /// Copies it: it may be damaged, and what it tells has not moved.
+    fn parse_custom_section(
+        &mut self,
+        module: &mut Module,
+        section: CustomSectionReader<'_>,
+    ) -> Reencoded {
+        module.section(&CustomSection {
+            name: section.name().into(),
+            data: section.data().into(),
+        });
+        Ok(())
+    }
 
     fn parse_type_section(
         &mut self,

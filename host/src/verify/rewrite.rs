@@ -3,12 +3,12 @@
 
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, Function, FunctionSection, GlobalSection, GlobalType,
-    Instruction, MemoryType, Module, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, CustomSection, Function, FunctionSection, GlobalSection,
+    GlobalType, Instruction, MemoryType, Module, TypeSection, ValType,
 };
 use wasmparser::{
-    CodeSectionReader, FunctionSectionReader, GlobalSectionReader, Operator, Parser, Payload,
-    TypeRef, TypeSectionReader,
+    CodeSectionReader, CustomSectionReader, FunctionSectionReader, GlobalSectionReader, Operator,
+    Parser, Payload, TypeRef, TypeSectionReader,
 };
 
 /// The rewritten module. Its memory has at most `maximum_pages`; a lower maximum of its own stays.
@@ -128,6 +128,19 @@ impl Reencode for Rewriter {
         Ok(memory)
     }
 
+    /// Copies it: it may be damaged, and what it tells has not moved.
+    fn parse_custom_section(
+        &mut self,
+        module: &mut Module,
+        section: CustomSectionReader<'_>,
+    ) -> Reencoded {
+        module.section(&CustomSection {
+            name: section.name().into(),
+            data: section.data().into(),
+        });
+        Ok(())
+    }
+
     fn parse_type_section(
         &mut self,
         types: &mut TypeSection,
@@ -189,5 +202,23 @@ impl Reencode for Rewriter {
             (Operator::MemoryGrow { .. }, Some(refusal)) => Ok(Instruction::Call(refusal.function)),
             _ => utils::instruction(self, operator),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rewrite;
+
+    #[test]
+    fn names_that_are_damaged_are_left_as_they_are() {
+        let text = "(module (memory 1) (global (mut i32) (i32.const 0)) (func (drop (memory.grow (i32.const 1)))) (@custom \"name\" \"\\ff\\ff\\ff\"))";
+        let module = wat::parse_str(text).unwrap();
+        let rewritten = rewrite(&module, 7, Some(1)).unwrap();
+        let sections = wasmparser::Parser::new(0).parse_all(&rewritten);
+        let names = sections.filter_map(|payload| match payload {
+            Ok(wasmparser::Payload::CustomSection(section)) => Some(section.data().to_vec()),
+            _ => None,
+        });
+        assert_eq!(names.collect::<Vec<_>>(), [[0xFF; 3]]);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use steadfast::format::InstanceInfo;
 use steadfast::{Bytes, Plan};
 use steadfast_host::check::{Finding, Level, check, rules};
-use steadfast_host::{MemoryState, Runner};
+use steadfast_host::{Bound, MemoryState, Runner};
 
 use crate::guests::{any_input, escaped, quiet};
 use crate::warm::guest;
@@ -363,6 +363,27 @@ fn findings_tell_the_places() {
     );
 }
 
+/// Reading the rest of one would have no bound.
+#[test]
+fn what_is_beyond_a_bound_or_not_valid_is_told_of_that_alone() {
+    let functions = Bound::Functions.default() as usize + 1;
+    for (fields, words) in [
+        (String::from("(func (result i32))"), "not a valid"),
+        ("(func)".repeat(functions), "functions"),
+    ] {
+        let found = check(&planned(&fields)).unwrap();
+        let [Finding { rule, what, .. }] = &found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!(rule.id, "refused");
+        assert!(what.contains(words), "{what}");
+    }
+    let plans = plan_section(&Plan::DEFAULT).repeat(1_000);
+    let found = check(&planned(&plans)).unwrap();
+    let told = found.iter().filter(|found| found.rule.id == "two-plans");
+    assert_eq!(told.count(), 1);
+}
+
 #[test]
 fn what_is_no_module_is_refused_and_damage_does_no_harm() {
     for bytes in [&b""[..], b"\0asm", b"no module", b"\0asm\x0d\0\x01\0"] {
@@ -378,7 +399,7 @@ fn what_is_no_module_is_refused_and_damage_does_no_harm() {
         }
     }
     // A chain of calls as long as a module can have.
-    let functions = 200_000;
+    let functions = Bound::Functions.default() as usize;
     let chain: String = (0..functions)
         .map(|number| format!("(func (call {}))", (number + 1) % functions))
         .collect();

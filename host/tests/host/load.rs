@@ -84,6 +84,16 @@ fn a_proposal_that_is_not_enabled_is_named() {
             "(func (block $caught (try_table (catch_all $caught) (nop))))",
         ),
         ("garbage collection", plain, "(type (struct (field i32)))"),
+        (
+            "stack switching",
+            plain,
+            "(type $f (func)) (type $c (cont $f)) (func (drop (ref.null $c)))",
+        ),
+        (
+            "wide arithmetic",
+            plain,
+            "(func (param i64 i64) (i64.mul_wide_u (local.get 0) (local.get 1)) (drop) (drop))",
+        ),
     ] {
         let text = format!("(module {memory} {code} {START})");
         let error = refused(&text);

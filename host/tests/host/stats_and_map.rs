@@ -91,6 +91,9 @@ fn stats_reads_a_file_that_holds_a_memory_or_a_region() {
     desk.write("neither", [7; 70_000]);
     let output = desk.steadfast("stats --memory-file neither");
     one_line_with(&output, &["neither a memory", "magic number"]);
+    desk.write("module", b"\0asm\x01\0\0\0");
+    let output = desk.steadfast("stats --memory-file module");
+    one_line_with(&output, &["a module, and no copy of a memory"]);
     desk.write("memory", memory());
     for (arguments, words) in [
         (
