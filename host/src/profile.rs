@@ -44,7 +44,8 @@ use crate::trap::RunError;
 
 /// What to do where a compiler inlined functions of the allocator.
 const INLINED_ADVICE: &str =
-    "For exact figures build the module with RUSTFLAGS=\"-C llvm-args=-inline-threshold=0\".";
+    "For exact figures build the module with RUSTFLAGS=\"-C llvm-args=-inline-threshold=0\"; \
+     where that still inlines some, with RUSTFLAGS=\"-C opt-level=0\".";
 
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
