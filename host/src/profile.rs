@@ -43,8 +43,8 @@ use crate::run::OneInstanceError;
 use crate::trap::RunError;
 
 /// What to do where a compiler inlined functions of the allocator.
-const INLINED_ADVICE: &str =
-    "For exact figures build the module with RUSTFLAGS=\"-C llvm-args=-inline-threshold=0\"; \
+const INLINED_ADVICE: &str = "For exact figures build the module with \
+     RUSTFLAGS=\"-C llvm-args=-inline-threshold=0\"; \
      where that still inlines some, with RUSTFLAGS=\"-C opt-level=0\".";
 
 /// Why there is no profile.
