@@ -5,13 +5,16 @@ use alloc::vec::Vec;
 
 use super::state;
 
+/// A key or a value.
+type Bytes = Arc<Vec<u8>>;
+
 /// The values that the block at hand has written, and the large ones that it has read.
 ///
 /// A snapshot: later writes do not change it. It has the methods of a map that metashrew's programs
 /// use, and iterates in the order in which the keys first came.
 #[derive(Debug)]
 pub struct BlockValues {
-    pairs: Vec<(Arc<Vec<u8>>, Arc<Vec<u8>>)>,
+    pairs: Vec<(Bytes, Bytes)>,
     /// Positions of the pairs, in the order of their keys.
     by_key: Vec<usize>,
 }
