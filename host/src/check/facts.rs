@@ -73,10 +73,10 @@ pub struct Facts {
 /// Checks that the bytes are a module's sections, whatever stands in them.
 pub fn check_sections(module: &[u8]) -> Result<(), CheckError> {
     for payload in Parser::new(0).parse_all(module) {
-        if let Payload::Version { encoding, .. } = payload? {
-            if encoding != wasmparser::Encoding::Module {
-                return Err(CheckError::Component);
-            }
+        if let Payload::Version { encoding, .. } = payload?
+            && encoding != wasmparser::Encoding::Module
+        {
+            return Err(CheckError::Component);
         }
     }
     Ok(())
