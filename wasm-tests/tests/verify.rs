@@ -207,7 +207,7 @@ fn stripped(module: &[u8]) -> Vec<u8> {
         if let Some((id, range)) = payload.unwrap().as_section()
             && id != 0
         {
-            let data = &module[range.start as usize..range.end as usize];
+            let data = &module[range];
             out.section(&wasm_encoder::RawSection { id, data });
         }
     }
