@@ -56,11 +56,11 @@ fn with_minimum(module: &[u8], pages: u32) -> Vec<u8> {
         }
         contents.push(rest as u8);
         // The section's length stands in the one byte before its contents.
-        let start = range.start as usize - 1;
+        let start = range.start - 1;
         let mut rewritten = module[..start].to_vec();
         rewritten.push(contents.len() as u8);
         rewritten.extend(contents);
-        rewritten.extend(&module[range.end as usize..]);
+        rewritten.extend(&module[range.end..]);
         return rewritten;
     }
     panic!("the module declares no memory");
