@@ -42,10 +42,12 @@ pub enum SizeError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// A block failed.
-    #[error("block {height} failed: {error}")]
+    #[error("block {height} failed, number {number} of those that are indexed: {error}")]
     Block {
-        /// Its height.
+        /// Its height here: heights count up from the first block's.
         height: u32,
+        /// Its place in the input, from 1 on.
+        number: usize,
         /// Why.
         error: RunError,
     },
@@ -136,6 +138,7 @@ fn in_one_instance(
 ) -> Result<Finished, SizeError> {
     let failed = |block: usize, error| SizeError::Block {
         height: inputs[block].height(),
+        number: block + 1,
         error,
     };
     let mut state = MemoryState::default();

@@ -240,9 +240,13 @@ impl Reference {
             _ => (run, repeated, None),
         };
         match run.failure() {
-            Some((_, reason)) => Err(VerifyError::Reference {
+            Some((at, reason)) => Err(VerifyError::Reference {
                 engine: name,
-                reason,
+                reason: format!(
+                    "block {}, number {} of those that are run: {reason}",
+                    inputs[at].height(),
+                    at + 1
+                ),
             }),
             None => Ok(Reference {
                 first,
