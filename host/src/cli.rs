@@ -28,7 +28,7 @@ mod warm;
 use std::io::{ErrorKind, Write as _, stderr, stdout};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde::Serialize;
 use steadfast_host::file::read_within;
 use steadfast_host::text::{plain, plain_json, plain_lines};
@@ -38,7 +38,13 @@ use self::limits::Limits;
 
 /// Reads a module's bytes.
 fn read_module(path: &Path, limits: &Limits) -> anyhow::Result<Vec<u8>> {
-    read_bounded(path, Bound::ModuleBytes, &limits.bounds())
+    let bytes = read_bounded(path, Bound::ModuleBytes, &limits.bounds())?;
+    ensure!(
+        !bytes.starts_with(b"\0asm\x0d\0\x01\0"),
+        "{}: this is a component: give the core module that it was made of",
+        path.display()
+    );
+    Ok(bytes)
 }
 
 /// Reads a file that may be anything.

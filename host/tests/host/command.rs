@@ -73,11 +73,13 @@ fn bad_modules_are_refused() {
     let import = r#"(module (import "wasi_snapshot_preview2" "run" (func)) (memory (export "memory") 1) (func (export "_start")))"#;
     desk.write("import", wat::parse_str(import).unwrap());
     desk.write("text", b"hello");
+    desk.write("component", wat::parse_str("(component)").unwrap());
     for (name, word) in [
         ("no-memory", "memory"),
         ("no-start", "`_start`"),
         ("import", "`wasi_snapshot_preview2::run`"),
         ("text", "not a valid WebAssembly module"),
+        ("component", "core module"),
         ("none", "No such file"),
     ] {
         desk.refuses(&format!("{name} --input block --reindex"), &[name, word]);
