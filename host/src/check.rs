@@ -99,7 +99,8 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     .copied()
 }
 
-/// Looks at a module. Takes time in proportion to its bytes.
+/// Looks at a module. Takes time in proportion to its bytes. One that is not valid, or beyond a
+/// bound, is told of that alone.
 ///
 /// ```
 /// use steadfast_host::check::{Level, check};

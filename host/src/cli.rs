@@ -33,6 +33,7 @@ use serde::Serialize;
 use steadfast_host::file::read_within;
 use steadfast_host::text::{plain, plain_json, plain_lines};
 use steadfast_host::{Bound, Bounds, Guest, Input, MemoryState, RedbState, State};
+use wasmparser::Parser;
 
 use self::limits::Limits;
 
@@ -40,7 +41,7 @@ use self::limits::Limits;
 fn read_module(path: &Path, limits: &Limits) -> anyhow::Result<Vec<u8>> {
     let bytes = read_bounded(path, Bound::ModuleBytes, &limits.bounds())?;
     ensure!(
-        !bytes.starts_with(b"\0asm\x0d\0\x01\0"),
+        !Parser::is_component(&bytes),
         "{}: this is a component: give the core module that it was made of",
         path.display()
     );

@@ -53,9 +53,7 @@ impl fmt::Write for Beginning {
             self.0.push_str(text);
             return Ok(());
         }
-        let shown = text.char_indices().map(|(at, _)| at);
-        let end = shown.take_while(|at| *at <= left).last().unwrap_or(0);
-        self.0.push_str(&text[..end]);
+        self.0.push_str(&text[..text.floor_char_boundary(left)]);
         Err(fmt::Error)
     }
 }

@@ -99,18 +99,14 @@ impl Index<&RegionView> {
     /// Reads what lookups of keys with these hashes read first: all their buckets, then all the
     /// entries that these lead to. So the processor waits for many of them at a time.
     pub fn touch(self, hashes: &[u64]) {
-        let home = |candidates: Candidates| {
-            let number = self.bucket_at(candidates.place, candidates.group);
-            self.0.bucket(number)
-        };
+        let home = |hash: u64| self.0.bucket(self.home(hash).bucket);
         let mut read = 0;
         for hash in hashes {
-            read ^= home(self.candidates(*hash)).offsets[0];
+            read ^= home(*hash).offsets[0];
         }
         for hash in hashes {
-            let candidates = self.candidates(*hash);
-            let Bucket { tags, offsets, .. } = home(candidates);
-            let tag = candidates.tag;
+            let Bucket { tags, offsets, .. } = home(*hash);
+            let tag = self.candidates(*hash).tag;
             let slot = among_first(tags, tag).chain(among_last(tags, tag)).next();
             let entry = slot.and_then(|slot| self.0.entry(offsets[slot]));
             read ^= entry.map_or(0, |entry| entry.newer);
@@ -216,7 +212,7 @@ impl Index<&RegionView> {
     fn pair(self, hash: u64) -> Pair {
         let candidates = self.candidates(hash);
         Pair {
-            home: self.bucket_at(candidates.place, candidates.group),
+            home: self.home(hash).bucket,
             other: self.other_bucket(candidates),
             tag: candidates.tag,
         }
@@ -387,7 +383,7 @@ impl Index<&mut RegionView> {
     /// Takes an entry's slot away. Says whether it had one.
     pub fn unplace(mut self, at: u32, hash: u64) -> bool {
         let candidates = self.read().candidates(hash);
-        let home = self.read().bucket_at(candidates.place, candidates.group);
+        let home = self.read().home(hash).bucket;
         let is_taken = self.again().vacate(home, at) || {
             let other = self.read().other_bucket(candidates);
             let is_away = self.again().vacate(other, at);

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use super::state;
 
-/// A key or a value.
-type Bytes = Arc<Vec<u8>>;
+/// A key and its value.
+type Pair = (Arc<Vec<u8>>, Arc<Vec<u8>>);
 
 /// The values that the block at hand has written, and the large ones that it has read.
 ///
@@ -14,7 +14,7 @@ type Bytes = Arc<Vec<u8>>;
 /// use, and iterates in the order in which the keys first came.
 #[derive(Debug)]
 pub struct BlockValues {
-    pairs: Vec<(Bytes, Bytes)>,
+    pairs: Vec<Pair>,
     /// Positions of the pairs, in the order of their keys.
     by_key: Vec<usize>,
 }

@@ -72,12 +72,11 @@ pub struct Facts {
 
 /// Checks that the bytes are a module's sections, whatever stands in them.
 pub fn check_sections(module: &[u8]) -> Result<(), CheckError> {
+    if Parser::is_component(module) {
+        return Err(CheckError::Component);
+    }
     for payload in Parser::new(0).parse_all(module) {
-        if let Payload::Version { encoding, .. } = payload?
-            && encoding != wasmparser::Encoding::Module
-        {
-            return Err(CheckError::Component);
-        }
+        payload?;
     }
     Ok(())
 }

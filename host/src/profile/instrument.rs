@@ -7,9 +7,9 @@
 
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, CustomSection, ExportKind, ExportSection, Function,
-    FunctionSection, GlobalSection, GlobalType, MemArg, Module, RefType, SectionId, TableSection,
-    TableType, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, ExportKind, ExportSection, Function, FunctionSection,
+    GlobalSection, GlobalType, MemArg, Module, RefType, SectionId, TableSection, TableType,
+    TypeSection, ValType,
 };
 use wasmparser::{
     CodeSectionReader, CustomSectionReader, ExportSectionReader, FunctionBody,
@@ -188,10 +188,7 @@ impl Reencode for Rewriter<'_> {
         module: &mut Module,
         section: CustomSectionReader<'_>,
     ) -> Reencoded {
-        module.section(&CustomSection {
-            name: section.name().into(),
-            data: section.data().into(),
-        });
+        module.section(&self.custom_section(section)?);
         Ok(())
     }
 

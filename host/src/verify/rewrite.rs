@@ -3,8 +3,8 @@
 
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, CustomSection, Function, FunctionSection, GlobalSection,
-    GlobalType, Instruction, MemoryType, Module, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, Function, FunctionSection, GlobalSection, GlobalType,
+    Instruction, MemoryType, Module, TypeSection, ValType,
 };
 use wasmparser::{
     CodeSectionReader, CustomSectionReader, FunctionSectionReader, GlobalSectionReader, Operator,
@@ -134,10 +134,7 @@ impl Reencode for Rewriter {
         module: &mut Module,
         section: CustomSectionReader<'_>,
     ) -> Reencoded {
-        module.section(&CustomSection {
-            name: section.name().into(),
-            data: section.data().into(),
-        });
+        module.section(&self.custom_section(section)?);
         Ok(())
     }
 
