@@ -114,19 +114,24 @@ impl Contents {
 
     /// Takes a written entry into index, list and account, as the newest of its pool.
     /// `entries_before` is how many there were before room was made for it: where none had to go,
-    /// there is time left to let the index grow. `None` if damage was found; the cache has started
-    /// over then.
+    /// and the entry stands at home, there is time left to let the index grow. `None` if damage was
+    /// found; the cache has started over then.
     pub fn enter(
         &mut self,
         block: ArenaBlock,
         pool: usize,
-        home: Home,
+        mut home: Home,
         entries_before: u32,
     ) -> Option<()> {
         let ArenaBlock { at, bytes } = block;
-        while let Placed::Full { victim } = self.index_mut().place(at, home) {
-            self.displace(victim)?;
-        }
+        let is_at_home = loop {
+            match self.index_mut().place(at, home) {
+                Placed::AtHome => break true,
+                Placed::Away => break false,
+                Placed::Full { victim } => self.displace(victim)?,
+            }
+            home = self.index().home(home.hash);
+        };
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
         let account = header.pool_mut(pool);
@@ -134,13 +139,14 @@ impl Contents {
         account.used_bytes = account.used_bytes.wrapping_add(bytes);
         self.recency_mut().push_newest(at, pool);
         self.look_back(at);
-        if self.region.header().indexed > entries_before && self.index_mut().grow().is_none() {
+        let has_time = is_at_home && self.region.header().indexed > entries_before;
+        if has_time && self.index_mut().grow().is_none() {
             return self.give_up();
         }
         Some(())
     }
 
-    /// Drops the victim of a full pair of buckets.
+    /// Drops the victim of a key that would have no slot otherwise.
     #[cold]
     #[inline(never)]
     fn displace(&mut self, victim: Option<NonZeroU32>) -> Option<()> {
@@ -189,9 +195,11 @@ impl Contents {
     }
 
     /// As [`detach`](Self::detach), of an entry with this hash.
+    #[inline(always)]
     fn detach_hashed(&mut self, at: u32, hash: u64) -> Option<Detached> {
         let entry = self.region.entry(at).copied();
-        let Some(entry) = entry.filter(|_| self.index_mut().unplace(at, hash)) else {
+        let Some(entry) = entry.filter(|entry| self.index_mut().unplace(at, hash, entry.is_away()))
+        else {
             return self.give_up();
         };
         self.pass_over(at);

@@ -11,12 +11,10 @@ use super::free_list::ArenaBlock;
 use super::scope::Pool;
 use crate::region::{LEAST_FREE_BYTES, SLACK_BYTES};
 
-/// How many of the oldest entries are considered as the start of a window...
-const WINDOW_CANDIDATES: u32 = 5;
-/// ...unless this many entries have been seen that would have to go with them.
-const WINDOW_LOOKS: u32 = 256;
+/// How many of the oldest entries are considered as the start of a window.
+const WINDOW_CANDIDATES: u32 = 4;
 /// The reserve is raised by this many bytes for each byte that goes out of turn...
-const RESERVE_GAIN: u32 = 64;
+const RESERVE_GAIN: u32 = 256;
 /// ...up to this part of the arena...
 const RESERVE_PART: u32 = 32;
 /// ...and loses this power of two of it with each insert.
@@ -64,7 +62,12 @@ impl Evictor {
             }
             contents.free_list_mut().push(free);
         }
-        match contents.free_list_mut().take(bytes) {
+        // Where all free blocks have been looked at, one that is too small changes nothing.
+        let found = match joined {
+            Some(free) if free.bytes < bytes && !is_short => None,
+            _ => contents.free_list_mut().take(bytes),
+        };
+        match found {
             Some(block) => Some(block),
             None => self.clear_window(contents, bytes, giver),
         }
@@ -77,15 +80,15 @@ impl Evictor {
 
     /// Whether a block that an eviction has freed serves the insert at once, without a search for
     /// one that fits better. While free space is below the reserve it does not, or large blocks
-    /// would be cut up for small entries; unless nothing is left over, or the next entry to go
-    /// stands behind it, whose block will be joined with the rest.
+    /// would be cut up for small entries; unless the next entry to go stands behind it, whose block
+    /// will be joined with the rest, or nothing is left over.
     fn is_to_be_cut(&self, contents: &Contents, free: ArenaBlock, bytes: u32, pool: usize) -> bool {
         let header = contents.region.header();
         let free_bytes = header.free_bytes.wrapping_add(free.bytes);
         free.bytes >= bytes
-            && (free_bytes >= self.reserved_bytes
-                || free.bytes <= bytes.saturating_add(SLACK_BYTES)
-                || free.end() == header.pool(pool).oldest)
+            && (free.end() == header.pool(pool).oldest
+                || free_bytes >= self.reserved_bytes
+                || free.bytes <= bytes.saturating_add(SLACK_BYTES))
     }
 
     /// Evicts the oldest entry of the pool that gives, and neighbours, until so many contiguous
@@ -99,48 +102,66 @@ impl Evictor {
         // The one that gave the last entry may have no more.
         let giver = giving_pool(contents, pool);
         let start = window_start(contents, bytes, giver);
-        let mut end = start;
+        let mut window = ArenaBlock {
+            at: start,
+            bytes: 0,
+        };
+        let mut cleared = Cleared::default();
         // Every step passes a block of at least this size, or the one that the window begins with.
         let steps = bytes / LEAST_FREE_BYTES + 2;
         for _ in 0..steps {
-            let frontier = contents.region.header().frontier;
-            if end >= frontier {
+            let end = window.end();
+            if end >= contents.region.header().frontier {
+                self.learn(contents, cleared, giver);
                 contents.region.header_mut().frontier = start;
                 let block = contents.free_list_mut().take_frontier(bytes);
                 return block.or_else(|| contents.give_up());
             }
-            let cleared = ArenaBlock {
-                at: start,
-                bytes: end.wrapping_sub(start),
-            };
             if let Some(free) = contents.region.free(end) {
-                let block = contents.free_list_mut().unlink(end, free);
-                end = end.wrapping_add(block.bytes);
-            } else if cleared.bytes >= bytes {
-                return Some(contents.free_list_mut().split(cleared, bytes));
+                let free = contents.free_list_mut().unlink(end, free);
+                window.bytes = window.bytes.wrapping_add(free.bytes);
+            } else if window.bytes >= bytes {
+                self.learn(contents, cleared, giver);
+                return Some(contents.free_list_mut().split(window, bytes));
             } else {
-                end = end.wrapping_add(self.evict_neighbour(contents, end, giver)?);
+                let is_oldest = contents.region.header().pool(giver).oldest == end;
+                let gone = contents.detach(end)?.block.bytes;
+                cleared.note(is_oldest, gone);
+                window.bytes = window.bytes.wrapping_add(gone);
             }
         }
         contents.give_up()
     }
 
-    /// Evicts an entry of the window but for its block. Returns the block's size. Only one that is
-    /// not this pool's oldest counts as cleared for a window, and raises the reserve.
-    fn evict_neighbour(&mut self, contents: &mut Contents, at: u32, pool: usize) -> Option<u32> {
-        let is_oldest = contents.region.header().pool(pool).oldest == at;
-        let bytes = contents.detach(at)?.block.bytes;
+    /// Counts what a window has cleared. Only what went out of turn raises the reserve.
+    fn learn(&mut self, contents: &mut Contents, cleared: Cleared, giver: usize) {
         let most = contents.arena_bytes() / RESERVE_PART;
+        let gain = cleared.bytes_out_of_turn.saturating_mul(RESERVE_GAIN);
+        self.reserved_bytes = self.reserved_bytes.saturating_add(gain).min(most);
         let header = contents.region.header_mut();
+        header.window_evictions = header.window_evictions.wrapping_add(cleared.out_of_turn);
+        let pool = header.pool_mut(giver);
+        pool.evictions = pool.evictions.wrapping_add(cleared.in_turn);
+    }
+}
+
+/// The entries that a window has taken.
+#[derive(Clone, Copy, Default)]
+struct Cleared {
+    /// Those that were their pool's oldest.
+    in_turn: u64,
+    out_of_turn: u64,
+    bytes_out_of_turn: u32,
+}
+
+impl Cleared {
+    fn note(&mut self, is_oldest: bool, bytes: u32) {
         if is_oldest {
-            let pool = header.pool_mut(pool);
-            pool.evictions = pool.evictions.wrapping_add(1);
+            self.in_turn += 1;
         } else {
-            header.window_evictions = header.window_evictions.wrapping_add(1);
-            let gain = bytes.saturating_mul(RESERVE_GAIN);
-            self.reserved_bytes = self.reserved_bytes.saturating_add(gain).min(most);
+            self.out_of_turn += 1;
+            self.bytes_out_of_turn = self.bytes_out_of_turn.saturating_add(bytes);
         }
-        Some(bytes)
     }
 }
 
@@ -211,14 +232,13 @@ fn detach_oldest(contents: &mut Contents, pool: usize) -> Option<Detached> {
 }
 
 /// Where the window begins: of the pool's oldest entries, at the one that has enough of the arena
-/// above it and takes the fewest others with it. A free block before it is part of the window. At
-/// the arena's start where there is none.
+/// above it and whose block is largest, with what is free before and behind it. At the arena's
+/// start where there is none.
 fn window_start(contents: &Contents, bytes: u32, pool: usize) -> u32 {
     let region = &contents.region;
     let mut at = region.header().pool(pool).oldest;
     let mut start = region.geometry().arena_start;
-    let mut fewest = u32::MAX;
-    let mut looks = WINDOW_LOOKS;
+    let mut most = 0;
     for _ in 0..WINDOW_CANDIDATES {
         let Some(entry) = region.entry(at) else {
             break;
@@ -227,43 +247,22 @@ fn window_start(contents: &Contents, bytes: u32, pool: usize) -> u32 {
         if entry.previous_free() {
             from = at.wrapping_sub(contents.free_list().size_before(at));
         }
-        if region.capacity().saturating_sub(from) >= bytes {
-            let entries = entries_in_window(contents, from, at, bytes, fewest.min(looks));
-            // One that was not counted to its end comes after all others.
-            if entries < fewest && (entries < looks || fewest == u32::MAX) {
-                (start, fewest) = (from, entries);
-            }
-            looks = looks.saturating_sub(entries);
-            if fewest <= 1 || looks == 0 {
+        let mut end = at.wrapping_add(entry.block_bytes());
+        if end >= region.header().frontier {
+            end = region.capacity();
+        } else if let Some(free) = region.free(end) {
+            end = end.wrapping_add(free.bytes());
+        }
+        let cleared = end.wrapping_sub(from);
+        if cleared > most && region.capacity().saturating_sub(from) >= bytes {
+            (start, most) = (from, cleared);
+            if cleared >= bytes {
                 break;
             }
         }
         at = entry.newer;
     }
     start
-}
-
-/// Counts the entries in the window that begins at `start`, and whose first entry stands at
-/// `first`, up to `most`.
-fn entries_in_window(contents: &Contents, start: u32, first: u32, bytes: u32, most: u32) -> u32 {
-    let region = &contents.region;
-    let frontier = region.header().frontier;
-    let mut end = first;
-    let mut entries = 0;
-    while entries < most && end < frontier {
-        if let Some(free) = region.free(end) {
-            end = end.wrapping_add(free.bytes());
-        }
-        if end.wrapping_sub(start) >= bytes {
-            break;
-        }
-        let Some(entry) = region.entry(end) else {
-            break;
-        };
-        entries += 1;
-        end = end.wrapping_add(entry.block_bytes());
-    }
-    entries
 }
 
 #[cfg(test)]
@@ -299,7 +298,8 @@ mod tests {
 
     fn place_of(contents: &Contents, key: u8) -> u32 {
         let index = contents.index();
-        let found = index.find(Scope::Main, &[key], index.home(Scope::Main.hash(&[key])));
+        let mut home = index.home(Scope::Main.hash(&[key]));
+        let found = index.find(Scope::Main, &[key], &mut home);
         found.expect("it is held").get()
     }
 

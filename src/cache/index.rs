@@ -20,7 +20,7 @@ use super::bytes::equal;
 use super::hash::hash;
 use super::invalid::CacheError;
 use super::scope::Scope;
-use super::tag_match::{among_first, among_last};
+use super::tag_match::{among_first, among_last, count};
 use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, Occupant, RegionView, SLOTS, STAMP_MASK};
 
 /// A bucket is split when there are more entries than this for each, until there are as many
@@ -31,6 +31,13 @@ const ENTRIES_TO_SPLIT: u32 = 5;
 /// these cannot, the index is all but full, or the keys have been chosen so that none can.
 const MOVES: usize = 4;
 
+/// A vacant slot has tag 0, which may pass for 1.
+const LEAST_TAG: u8 = 2;
+
+/// A bucket has at most this many entries with one tag: a search compares them all. Nor does a full
+/// pair of buckets get more. Of keys that have not been chosen, one in a million finds as many.
+const MOST_ALIKE: u32 = 4;
+
 /// The index of a region, to be read or to be written.
 #[derive(Clone, Copy)]
 pub struct Index<R>(pub R);
@@ -38,10 +45,13 @@ pub struct Index<R>(pub R);
 /// What became of an entry that was to get a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
-    Done,
-    /// Both buckets are full, and none of their entries can be moved.
+    AtHome,
+    /// In its other bucket, or in the slot of an entry that was moved.
+    Away,
+    /// Both buckets are full, and none of their entries can be moved; or one of them has too many
+    /// entries with this tag.
     Full {
-        /// The pair's least recently used entry, if the buckets hold entries at all.
+        /// The least recently used entry of the pair, or of those with this tag; if there are any.
         victim: Option<NonZeroU32>,
     },
 }
@@ -61,7 +71,36 @@ struct Candidates {
 #[derive(Clone, Copy, Debug)]
 pub struct Home {
     pub hash: u64,
-    bucket: u32,
+    /// The bucket's number; above its bits, how many entries there the search for the key has
+    /// compared in vain. Of two fields each is passed on in a register, of three none.
+    packed: u32,
+}
+
+impl Home {
+    /// A region of 4 GiB has fewer buckets.
+    const BUCKET_BITS: u32 = 27;
+
+    fn bucket(self) -> u32 {
+        self.packed & ((1 << Home::BUCKET_BITS) - 1)
+    }
+
+    fn note_alike(&mut self) {
+        self.packed = self.packed.wrapping_add(1 << Home::BUCKET_BITS);
+    }
+
+    /// Whether the bucket had too many entries with the key's tag. Some may have gone since.
+    fn was_crowded(self) -> bool {
+        self.packed >= MOST_ALIKE << Home::BUCKET_BITS
+    }
+}
+
+/// What the entries in a bucket have in common.
+#[derive(Clone, Copy)]
+struct Standing {
+    group: u32,
+    place: u32,
+    /// The first bucket that may be the other one of an entry there.
+    least_other: u32,
 }
 
 /// The two buckets in which a key may stand, and its tag.
@@ -77,19 +116,22 @@ impl Index<&RegionView> {
     #[inline(always)]
     pub fn home(self, hash: u64) -> Home {
         let Candidates { place, group, .. } = self.candidates(hash);
-        let bucket = self.bucket_at(place, group);
-        Home { hash, bucket }
+        Home {
+            hash,
+            packed: self.bucket_at(place, group),
+        }
     }
 
-    /// The entry of a scope with this key, which may be too long for any.
+    /// The entry of a scope with this key, which may be too long for any. Where there is none, its
+    /// home knows how many entries there look like it.
     #[inline(always)]
-    pub fn find(self, scope: Scope, key: &[u8], home: Home) -> Option<NonZeroU32> {
+    pub fn find(self, scope: Scope, key: &[u8], home: &mut Home) -> Option<NonZeroU32> {
         if key.len() > MAX_KEY_BYTES as usize {
             return None;
         }
         let tag = self.candidates(home.hash).tag;
-        let bucket = self.0.bucket(home.bucket);
-        let found = self.find_in(bucket, tag, scope, key);
+        let bucket = self.0.bucket(home.bucket());
+        let found = self.find_in(bucket, tag, scope, key, || home.note_alike());
         if found.is_some() || !bucket.may_be_away(tag) {
             return found;
         }
@@ -99,7 +141,7 @@ impl Index<&RegionView> {
     /// Reads what lookups of keys with these hashes read first: all their buckets, then all the
     /// entries that these lead to. So the processor waits for many of them at a time.
     pub fn touch(self, hashes: &[u64]) {
-        let home = |hash: u64| self.0.bucket(self.home(hash).bucket);
+        let home = |hash: u64| self.0.bucket(self.home(hash).bucket());
         let mut read = 0;
         for hash in hashes {
             read ^= home(*hash).offsets[0];
@@ -120,22 +162,32 @@ impl Index<&RegionView> {
     fn find_away(self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
         let candidates = self.candidates(hash);
         let bucket = self.0.bucket(self.other_bucket(candidates));
-        self.find_in(bucket, candidates.tag, scope, key)
+        self.find_in(bucket, candidates.tag, scope, key, || ())
     }
 
+    /// The entry of a bucket with this key. Counts those that have been compared in vain.
     #[inline(always)]
-    fn find_in(self, bucket: &Bucket, tag: u8, scope: Scope, key: &[u8]) -> Option<NonZeroU32> {
+    fn find_in(
+        self,
+        bucket: &Bucket,
+        tag: u8,
+        scope: Scope,
+        key: &[u8],
+        mut note_alike: impl FnMut(),
+    ) -> Option<NonZeroU32> {
         // One loop after the other: where one of the first slots has the key, the last are not
         // looked at.
         for slot in among_first(&bucket.tags, tag) {
             if self.has_key(bucket.offsets[slot], scope, key) {
                 return NonZeroU32::new(bucket.offsets[slot]);
             }
+            note_alike();
         }
         for slot in among_last(&bucket.tags, tag) {
             if self.has_key(bucket.offsets[slot], scope, key) {
                 return NonZeroU32::new(bucket.offsets[slot]);
             }
+            note_alike();
         }
         None
     }
@@ -169,11 +221,10 @@ impl Index<&RegionView> {
     #[inline]
     fn candidates(self, hash: u64) -> Candidates {
         let buckets = self.0.geometry().group_buckets;
-        let tag = hash as u8;
         Candidates {
             place: ((hash >> 48) as u32).wrapping_mul(buckets) >> 16,
             group: hash as u32 >> 8,
-            tag: tag | u8::from(tag == 0),
+            tag: (hash as u8).max(LEAST_TAG),
         }
     }
 
@@ -209,60 +260,77 @@ impl Index<&RegionView> {
         self.bucket_at(place, candidates.group)
     }
 
-    fn pair(self, hash: u64) -> Pair {
-        let candidates = self.candidates(hash);
+    fn pair(self, home: Home) -> Pair {
+        let candidates = self.candidates(home.hash);
         Pair {
-            home: self.home(hash).bucket,
+            home: home.bucket(),
             other: self.other_bucket(candidates),
             tag: candidates.tag,
         }
     }
 
-    fn vacant_slot(self, bucket: u32) -> Option<usize> {
-        self.0.bucket(bucket).slot_of(0)
+    /// Where a pair has too many entries with its tag, the one that was used least recently.
+    fn crowding(self, pair: Pair) -> Option<NonZeroU32> {
+        let [home, other] = [pair.home, pair.other].map(|bucket| {
+            let Bucket { tags, offsets, .. } = self.0.bucket(bucket);
+            let slots = among_first(tags, pair.tag).chain(among_last(tags, pair.tag));
+            slots.map(|slot| offsets[slot])
+        });
+        let alike = home.chain(other);
+        let is_crowded = alike.clone().count() >= MOST_ALIKE as usize;
+        is_crowded.then(|| self.oldest_of(alike)).flatten()
     }
 
-    /// The other bucket of an entry that stands in this one, by its tag; `None` where that has been
-    /// split and this one has not, so that the entry's key would have to be asked.
-    fn way_out(self, bucket: u32, tag: u8) -> Option<u32> {
+    fn standing(self, bucket: u32) -> Standing {
         let group_buckets = self.0.geometry().group_buckets;
         let header = self.0.header();
         let split = header.buckets.wrapping_sub(header.whole_buckets);
-        let (group, place) = (bucket / group_buckets, bucket % group_buckets);
-        let to = self.bucket_at(self.other_place(place, tag), group);
         let is_split = bucket < split || bucket >= header.whole_buckets;
-        (is_split || to >= split).then_some(to)
+        Standing {
+            group: bucket / group_buckets,
+            place: bucket % group_buckets,
+            least_other: if is_split { 0 } else { split },
+        }
     }
 
-    /// The entry of a pair of buckets that was used least recently, by its stamp. Stamps are coarse
-    /// and wrap: a tie goes to the first, and an entry unused for a very long time may pass for
-    /// a young one.
-    fn oldest_of(self, pair: Pair) -> Option<NonZeroU32> {
+    /// The other bucket of an entry that stands there, by its tag; `None` where that has been split
+    /// and this one has not, so that the entry's key would have to be asked.
+    fn way_out(self, from: Standing, tag: u8) -> Option<u32> {
+        let to = self.bucket_at(self.other_place(from.place, tag), from.group);
+        (to >= from.least_other).then_some(to)
+    }
+
+    /// The one of these entries that was used least recently, by its stamp. Stamps are coarse and
+    /// wrap: a tie goes to the first, and an entry unused for a very long time may pass for a young
+    /// one.
+    fn oldest_of(self, entries: impl Iterator<Item = u32>) -> Option<NonZeroU32> {
         let shift = self.0.geometry().stamp_shift;
         let now = self.0.header().stamp(shift);
-        let age = |entry: &EntryHeader| now.wrapping_sub(entry.stamp()) & STAMP_MASK;
-        let mut oldest = None;
-        let mut greatest_age = 0;
-        for bucket in [pair.home, pair.other] {
-            for at in self.0.bucket(bucket).offsets {
-                let Some(age) = self.0.entry(at).map(age) else {
-                    continue;
-                };
-                if oldest.is_none() || age > greatest_age {
-                    (oldest, greatest_age) = (NonZeroU32::new(at), age);
-                }
-            }
-        }
-        oldest
+        let age = |entry: &EntryHeader| u32::from(now.wrapping_sub(entry.stamp()) & STAMP_MASK);
+        // Ages from one on, so that the first entry is older than none.
+        let older = |oldest: (u32, u32), at| {
+            let age = self.0.entry(at).map_or(0, |entry| age(entry) + 1);
+            if age > oldest.1 { (at, age) } else { oldest }
+        };
+        let (oldest, _) = entries.fold((0, 0), older);
+        NonZeroU32::new(oldest)
     }
 
     /// Whether the index leads to the entry at an offset with this scope and key, and knows its
     /// hash.
     pub fn check_entry(self, at: u32, scope: Scope, key: &[u8]) -> Result<(), CacheError> {
         let hash = scope.hash(key);
-        match self.find(scope, key, self.home(hash)) {
-            Some(found) if found.get() == at && self.hash_of(at) == Some(hash) => Ok(()),
-            _ => Err(CacheError::NotIndexed { at }),
+        let found = self.find(scope, key, &mut self.home(hash));
+        let pair = self.pair(self.home(hash));
+        let bucket = match self.0.entry(at) {
+            Some(entry) if entry.is_away() => pair.other,
+            _ => pair.home,
+        };
+        let stands_there = self.0.bucket(bucket).slot_of(at).is_some();
+        if stands_there && found == NonZeroU32::new(at) && self.hash_of(at) == Some(hash) {
+            Ok(())
+        } else {
+            Err(CacheError::NotIndexed { at })
         }
     }
 
@@ -302,76 +370,118 @@ impl Index<&mut RegionView> {
             tag: self.read().candidates(home.hash).tag,
             offset: at,
         };
-        if !self.again().fill_vacant(home.bucket, entry) {
-            if let Placed::Full { victim } = self.again().place_away(at, home.hash) {
-                return Placed::Full { victim };
-            }
+        if home.was_crowded() || !self.again().fill_vacant(home.bucket(), entry) {
+            return self.place_away(at, home);
         }
-        let header = self.0.header_mut();
-        header.indexed = header.indexed.wrapping_add(1);
-        Placed::Done
+        self.count();
+        Placed::AtHome
     }
 
     /// Fills a vacant slot of a bucket, if it has one.
     #[inline]
     fn fill_vacant(self, bucket: u32, entry: Occupant) -> bool {
         let bucket = self.0.bucket_mut(bucket);
-        let slot = bucket.slot_of(0);
+        let slot = vacant_slot(bucket);
         if let Some(slot) = slot {
             bucket.fill(slot, entry);
         }
         slot.is_some()
     }
 
-    /// As [`place`](Self::place), where the home bucket is full.
+    /// As [`place`](Self::place), where the home bucket is full, or was crowded.
     #[inline(never)]
-    fn place_away(mut self, at: u32, hash: u64) -> Placed {
-        let pair = self.read().pair(hash);
+    fn place_away(mut self, at: u32, home: Home) -> Placed {
+        let pair = self.read().pair(home);
+        let other = self.0.bucket(pair.other);
+        match vacant_slot(other) {
+            Some(slot) if count(&other.tags, pair.tag) < MOST_ALIKE && !home.was_crowded() => {
+                self.again().fill_away(slot, at, pair);
+                self.count();
+                Placed::Away
+            }
+            _ => self.place_in_full(at, pair),
+        }
+    }
+
+    /// As [`place`](Self::place), where both buckets are full, or one was crowded.
+    #[cold]
+    #[inline(never)]
+    fn place_in_full(mut self, at: u32, pair: Pair) -> Placed {
+        if let victim @ Some(_) = self.read().crowding(pair) {
+            return Placed::Full { victim };
+        }
         let entry = Occupant {
             tag: pair.tag,
             offset: at,
         };
-        if self.again().fill_vacant(pair.other, entry) {
-            self.0.bucket_mut(pair.home).leave(pair.tag);
-            return Placed::Done;
+        // Those that crowded it may have gone since.
+        if self.again().fill_vacant(pair.home, entry) {
+            self.count();
+            return Placed::AtHome;
         }
         if self.again().place_by_moving(at, pair) {
-            return Placed::Done;
+            self.count();
+            return Placed::Away;
         }
+        let index = self.read();
+        let [home, other] = [pair.home, pair.other].map(|bucket| &index.0.bucket(bucket).offsets);
         Placed::Full {
-            victim: self.read().oldest_of(pair),
+            victim: index.oldest_of(home.iter().chain(other).copied()),
         }
     }
 
+    /// Fills a slot of a pair's other bucket.
+    #[inline(always)]
+    fn fill_away(mut self, slot: usize, at: u32, pair: Pair) {
+        let entry = Occupant {
+            tag: pair.tag,
+            offset: at,
+        };
+        self.0.bucket_mut(pair.other).fill(slot, entry);
+        self.0.bucket_mut(pair.home).leave(pair.tag);
+        self.again().set_away(at, true);
+    }
+
+    fn count(self) {
+        let header = self.0.header_mut();
+        header.indexed = header.indexed.wrapping_add(1);
+    }
+
     /// Moves one entry of a full pair of buckets to its own other bucket, and takes its slot.
-    fn place_by_moving(self, at: u32, pair: Pair) -> bool {
+    fn place_by_moving(mut self, at: u32, pair: Pair) -> bool {
         for from in [pair.home, pair.other] {
             let tags = self.0.bucket(from).tags;
+            let standing = self.read().standing(from);
             for (slot, tag) in tags.into_iter().enumerate().take(MOVES) {
                 // With this tag it would come to the other bucket of the pair.
                 if tag == pair.tag {
                     continue;
                 }
-                let Some(to) = self.read().way_out(from, tag) else {
+                let Some(to) = self.read().way_out(standing, tag) else {
                     continue;
                 };
-                let Some(vacant) = self.read().vacant_slot(to) else {
+                let bucket = self.0.bucket(to);
+                let vacant = vacant_slot(bucket).filter(|_| count(&bucket.tags, tag) < MOST_ALIKE);
+                let Some(vacant) = vacant else {
                     continue;
                 };
                 let moved = self.0.bucket(from).occupant(slot);
-                let Some(hash) = self.read().hash_of(moved.offset) else {
+                let Some(was_away) = self.0.entry(moved.offset).map(EntryHeader::is_away) else {
                     continue;
                 };
                 self.0.bucket_mut(to).fill(vacant, moved);
-                match self.read().pair(hash).home {
-                    home if home == from => self.0.bucket_mut(home).leave(tag),
-                    home => self.0.bucket_mut(home).come_back(tag),
+                self.again().set_away(moved.offset, !was_away);
+                if was_away {
+                    self.0.bucket_mut(to).come_back(tag);
+                } else {
+                    self.0.bucket_mut(from).leave(tag);
                 }
-                if from != pair.home {
-                    self.0.bucket_mut(pair.home).leave(pair.tag);
+                if from == pair.home {
+                    let (tag, offset) = (pair.tag, at);
+                    self.0.bucket_mut(from).fill(slot, Occupant { tag, offset });
+                } else {
+                    self.again().fill_away(slot, at, pair);
                 }
-                let (tag, offset) = (pair.tag, at);
-                self.0.bucket_mut(from).fill(slot, Occupant { tag, offset });
                 let header = self.0.header_mut();
                 header.relocated = header.relocated.wrapping_add(1);
                 return true;
@@ -380,23 +490,30 @@ impl Index<&mut RegionView> {
         false
     }
 
-    /// Takes an entry's slot away. Says whether it had one.
-    pub fn unplace(mut self, at: u32, hash: u64) -> bool {
+    /// Takes its slot away from an entry that stands at home or not. Says whether it had one.
+    pub fn unplace(mut self, at: u32, hash: u64, is_away: bool) -> bool {
         let candidates = self.read().candidates(hash);
-        let home = self.read().home(hash).bucket;
-        let is_taken = self.again().vacate(home, at) || {
-            let other = self.read().other_bucket(candidates);
-            let is_away = self.again().vacate(other, at);
-            if is_away {
-                self.0.bucket_mut(home).come_back(candidates.tag);
-            }
-            is_away
+        let home = self.read().home(hash).bucket();
+        let bucket = if is_away {
+            self.read().other_bucket(candidates)
+        } else {
+            home
         };
-        if is_taken {
-            let header = self.0.header_mut();
-            header.indexed = header.indexed.wrapping_sub(1);
+        if !self.again().vacate(bucket, at) {
+            return false;
         }
-        is_taken
+        if is_away {
+            self.0.bucket_mut(home).come_back(candidates.tag);
+        }
+        let header = self.0.header_mut();
+        header.indexed = header.indexed.wrapping_sub(1);
+        true
+    }
+
+    fn set_away(self, at: u32, is_away: bool) {
+        if let Some(entry) = self.0.entry_mut(at) {
+            entry.set_away(is_away);
+        }
     }
 
     #[inline]
@@ -453,6 +570,12 @@ impl Index<&mut RegionView> {
     }
 }
 
+fn vacant_slot(bucket: &Bucket) -> Option<usize> {
+    among_first(&bucket.tags, 0)
+        .chain(among_last(&bucket.tags, 0))
+        .next()
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
@@ -481,9 +604,17 @@ mod tests {
         (region, all)
     }
 
+    /// As the cache does it: where the entry stands is what its header says.
+    fn unplace(region: &mut RegionView, at: u32, hash: u64) -> bool {
+        let is_away = region.entry(at).expect("in the arena").is_away();
+        let had_one = Index(&mut *region).unplace(at, hash, is_away);
+        region.entry_mut(at).expect("in the arena").set_away(false);
+        had_one
+    }
+
     /// The entry of a pair that was used the longest time ago; the first of several.
     fn oldest(region: &RegionView, hash: u64) -> u32 {
-        let pair = Index(region).pair(hash);
+        let pair = Index(region).pair(Index(region).home(hash));
         let now = region.header().stamp(region.geometry().stamp_shift);
         let all = [pair.home, pair.other].map(|bucket| region.bucket(bucket).offsets);
         let age = |at: u32| {
@@ -510,17 +641,19 @@ mod tests {
             let number = numbers.below(all.len());
             let (at, hash) = (all[number], hashes[number]);
             placed[number] = if placed[number] {
-                !Index(&mut region).unplace(at, hash)
+                !unplace(&mut region, at, hash)
             } else {
                 let home = Index(&region).home(hash);
-                Index(&mut region).place(at, home) == Placed::Done
+                let placed = Index(&mut region).place(at, home);
+                matches!(placed, Placed::AtHome | Placed::Away)
             };
             if step % 100 != 0 {
                 continue;
             }
             let mut away = alloc::vec![[0; 8]; buckets];
             for number in (0..all.len()).filter(|number| placed[*number]) {
-                let pair = Index(&region).pair(hashes[number]);
+                let home = Index(&region).home(hashes[number]);
+                let pair = Index(&region).pair(home);
                 if region.bucket(pair.home).slot_of(all[number]).is_none() {
                     away[pair.home as usize][usize::from(pair.tag % 8)] += 1;
                 }
@@ -548,8 +681,8 @@ mod tests {
             let key = (number as u32).to_le_bytes();
             let hash = Scope::Main.hash(&key);
             let at = all[number];
-            let home = Index(&region).home(hash);
-            let found = Index(&region).find(Scope::Main, &key, home);
+            let mut home = Index(&region).home(hash);
+            let found = Index(&region).find(Scope::Main, &key, &mut home);
             assert_eq!(
                 found.map(|at| at.get()),
                 placed[number].then_some(at),
@@ -557,15 +690,15 @@ mod tests {
             );
             assert_eq!(Index(&region).hash_of(at), Some(hash));
             if placed[number] && numbers.below(4) == 0 {
-                assert!(Index(&mut region).unplace(at, hash));
-                assert!(!Index(&mut region).unplace(at, hash));
+                assert!(unplace(&mut region, at, hash));
+                assert!(!unplace(&mut region, at, hash));
                 placed[number] = false;
             } else if !placed[number] {
                 while let Placed::Full { victim } = Index(&mut region).place(at, home) {
                     let victim = victim.expect("the pair is full").get();
                     assert_eq!(victim, oldest(&region, hash));
                     let victims_hash = Index(&region).hash_of(victim).expect("an entry");
-                    assert!(Index(&mut region).unplace(victim, victims_hash));
+                    assert!(unplace(&mut region, victim, victims_hash));
                     placed[((victim - all[0]) / STRIDE) as usize] = false;
                     displaced += 1;
                 }

@@ -46,7 +46,8 @@ impl<'a> Scoped<'a> {
     #[inline]
     pub fn get(self, key: &[u8]) -> Option<&'a [u8]> {
         let store = self.store?;
-        let value = store.look_up(self.scope, key, self.scope.hash(key))?;
+        let mut home = store.home(self.scope.hash(key));
+        let value = store.look_up(self.scope, key, &mut home)?;
         store.bytes(value)
     }
 
@@ -65,7 +66,7 @@ impl<'a> Scoped<'a> {
             }
             store.contents().index().touch(&hashes[..keys.len()]);
             for (key, hash) in keys.iter().zip(hashes) {
-                let value = store.look_up(self.scope, key.as_ref(), hash);
+                let value = store.look_up(self.scope, key.as_ref(), &mut store.home(hash));
                 show(number, value.and_then(|value| store.bytes(value)));
                 number += 1;
             }
@@ -115,10 +116,10 @@ impl<'a> Scoped<'a> {
         load: impl FnOnce(&mut [u8]),
     ) -> Result<&'a [u8], InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
-        let hash = self.scope.hash(key);
-        let value = match store.look_up(self.scope, key, hash) {
+        let mut home = store.home(self.scope.hash(key));
+        let value = match store.look_up(self.scope, key, &mut home) {
             Some(value) => value,
-            None => store.change(|store| store.load(self.scope, key, len, hash, load))?,
+            None => store.change(|store| store.load(self.scope, key, len, home, load))?,
         };
         store.bytes(value).ok_or(InsertError::Damaged)
     }
@@ -148,12 +149,12 @@ impl<'a> Scoped<'a> {
         let Some(store) = self.store else {
             return Lookup::Miss(fetch());
         };
-        let hash = self.scope.hash_of(hash);
-        let Some(found) = store.look_up(self.scope, key, hash) else {
+        let mut home = store.home(self.scope.hash_of(hash));
+        let Some(found) = store.look_up(self.scope, key, &mut home) else {
             let value = fetch();
             // What does not fit is fetched again next time.
             let _ =
-                store.change(|store| store.insert_absent(self.scope, key, value.as_ref(), hash));
+                store.change(|store| store.insert_absent(self.scope, key, value.as_ref(), home));
             return Lookup::Miss(value);
         };
         match store.bytes(found) {

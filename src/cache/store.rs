@@ -101,15 +101,20 @@ impl Store {
     #[inline(always)]
     fn find(&self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
         let index = self.contents.index();
-        index.find(scope, key, index.home(hash))
+        index.find(scope, key, &mut index.home(hash))
     }
 
-    /// Finds a key, promotes and counts. Where the value stands.
     #[inline]
-    pub fn look_up(&mut self, scope: Scope, key: &[u8], hash: u64) -> Option<ArenaRange> {
-        let mut found = self.find(scope, key, hash);
+    pub fn home(&self, hash: u64) -> Home {
+        self.contents.index().home(hash)
+    }
+
+    /// Finds a key, promotes and counts. Where the value stands, or where the key is to come.
+    #[inline]
+    pub fn look_up(&mut self, scope: Scope, key: &[u8], home: &mut Home) -> Option<ArenaRange> {
+        let mut found = self.contents.index().find(scope, key, home);
         if !self.contents.reading.is_plain() {
-            found = self.unless_gone(found);
+            found = found.filter(|at| !self.is_gone(at.get()));
             if self.is_read_only() {
                 return found.map(|at| self.contents.value_span(at.get()));
             }
@@ -125,25 +130,27 @@ impl Store {
         Some(value)
     }
 
-    /// What was found in a cache that is not plain: dropped if it is invalid or forgotten, else
-    /// passed over by the sweep.
+    /// Whether an entry that was found in a cache that is not plain is no more: dropped if it is
+    /// invalid or forgotten, else passed over by the sweep.
     #[cold]
     #[inline(never)]
-    fn unless_gone(&mut self, found: Option<NonZeroU32>) -> Option<NonZeroU32> {
-        let at = found?;
-        let is_swept = self.contents.is_swept(at.get());
+    fn is_gone(&mut self, at: u32) -> bool {
+        let is_swept = self.contents.is_swept(at);
         if self.is_read_only() {
-            return found.filter(|_| !is_swept);
+            return is_swept;
         }
         if is_swept || self.contents.draws_loss() {
-            self.change(|store| store.contents.drop_entry(at.get()));
-            return None;
+            self.change(|store| store.contents.drop_entry(at));
+            return true;
         }
-        if let Some(other) = self.contents.lost_beside(at.get()) {
-            self.change(|store| store.contents.drop_entry(other.get()))?;
+        if let Some(other) = self.contents.lost_beside(at) {
+            let dropped = self.change(|store| store.contents.drop_entry(other.get()));
+            if dropped.is_none() {
+                return true;
+            }
         }
-        self.contents.pass_over(at.get());
-        Some(at)
+        self.contents.pass_over(at);
+        false
     }
 
     /// The value of a key, without promotion or counting.
@@ -184,8 +191,8 @@ impl Store {
             }
         };
         let index = self.contents.index();
-        let home = index.home(hash);
-        if let Some(at) = index.find(scope, key, home).map(NonZeroU32::get) {
+        let mut home = index.home(hash);
+        if let Some(at) = index.find(scope, key, &mut home).map(NonZeroU32::get) {
             let held = self.contents.value_span(at);
             if block_bytes(key.len(), held.len as usize) == Some(size) {
                 self.overwrite(scope, at, value);
@@ -204,11 +211,10 @@ impl Store {
         scope: Scope,
         key: &[u8],
         value: &[u8],
-        hash: u64,
+        home: Home,
     ) -> Result<(), InsertError> {
         let size = self.size_that_fits(scope, key, value.len())?;
-        self.drop_unseen(scope, key, hash);
-        let home = self.contents.index().home(hash);
+        self.drop_unseen(scope, key, home.hash);
         self.write_whole(scope, key, value, size, home)
     }
 
@@ -227,19 +233,20 @@ impl Store {
         Ok(())
     }
 
-    /// Makes an entry whose value `load` writes, and tells where that stands. The key is not there.
+    /// Makes an entry whose value `load` writes, and tells where that stands. The key has just been
+    /// looked up in vain.
     pub fn load(
         &mut self,
         scope: Scope,
         key: &[u8],
         len: usize,
-        hash: u64,
+        home: Home,
         load: impl FnOnce(&mut [u8]),
     ) -> Result<ArenaRange, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
-        self.drop_unseen(scope, key, hash);
+        self.drop_unseen(scope, key, home.hash);
         let entries_before = self.region().header().indexed;
-        let block = self.write(scope, key, &[], len, size, hash)?;
+        let block = self.write(scope, key, &[], len, size, home.hash)?;
         {
             let mut loading = Loading {
                 contents: &mut self.contents,
@@ -252,7 +259,6 @@ impl Store {
             }
             loading.done = true;
         }
-        let home = self.contents.index().home(hash);
         self.enter(block, scope, home, entries_before)?;
         Ok(self.contents.value_span(block.at))
     }

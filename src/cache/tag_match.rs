@@ -7,6 +7,7 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Slots whose tag may equal the one looked for. The first is sure; one that follows may be off by
 /// one bit, so what it leads to is compared anyway.
+#[derive(Clone)]
 pub struct Matches {
     /// The highest bit of each slot's byte.
     left: u64,
@@ -36,6 +37,13 @@ pub fn among_last(tags: &[u8; SLOTS], tag: u8) -> Matches {
     }
 }
 
+/// How many slots may have this tag.
+#[inline]
+pub fn count(tags: &[u8; SLOTS], tag: u8) -> u32 {
+    let [first, last] = [among_first(tags, tag), among_last(tags, tag)];
+    first.left.count_ones() + last.left.count_ones()
+}
+
 impl Iterator for Matches {
     type Item = usize;
 
@@ -52,7 +60,7 @@ impl Iterator for Matches {
 
 #[cfg(test)]
 mod tests {
-    use super::{among_first, among_last};
+    use super::{among_first, among_last, count};
 
     #[test]
     #[cfg_attr(miri, ignore = "too long")]
@@ -70,6 +78,10 @@ mod tests {
                 let first = matches().next();
                 assert_eq!(first.is_some(), tags.contains(&tag));
                 assert!(first.is_none_or(|slot| tags[slot] == tag));
+                let equal = tags.iter().filter(|held| **held == tag).count();
+                let alike = tags.iter().filter(|held| **held | 1 == tag | 1).count();
+                assert!((equal..=alike).contains(&(count(&tags, tag) as usize)));
+                assert_eq!(count(&tags, tag) as usize, matches().count());
             }
         }
     }

@@ -16,10 +16,13 @@ const KEY_LEN: u32 = MAX_KEY_BYTES;
 /// The access stamp stands above the key's length...
 const STAMP_SHIFT: u32 = 16;
 const STAMP: u32 = (STAMP_MASK as u32) << STAMP_SHIFT;
-/// ...and the pool's number above the stamp.
+/// ...then whether the entry stands in its other bucket...
+const AWAY_SHIFT: u32 = 29;
+const AWAY: u32 = 1 << AWAY_SHIFT;
+/// ...and the pool's number above that.
 const POOL_SHIFT: u32 = 30;
 /// Bits of the access stamp.
-pub(crate) const STAMP_MASK: u16 = (1 << (POOL_SHIFT - STAMP_SHIFT)) - 1;
+pub(crate) const STAMP_MASK: u16 = (1 << (AWAY_SHIFT - STAMP_SHIFT)) - 1;
 
 /// What stands in front of an entry's key and value. Links are offsets of other entries, 0 for
 /// none.
@@ -37,7 +40,7 @@ pub(crate) struct EntryHeader {
     pub height: u32,
     /// Bits 0..29 the value's length; then `SLACK` and `PREVIOUS_FREE`.
     value: u32,
-    /// Bits 0..16 the key's length, 16..30 the access stamp, 30..32 the pool.
+    /// Bits 0..16 the key's length, 16..29 the access stamp, 29 `AWAY`, 30..32 the pool.
     key: u32,
 }
 
@@ -109,7 +112,17 @@ impl EntryHeader {
     /// this number.
     #[inline]
     pub fn is_like(&self, key_len: u32, pool: usize) -> bool {
-        self.key & !STAMP == key_len | ((pool as u32) << POOL_SHIFT)
+        self.key & !(STAMP | AWAY) == key_len | ((pool as u32) << POOL_SHIFT)
+    }
+
+    /// Whether the entry stands in the other one of its buckets, and not at home.
+    #[inline]
+    pub fn is_away(&self) -> bool {
+        self.key & AWAY != 0
+    }
+
+    pub fn set_away(&mut self, is_away: bool) {
+        self.key = (self.key & !AWAY) | (u32::from(is_away) << AWAY_SHIFT);
     }
 
     pub fn stamp(&self) -> u16 {

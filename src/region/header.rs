@@ -12,7 +12,7 @@ use super::image::{AttachError, Status};
 use super::info::FormatError;
 
 /// The version of the region's format that this crate writes and reads.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 /// Bytes of the header; the index follows.
 pub const HEADER_BYTES: u32 = size_of::<Header>() as u32;
 /// Bytes of the tag that the user may set.
@@ -115,7 +115,7 @@ pub struct Header {
     pub stale_left: u32,
     /// Entries written.
     pub inserts: u64,
-    /// Entries evicted because both buckets of a new key were full.
+    /// Entries evicted because the index had no slot for a new key otherwise.
     pub displaced: u64,
     /// Entries evicted to clear a window for a large value.
     pub window_evictions: u64,

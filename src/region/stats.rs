@@ -65,7 +65,7 @@ figures! {
         Counter inserts: u64,
         /// Entries evicted because they were the oldest.
         Counter evictions: u64,
-        /// Entries evicted because both buckets of a new key were full.
+        /// Entries evicted because the index had no slot for a new key otherwise.
         Counter displaced: u64,
         /// Entries evicted to clear a window for a large value.
         Counter window_evictions: u64,

@@ -6,7 +6,7 @@ import { Strip } from "./strip.mjs";
 const POOL = { at: 232, bytes: 64, count: 3 };
 const WAYS = 12;
 const LEAST_BLOCK_BYTES = 8;
-const STAMP_MASK = 0x3fff;
+const STAMP_MASK = 0x1fff;
 
 /** The cache whose region stands at an address, or undefined where none does. */
 export function surveyCache(view, start) {
