@@ -5,7 +5,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, Pool, Scope, hash};
 use steadfast::region::{FORMAT_VERSION, FormatError, HEADER_BYTES, RegionInfo, block_bytes};
-use steadfast_testkit::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
+use steadfast_testkit::cache::{
+    Checks, Script, Spec, colliding_keys, noise, region, region_with_bytes, run,
+};
 
 #[test]
 fn a_host_reads_the_header_without_calling_the_guest() {
@@ -203,5 +205,37 @@ fn the_hash_is_what_the_specification_says() {
     for (len, expected) in vectors {
         let key: Vec<u8> = (0..len).map(|at| at as u8).collect();
         assert_eq!(hash(&key), expected, "{len} bytes");
+    }
+}
+
+/// However many keys agree in buckets and tag, a search compares few of them.
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
+fn of_keys_that_collide_few_are_held() {
+    const CAPACITY: u32 = 128 << 10;
+    const MOST: usize = 4;
+    let keys = colliding_keys(CAPACITY, 40).unwrap();
+    for others in [0, CAPACITY / 64] {
+        let mut cache = Cache::new(region(&Spec::fresh(CAPACITY)));
+        for number in 0..others {
+            cache.insert(&number.to_le_bytes(), &[1; 96]).unwrap();
+        }
+        let before = cache.stats();
+        let mut most = 0;
+        for round in 0..5 {
+            for key in keys.iter().cycle().skip(round * 7).take(keys.len()) {
+                if round % 2 == 0 {
+                    cache.insert(key, b"chosen").unwrap();
+                } else {
+                    let _ = cache.scope(Scope::Main).get_or_fetch(key, || b"chosen");
+                }
+                assert_eq!(cache.peek(key), Some(&b"chosen"[..]));
+                most = most.max(keys.iter().filter(|key| cache.contains(key)).count());
+            }
+            cache.validate().unwrap();
+        }
+        assert_eq!(most, MOST, "{others} others");
+        let displaced = cache.stats().displaced - before.displaced;
+        assert!(displaced >= 100, "{displaced} of {others}");
     }
 }

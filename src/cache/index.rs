@@ -580,7 +580,7 @@ fn vacant_slot(bucket: &Bucket) -> Option<usize> {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{Index, Placed};
+    use super::{CacheError, Index, Placed};
     use crate::cache::scope::Scope;
     use crate::cache::test_numbers::Numbers;
     use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, STAMP_MASK};
@@ -712,10 +712,19 @@ mod tests {
                 assert_eq!(region.header().indexed, held as u32);
             }
         }
+        let mut away = 0;
         for (number, at) in (0..KEYS).zip(&all) {
-            let checked = Index(&region).check_entry(*at, Scope::Main, &number.to_le_bytes());
+            let key = number.to_le_bytes();
+            let checked = Index(&region).check_entry(*at, Scope::Main, &key);
             assert_eq!(checked.is_ok(), placed[number as usize], "key {number}");
+            // Nor does one pass that says it stands in the other bucket.
+            let is_away = region.entry(*at).expect("in the arena").is_away();
+            away += u32::from(is_away);
+            Index(&mut region).set_away(*at, !is_away);
+            let checked = Index(&region).check_entry(*at, Scope::Main, &key);
+            assert_eq!(checked, Err(CacheError::NotIndexed { at: *at }));
         }
+        assert!(cfg!(miri) || away > 100, "{away}");
         assert!(
             cfg!(miri) || displaced > 0 && moved > 0,
             "{displaced}, {moved}"
