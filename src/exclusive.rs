@@ -43,7 +43,7 @@ impl<T> Exclusive<T> {
             self.user
                 .compare_exchange(NOBODY, us, Ordering::Acquire, Ordering::Relaxed)
         {
-            if user == us {
+            if platform::SINGLE_THREADED || user == us {
                 a_call_came_back_from_within_or_the_instance_had_stopped_in_one();
             }
             spin_loop();

@@ -13,7 +13,7 @@ use crate::instance_info::{Exhaustion, InstanceInfo, with_info};
 use crate::memory::platform;
 use crate::plan::{EncodedPlan, Plan};
 use crate::probe::{AddressRange, Grant};
-use crate::reserve::{Voice, by_allocator, granted, say, stop_before_foreign_pages};
+use crate::reserve::{Voice, by_allocator, say, stop_before_foreign_pages};
 use crate::units::PAGE_BYTES;
 
 /// The allocator that [`plan!`](crate::plan!) declares.
@@ -144,10 +144,9 @@ impl Part {
     #[inline(never)]
     fn refuse(self, heap: &Exclusive<Heap>, layout: Layout) {
         // SAFETY: the closure calls nothing but the heap.
-        let foreign = unsafe { heap.with_leaf(|heap| heap.foreign()) };
-        if let Some(offset) = foreign {
-            let start = granted().map_or(0, |grant| self.span(&grant).start);
-            stop_before_foreign_pages(start + saturate(offset));
+        let foreign = unsafe { heap.with_leaf(|heap| heap.foreign_address()) };
+        if let Some(address) = foreign {
+            stop_before_foreign_pages(saturate(address));
         }
         let told = with_info(|info| {
             // SAFETY: as above.

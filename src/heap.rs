@@ -141,6 +141,11 @@ impl Heap {
         self.runs.foreign()
     }
 
+    /// The same as an address.
+    pub(crate) fn foreign_address(&self) -> Option<usize> {
+        self.runs.foreign_address()
+    }
+
     /// A block for `layout`, or null if none fits.
     ///
     /// A request of zero bytes gets a block of its own. Alignments beyond [`MAX_ALIGN`] get null.

@@ -312,6 +312,11 @@ impl Runs {
         self.undeclared.foreign()
     }
 
+    /// The same as an address.
+    pub(super) fn foreign_address(&self) -> Option<usize> {
+        self.undeclared.foreign_address()
+    }
+
     /// Gives `len` granules at `at` back, and joins them with what is free on either side.
     ///
     /// # Safety

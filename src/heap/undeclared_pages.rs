@@ -52,6 +52,10 @@ impl UndeclaredPages {
         self.foreign
     }
 
+    pub(super) fn foreign_address(&self) -> Option<usize> {
+        self.foreign.map(|offset| self.base.addr() + offset)
+    }
+
     /// Looks at what the granules up to `to` take, of a span of `end` granules. Answers the granule
     /// up to which all are clear: `clear_to`, as before, where one is not.
     ///
@@ -88,6 +92,7 @@ impl UndeclaredPages {
     ///
     /// # Safety
     /// As for [`scan_to`](Self::scan_to); `end` lies in the span.
+    #[inline(never)]
     unsafe fn scan(&self, from: usize, to: usize, end: usize) -> Result<usize, usize> {
         let mut at = from;
         while at < to.min(end) {

@@ -11,15 +11,18 @@ pub(crate) const STEP: usize = 128 << 10;
 #[inline(never)]
 pub(crate) unsafe fn first_used(start: *const u8, len: usize) -> Option<usize> {
     const WORD: usize = size_of::<u64>();
-    const WORDS: usize = 8;
     // SAFETY: the caller's duty.
     let words = unsafe { core::slice::from_raw_parts(start.cast::<u64>(), len / WORD) };
     // Several at a time: one branch for each cache line.
-    let is_clear = |words: &&[u64]| words.iter().fold(0, |all, word| all | word) == 0;
-    let lines = words.chunks(WORDS).take_while(is_clear).count();
-    let mut rest = words.iter().enumerate().skip(lines * WORDS);
-    let (at, _) = rest.find(|(_, word)| **word != 0)?;
-    Some(at * WORD)
+    let mut at = 0;
+    while let Some(line) = words.get(at..).and_then(<[u64]>::first_chunk::<8>) {
+        if line.iter().fold(0, |all, word| all | word) != 0 {
+            break;
+        }
+        at += line.len();
+    }
+    let left = words.get(at..)?.iter().position(|word| *word != 0)?;
+    Some((at + left) * WORD)
 }
 
 #[cfg(test)]
