@@ -373,7 +373,7 @@ impl Index<&mut RegionView> {
         if home.was_crowded() || !self.again().fill_vacant(home.bucket(), entry) {
             return self.place_away(at, home);
         }
-        self.count();
+        self.count_entry();
         Placed::AtHome
     }
 
@@ -396,7 +396,7 @@ impl Index<&mut RegionView> {
         match vacant_slot(other) {
             Some(slot) if count(&other.tags, pair.tag) < MOST_ALIKE && !home.was_crowded() => {
                 self.again().fill_away(slot, at, pair);
-                self.count();
+                self.count_entry();
                 Placed::Away
             }
             _ => self.place_in_full(at, pair),
@@ -416,11 +416,11 @@ impl Index<&mut RegionView> {
         };
         // Those that crowded it may have gone since.
         if self.again().fill_vacant(pair.home, entry) {
-            self.count();
+            self.count_entry();
             return Placed::AtHome;
         }
         if self.again().place_by_moving(at, pair) {
-            self.count();
+            self.count_entry();
             return Placed::Away;
         }
         let index = self.read();
@@ -442,7 +442,7 @@ impl Index<&mut RegionView> {
         self.again().set_away(at, true);
     }
 
-    fn count(self) {
+    fn count_entry(self) {
         let header = self.0.header_mut();
         header.indexed = header.indexed.wrapping_add(1);
     }

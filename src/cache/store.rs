@@ -104,12 +104,13 @@ impl Store {
         index.find(scope, key, &mut index.home(hash))
     }
 
+    /// Where a key with this hash stands, or is to stand.
     #[inline]
     pub fn home(&self, hash: u64) -> Home {
         self.contents.index().home(hash)
     }
 
-    /// Finds a key, promotes and counts. Where the value stands, or where the key is to come.
+    /// Finds a key, promotes and counts. Where the value stands.
     #[inline]
     pub fn look_up(&mut self, scope: Scope, key: &[u8], home: &mut Home) -> Option<ArenaRange> {
         let mut found = self.contents.index().find(scope, key, home);
