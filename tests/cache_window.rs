@@ -125,6 +125,23 @@ fn the_window_that_begins_with_the_largest_block_is_taken() {
 }
 
 #[test]
+fn of_a_large_window_more_than_the_first_block_is_looked_at() {
+    // The one begins with three blocks, the other has five that are free further on.
+    let removed = [6, 7, 27, 28, 29, 31, 32];
+    let fewest = vec![20, 25, 26, 30, 33, 34, 35, 36];
+    assert_eq!(lost(40, &[20, 5, 25], &removed, 12), (fewest, 7));
+    // A fifth candidate is compared, and a sixth is not.
+    let fifth = [20, 22, 24, 26, 28, 5];
+    let removed = [1, 6, 7, 9, 10];
+    assert_eq!(lost(40, &fifth, &removed, 8).0, vec![5, 8, 11, 12, 20]);
+    let sixth = [20, 22, 24, 26, 28, 30, 5];
+    let next: Vec<usize> = (22..30).chain([20]).collect();
+    let mut sorted = next.clone();
+    sorted.sort_unstable();
+    assert_eq!(lost(40, &sixth, &removed, 8).0, sorted);
+}
+
+#[test]
 fn a_window_has_room_above_it_in_the_arena() {
     assert_eq!(lost(40, &[20, 39, 5], &[], 3), (vec![5, 6, 7, 20], 3));
     assert_eq!(lost(40, &[20, 38, 5], &[], 3), (vec![5, 6, 7, 20], 3));

@@ -11,8 +11,14 @@ use super::free_list::ArenaBlock;
 use super::scope::Pool;
 use crate::region::{LEAST_FREE_BYTES, SLACK_BYTES};
 
-/// How many of the oldest entries are considered as the start of a window.
-const WINDOW_CANDIDATES: u32 = 4;
+/// How many of the oldest entries are considered as the start of a window: of one up to this size,
+/// by its first block alone, and of a larger one...
+const WINDOW_CANDIDATES: [u32; 2] = [4, 5];
+const WINDOW_SMALL_BYTES: u32 = 384;
+/// ...by one entry more for so many bytes...
+const WINDOW_LOOK_BYTES: u32 = 64;
+/// ...but by no more than these.
+const WINDOW_LOOKS: u32 = 64;
 /// The reserve is raised by this many bytes for each byte that goes out of turn...
 const RESERVE_GAIN: u32 = 256;
 /// ...up to this part of the arena...
@@ -41,7 +47,9 @@ impl Evictor {
         pool: usize,
     ) -> Option<ArenaBlock> {
         keep_to_quota(contents, bytes, pool)?;
-        self.reserved_bytes -= self.reserved_bytes.div_ceil(1 << RESERVE_SHIFT);
+        // Rounded up. It is far from overflowing: a part of the arena.
+        let rounded = self.reserved_bytes.wrapping_add((1 << RESERVE_SHIFT) - 1);
+        self.reserved_bytes -= rounded >> RESERVE_SHIFT;
         let is_short = contents.region.header().free_bytes < self.reserved_bytes;
         let free = if is_short {
             contents.free_list_mut().take_frontier(bytes)
@@ -232,14 +240,15 @@ fn detach_oldest(contents: &mut Contents, pool: usize) -> Option<Detached> {
 }
 
 /// Where the window begins: of the pool's oldest entries, at the one that has enough of the arena
-/// above it and whose block is largest, with what is free before and behind it. At the arena's
-/// start where there is none.
+/// above it and whose first blocks clear most. At the arena's start where there is none.
 fn window_start(contents: &Contents, bytes: u32, pool: usize) -> u32 {
     let region = &contents.region;
+    let looks =
+        1 + (bytes.saturating_sub(WINDOW_SMALL_BYTES) / WINDOW_LOOK_BYTES).min(WINDOW_LOOKS);
     let mut at = region.header().pool(pool).oldest;
     let mut start = region.geometry().arena_start;
     let mut most = 0;
-    for _ in 0..WINDOW_CANDIDATES {
+    for _ in 0..WINDOW_CANDIDATES[usize::from(looks > 1)] {
         let Some(entry) = region.entry(at) else {
             break;
         };
@@ -247,22 +256,44 @@ fn window_start(contents: &Contents, bytes: u32, pool: usize) -> u32 {
         if entry.previous_free() {
             from = at.wrapping_sub(contents.free_list().size_before(at));
         }
-        let mut end = at.wrapping_add(entry.block_bytes());
-        if end >= region.header().frontier {
-            end = region.capacity();
-        } else if let Some(free) = region.free(end) {
-            end = end.wrapping_add(free.bytes());
-        }
-        let cleared = end.wrapping_sub(from);
+        let cleared = cleared_by(contents, from, at, bytes, looks);
         if cleared > most && region.capacity().saturating_sub(from) >= bytes {
             (start, most) = (from, cleared);
-            if cleared >= bytes {
+            if most >= bytes.saturating_add(looks - 1) {
                 break;
             }
         }
         at = entry.newer;
     }
     start
+}
+
+/// How many bytes a window has that begins at `start`, and whose first entry stands at `first`,
+/// with so many entries and the free blocks between and behind them. Where it comes to `bytes`
+/// sooner, it has more by one for each entry that it does not take.
+fn cleared_by(contents: &Contents, start: u32, first: u32, bytes: u32, mut looks: u32) -> u32 {
+    let region = &contents.region;
+    let mut end = first;
+    while let Some(entry) = region.entry(end) {
+        looks -= 1;
+        end = end.wrapping_add(entry.block_bytes());
+        if end >= region.header().frontier {
+            end = region.capacity();
+            break;
+        }
+        if let Some(free) = region.free(end) {
+            end = end.wrapping_add(free.bytes());
+        }
+        if looks == 0 || end.wrapping_sub(start) >= bytes {
+            break;
+        }
+    }
+    let cleared = end.wrapping_sub(start);
+    if cleared >= bytes {
+        bytes.saturating_add(looks)
+    } else {
+        cleared
+    }
 }
 
 #[cfg(test)]

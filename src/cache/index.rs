@@ -269,16 +269,28 @@ impl Index<&RegionView> {
         }
     }
 
-    /// Where a pair has too many entries with its tag, the one that was used least recently.
+    /// Where a pair has too many entries with its tag, the least recently used of those that crowd
+    /// one of its buckets, or both. Once that one is gone there is a slot where it stood, which a
+    /// key of this home may have.
     fn crowding(self, pair: Pair) -> Option<NonZeroU32> {
-        let [home, other] = [pair.home, pair.other].map(|bucket| {
-            let Bucket { tags, offsets, .. } = self.0.bucket(bucket);
+        let buckets = [pair.home, pair.other].map(|bucket| self.0.bucket(bucket));
+        let [in_home, in_other] = buckets.map(|bucket| count(&bucket.tags, pair.tag));
+        let is_full = buckets.iter().all(|bucket| vacant_slot(bucket).is_none());
+        let alike = buckets.map(|bucket| {
+            let Bucket { tags, offsets, .. } = bucket;
             let slots = among_first(tags, pair.tag).chain(among_last(tags, pair.tag));
             slots.map(|slot| offsets[slot])
         });
-        let alike = home.chain(other);
-        let is_crowded = alike.clone().count() >= MOST_ALIKE as usize;
-        is_crowded.then(|| self.oldest_of(alike)).flatten()
+        let [home, other] = alike;
+        if in_home >= MOST_ALIKE {
+            self.oldest_of(home)
+        } else if in_other >= MOST_ALIKE {
+            self.oldest_of(other)
+        } else if is_full && in_home + in_other >= MOST_ALIKE {
+            self.oldest_of(home.chain(other))
+        } else {
+            None
+        }
     }
 
     fn standing(self, bucket: u32) -> Standing {
@@ -414,7 +426,7 @@ impl Index<&mut RegionView> {
             tag: pair.tag,
             offset: at,
         };
-        // Those that crowded it may have gone since.
+        // Some of those that crowded it may have gone since.
         if self.again().fill_vacant(pair.home, entry) {
             self.count_entry();
             return Placed::AtHome;
@@ -580,7 +592,7 @@ fn vacant_slot(bucket: &Bucket) -> Option<usize> {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{CacheError, Index, Placed};
+    use super::{CacheError, Index, MOST_ALIKE, Placed, count};
     use crate::cache::scope::Scope;
     use crate::cache::test_numbers::Numbers;
     use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, STAMP_MASK};
@@ -667,6 +679,62 @@ mod tests {
         }
         let moved = region.header().relocated;
         assert!(cfg!(miri) || most > 100 && moved > 10, "{most}, {moved}");
+    }
+
+    /// Keys of one pair and tag, at home in either bucket, whichever of them are old.
+    #[test]
+    fn a_bucket_gets_few_entries_with_one_tag_and_each_costs_one() {
+        const KEYS: usize = 64;
+        let (mut region, all) = with_entries(KEYS as u32);
+        let first = Index(&region).candidates(0x1234_5678_9ABC_DE4D);
+        let group_buckets = region.geometry().group_buckets;
+        let other_place = Index(&region).other_place(first.place, first.tag);
+        let hash_at = |place: u32| {
+            let high = (u64::from(place) << 16).div_ceil(u64::from(group_buckets));
+            (high << 48) | (u64::from(first.group) << 8) | u64::from(first.tag)
+        };
+        let hashes = [first.place, other_place].map(hash_at);
+        let pair = Index(&region).pair(Index(&region).home(hashes[0]));
+        let swapped = Index(&region).pair(Index(&region).home(hashes[1]));
+        assert_eq!((pair.home, pair.other), (swapped.other, swapped.home));
+        let mut numbers = Numbers(6);
+        let mut placed = [None; KEYS];
+        let mut displaced_in_all = 0;
+        for step in 0..2_000 {
+            let number = numbers.below(KEYS);
+            let (at, hash) = (all[number], hashes[numbers.below(2)]);
+            if let Some(hash) = placed[number].take() {
+                assert!(unplace(&mut region, at, hash));
+                continue;
+            }
+            // One bucket's entries are the younger ones for a while.
+            let is_young = (hash == hashes[0]) == (step / 100 % 2 == 0);
+            let stamp = if is_young { STAMP_MASK } else { 1 << 12 };
+            region.entry_mut(at).expect("in the arena").set_stamp(stamp);
+            let mut home = Index(&region).home(hash);
+            let in_home =
+                |region: &RegionView| count(&region.bucket(home.bucket()).tags, first.tag);
+            for _ in 0..in_home(&region) {
+                home.note_alike();
+            }
+            let mut displaced = 0;
+            while let Placed::Full { victim } = Index(&mut region).place(at, home) {
+                let victim = victim.expect("the pair is full").get();
+                let number = ((victim - all[0]) / STRIDE) as usize;
+                let hash_of_victim = placed[number].take().expect("it is placed");
+                assert!(unplace(&mut region, victim, hash_of_victim));
+                displaced += 1;
+                home = Index(&region).home(hash);
+            }
+            placed[number] = Some(hash);
+            assert!(displaced <= 1, "step {step}: {displaced}");
+            displaced_in_all += displaced;
+            for bucket in [pair.home, pair.other] {
+                let alike = count(&region.bucket(bucket).tags, first.tag);
+                assert!(alike <= MOST_ALIKE, "step {step}: {alike} in {bucket}");
+            }
+        }
+        assert!(displaced_in_all > 200, "{displaced_in_all}");
     }
 
     #[test]

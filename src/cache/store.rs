@@ -201,7 +201,8 @@ impl Store {
                 self.lose_written(at);
                 return Ok(());
             }
-            self.contents.drop_hashed(at, home.hash);
+            let dropped = self.contents.drop_hashed(at, home.hash);
+            dropped.ok_or(InsertError::Damaged)?;
         }
         self.write_whole(scope, key, value, size, home)
     }
@@ -215,7 +216,7 @@ impl Store {
         home: Home,
     ) -> Result<(), InsertError> {
         let size = self.size_that_fits(scope, key, value.len())?;
-        self.drop_unseen(scope, key, home.hash);
+        self.drop_unseen(scope, key, home.hash)?;
         self.write_whole(scope, key, value, size, home)
     }
 
@@ -245,7 +246,7 @@ impl Store {
         load: impl FnOnce(&mut [u8]),
     ) -> Result<ArenaRange, InsertError> {
         let size = self.size_that_fits(scope, key, len)?;
-        self.drop_unseen(scope, key, home.hash);
+        self.drop_unseen(scope, key, home.hash)?;
         let entries_before = self.region().header().indexed;
         let block = self.write(scope, key, &[], len, size, home.hash)?;
         {
@@ -408,12 +409,14 @@ impl Store {
     /// Drops the entry of a key that was looked up in vain: one that is swept stays in a read-only
     /// cache until something is written in its place.
     #[inline]
-    fn drop_unseen(&mut self, scope: Scope, key: &[u8], hash: u64) {
+    fn drop_unseen(&mut self, scope: Scope, key: &[u8], hash: u64) -> Result<(), InsertError> {
         if self.is_read_only() {
             if let Some(at) = self.find(scope, key, hash) {
-                self.contents.drop_hashed(at.get(), hash);
+                let dropped = self.contents.drop_hashed(at.get(), hash);
+                return dropped.ok_or(InsertError::Damaged);
             }
         }
+        Ok(())
     }
 
     /// Loses an entry that was just written, or another one, where the cache is forgetful.

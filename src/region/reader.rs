@@ -50,7 +50,7 @@ pub struct EntryInfo<'a> {
     /// Bytes of the value.
     pub value_bytes: u32,
     /// How many promotions and inserts ago it was last used, to a multiple of
-    /// [`RegionReader::age_step`]. Entries that have not been used for 16,384 steps look
+    /// [`RegionReader::age_step`]. Entries that have not been used for 8,192 steps look
     /// younger than they are.
     pub age: u32,
 }
