@@ -29,6 +29,7 @@ use crate::input::Input;
 use crate::lookups::Lookups;
 use crate::run::{Ended, Finished, OneInstanceError, Runner, run_in_one_instance};
 use crate::state::{MemoryState, State};
+use crate::table::other_format;
 use crate::trace::Trace;
 use crate::trap::RunError;
 
@@ -56,6 +57,12 @@ pub enum SizeError {
         "the module opened no cache in its region, so there is nothing to size; is its policy `off`, or the ceiling too low?"
     )]
     NoCache,
+    /// The module was built with another version of steadfast.
+    #[error("{}", other_format(*.found))]
+    OtherFormat {
+        /// Its region's format version.
+        found: u32,
+    },
     /// The module starts once in an instance.
     #[error(
         "a WASI command starts once in an instance, so its cache is cold in every block: give one block, without --repeat, for its heap; for its cache, build the indexer for wasm32-unknown-unknown, or compare `steadfast run --cache BYTES` at several sizes"
@@ -90,10 +97,14 @@ pub fn record(
         progress,
     )?;
     let trace = last.take_trace().ok_or(SizeError::NoCache)?;
+    let observed = last.report().observed.as_ref();
+    if let Some(found) = observed.and_then(|seen| seen.other_format) {
+        return Err(SizeError::OtherFormat { found });
+    }
     if trace.expected_entry.is_none() {
         return Err(SizeError::NoCache);
     }
-    let heap = last.report().observed.as_ref().and_then(HeapNeed::of);
+    let heap = observed.and_then(HeapNeed::of);
     Ok(Recording { trace, heap })
 }
 

@@ -7,8 +7,8 @@ use steadfast_host::map::{Cell, CellKind, Moment};
 use steadfast_host::prometheus::Prometheus;
 use steadfast_host::table::instance_rows;
 use steadfast_host::{
-    Finished, HeapMarks, Input, InstanceStats, MemoryMap, MemoryState, Output, RunConfig, Runner,
-    find_instance_info,
+    Finished, HeapMarks, Input, InstanceStats, MemoryMap, MemoryState, Output, Report, RunConfig,
+    Runner, Table, find_instance_info,
 };
 use wasm_tests::indexer;
 
@@ -285,4 +285,17 @@ fn a_region_of_another_format_is_told() {
     let row = row.unwrap();
     assert!(row.contains(&format!("format version {other}")), "{row}");
     assert!(row.contains("build the module"), "{row}");
+    let map = MemoryMap::of_memory("another", &memory, &info).to_string();
+    let words = format!("a cache in format version {other}, which this tool does not read");
+    assert!(map.contains(&words), "{map}");
+    // A run tells it too.
+    let finished = indexed(512 << 20);
+    let mut block = finished.report().clone();
+    let observed = block.observed.as_mut().unwrap();
+    (observed.cache, observed.other_format) = (None, Some(other));
+    let runner = Runner::new(&indexer("indexer_metashrew"), RunConfig::default()).unwrap();
+    let mut report = Report::new(runner.guest(), 512 << 20);
+    report.add(block);
+    let table = Table(&report).to_string();
+    assert!(table.contains(&row), "{table}");
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, ensure};
-use steadfast::format::{InstanceInfo, RegionInfo};
+use anyhow::{bail, ensure};
+use steadfast::format::{FormatError, InstanceInfo, RegionInfo};
 use steadfast_host::{Bound, Bounds, Digest, RegionImage, find_instance_info};
 
 /// What an instance left.
@@ -32,11 +32,15 @@ pub fn read(path: &Path, bounds: &Bounds) -> anyhow::Result<Left> {
     if let Some(info) = find_instance_info(&bytes) {
         return Ok(Left::Memory(bytes, Box::new(info)));
     }
-    RegionInfo::read(&bytes).with_context(|| {
-        format!(
+    match RegionInfo::read(&bytes) {
+        Ok(_) => Ok(Left::Region(bytes)),
+        Err(version @ FormatError::Version { .. }) => bail!(
+            "{}: {version}: read it with the steadfast that the module was built with",
+            path.display()
+        ),
+        Err(error) => Err(anyhow::Error::new(error).context(format!(
             "{}: neither a memory with steadfast's instance info in it, nor a region, nor an image of one",
             path.display()
-        )
-    })?;
-    Ok(Left::Region(bytes))
+        ))),
+    }
 }

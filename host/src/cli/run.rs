@@ -174,9 +174,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says what would let blocks begin with a cache, where none did for want of it.
+/// Says what would let blocks begin with a cache, where they had one and none did for want of it.
 fn say_why_cold(arguments: &Arguments, report: &Report) {
-    if report.cold_blocks < report.blocks.max(1) {
+    if report.cache.is_none() || report.cold_blocks < report.blocks.max(1) {
         return;
     }
     if arguments.cold {

@@ -305,12 +305,19 @@ impl MemoryMap {
         let start = u64::from(info.region_start);
         let outcome = instance_stats::outcome(info);
         let region = span(memory, info.region_start, info.region_len);
-        let Some(reader) = region.and_then(|region| RegionReader::of(region).ok()) else {
-            let note = format!("no cache; {outcome}");
-            self.row(start, info.region_granted.into(), "region", &note);
-            return;
+        let note = match region.map(RegionReader::of) {
+            Some(Ok(reader)) => {
+                self.add_cache(start, info.region_granted, outcome, &reader);
+                return;
+            }
+            Some(Err(FormatError::Version { found })) => {
+                format!(
+                    "a cache in format version {found}, which this tool does not read; {outcome}"
+                )
+            }
+            Some(Err(_)) | None => format!("no cache; {outcome}"),
         };
-        self.add_cache(start, info.region_granted, outcome, &reader);
+        self.row(start, info.region_granted.into(), "region", &note);
     }
 
     fn add_cache(&mut self, start: u64, granted: u32, outcome: &str, reader: &RegionReader<'_>) {
