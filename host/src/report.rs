@@ -139,6 +139,11 @@ impl Report {
         }
     }
 
+    /// The format version of the module's region, where that is not the one that is read here.
+    pub fn other_format(&self) -> Option<u32> {
+        self.last.as_ref()?.observed.as_ref()?.other_format
+    }
+
     /// Adds a block's figures.
     pub fn add(&mut self, block: BlockReport) {
         self.blocks += 1;

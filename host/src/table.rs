@@ -149,9 +149,7 @@ fn rows(report: &Report) -> Vec<Row> {
         rows.push(("cold starts".into(), figure));
     }
     rows.extend(cache_rows(report.cache.as_ref()));
-    let last = report.last.as_ref();
-    let seen = last.and_then(|block| block.observed.as_ref());
-    let found = seen.and_then(|seen| seen.other_format);
+    let found = report.other_format();
     rows.extend(found.map(|found| ("cache".into(), other_format(found))));
     rows.push((
         "state reads".into(),

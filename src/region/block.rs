@@ -232,7 +232,7 @@ impl Bucket {
         self.offsets[slot] = held.offset;
     }
 
-    /// The first slot in which this offset stands; with 0, the first vacant one.
+    /// The first slot in which this offset stands.
     #[inline]
     pub fn slot_of(&self, offset: u32) -> Option<usize> {
         self.offsets.iter().position(|held| *held == offset)

@@ -176,10 +176,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Says what would let blocks begin with a cache, where none did for want of it.
 fn say_why_cold(arguments: &Arguments, report: &Report) {
-    let last = report.last.as_ref();
-    let seen = last.and_then(|block| block.observed.as_ref());
-    let has_other_format = seen.is_some_and(|seen| seen.other_format.is_some());
-    if has_other_format || report.cold_blocks < report.blocks.max(1) {
+    if report.other_format().is_some() || report.cold_blocks < report.blocks.max(1) {
         return;
     }
     if arguments.cold {
