@@ -49,7 +49,7 @@ use store::Store;
 
 /// A cache of byte strings, least recently used first out, in at most the bytes of its region.
 ///
-/// An entry takes its key, its value, 20 bytes of header and up to 7 of rounding; the index
+/// An entry takes its key, its value, 22 bytes of header and up to 7 of rounding; the index
 /// takes 64 bytes for each 9.5 entries of the plan's expected size. All of that, and the header, is
 /// inside the region.
 ///

@@ -266,7 +266,7 @@ impl Plan {
         }
         if self.region_base.get() > END || self.region_max.get() > END - self.region_base.get() {
             return Some(
-                "steadfast plan: the region's base and maximum together must stay a page below 4 GiB",
+                "steadfast plan: the region's base and maximum (STEADFAST_REGION_BASE, STEADFAST_REGION_MAX) together must stay a page below 4 GiB",
             );
         }
         if !self.c_heap.is_whole_pages() {
@@ -287,12 +287,12 @@ impl Plan {
         if let Policy::OnDemand { step } = self.policy {
             if step.get() == 0 || !step.is_whole_pages() {
                 return Some(
-                    "steadfast plan: the step of the on-demand policy must be a positive multiple of 64 KiB",
+                    "steadfast plan: the step of the on-demand policy (STEADFAST_STEP) must be a positive multiple of 64 KiB",
                 );
             }
             if step.get() > END {
                 return Some(
-                    "steadfast plan: the step of the on-demand policy must stay below 4 GiB",
+                    "steadfast plan: the step of the on-demand policy (STEADFAST_STEP) must stay below 4 GiB",
                 );
             }
         }

@@ -22,11 +22,11 @@ use undeclared_pages::UndeclaredPages;
 
 use crate::memory::platform::Lease;
 
-pub(crate) use block::{Bucket, EntryHeader, FreeHeader, Occupant, STAMP_MASK};
+pub(crate) use block::{Bucket, EntryHeader, FreeHeader, Occupant, STAMP_MASK, Standing};
 pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
 pub(crate) use view::RegionView;
 
-pub(crate) use geometry::{BLOCK_ALIGN, LEAST_FREE_BYTES, MAX_HASHED_KEY_BYTES};
+pub(crate) use geometry::{BLOCK_ALIGN, LEAST_FREE_BYTES};
 pub use geometry::{
     BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_KEY_BYTES, MAX_VALUE_BYTES, SLACK_BYTES, SLOTS,
     block_bytes,

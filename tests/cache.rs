@@ -6,7 +6,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, InsertError};
-use steadfast::region::MAX_KEY_BYTES;
+use steadfast::region::{ENTRY_HEADER_BYTES, MAX_KEY_BYTES};
 use steadfast_testkit::cache::{Checks, Grants, Script, Spec, Summary, noise, region, run};
 
 /// Miri takes its time: there, everything is shorter.
@@ -238,10 +238,12 @@ fn the_longest_key_is_found() {
 
 #[test]
 fn a_key_at_the_arenas_end_is_found() {
+    let header = ENTRY_HEADER_BYTES as usize;
     for key in [&[7; 10][..], b""] {
         let mut cache = Cache::new(region(&Spec::fresh(20_000)));
         let arena = cache.stats().arena_bytes as usize;
-        let rest = vec![1; arena - (20 + key.len()) - (20 + 4)];
+        let rest = arena - (header + key.len()) - (header + 4);
+        let rest = vec![1; rest];
         cache.insert(b"rest", &rest).unwrap();
         cache.insert(key, b"").unwrap();
         assert_eq!(cache.stats().evictions, 0);
@@ -260,7 +262,7 @@ fn the_largest_value_fits() {
     for number in 0..100u8 {
         cache.insert(&[number], &[number; 37]).unwrap();
     }
-    let room = cache.stats().arena_bytes as usize - 20 - 4;
+    let room = (cache.stats().arena_bytes - ENTRY_HEADER_BYTES) as usize - 4;
     cache.insert(b"huge", &vec![1; room]).unwrap();
     assert_eq!(cache.len(), 1);
     cache.validate().unwrap();

@@ -7,10 +7,10 @@ use steadfast_testkit::cache::{Mix, Spec, noise, region};
 
 const CAPACITY: u32 = 4 << 20;
 
-fn cache(expected_entry: u32) -> Cache {
+fn cache(capacity: u32, expected_entry: u32) -> Cache {
     Cache::new(region(&Spec {
         expected_entry,
-        ..Spec::fresh(CAPACITY)
+        ..Spec::fresh(capacity)
     }))
 }
 
@@ -31,19 +31,19 @@ fn densities(cache: &mut Cache, mix: &mut Mix, turns: usize, inserts: usize) -> 
                 mix.step(cache);
             });
             cache.validate().expect("the cache is sound");
-            payload(cache) as f64 / f64::from(CAPACITY)
+            payload(cache) as f64 / cache.capacity() as f64
         })
         .collect()
 }
 
 #[test]
 fn a_steady_mixed_load_keeps_its_density() {
-    let mut cache = cache(137);
+    let mut cache = cache(16 << 20, 137);
     let mut mix = Mix::new(5);
     // Ten times what fits, before it counts.
-    let first = densities(&mut cache, &mut mix, 1, 250_000)[0];
+    let first = densities(&mut cache, &mut mix, 1, 1_000_000)[0];
     assert!(first >= 0.80, "density {first}");
-    for later in densities(&mut cache, &mut mix, 8, 100_000) {
+    for later in densities(&mut cache, &mut mix, 8, 400_000) {
         assert!(later >= 0.80, "density {later}");
         assert!(later >= first - 0.01, "density {later}, it was {first}");
     }
@@ -51,7 +51,7 @@ fn a_steady_mixed_load_keeps_its_density() {
 
 #[test]
 fn a_mixed_load_evicts_little_more_than_it_inserts() {
-    let mut cache = cache(137);
+    let mut cache = cache(CAPACITY, 137);
     let mut mix = Mix::new(6);
     densities(&mut cache, &mut mix, 1, 100_000);
     let held = payload(&cache);
@@ -71,7 +71,7 @@ fn a_mixed_load_evicts_little_more_than_it_inserts() {
 /// entry.
 #[test]
 fn entries_of_nearly_one_size_leave_few_holes() {
-    let mut cache = cache(76);
+    let mut cache = cache(CAPACITY, 76);
     let mut random = noise(9);
     let mut draw = || u32::from_le_bytes(core::array::from_fn(|_| random.next().unwrap_or(0)));
     let key = |number: u32| [&[b'k'; 42][..], &number.to_le_bytes()].concat();
@@ -92,7 +92,7 @@ fn entries_of_nearly_one_size_leave_few_holes() {
 
 #[test]
 fn a_large_value_does_not_empty_a_cache_of_small_ones() {
-    let mut cache = cache(100);
+    let mut cache = cache(CAPACITY, 100);
     for number in 0..100_000u32 {
         let key = [&[b'k'; 36][..], &number.to_le_bytes()].concat();
         cache.insert(&key, &[7; 60]).unwrap();

@@ -80,7 +80,7 @@ fn what_is_no_header_is_refused() {
 /// size.
 #[test]
 #[cfg_attr(miri, ignore = "too long")]
-fn an_entry_of_the_expected_size_costs_at_most_28_bytes() {
+fn an_entry_of_the_expected_size_costs_at_most_30_bytes() {
     for payload in [60usize, 137, 1024] {
         let spec = Spec {
             expected_entry: payload as u32,
@@ -100,7 +100,7 @@ fn an_entry_of_the_expected_size_costs_at_most_28_bytes() {
             "{payload} B: {all_in:.2} B an entry, {} displaced of {}",
             stats.displaced, stats.inserts
         );
-        assert!(all_in <= 28.0, "{payload} B: {all_in:.2} B an entry");
+        assert!(all_in <= 30.0, "{payload} B: {all_in:.2} B an entry");
         assert!(
             stats.displaced * 1_000 <= stats.inserts,
             "{} displaced of {}",
@@ -154,7 +154,8 @@ fn damage_never_panics() {
     assert!(cfg!(miri) || faults > 0, "no damage was ever found");
 }
 
-/// With one pair of buckets for everything, what is displaced is the least recently used entry.
+/// With one pair of buckets for everything, what is displaced is the least recently used entry, or
+/// one that was used since the same insert.
 #[test]
 fn a_full_pair_of_buckets_gives_up_its_oldest() {
     // An expected entry of 1,000 bytes gives two buckets; entries of one byte overfill them.
@@ -176,7 +177,8 @@ fn a_full_pair_of_buckets_gives_up_its_oldest() {
                 .filter(|key| !cache.contains(&key.to_le_bytes()))
                 .copied()
                 .collect();
-            assert_eq!(missing, order[..1], "the displaced entry is the oldest");
+            assert_eq!(missing.len(), 1);
+            assert!(order[..2].contains(&missing[0]), "{missing:?}, {order:?}");
         }
         order.retain(|key| cache.contains(&key.to_le_bytes()));
         order.push(number);
@@ -187,7 +189,7 @@ fn a_full_pair_of_buckets_gives_up_its_oldest() {
         cache.validate().unwrap();
     }
     assert!(cache.stats().displaced > if cfg!(miri) { 10 } else { 400 });
-    assert_eq!(block_bytes(2, 0), Some(22));
+    assert_eq!(block_bytes(2, 0), Some(24));
 }
 
 #[test]

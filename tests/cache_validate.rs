@@ -6,6 +6,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use steadfast::cache::{Cache, CacheError, Pool, Scope};
+use steadfast::region::ENTRY_HEADER_BYTES;
 use steadfast_testkit::cache::{Bytes, Spec, region_with_bytes};
 
 const CAPACITY: u32 = 6_000;
@@ -39,6 +40,7 @@ const NEWER: u32 = 0;
 const OLDER: u32 = 4;
 const VALUE: u32 = 12;
 const KEY: u32 = 16;
+const GROUP: u32 = 20;
 const PREVIOUS_FREE: u32 = 1 << 31;
 
 /// A sound cache: entries `a` to `j` of the main pool in the order of the arena, of which `c`, `e`
@@ -54,7 +56,7 @@ impl Fixture {
         let (region, bytes) = region_with_bytes(spec);
         let mut cache = Cache::new(region);
         for key in b'a'..=b'j' {
-            cache.insert(&[key], &[key; 99]).expect("it fits");
+            cache.insert(&[key], &[key; VALUE_BYTES]).expect("it fits");
         }
         cache
             .scope(Scope::Application)
@@ -85,7 +87,7 @@ impl Fixture {
     /// The offset of the entry with this key, which has one byte.
     fn entry(&self, key: u8) -> u32 {
         let value = self.cache.peek(&[key]).expect("it is there");
-        self.bytes.place_of(value).start as u32 - 21
+        self.bytes.place_of(value).start as u32 - (ENTRY_HEADER_BYTES + 1)
     }
 
     /// The offset of the free block behind an entry of the main pool.
@@ -99,7 +101,8 @@ impl Fixture {
 }
 
 /// The block of an entry of the main pool.
-const BLOCK: u32 = 20 + 1 + 99;
+const BLOCK: u32 = ENTRY_HEADER_BYTES + 1 + VALUE_BYTES as u32;
+const VALUE_BYTES: usize = 97;
 
 fn found_in(spec: &Spec, damage: impl FnOnce(&Fixture)) -> Result<(), CacheError> {
     let fixture = Fixture::new(spec);
@@ -223,7 +226,7 @@ fn listed_entries_have_no_more_bytes_than_the_arena() {
     let start = of.word(ARENA_START);
     assert_eq!(at, start, "the newest entry is the arena's first block");
     let arena = of.word(FRONTIER) - start;
-    of.set(at + VALUE, arena - 21);
+    of.set(at + VALUE, arena - (ENTRY_HEADER_BYTES + 1));
     let fault = CacheError::Sum {
         what: "bytes of listed entries",
         counted: arena.into(),
@@ -253,23 +256,25 @@ fn an_entry_is_in_its_pools_list_within_the_quota() {
 fn the_index_leads_to_each_entry() {
     check(|of| {
         let at = of.entry(b'd');
-        of.bytes.write(at as usize + 20, b'D');
+        of.bytes.write((at + ENTRY_HEADER_BYTES) as usize, b'D');
         CacheError::NotIndexed { at }
     });
     // Another entry has its key.
     check(|of| {
         let at = of.entry(b'd');
-        of.bytes.write(at as usize + 20, b'b');
+        of.bytes.write((at + ENTRY_HEADER_BYTES) as usize, b'b');
         CacheError::NotIndexed { at }
     });
-    // A long key's hash stands behind the value.
-    let mut of = Fixture::new(&Spec::fresh(CAPACITY));
-    of.cache.insert(&[b'l'; 100], b"long").expect("it fits");
-    let value = of.cache.peek(&[b'l'; 100]).expect("it is there");
-    let value = of.bytes.place_of(value);
-    of.add(value.end as u32, 1);
-    let at = value.start as u32 - 120;
-    assert_eq!(of.cache.validate(), Err(CacheError::NotIndexed { at }));
+    // It says that it stands elsewhere: each bit of the place, whether that is its other bucket,
+    // and each bit of the hash that chooses the group.
+    let place = (21..30).map(|bit| (KEY, bit));
+    for (field, bit) in place.chain((0..16).map(|bit| (GROUP, bit))) {
+        check(|of| {
+            let at = of.entry(b'd');
+            of.set(at + field, of.word(at + field) ^ (1 << bit));
+            CacheError::NotIndexed { at }
+        });
+    }
     // In the arena alone: an entry that is in no list and in no slot.
     let lost = found(|of| {
         let at = of.entry(b'a');
@@ -342,7 +347,7 @@ fn blocks_meet_at_the_frontier() {
     let last = |of: &Fixture| of.entry(b'j') + BLOCK;
     check(|of| {
         let end = of.word(FRONTIER);
-        assert_eq!(end, last(of) + 24);
+        assert_eq!(end, last(of) + ENTRY_HEADER_BYTES + 4);
         of.set(FRONTIER, end - 2);
         CacheError::Tiling { at: end }
     });

@@ -10,7 +10,7 @@ use steadfast::region::block_bytes;
 use steadfast_testkit::cache::{Spec, region};
 
 /// Keys have four bytes, values so many; then blocks leave no slack.
-const VALUE_BYTES: usize = 80;
+const VALUE_BYTES: usize = 78;
 
 fn block() -> usize {
     let bytes = block_bytes(4, VALUE_BYTES).expect("it is short");
@@ -64,7 +64,8 @@ fn lost(entries: usize, oldest: &[usize], removed: &[usize], blocks: usize) -> (
         cache.get(&key(number));
     }
     cache.validate().expect("the cache is sound");
-    insert(&mut cache, entries, blocks * block() - 24);
+    let value_bytes = blocks * block() - (block() - VALUE_BYTES);
+    insert(&mut cache, entries, value_bytes);
     cache.validate().expect("the cache is sound");
     let stats = cache.stats();
     assert_eq!(stats.displaced, 0);

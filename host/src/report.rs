@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use steadfast::Plan;
-use steadfast::format::Stats;
+use steadfast::format::{AttachError, Start, Stats};
 
 use crate::digest::Digest;
 use crate::guest::Guest;
@@ -142,6 +142,13 @@ impl Report {
     /// The format version of the module's region, where that is not the one that is read here.
     pub fn other_format(&self) -> Option<u32> {
         self.last.as_ref()?.observed.as_ref()?.other_format
+    }
+
+    /// Whether the last block's cache had no region, or one that cannot hold an entry.
+    pub fn had_no_room(&self) -> bool {
+        let seen = self.last.as_ref().and_then(|last| last.observed.as_ref());
+        let start = seen.and_then(|seen| seen.cache_start);
+        start == Some(Start::Cold(AttachError::Disabled))
     }
 
     /// Adds a block's figures.

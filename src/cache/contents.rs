@@ -42,7 +42,7 @@ impl Contents {
     }
 
     #[inline]
-    fn index_mut(&mut self) -> Index<&mut RegionView> {
+    pub fn index_mut(&mut self) -> Index<&mut RegionView> {
         Index(&mut self.region)
     }
 
@@ -159,16 +159,6 @@ impl Contents {
         Some(())
     }
 
-    /// Writes an entry's hash behind its value, where the key is long.
-    pub fn keep_hash(&mut self, at: u32, hash: u64) {
-        let hash_at = self.region.entry(at).and_then(|entry| entry.hash_offset());
-        if let Some(hash_at) = hash_at {
-            if let Some(place) = self.region.bytes_mut(at.wrapping_add(hash_at), 8) {
-                place.copy_from_slice(&hash.to_le_bytes());
-            }
-        }
-    }
-
     /// Makes an entry that was found the newest of its pool. No sweep is under way at it.
     #[inline]
     pub fn promote(&mut self, at: u32, pool: usize) {
@@ -188,17 +178,8 @@ impl Contents {
     /// no place in the index, the region is damaged: the cache starts over, and the answer is
     /// `None`.
     pub fn detach(&mut self, at: u32) -> Option<Detached> {
-        match self.index().hash_of(at) {
-            Some(hash) => self.detach_hashed(at, hash),
-            None => self.give_up(),
-        }
-    }
-
-    /// As [`detach`](Self::detach), of an entry with this hash.
-    #[inline(always)]
-    fn detach_hashed(&mut self, at: u32, hash: u64) -> Option<Detached> {
         let entry = self.region.entry(at).copied();
-        let Some(entry) = entry.filter(|entry| self.index_mut().unplace(at, hash, entry.is_away()))
+        let Some(entry) = entry.filter(|entry| self.index_mut().unplace(at, entry.standing()))
         else {
             return self.give_up();
         };
@@ -218,13 +199,6 @@ impl Contents {
     #[inline(never)]
     pub fn drop_entry(&mut self, at: u32) -> Option<()> {
         let gone = self.detach(at)?;
-        self.release(gone);
-        Some(())
-    }
-
-    /// As [`drop_entry`](Self::drop_entry), of an entry with this hash.
-    pub fn drop_hashed(&mut self, at: u32, hash: u64) -> Option<()> {
-        let gone = self.detach_hashed(at, hash)?;
         self.release(gone);
         Some(())
     }

@@ -316,11 +316,13 @@ mod tests {
         for (key, bytes) in (b'a'..).zip(blocks.iter().copied().chain([rest])) {
             let block = contents.free_list_mut().take(bytes).expect("there is room");
             let value_len = (bytes - ENTRY_HEADER_BYTES - 1) as usize;
-            let entry = EntryHeader::new(1, value_len, 0, 0, 0);
+            let hash = Scope::Main.hash(&[key]);
+            let mut entry = EntryHeader::new(1, value_len, 0, 0, 0);
+            entry.set_standing(contents.index().at_home(hash));
             *contents.region.entry_mut(block.at).expect("in the arena") = entry;
             let place = contents.region.bytes_mut(block.at + ENTRY_HEADER_BYTES, 1);
             place.expect("in the arena")[0] = key;
-            let home = contents.index().home(Scope::Main.hash(&[key]));
+            let home = contents.index().home(hash);
             let entered = contents.enter(block, 0, home, u32::MAX);
             entered.expect("the region is sound");
         }

@@ -3,25 +3,29 @@
 //!
 //! Some bits of a key's hash choose the *place* of its home bucket within a group, some the group,
 //! and eight are its tag. The other bucket has another place in the same group. It follows from
-//! place and tag, so a slot alone tells it, and the way back is the same computation.
+//! place and tag, and the way back is the same computation. An entry keeps the place of the bucket
+//! where it stands, and the bits that choose the group. So it is moved and found again without its
+//! key.
 //!
 //! An entry stands at home if a slot is vacant there, else in its other bucket. Where both are
 //! full, one entry of the pair is moved to its own other bucket. Where none can be moved, the
 //! pair's least recently used entry has to go. When the index is to grow, the next bucket is split
 //! in two by one more bit of its entries' group. All of that is bounded, whatever the keys.
 //!
-//! Invariants: each entry has one slot, in one of its two buckets; a bucket counts its entries that
-//! stand in their other ones, by tag, and not too few; the header counts the occupied slots.
+//! Invariants: each entry has one slot, in the one of its two buckets that its header tells; a
+//! bucket counts its entries that stand in their other ones, by tag, and not too few; the region's
+//! header counts the occupied slots.
 
 use core::hint::black_box;
 use core::num::NonZeroU32;
 
 use super::bytes::equal;
-use super::hash::hash;
 use super::invalid::CacheError;
 use super::scope::Scope;
 use super::tag_match::{among_first, among_last, count};
-use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, Occupant, RegionView, SLOTS, STAMP_MASK};
+use crate::region::{
+    Bucket, EntryHeader, MAX_KEY_BYTES, Occupant, RegionView, SLOTS, STAMP_MASK, Standing,
+};
 
 /// A bucket is split when there are more entries than this for each, until there are as many
 /// buckets as there can be. One that is still to be split may then hold up to twice as many.
@@ -92,15 +96,6 @@ impl Home {
     fn was_crowded(self) -> bool {
         self.packed >= MOST_ALIKE << Home::BUCKET_BITS
     }
-}
-
-/// What the entries in a bucket have in common.
-#[derive(Clone, Copy)]
-struct Standing {
-    group: u32,
-    place: u32,
-    /// The first bucket that may be the other one of an entry there.
-    least_other: u32,
 }
 
 /// The two buckets in which a key may stand, and its tag.
@@ -205,25 +200,12 @@ impl Index<&RegionView> {
         }
     }
 
-    /// The hash of the entry at an offset, from its scope and key or, where that is long, from
-    /// behind its value.
-    #[inline]
-    pub fn hash_of(self, at: u32) -> Option<u64> {
-        let entry = self.0.entry(at)?;
-        if let Some(hash_at) = entry.hash_offset() {
-            let bytes = self.0.bytes(at.wrapping_add(hash_at), 8)?;
-            return bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-        }
-        let (entry, key) = self.0.entry_and_key(at, entry.key_len())?;
-        Scope::hash_of_entry(entry, hash(key))
-    }
-
     #[inline]
     fn candidates(self, hash: u64) -> Candidates {
         let buckets = self.0.geometry().group_buckets;
         Candidates {
             place: ((hash >> 48) as u32).wrapping_mul(buckets) >> 16,
-            group: hash as u32 >> 8,
+            group: hash as u32 >> 16,
             tag: (hash as u8).max(LEAST_TAG),
         }
     }
@@ -252,6 +234,32 @@ impl Index<&RegionView> {
         } else {
             bucket.wrapping_sub(header.whole_buckets)
         }
+    }
+
+    /// Where an entry is whose key has this hash, if it stands at home.
+    #[inline]
+    pub fn at_home(self, hash: u64) -> Standing {
+        let Candidates { place, group, .. } = self.candidates(hash);
+        Standing {
+            place,
+            group,
+            is_away: false,
+        }
+    }
+
+    /// Where an entry with this tag is once it is moved.
+    #[inline]
+    fn across(self, from: Standing, tag: u8) -> Standing {
+        Standing {
+            place: self.other_place(from.place, tag),
+            is_away: !from.is_away,
+            ..from
+        }
+    }
+
+    #[inline]
+    fn bucket_of(self, standing: Standing) -> u32 {
+        self.bucket_at(standing.place, standing.group)
     }
 
     #[inline]
@@ -293,25 +301,6 @@ impl Index<&RegionView> {
         }
     }
 
-    fn standing(self, bucket: u32) -> Standing {
-        let group_buckets = self.0.geometry().group_buckets;
-        let header = self.0.header();
-        let split = header.buckets.wrapping_sub(header.whole_buckets);
-        let is_split = bucket < split || bucket >= header.whole_buckets;
-        Standing {
-            group: bucket / group_buckets,
-            place: bucket % group_buckets,
-            least_other: if is_split { 0 } else { split },
-        }
-    }
-
-    /// The other bucket of an entry that stands there, by its tag; `None` where that has been split
-    /// and this one has not, so that the entry's key would have to be asked.
-    fn way_out(self, from: Standing, tag: u8) -> Option<u32> {
-        let to = self.bucket_at(self.other_place(from.place, tag), from.group);
-        (to >= from.least_other).then_some(to)
-    }
-
     /// The one of these entries that was used least recently, by its stamp. Stamps are coarse and
     /// wrap: a tie goes to the first, and an entry unused for a very long time may pass for a young
     /// one.
@@ -328,18 +317,19 @@ impl Index<&RegionView> {
         NonZeroU32::new(oldest)
     }
 
-    /// Whether the index leads to the entry at an offset with this scope and key, and knows its
-    /// hash.
+    /// Whether the index leads to the entry at an offset with this scope and key, and the entry
+    /// knows where it stands.
     pub fn check_entry(self, at: u32, scope: Scope, key: &[u8]) -> Result<(), CacheError> {
         let hash = scope.hash(key);
         let found = self.find(scope, key, &mut self.home(hash));
-        let pair = self.pair(self.home(hash));
-        let bucket = match self.0.entry(at) {
-            Some(entry) if entry.is_away() => pair.other,
-            _ => pair.home,
-        };
-        let stands_there = self.0.bucket(bucket).slot_of(at).is_some();
-        if stands_there && found == NonZeroU32::new(at) && self.hash_of(at) == Some(hash) {
+        let home = self.at_home(hash);
+        let away = self.across(home, self.candidates(hash).tag);
+        let standing = self.0.entry(at).map(EntryHeader::standing);
+        let stands_there = [home, away].into_iter().any(|possible| {
+            let bucket = self.0.bucket(self.bucket_of(possible));
+            standing == Some(possible) && bucket.slot_of(at).is_some()
+        });
+        if stands_there && found == NonZeroU32::new(at) {
             Ok(())
         } else {
             Err(CacheError::NotIndexed { at })
@@ -375,7 +365,8 @@ impl Index<&mut RegionView> {
         Index(&mut *self.0)
     }
 
-    /// Gives an entry a slot, if its pair of buckets has one or can be made to have one.
+    /// Gives an entry a slot, if its pair of buckets has one or can be made to have one. What is
+    /// not placed says that it stands at [home](Index::at_home).
     #[inline]
     pub fn place(mut self, at: u32, home: Home) -> Placed {
         let entry = Occupant {
@@ -451,7 +442,7 @@ impl Index<&mut RegionView> {
         };
         self.0.bucket_mut(pair.other).fill(slot, entry);
         self.0.bucket_mut(pair.home).leave(pair.tag);
-        self.again().set_away(at, true);
+        self.again().cross(at, pair.tag);
     }
 
     fn count_entry(self) {
@@ -462,31 +453,28 @@ impl Index<&mut RegionView> {
     /// Moves one entry of a full pair of buckets to its own other bucket, and takes its slot.
     fn place_by_moving(mut self, at: u32, pair: Pair) -> bool {
         for from in [pair.home, pair.other] {
-            let tags = self.0.bucket(from).tags;
-            let standing = self.read().standing(from);
-            for (slot, tag) in tags.into_iter().enumerate().take(MOVES) {
+            for slot in 0..MOVES {
+                let moved = self.0.bucket(from).occupant(slot);
                 // With this tag it would come to the other bucket of the pair.
-                if tag == pair.tag {
+                if moved.tag == pair.tag {
                     continue;
                 }
-                let Some(to) = self.read().way_out(standing, tag) else {
+                let Some(standing) = self.0.entry(moved.offset).map(EntryHeader::standing) else {
                     continue;
                 };
+                let across = self.read().across(standing, moved.tag);
+                let to = self.read().bucket_of(across);
                 let bucket = self.0.bucket(to);
-                let vacant = vacant_slot(bucket).filter(|_| count(&bucket.tags, tag) < MOST_ALIKE);
-                let Some(vacant) = vacant else {
-                    continue;
-                };
-                let moved = self.0.bucket(from).occupant(slot);
-                let Some(was_away) = self.0.entry(moved.offset).map(EntryHeader::is_away) else {
+                let is_fit = |_: &usize| count(&bucket.tags, moved.tag) < MOST_ALIKE;
+                let Some(vacant) = vacant_slot(bucket).filter(is_fit) else {
                     continue;
                 };
                 self.0.bucket_mut(to).fill(vacant, moved);
-                self.again().set_away(moved.offset, !was_away);
-                if was_away {
-                    self.0.bucket_mut(to).come_back(tag);
+                self.again().cross(moved.offset, moved.tag);
+                if across.is_away {
+                    self.0.bucket_mut(from).leave(moved.tag);
                 } else {
-                    self.0.bucket_mut(from).leave(tag);
+                    self.0.bucket_mut(to).come_back(moved.tag);
                 }
                 if from == pair.home {
                     let (tag, offset) = (pair.tag, at);
@@ -502,40 +490,60 @@ impl Index<&mut RegionView> {
         false
     }
 
-    /// Takes its slot away from an entry that stands at home or not. Says whether it had one.
-    pub fn unplace(mut self, at: u32, hash: u64, is_away: bool) -> bool {
-        let candidates = self.read().candidates(hash);
-        let home = self.read().home(hash).bucket();
-        let bucket = if is_away {
-            self.read().other_bucket(candidates)
-        } else {
-            home
-        };
-        if !self.again().vacate(bucket, at) {
+    /// Takes its slot away from an entry that stands there. Says whether it had one.
+    pub fn unplace(mut self, at: u32, standing: Standing) -> bool {
+        let bucket = self.read().bucket_of(standing);
+        let Some(tag) = self.again().vacate(bucket, at) else {
             return false;
-        }
-        if is_away {
-            self.0.bucket_mut(home).come_back(candidates.tag);
+        };
+        if standing.is_away {
+            let home = self.read().across(standing, tag);
+            let home = self.read().bucket_of(home);
+            self.0.bucket_mut(home).come_back(tag);
         }
         let header = self.0.header_mut();
         header.indexed = header.indexed.wrapping_sub(1);
         true
     }
 
-    fn set_away(self, at: u32, is_away: bool) {
-        if let Some(entry) = self.0.entry_mut(at) {
-            entry.set_away(is_away);
+    /// Has an entry say that it stands in the other one of its buckets than before.
+    fn cross(self, at: u32, tag: u8) {
+        let standing = self.read().0.entry(at).map(EntryHeader::standing);
+        let across = standing.map(|standing| self.read().across(standing, tag));
+        if let (Some(across), Some(entry)) = (across, self.0.entry_mut(at)) {
+            entry.set_standing(across);
         }
     }
 
+    /// Vacates an entry's slot in a bucket. The tag that stood there, if it had one.
     #[inline]
-    fn vacate(self, bucket: u32, at: u32) -> bool {
+    fn vacate(self, bucket: u32, at: u32) -> Option<u8> {
         let bucket = self.0.bucket_mut(bucket);
-        let slot = bucket.slot_of(at);
-        if let Some(slot) = slot {
-            bucket.vacate(slot);
+        let slot = bucket.slot_of(at)?;
+        let tag = bucket.occupant(slot).tag;
+        bucket.vacate(slot);
+        Some(tag)
+    }
+
+    /// Has each bucket count its entries that stand in their other ones anew.
+    pub fn count_away(self) {
+        let buckets = self.0.header().buckets;
+        for number in 0..buckets {
+            if self.0.bucket(number).counts_away() {
+                self.0.bucket_mut(number).forget_away();
+            }
         }
-        slot.is_some()
+        for number in 0..buckets {
+            let bucket = *self.0.bucket(number);
+            for Occupant { tag, offset } in (0..SLOTS).map(|slot| bucket.occupant(slot)) {
+                let standing = self.0.entry(offset).map(EntryHeader::standing);
+                if let Some(standing) = standing.filter(|standing| standing.is_away) {
+                    let home = self.read().across(standing, tag);
+                    let home = self.read().bucket_of(home);
+                    self.0.bucket_mut(home).leave(tag);
+                }
+            }
+        }
     }
 
     /// Splits a bucket, if the index is to grow. `None` if damage was found.
@@ -565,8 +573,8 @@ impl Index<&mut RegionView> {
             if entry.tag == 0 {
                 continue;
             }
-            let hash = self.read().hash_of(entry.offset)?;
-            let half = usize::from(self.read().candidates(hash).group & next_bit != 0);
+            let standing = self.0.entry(entry.offset)?.standing();
+            let half = usize::from(standing.group & next_bit != 0);
             halves[half].fill(filled[half], entry);
             filled[half] += 1;
         }
@@ -592,7 +600,7 @@ fn vacant_slot(bucket: &Bucket) -> Option<usize> {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{CacheError, Index, MOST_ALIKE, Placed, count};
+    use super::{CacheError, Home, Index, MOST_ALIKE, Placed, count};
     use crate::cache::scope::Scope;
     use crate::cache::test_numbers::Numbers;
     use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, STAMP_MASK};
@@ -607,7 +615,7 @@ mod tests {
         for (number, at) in (0..keys).zip(&all as &Vec<u32>) {
             let mut entry = EntryHeader::new(4, 0, 0, 0, 0);
             // Coarse, so that some are as old as each other.
-            entry.set_stamp((number.wrapping_mul(0x9E37) >> 3) as u16 & 0x3C00);
+            entry.set_stamp((number.wrapping_mul(0x9E37) >> 8) as u8 & 0x1C);
             *region.entry_mut(*at).expect("in the arena") = entry;
             let key = region.bytes_mut(at + ENTRY_HEADER_BYTES, 4);
             key.expect("in the arena")
@@ -617,11 +625,17 @@ mod tests {
     }
 
     /// As the cache does it: where the entry stands is what its header says.
-    fn unplace(region: &mut RegionView, at: u32, hash: u64) -> bool {
-        let is_away = region.entry(at).expect("in the arena").is_away();
-        let had_one = Index(&mut *region).unplace(at, hash, is_away);
-        region.entry_mut(at).expect("in the arena").set_away(false);
-        had_one
+    fn unplace(region: &mut RegionView, at: u32) -> bool {
+        let standing = region.entry(at).expect("in the arena").standing();
+        Index(&mut *region).unplace(at, standing)
+    }
+
+    /// As the cache does it: what is not placed yet says that it stands at home.
+    fn place(region: &mut RegionView, at: u32, home: Home) -> Placed {
+        let standing = Index(&*region).at_home(home.hash);
+        let entry = region.entry_mut(at).expect("in the arena");
+        entry.set_standing(standing);
+        Index(region).place(at, home)
     }
 
     /// The entry of a pair that was used the longest time ago; the first of several.
@@ -651,12 +665,12 @@ mod tests {
         let mut most = 0;
         for step in 0..if cfg!(miri) { 120 } else { 20_000 } {
             let number = numbers.below(all.len());
-            let (at, hash) = (all[number], hashes[number]);
+            let at = all[number];
             placed[number] = if placed[number] {
-                !unplace(&mut region, at, hash)
+                !unplace(&mut region, at)
             } else {
-                let home = Index(&region).home(hash);
-                let placed = Index(&mut region).place(at, home);
+                let home = Index(&region).home(hashes[number]);
+                let placed = place(&mut region, at, home);
                 matches!(placed, Placed::AtHome | Placed::Away)
             };
             if step % 100 != 0 {
@@ -676,6 +690,20 @@ mod tests {
                 assert_eq!(known, away.map(|entries| entries > 0), "step {step}");
             }
             most = most.max(away.as_flattened().iter().sum());
+            // Too low and too high, as damage may leave them, they are counted anew.
+            for bucket in 0..buckets as u32 {
+                region.bucket_mut(bucket).forget_away();
+                region.bucket_mut(bucket).leave(numbers.below(8) as u8);
+            }
+            Index(&mut region).count_away();
+            for (bucket, away) in (0..).zip(&away) {
+                let bucket = region.bucket_mut(bucket);
+                for (tag, entries) in (0..).zip(away) {
+                    (0..*entries).for_each(|_| bucket.come_back(tag));
+                    assert!(!bucket.may_be_away(tag), "step {step}");
+                    (0..*entries).for_each(|_| bucket.leave(tag));
+                }
+            }
         }
         let moved = region.header().relocated;
         assert!(cfg!(miri) || most > 100 && moved > 10, "{most}, {moved}");
@@ -691,25 +719,26 @@ mod tests {
         let other_place = Index(&region).other_place(first.place, first.tag);
         let hash_at = |place: u32| {
             let high = (u64::from(place) << 16).div_ceil(u64::from(group_buckets));
-            (high << 48) | (u64::from(first.group) << 8) | u64::from(first.tag)
+            (high << 48) | (u64::from(first.group) << 16) | u64::from(first.tag)
         };
         let hashes = [first.place, other_place].map(hash_at);
         let pair = Index(&region).pair(Index(&region).home(hashes[0]));
         let swapped = Index(&region).pair(Index(&region).home(hashes[1]));
         assert_eq!((pair.home, pair.other), (swapped.other, swapped.home));
         let mut numbers = Numbers(6);
-        let mut placed = [None; KEYS];
+        let mut placed = [false; KEYS];
         let mut displaced_in_all = 0;
         for step in 0..2_000 {
             let number = numbers.below(KEYS);
             let (at, hash) = (all[number], hashes[numbers.below(2)]);
-            if let Some(hash) = placed[number].take() {
-                assert!(unplace(&mut region, at, hash));
+            if placed[number] {
+                assert!(unplace(&mut region, at));
+                placed[number] = false;
                 continue;
             }
             // One bucket's entries are the younger ones for a while.
             let is_young = (hash == hashes[0]) == (step / 100 % 2 == 0);
-            let stamp = if is_young { STAMP_MASK } else { 1 << 12 };
+            let stamp = if is_young { STAMP_MASK } else { 1 };
             region.entry_mut(at).expect("in the arena").set_stamp(stamp);
             let mut home = Index(&region).home(hash);
             let in_home =
@@ -718,15 +747,15 @@ mod tests {
                 home.note_alike();
             }
             let mut displaced = 0;
-            while let Placed::Full { victim } = Index(&mut region).place(at, home) {
+            while let Placed::Full { victim } = place(&mut region, at, home) {
                 let victim = victim.expect("the pair is full").get();
                 let number = ((victim - all[0]) / STRIDE) as usize;
-                let hash_of_victim = placed[number].take().expect("it is placed");
-                assert!(unplace(&mut region, victim, hash_of_victim));
+                assert!(unplace(&mut region, victim));
+                placed[number] = false;
                 displaced += 1;
                 home = Index(&region).home(hash);
             }
-            placed[number] = Some(hash);
+            placed[number] = true;
             assert!(displaced <= 1, "step {step}: {displaced}");
             displaced_in_all += displaced;
             for bucket in [pair.home, pair.other] {
@@ -756,17 +785,15 @@ mod tests {
                 placed[number].then_some(at),
                 "step {step}"
             );
-            assert_eq!(Index(&region).hash_of(at), Some(hash));
             if placed[number] && numbers.below(4) == 0 {
-                assert!(unplace(&mut region, at, hash));
-                assert!(!unplace(&mut region, at, hash));
+                assert!(unplace(&mut region, at));
+                assert!(!unplace(&mut region, at));
                 placed[number] = false;
             } else if !placed[number] {
-                while let Placed::Full { victim } = Index(&mut region).place(at, home) {
+                while let Placed::Full { victim } = place(&mut region, at, home) {
                     let victim = victim.expect("the pair is full").get();
                     assert_eq!(victim, oldest(&region, hash));
-                    let victims_hash = Index(&region).hash_of(victim).expect("an entry");
-                    assert!(unplace(&mut region, victim, victims_hash));
+                    assert!(unplace(&mut region, victim));
                     placed[((victim - all[0]) / STRIDE) as usize] = false;
                     displaced += 1;
                 }
@@ -786,9 +813,10 @@ mod tests {
             let checked = Index(&region).check_entry(*at, Scope::Main, &key);
             assert_eq!(checked.is_ok(), placed[number as usize], "key {number}");
             // Nor does one pass that says it stands in the other bucket.
-            let is_away = region.entry(*at).expect("in the arena").is_away();
-            away += u32::from(is_away);
-            Index(&mut region).set_away(*at, !is_away);
+            let standing = region.entry(*at).expect("in the arena").standing();
+            away += u32::from(standing.is_away);
+            let tag = Index(&region).candidates(Scope::Main.hash(&key)).tag;
+            Index(&mut region).cross(*at, tag);
             let checked = Index(&region).check_entry(*at, Scope::Main, &key);
             assert_eq!(checked, Err(CacheError::NotIndexed { at: *at }));
         }

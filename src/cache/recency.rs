@@ -82,8 +82,7 @@ impl Recency<&mut RegionView> {
         if second == at {
             return;
         }
-        let shift = self.0.geometry().stamp_shift;
-        let stamp = self.0.header_mut().tick(shift);
+        let stamp = self.0.header().stamp(self.0.geometry().stamp_shift);
         let Some(entry) = self.0.entry_mut(at) else {
             return;
         };

@@ -72,17 +72,6 @@ impl Scope {
         hash ^ ODD.wrapping_mul(differs)
     }
 
-    /// The hash, in its scope, of an entry whose key has this [`hash`]; `None` if no scope has
-    /// entries like this.
-    #[inline]
-    pub(super) fn hash_of_entry(entry: &EntryHeader, hash: u64) -> Option<u64> {
-        // Most are the indexer's.
-        if entry.pool() == Scope::Main.number() {
-            return Some(hash);
-        }
-        Some(Scope::of(entry)?.hash_of(hash))
-    }
-
     /// Whether an entry of this scope's pool is in this scope.
     #[inline]
     pub(super) fn holds(self, entry: &EntryHeader) -> bool {

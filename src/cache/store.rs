@@ -12,9 +12,7 @@ use super::index::Home;
 use super::invalidate::{self, Invalidated};
 use super::reading::{Care, Reading};
 use super::scope::{Pool, Scope};
-use crate::region::{
-    EntryHeader, MAX_HASHED_KEY_BYTES, RegionView, SLACK_BYTES, Start, block_bytes,
-};
+use crate::region::{EntryHeader, RegionView, SLACK_BYTES, Start, block_bytes};
 
 /// An enabled cache.
 #[derive(Debug)]
@@ -43,6 +41,10 @@ impl Store {
                 is_read_only,
                 ..reading.care()
             });
+        }
+        if start == Start::Walked {
+            // The walk cannot tell whether they are too low.
+            self.contents.index_mut().count_away();
         }
         invalidate::resume(&mut self.contents);
     }
@@ -115,7 +117,11 @@ impl Store {
     pub fn look_up(&mut self, scope: Scope, key: &[u8], home: &mut Home) -> Option<ArenaRange> {
         let mut found = self.contents.index().find(scope, key, home);
         if !self.contents.reading.is_plain() {
-            found = found.filter(|at| !self.is_gone(at.get()));
+            if found.is_some_and(|at| self.is_gone(at.get())) {
+                found = None;
+                // What was dropped may have been damaged: then the index is another one.
+                *home = self.home(home.hash);
+            }
             if self.is_read_only() {
                 return found.map(|at| self.contents.value_span(at.get()));
             }
@@ -197,11 +203,10 @@ impl Store {
             let held = self.contents.value_span(at);
             if block_bytes(key.len(), held.len as usize) == Some(size) {
                 self.overwrite(scope, at, value);
-                self.contents.keep_hash(at, home.hash);
                 self.lose_written(at);
                 return Ok(());
             }
-            let dropped = self.contents.drop_hashed(at, home.hash);
+            let dropped = self.contents.drop_entry(at);
             dropped.ok_or(InsertError::Damaged)?;
         }
         self.write_whole(scope, key, value, size, home)
@@ -266,12 +271,11 @@ impl Store {
     }
 
     pub fn remove(&mut self, scope: Scope, key: &[u8]) -> bool {
-        let hash = scope.hash(key);
-        let Some(at) = self.find(scope, key, hash).map(NonZeroU32::get) else {
+        let Some(at) = self.find(scope, key, scope.hash(key)) else {
             return false;
         };
-        let was_there = !self.contents.is_swept(at) && !self.contents.draws_loss();
-        self.contents.drop_hashed(at, hash);
+        let was_there = !self.contents.is_swept(at.get()) && !self.contents.draws_loss();
+        self.contents.drop_entry(at.get());
         was_there
     }
 
@@ -366,16 +370,15 @@ impl Store {
         let block = self.evictor.make_room(&mut self.contents, size, pool);
         let block = block.ok_or(InsertError::Damaged)?;
         let slack = block.bytes.saturating_sub(size);
+        let standing = self.contents.index().at_home(hash);
         let len = (key.len() + value_len) as u32;
         if let Some((entry, bytes)) = self.region_mut().entry_and_bytes_mut(block.at, len) {
             *entry = EntryHeader::new(key.len(), value_len, slack, pool, height);
+            entry.set_standing(standing);
             if let Some((key_place, value_place)) = bytes.split_at_mut_checked(key.len()) {
                 copy(key_place, key);
                 copy(value_place, value);
             }
-        }
-        if key.len() > MAX_HASHED_KEY_BYTES as usize {
-            self.contents.keep_hash(block.at, hash);
         }
         Ok(block)
     }
@@ -412,7 +415,7 @@ impl Store {
     fn drop_unseen(&mut self, scope: Scope, key: &[u8], hash: u64) -> Result<(), InsertError> {
         if self.is_read_only() {
             if let Some(at) = self.find(scope, key, hash) {
-                let dropped = self.contents.drop_hashed(at.get(), hash);
+                let dropped = self.contents.drop_entry(at.get());
                 return dropped.ok_or(InsertError::Damaged);
             }
         }

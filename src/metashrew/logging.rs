@@ -53,7 +53,8 @@ pub fn log_facade(level: Level, line: &str) {
     log::log!(target: "steadfast", level, "{line}");
 }
 
-/// Sends the text of each panic to where lines go, in one line, cut at 507 bytes.
+/// Sends the text of each panic to where lines go, at once: its place, and behind a line break its
+/// words. Cut at 507 bytes.
 ///
 /// On `wasm32-unknown-unknown` a panic says nothing by itself. Call this first in `_start`. It
 /// replaces the panic hook, once; natively the old hook is called too, so that a test shows why it

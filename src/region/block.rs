@@ -3,8 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::geometry::{
-    BLOCK_ALIGN, BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_HASHED_KEY_BYTES, MAX_KEY_BYTES,
-    MAX_VALUE_BYTES, SLACK_BYTES, SLOTS, block_bytes,
+    BLOCK_ALIGN, BUCKET_BYTES, ENTRY_HEADER_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, SLACK_BYTES,
+    SLOTS, block_bytes,
 };
 
 /// The block before this one is free, and its last four bytes tell its size.
@@ -16,13 +16,16 @@ const KEY_LEN: u32 = MAX_KEY_BYTES;
 /// The access stamp stands above the key's length...
 const STAMP_SHIFT: u32 = 16;
 const STAMP: u32 = (STAMP_MASK as u32) << STAMP_SHIFT;
-/// ...then whether the entry stands in its other bucket...
+/// ...then the place, in its group, of the bucket where the entry stands...
+const PLACE_SHIFT: u32 = 21;
+const PLACE: u32 = 0xFF << PLACE_SHIFT;
+/// ...whether that is the other one of its buckets...
 const AWAY_SHIFT: u32 = 29;
 const AWAY: u32 = 1 << AWAY_SHIFT;
 /// ...and the pool's number above that.
 const POOL_SHIFT: u32 = 30;
 /// Bits of the access stamp.
-pub(crate) const STAMP_MASK: u16 = (1 << (AWAY_SHIFT - STAMP_SHIFT)) - 1;
+pub(crate) const STAMP_MASK: u8 = (1 << (PLACE_SHIFT - STAMP_SHIFT)) - 1;
 
 /// What stands in front of an entry's key and value. Links are offsets of other entries, 0 for
 /// none.
@@ -40,8 +43,11 @@ pub(crate) struct EntryHeader {
     pub height: u32,
     /// Bits 0..29 the value's length; then `SLACK` and `PREVIOUS_FREE`.
     value: u32,
-    /// Bits 0..16 the key's length, 16..29 the access stamp, 29 `AWAY`, 30..32 the pool.
+    /// Bits 0..16 the key's length, 16..21 the access stamp, 21..29 the place of its bucket, 29
+    /// `AWAY`, 30..32 the pool.
     key: u32,
+    /// The bits of its hash that choose its group: as many of the lowest as the index's level.
+    group: u16,
 }
 
 impl EntryHeader {
@@ -63,6 +69,7 @@ impl EntryHeader {
             height,
             value,
             key: (key_len as u32 & KEY_LEN) | ((pool as u32) << POOL_SHIFT),
+            group: 0,
         }
     }
 
@@ -82,12 +89,6 @@ impl EntryHeader {
 
     pub fn set_value_len(&mut self, len: u32) {
         self.value = (self.value & !MAX_VALUE_BYTES) | (len & MAX_VALUE_BYTES);
-    }
-
-    /// Where the hash stands, from the entry's start, if it keeps one.
-    pub fn hash_offset(&self) -> Option<u32> {
-        let end = ENTRY_HEADER_BYTES + self.key_len() + self.value_len();
-        (self.key_len() > MAX_HASHED_KEY_BYTES).then_some(end)
     }
 
     pub fn previous_free(&self) -> bool {
@@ -112,24 +113,32 @@ impl EntryHeader {
     /// this number.
     #[inline]
     pub fn is_like(&self, key_len: u32, pool: usize) -> bool {
-        self.key & !(STAMP | AWAY) == key_len | ((pool as u32) << POOL_SHIFT)
+        self.key & !(STAMP | PLACE | AWAY) == key_len | ((pool as u32) << POOL_SHIFT)
     }
 
-    /// Whether the entry stands in the other one of its buckets, and not at home.
+    /// The bucket where the entry stands.
     #[inline]
-    pub fn is_away(&self) -> bool {
-        self.key & AWAY != 0
+    pub fn standing(&self) -> Standing {
+        Standing {
+            place: (self.key & PLACE) >> PLACE_SHIFT,
+            group: u32::from(self.group),
+            is_away: self.key & AWAY != 0,
+        }
     }
 
-    pub fn set_away(&mut self, is_away: bool) {
-        self.key = (self.key & !AWAY) | (u32::from(is_away) << AWAY_SHIFT);
+    #[inline]
+    pub fn set_standing(&mut self, of: Standing) {
+        let place = (of.place << PLACE_SHIFT) & PLACE;
+        let away = u32::from(of.is_away) << AWAY_SHIFT;
+        self.key = (self.key & !(PLACE | AWAY)) | place | away;
+        self.group = of.group as u16;
     }
 
-    pub fn stamp(&self) -> u16 {
-        (self.key >> STAMP_SHIFT) as u16 & STAMP_MASK
+    pub fn stamp(&self) -> u8 {
+        (self.key >> STAMP_SHIFT) as u8 & STAMP_MASK
     }
 
-    pub fn set_stamp(&mut self, stamp: u16) {
+    pub fn set_stamp(&mut self, stamp: u8) {
         self.key = (self.key & !STAMP) | (u32::from(stamp & STAMP_MASK) << STAMP_SHIFT);
     }
 
@@ -139,6 +148,17 @@ impl EntryHeader {
         // Both lengths are within the format's limits by their width.
         block_bytes(self.key_len() as usize, self.value_len() as usize).unwrap_or(0) + slack
     }
+}
+
+/// Where an entry stands in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The place of its bucket in the group, below 256.
+    pub place: u32,
+    /// The bits of its hash that choose the group, below 2^16.
+    pub group: u32,
+    /// Whether the bucket is the other one of its buckets, and not its home.
+    pub is_away: bool,
 }
 
 /// What a free block begins with. Blocks of less than an entry's header are in no bin, and have no
@@ -259,6 +279,16 @@ impl Bucket {
     #[inline]
     pub fn may_be_away(&self, tag: u8) -> bool {
         self.away(tag) != 0
+    }
+
+    /// Whether any entry whose home is this bucket may stand in its other one.
+    pub fn counts_away(&self) -> bool {
+        self.away != 0
+    }
+
+    /// Begins to count those anew.
+    pub fn forget_away(&mut self) {
+        self.away = 0;
     }
 
     /// Counts an entry with this tag that leaves this bucket, its home.

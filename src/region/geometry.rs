@@ -4,7 +4,7 @@
 use super::header::HEADER_BYTES;
 
 /// Bytes of bookkeeping in front of an entry's key.
-pub const ENTRY_HEADER_BYTES: u32 = 20;
+pub const ENTRY_HEADER_BYTES: u32 = 22;
 /// Blocks of the arena begin at multiples of this, so that the lowest bit of a block's first word
 /// can tell a free one.
 pub(crate) const BLOCK_ALIGN: u32 = 2;
@@ -20,10 +20,6 @@ pub const BUCKET_BYTES: u32 = 64;
 pub const MAX_KEY_BYTES: u32 = u16::MAX as u32;
 /// The longest value, in bytes: the three bits above it hold flags.
 pub const MAX_VALUE_BYTES: u32 = (1 << 29) - 1;
-
-/// Entries with longer keys, in bytes, keep their hash behind the value, so that what needs it does
-/// not depend on the key.
-pub(crate) const MAX_HASHED_KEY_BYTES: u32 = 64;
 
 /// Entries that a bucket is planned for, in halves: 9.5 of 12, a load of .79. Entries an eighth
 /// smaller than expected still find a place then.
@@ -45,12 +41,7 @@ pub const fn block_bytes(key_bytes: usize, value_bytes: usize) -> Option<u32> {
     if key_bytes > MAX_KEY_BYTES as usize || value_bytes > MAX_VALUE_BYTES as usize {
         return None;
     }
-    let hash_bytes = if key_bytes as u32 > MAX_HASHED_KEY_BYTES {
-        8
-    } else {
-        0
-    };
-    let bytes = ENTRY_HEADER_BYTES + key_bytes as u32 + value_bytes as u32 + hash_bytes;
+    let bytes = ENTRY_HEADER_BYTES + key_bytes as u32 + value_bytes as u32;
     Some((bytes + (BLOCK_ALIGN - 1)) & !(BLOCK_ALIGN - 1))
 }
 
@@ -71,7 +62,7 @@ pub struct Geometry {
     pub first_level: u32,
     /// Offset of the arena, in which the entries stand.
     pub arena_start: u32,
-    /// An entry's age is counted in steps of `1 << stamp_shift` promotions and inserts.
+    /// An entry's age is counted in steps of `1 << stamp_shift` inserts.
     pub stamp_shift: u32,
 }
 
@@ -93,7 +84,7 @@ impl Geometry {
             return None;
         }
         let entries = u64::from(arena_bytes) / block;
-        let stamp_shift = (entries | 1).ilog2().saturating_sub(10);
+        let stamp_shift = (entries | 1).ilog2().saturating_sub(3);
         Some(Geometry {
             limit,
             group_buckets,

@@ -12,7 +12,7 @@ use super::image::{AttachError, Status};
 use super::info::FormatError;
 
 /// The version of the region's format that this crate writes and reads.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 /// Bytes of the header; the index follows.
 pub const HEADER_BYTES: u32 = size_of::<Header>() as u32;
 /// Bytes of the tag that the user may set.
@@ -107,7 +107,7 @@ pub struct Header {
     pub group_mask: u32,
     /// Entries in the index.
     pub indexed: u32,
-    /// Counts promotions and inserts.
+    /// Counts inserts.
     pub clock: u32,
     /// Pages of the index below this one held unknown bytes when the cache was last emptied...
     pub stale_pages: u32,
@@ -389,15 +389,15 @@ impl Header {
         };
     }
 
-    /// The access stamp of now: the clock of promotions and inserts, coarser.
+    /// The access stamp of now: the clock of inserts, coarser.
     #[inline]
-    pub(crate) fn stamp(&self, shift: u32) -> u16 {
-        (self.clock.wrapping_shr(shift) as u16) & STAMP_MASK
+    pub(crate) fn stamp(&self, shift: u32) -> u8 {
+        (self.clock.wrapping_shr(shift) as u8) & STAMP_MASK
     }
 
     /// Moves the clock on, and returns the access stamp of now.
     #[inline]
-    pub(crate) fn tick(&mut self, shift: u32) -> u16 {
+    pub(crate) fn tick(&mut self, shift: u32) -> u8 {
         self.clock = self.clock.wrapping_add(1);
         self.stamp(shift)
     }

@@ -49,9 +49,8 @@ pub struct EntryInfo<'a> {
     pub key: &'a [u8],
     /// Bytes of the value.
     pub value_bytes: u32,
-    /// How many promotions and inserts ago it was last used, to a multiple of
-    /// [`RegionReader::age_step`]. Entries that have not been used for 8,192 steps look
-    /// younger than they are.
+    /// How many inserts ago it was last used, to a multiple of [`RegionReader::age_step`]. Entries
+    /// that have not been used for 32 steps look younger than they are.
     pub age: u32,
 }
 
@@ -78,7 +77,7 @@ impl<'a> RegionReader<'a> {
         &self.info
     }
 
-    /// Promotions and inserts between two ages that can be told apart.
+    /// Inserts between two ages that can be told apart.
     #[must_use]
     pub fn age_step(&self) -> u32 {
         1_u32

@@ -540,8 +540,8 @@ mod tests {
             (0, false),
             (start - 1, false),
             (start, true),
-            (end - 20, true),
-            (end - 19, false),
+            (end - ENTRY_HEADER_BYTES, true),
+            (end - ENTRY_HEADER_BYTES + 1, false),
             (end, false),
             (u32::MAX, false),
         ] {
@@ -550,7 +550,8 @@ mod tests {
             assert_eq!(region.free_mut(at).is_some(), is_there, "{at}");
             assert_eq!(region.entry_and_key(at, 0).is_some(), is_there, "{at}");
         }
-        for (at, most) in [(start, end - start - 20), (end - 30, 10), (end - 20, 0)] {
+        let last = end - ENTRY_HEADER_BYTES;
+        for (at, most) in [(start, last - start), (last - 10, 10), (last, 0)] {
             assert_eq!(
                 region
                     .entry_and_key(at, most)

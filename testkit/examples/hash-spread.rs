@@ -79,10 +79,10 @@ const HASHES: [(&str, Hash); 5] = [
 type Split = fn(u64) -> (u32, u32);
 
 const SPLITS: [(&str, i32, Split); 2] = [
-    // 16 bits for the place in a group, 24 for the group, eight of tag.
+    // 16 bits for the place in a group, 16 for the group, eight of tag.
     ("this index", 8, |hash| {
         let place = (hash >> 48) as u32 >> (16 - (BUCKET_BITS - GROUP_BITS));
-        let group = hash as u32 >> 8 & ((1 << GROUP_BITS) - 1);
+        let group = hash as u32 >> 16 & ((1 << GROUP_BITS) - 1);
         (place << GROUP_BITS | group, hash as u32 & 0xFF)
     }),
     // The lowest bits choose, the highest seven of a `usize` are the tag.

@@ -6,7 +6,8 @@ import { Strip } from "./strip.mjs";
 const POOL = { at: 232, bytes: 64, count: 3 };
 const WAYS = 12;
 const LEAST_BLOCK_BYTES = 8;
-const STAMP_MASK = 0x1fff;
+const ENTRY_HEADER_BYTES = 22;
+const STAMP_MASK = 0x1f;
 
 /** The cache whose region stands at an address, or undefined where none does. */
 export function surveyCache(view, start) {
@@ -51,7 +52,7 @@ function blockAt(view, at, now) {
   const value = view.getUint32(at + 12, true);
   const slack = 2 * ((value >>> 29) & 3);
   const key = view.getUint16(at + 16, true);
-  const bytes = 20 + key + (value & 0x1fff_ffff) + (key > 64 ? 8 : 0);
+  const bytes = ENTRY_HEADER_BYTES + key + (value & 0x1fff_ffff);
   const age = (now - view.getUint16(at + 18, true)) & STAMP_MASK;
   return { bytes: bytes + (bytes % 2) + slack, kind: "entries", age };
 }

@@ -6,7 +6,7 @@ import { xxh64 } from "./xxh64.mjs";
 
 const MAGIC = "stdfimge";
 const HEAD_BYTES = 96;
-const ENTRY_HEADER_BYTES = 20;
+const ENTRY_HEADER_BYTES = 22;
 const USER_TAG = 76;
 const [CHANGING, CLOSED] = [2, 3];
 /** Counters of the header and of its pools: where each run of them begins, and its bytes. */

@@ -176,7 +176,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Says what would let blocks begin with a cache, where none did for want of it.
 fn say_why_cold(arguments: &Arguments, report: &Report) {
-    if report.other_format().is_some() || report.cold_blocks < report.blocks.max(1) {
+    let was_possible = report.other_format().is_none() && !report.had_no_room();
+    if !was_possible || report.cold_blocks < report.blocks.max(1) {
         return;
     }
     if arguments.cold {
@@ -197,8 +198,12 @@ fn with_profile(arguments: &Arguments, failure: anyhow::Error) -> anyhow::Error 
     };
     let db = arguments.db.as_ref();
     let db = db.map_or_else(String::new, |path| format!(" --db {}", path.display()));
+    let input = match arguments.blocks.input.as_slice() {
+        [one] if one.is_file() => one.display().to_string(),
+        _ => String::from("BLOCK"),
+    };
     anyhow!(
-        "{failure:#}; to see who holds it: steadfast profile {} --input BLOCK{db}",
+        "{failure:#}; to see who holds it: steadfast profile {} --input {input}{db}",
         arguments.module.display()
     )
 }

@@ -76,7 +76,7 @@ pub struct IndexLoad {
 /// Entries of one age.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AgeRow {
-    /// The greatest age, in promotions and inserts since.
+    /// The greatest age, in inserts since.
     pub up_to: u32,
     /// Entries.
     pub entries: u64,

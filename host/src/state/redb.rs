@@ -359,6 +359,14 @@ mod tests {
     fn a_path_that_cannot_be_opened_is_told() {
         let missing = RedbState::open("/nonexistent/state");
         assert!(matches!(missing, Err(StateError::Io { .. })), "{missing:?}");
+        let folder = tempfile::tempdir().unwrap();
+        for opened in [
+            RedbState::open(folder.path()),
+            RedbState::open_read_only(folder.path()),
+        ] {
+            let told = opened.unwrap_err().to_string();
+            assert!(told.ends_with("is a directory"), "{told}");
+        }
     }
 
     #[test]

@@ -215,7 +215,9 @@ fn heights_that_were_left_out_are_told() {
 fn a_run_tells_which_blocks_began_cold_and_what_to_do() {
     let desk = Desk::with_block();
     let cold = Start::Cold(AttachError::NoImage).code();
-    for (name, code) in [("cold", cold), ("warm", Start::Walked.code()), ("none", 0)] {
+    let off = Start::Cold(AttachError::Disabled).code();
+    let warm = Start::Walked.code();
+    for (name, code) in [("cold", cold), ("warm", warm), ("none", 0), ("off", off)] {
         let fields = [(offset_of!(InstanceInfo, cache_start), code)];
         desk.write(name, built_on_steadfast(&fields, ""));
     }
@@ -232,7 +234,9 @@ fn a_run_tells_which_blocks_began_cold_and_what_to_do() {
         told.contains("--db PATH") && told.contains("the next run cannot"),
         "{told}"
     );
-    assert_eq!((run("warm"), run("none")), (String::new(), String::new()));
+    for nothing_to_do in ["warm", "none", "off", "off --cold"] {
+        assert_eq!(run(nothing_to_do), "", "{nothing_to_do}");
+    }
     let report = desk.json("run cold --input block");
     assert_eq!(report["cold_blocks"], 1);
     assert_eq!(

@@ -6,8 +6,13 @@ use std::path::Path;
 use super::StateError;
 
 pub(super) fn explain(path: &Path, error: redb::Error) -> StateError {
+    let is_folder = path.is_dir();
     let path = path.to_path_buf();
     match error {
+        redb::Error::Io(_) if is_folder => StateError::Io {
+            path,
+            reason: ErrorKind::IsADirectory.into(),
+        },
         redb::Error::DatabaseAlreadyOpen => StateError::Locked { path },
         redb::Error::RepairAborted => StateError::NotClosed { path },
         redb::Error::Io(source) if source.kind() == ErrorKind::InvalidData => StateError::Corrupt {

@@ -2,7 +2,7 @@
 
 export const REGION_HEADER_BYTES = 1856;
 const MAGIC = 0x7473_6664_6165_7473n;
-const FORMAT_VERSION = 4;
+const FORMAT_VERSION = 5;
 const BUCKET_BYTES = 64;
 
 /** Where an image's bytes stand, from the region's start on: the header with the buckets in use, and the entries. Undefined where the
