@@ -219,7 +219,8 @@ impl Index<&RegionView> {
         if sum >= place {
             sum - place
         } else {
-            sum + buckets - place
+            // A damaged entry may name a place that there is not.
+            sum.wrapping_add(buckets).wrapping_sub(place)
         }
     }
 
