@@ -20,7 +20,7 @@ fn info(bytes: &Bytes) -> RegionInfo {
     RegionInfo::read(&bytes.read(0, HEADER_BYTES as usize)).unwrap()
 }
 
-/// Some keys are long enough for their hash to be kept with them.
+/// Some keys are long enough to be hashed in two pieces.
 fn key(number: u32) -> Vec<u8> {
     let mut key = number.to_le_bytes().to_vec();
     if number % 97 == 0 {
@@ -87,4 +87,37 @@ fn smaller_entries_than_expected_find_a_place() {
     }
     println!("{displaced} displaced of {inserts}");
     assert!(displaced * 1_000 <= inserts);
+}
+
+/// A lookup that drops what it found may find damage, and empty the cache. What is then stored
+/// stands where the index of an empty cache has it.
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
+fn what_is_loaded_after_a_lookup_found_damage_is_found() {
+    let (mut cache, bytes) = open(Spec {
+        forget_seed: 3,
+        ..Spec::fresh(4 << 20)
+    });
+    let first = info(&bytes).buckets;
+    for number in 0..80_000_u32 {
+        cache.insert(&number.to_le_bytes(), b"v").expect("it fits");
+    }
+    assert!(info(&bytes).buckets > first);
+    for number in 0..80_000_u32 {
+        let key = number.to_le_bytes();
+        let Some(value) = cache.peek(&key) else {
+            continue;
+        };
+        // The entry says that it stands in another group.
+        let group = bytes.place_of(value).start - key.len() - 2;
+        bytes.write(group, bytes.read(group, 1)[0] ^ 1);
+        let loaded = cache.get_or_load(&key, 1, |place| place.fill(b'w'));
+        assert!(loaded.is_ok());
+        if cache.stats().faults > 0 {
+            assert_eq!(cache.peek(&key), Some(&b"w"[..]));
+            assert_eq!(cache.validate(), Ok(()));
+            return;
+        }
+    }
+    panic!("no lookup found damage");
 }
