@@ -43,6 +43,8 @@ fn a_geometry_keeps_to_what_it_is_planned_for() {
                 of.group_buckets >= 2 && of.group_buckets % 2 == 0,
                 "{context}"
             );
+            // An entry's header has eight bits for the place and 16 for the group.
+            assert!(of.group_buckets <= 256 && of.levels <= 16, "{context}");
             if of.levels > 0 {
                 assert!((128..=256).contains(&of.group_buckets), "{context}");
             }

@@ -54,9 +54,9 @@ pub const fn block_bytes(key_bytes: usize, value_bytes: usize) -> Option<u32> {
 pub struct Geometry {
     /// The capacity, in bytes, that the index is sized for.
     pub limit: u32,
-    /// Buckets in a group, an even number, at least two.
+    /// Buckets in a group, an even number from 2 to 256.
     pub group_buckets: u32,
-    /// How many times the number of groups can double from one.
+    /// How many times the number of groups can double from one, at most 16.
     pub levels: u32,
     /// How many times it has doubled when the cache is empty.
     pub first_level: u32,

@@ -115,7 +115,7 @@ pub struct Header {
     pub stale_left: u32,
     /// Entries written.
     pub inserts: u64,
-    /// Entries evicted because the index had no slot for a new key otherwise.
+    /// Entries evicted because the index had no slot for a new key, or too many of its tag.
     pub displaced: u64,
     /// Entries evicted to clear a window for a large value.
     pub window_evictions: u64,

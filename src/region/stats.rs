@@ -65,7 +65,7 @@ figures! {
         Counter inserts: u64,
         /// Entries evicted because they were the oldest.
         Counter evictions: u64,
-        /// Entries evicted because the index had no slot for a new key otherwise.
+        /// Entries evicted because the index had no slot for a new key, or too many of its tag.
         Counter displaced: u64,
         /// Entries evicted to clear a window for a large value.
         Counter window_evictions: u64,
