@@ -509,9 +509,11 @@ impl Index<&mut RegionView> {
 
     /// Has an entry say that it stands in the other one of its buckets than before.
     fn cross(self, at: u32, tag: u8) {
-        let standing = self.read().0.entry(at).map(EntryHeader::standing);
-        let across = standing.map(|standing| self.read().across(standing, tag));
-        if let (Some(across), Some(entry)) = (across, self.0.entry_mut(at)) {
+        let Some(standing) = self.0.entry(at).map(EntryHeader::standing) else {
+            return;
+        };
+        let across = self.read().across(standing, tag);
+        if let Some(entry) = self.0.entry_mut(at) {
             entry.set_standing(across);
         }
     }
