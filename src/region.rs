@@ -22,7 +22,7 @@ use undeclared_pages::UndeclaredPages;
 
 use crate::memory::platform::Lease;
 
-pub(crate) use block::{Bucket, EntryHeader, FreeHeader, Occupant, STAMP_MASK, Standing};
+pub(crate) use block::{Bucket, EntryHeader, FreeHeader, Occupant, Standing};
 pub(crate) use header::{BINS, LINEAR_BIN_BYTES};
 pub(crate) use view::RegionView;
 

@@ -38,12 +38,12 @@ fn densities(cache: &mut Cache, mix: &mut Mix, turns: usize, inserts: usize) -> 
 
 #[test]
 fn a_steady_mixed_load_keeps_its_density() {
-    let mut cache = cache(16 << 20, 137);
+    let mut cache = cache(64 << 20, 137);
     let mut mix = Mix::new(5);
-    // Ten times what fits, before it counts.
-    let first = densities(&mut cache, &mut mix, 1, 1_000_000)[0];
+    // Five times what fits, before it counts.
+    let first = densities(&mut cache, &mut mix, 1, 2_000_000)[0];
     assert!(first >= 0.80, "density {first}");
-    for later in densities(&mut cache, &mut mix, 8, 400_000) {
+    for later in densities(&mut cache, &mut mix, 4, 500_000) {
         assert!(later >= 0.80, "density {later}");
         assert!(later >= first - 0.01, "density {later}, it was {first}");
     }

@@ -241,3 +241,75 @@ fn of_keys_that_collide_few_are_held() {
         assert!(displaced >= 100, "{displaced} of {others}");
     }
 }
+
+/// In an index that is full, entries that were used since the same insert are displaced in turn:
+/// not the one that was entered last, again and again.
+#[test]
+#[cfg_attr(miri, ignore = "too long")]
+fn two_keys_of_one_pair_do_not_displace_each_other_for_long() {
+    const CAPACITY: u32 = 1 << 20;
+    let keys = colliding_keys(CAPACITY, 2).expect("there are two");
+    let mut cache = Cache::new(region(&Spec::fresh(CAPACITY)));
+    for number in 0..30_000_u32 {
+        cache.insert(&number.to_le_bytes(), b"").unwrap();
+    }
+    let stats = cache.stats();
+    assert_eq!(
+        stats.entries,
+        stats.index_bytes / 64 * 12,
+        "the index is full"
+    );
+    // They have all been used since the same insert.
+    for number in 0..30_000_u32 {
+        cache.get(&number.to_le_bytes());
+    }
+    let misses = (0..10_000)
+        .filter(|turn| {
+            let key = &keys[turn % 2];
+            let misses = cache.get(key).is_none();
+            if misses {
+                cache.insert(key, b"").unwrap();
+            }
+            misses
+        })
+        .count();
+    assert!(misses < 50, "{misses}");
+}
+
+/// A key that a sweep drops from its other bucket still knows that its home has as many entries
+/// with its tag as it takes.
+#[test]
+fn a_bucket_is_not_crowded_by_what_is_loaded_in_a_sweep() {
+    // One group of two buckets: the home is the hash's highest bit.
+    let spec = Spec {
+        expected_entry: 100,
+        ..Spec::fresh(4_000)
+    };
+    let keys = |is_meant: &dyn Fn(u8) -> bool, count: usize| -> Vec<[u8; 4]> {
+        let all = (0..u32::MAX).map(u32::to_le_bytes);
+        let at_home = all.filter(|key| hash(key) >> 63 == 0 && is_meant(hash(key) as u8));
+        at_home.take(count).collect()
+    };
+    let others = keys(&|tag| tag % 8 != 77 % 8, 13);
+    let alike = keys(&|tag| tag == 77, 8);
+    let mut cache = Cache::new(region(&spec));
+    assert_eq!(cache.stats().index_bytes, 128);
+    cache.set_height(9);
+    for key in others[..12].iter().chain(&alike[..4]) {
+        cache.insert(key, b"v").unwrap();
+    }
+    cache.set_height(0);
+    for key in &others[..12] {
+        assert!(cache.remove(key));
+    }
+    for key in &alike[4..] {
+        cache.insert(key, b"v").unwrap();
+    }
+    assert_eq!(cache.stats().displaced, 0);
+    assert!(!cache.invalidate_above_in_steps(5, 0).done);
+    for key in &alike[..4] {
+        cache.get_or_load(key, 1, |place| place.fill(1)).unwrap();
+        assert_eq!(cache.validate(), Ok(()));
+    }
+    assert_eq!(cache.stats().displaced, 4);
+}

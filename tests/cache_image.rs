@@ -3,7 +3,7 @@
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use steadfast::cache::{Cache, Pool, Scope};
+use steadfast::cache::{Cache, Pool, Scope, hash};
 use steadfast::region::{
     AttachError, HEADER_BYTES, Region, RegionInfo, Start, Status, seal, set_user_tag,
 };
@@ -551,4 +551,30 @@ fn an_open_image_that_counts_too_little_loses_nothing() {
         assert_eq!(cache.validate(), Ok(()));
     }
     assert!(cache.is_empty());
+}
+
+/// A search takes a tag that differs in its last bit for the one looked for, behind one that is
+/// equal. The walk does not.
+#[test]
+fn an_open_image_with_another_tag_is_refused() {
+    const TAGS: usize = HEADER_BYTES as usize;
+    // One group of two buckets: the home is the hash's highest bit.
+    let spec = Spec {
+        expected_entry: 100,
+        ..Spec::fresh(4_000)
+    };
+    let (region, bytes) = region_with_bytes(&spec);
+    let mut cache = Cache::new(region);
+    assert_eq!(cache.stats().index_bytes, 128);
+    let keys = (0..u32::MAX).map(u32::to_le_bytes);
+    let alike = keys.filter(|key| hash(key) >> 63 == 0 && hash(key) as u8 == 77);
+    for key in alike.take(2) {
+        cache.insert(&key, b"v").unwrap();
+    }
+    let mut image = bytes.image();
+    assert_eq!(image[TAGS..TAGS + 3], [77, 77, 0]);
+    assert_eq!(start_of(&spec, &image), Start::Walked);
+    image[TAGS + 1] ^= 1;
+    let refused = Start::Cold(AttachError::Damaged);
+    assert_eq!(start_of(&spec, &image), refused);
 }

@@ -23,9 +23,7 @@ use super::bytes::equal;
 use super::invalid::CacheError;
 use super::scope::Scope;
 use super::tag_match::{among_first, among_last, count};
-use crate::region::{
-    Bucket, EntryHeader, MAX_KEY_BYTES, Occupant, RegionView, SLOTS, STAMP_MASK, Standing,
-};
+use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, Occupant, RegionView, SLOTS, Standing};
 
 /// A bucket is split when there are more entries than this for each, until there are as many
 /// buckets as there can be. One that is still to be split may then hold up to twice as many.
@@ -33,7 +31,7 @@ const ENTRIES_TO_SPLIT: u32 = 5;
 
 /// This many entries of each bucket of a full pair are asked whether they can be moved. Where even
 /// these cannot, the index is all but full, or the keys have been chosen so that none can.
-const MOVES: usize = 4;
+const MOVES: usize = 5;
 
 /// A vacant slot has tag 0, which may pass for 1.
 const LEAST_TAG: u8 = 2;
@@ -263,6 +261,12 @@ impl Index<&RegionView> {
         self.bucket_at(standing.place, standing.group)
     }
 
+    /// Whether this is the bucket of an entry that says it stands there, as any does that is not
+    /// damaged.
+    fn stands_in(self, standing: Standing, bucket: u32) -> bool {
+        standing.place < self.0.geometry().group_buckets && self.bucket_of(standing) == bucket
+    }
+
     #[inline]
     fn other_bucket(self, candidates: Candidates) -> u32 {
         let place = self.other_place(candidates.place, candidates.tag);
@@ -303,18 +307,23 @@ impl Index<&RegionView> {
     }
 
     /// The one of these entries that was used least recently, by its stamp. Stamps are coarse and
-    /// wrap: a tie goes to the first, and an entry unused for a very long time may pass for a young
-    /// one.
+    /// wrap: an entry unused for a very long time may pass for a young one. A tie goes to another
+    /// slot each time: the one that was displaced last is the one that was filled last.
     fn oldest_of(self, entries: impl Iterator<Item = u32>) -> Option<NonZeroU32> {
-        let shift = self.0.geometry().stamp_shift;
-        let now = self.0.header().stamp(shift);
-        let age = |entry: &EntryHeader| u32::from(now.wrapping_sub(entry.stamp()) & STAMP_MASK);
-        // Ages from one on, so that the first entry is older than none.
-        let older = |oldest: (u32, u32), at| {
-            let age = self.0.entry(at).map_or(0, |entry| age(entry) + 1);
-            if age > oldest.1 { (at, age) } else { oldest }
+        const TIES: u32 = 32;
+        let header = self.0.header();
+        let now = header.stamp(self.0.geometry().stamp_shift);
+        let older = |(oldest, most, turn): (u32, u32, u32), at| {
+            let age = self.0.entry(at).map_or(0, |entry| entry.age(now));
+            let rank = TIES * age + turn % TIES;
+            let turn = turn.wrapping_add(1);
+            if rank >= most {
+                (at, rank, turn)
+            } else {
+                (oldest, most, turn)
+            }
         };
-        let (oldest, _) = entries.fold((0, 0), older);
+        let (oldest, ..) = entries.fold((0, 0, header.displaced as u32), older);
         NonZeroU32::new(oldest)
     }
 
@@ -323,12 +332,14 @@ impl Index<&RegionView> {
     pub fn check_entry(self, at: u32, scope: Scope, key: &[u8]) -> Result<(), CacheError> {
         let hash = scope.hash(key);
         let found = self.find(scope, key, &mut self.home(hash));
+        let tag = self.candidates(hash).tag;
         let home = self.at_home(hash);
-        let away = self.across(home, self.candidates(hash).tag);
+        let away = self.across(home, tag);
         let standing = self.0.entry(at).map(EntryHeader::standing);
         let stands_there = [home, away].into_iter().any(|possible| {
             let bucket = self.0.bucket(self.bucket_of(possible));
-            standing == Some(possible) && bucket.slot_of(at).is_some()
+            let slot = bucket.slot_of(at);
+            standing == Some(possible) && slot.is_some_and(|slot| bucket.tags[slot] == tag)
         });
         if stands_there && found == NonZeroU32::new(at) {
             Ok(())
@@ -343,7 +354,8 @@ impl Index<&RegionView> {
         for number in 0..self.0.header().buckets {
             let bucket = self.0.bucket(number);
             for held in (0..SLOTS).map(|slot| bucket.occupant(slot)) {
-                if (held.tag == 0) != (held.offset == 0) {
+                let is_whole = (held.tag == 0) == (held.offset == 0);
+                if !is_whole || is_crowded(bucket, held.tag) {
                     return Err(CacheError::Bucket { bucket: number });
                 }
                 occupied += u32::from(held.tag != 0);
@@ -460,7 +472,8 @@ impl Index<&mut RegionView> {
                 if moved.tag == pair.tag {
                     continue;
                 }
-                let Some(standing) = self.0.entry(moved.offset).map(EntryHeader::standing) else {
+                let standing = self.0.entry(moved.offset).map(EntryHeader::standing);
+                let Some(standing) = standing.filter(|of| self.read().stands_in(*of, from)) else {
                     continue;
                 };
                 let across = self.read().across(standing, moved.tag);
@@ -593,6 +606,13 @@ impl Index<&mut RegionView> {
     }
 }
 
+/// Whether a bucket has more entries with a tag than it may have.
+fn is_crowded(bucket: &Bucket, tag: u8) -> bool {
+    // Few have even as many that are alike.
+    let equal = || bucket.tags.iter().filter(|held| **held == tag).count() as u32;
+    tag != 0 && count(&bucket.tags, tag) > MOST_ALIKE && equal() > MOST_ALIKE
+}
+
 fn vacant_slot(bucket: &Bucket) -> Option<usize> {
     among_first(&bucket.tags, 0)
         .chain(among_last(&bucket.tags, 0))
@@ -606,7 +626,7 @@ mod tests {
     use super::{CacheError, Home, Index, MOST_ALIKE, Placed, count};
     use crate::cache::scope::Scope;
     use crate::cache::test_numbers::Numbers;
-    use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, STAMP_MASK};
+    use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, Standing};
 
     const STRIDE: u32 = ENTRY_HEADER_BYTES + 8;
 
@@ -634,24 +654,21 @@ mod tests {
     }
 
     /// As the cache does it: what is not placed yet says that it stands at home.
-    fn place(region: &mut RegionView, at: u32, home: Home) -> Placed {
+    fn place_entry(region: &mut RegionView, at: u32, home: Home) -> Placed {
         let standing = Index(&*region).at_home(home.hash);
         let entry = region.entry_mut(at).expect("in the arena");
         entry.set_standing(standing);
         Index(region).place(at, home)
     }
 
-    /// The entry of a pair that was used the longest time ago; the first of several.
-    fn oldest(region: &RegionView, hash: u64) -> u32 {
+    /// Whether no entry of a pair was used a longer time ago.
+    fn is_oldest(region: &RegionView, victim: u32, hash: u64) -> bool {
         let pair = Index(region).pair(Index(region).home(hash));
         let now = region.header().stamp(region.geometry().stamp_shift);
         let all = [pair.home, pair.other].map(|bucket| region.bucket(bucket).offsets);
-        let age = |at: u32| {
-            let entry = region.entry(at).expect("in the arena");
-            now.wrapping_sub(entry.stamp()) & STAMP_MASK
-        };
-        let all = all.as_flattened().iter().rev().copied();
-        all.max_by_key(|at| age(*at)).expect("the pair is full")
+        let age = |at: u32| region.entry(at).expect("in the arena").age(now);
+        let all = all.as_flattened();
+        all.contains(&victim) && all.iter().all(|at| age(*at) <= age(victim))
     }
 
     /// While no bucket is split, a bucket knows which tags it has elsewhere, and forgets those that
@@ -673,7 +690,7 @@ mod tests {
                 !unplace(&mut region, at)
             } else {
                 let home = Index(&region).home(hashes[number]);
-                let placed = place(&mut region, at, home);
+                let placed = place_entry(&mut region, at, home);
                 matches!(placed, Placed::AtHome | Placed::Away)
             };
             if step % 100 != 0 {
@@ -741,7 +758,7 @@ mod tests {
             }
             // One bucket's entries are the younger ones for a while.
             let is_young = (hash == hashes[0]) == (step / 100 % 2 == 0);
-            let stamp = if is_young { STAMP_MASK } else { 1 };
+            let stamp = if is_young { 31 } else { 1 };
             region.entry_mut(at).expect("in the arena").set_stamp(stamp);
             let mut home = Index(&region).home(hash);
             let in_home =
@@ -750,7 +767,7 @@ mod tests {
                 home.note_alike();
             }
             let mut displaced = 0;
-            while let Placed::Full { victim } = place(&mut region, at, home) {
+            while let Placed::Full { victim } = place_entry(&mut region, at, home) {
                 let victim = victim.expect("the pair is full").get();
                 let number = ((victim - all[0]) / STRIDE) as usize;
                 assert!(unplace(&mut region, victim));
@@ -767,6 +784,52 @@ mod tests {
             }
         }
         assert!(displaced_in_all > 200, "{displaced_in_all}");
+    }
+
+    /// In a pair that is full, one entry is moved. One that names a place that there is not, or
+    /// another bucket than its own, stays.
+    #[test]
+    fn an_entry_that_lies_about_its_place_is_not_moved() {
+        let (mut region, all) = with_entries(25);
+        let group_buckets = region.geometry().group_buckets;
+        assert!(group_buckets < 200);
+        let hash_at = |place: u32, tag: u8| {
+            let high = (u64::from(place) << 16).div_ceil(u64::from(group_buckets));
+            high << 48 | u64::from(tag)
+        };
+        let (place, tag) = (7, 200);
+        let other = Index(&region).other_place(place, tag);
+        for (number, at) in (0..).zip(&all[..24]) {
+            let tag = 2 + 8 * (number % 12);
+            let hash = hash_at(if number < 12 { place } else { other }, tag);
+            let home = Index(&region).home(hash);
+            assert_eq!(place_entry(&mut region, *at, home), Placed::AtHome);
+        }
+        let lies = [200, 255, place + 1].map(|place| Standing {
+            place,
+            group: 0,
+            is_away: false,
+        });
+        let home = Index(&region).home(hash_at(place, tag));
+        for lie in lies {
+            for at in &all[..24] {
+                region
+                    .entry_mut(*at)
+                    .expect("in the arena")
+                    .set_standing(lie);
+            }
+            let before: Vec<_> = (0..region.header().buckets)
+                .map(|bucket| *region.bucket(bucket))
+                .collect();
+            let placed = place_entry(&mut region, all[24], home);
+            assert!(matches!(placed, Placed::Full { victim: Some(_) }));
+            for (bucket, before) in (0..).zip(&before) {
+                assert_eq!(
+                    bytemuck::bytes_of(region.bucket(bucket)),
+                    bytemuck::bytes_of(before)
+                );
+            }
+        }
     }
 
     #[test]
@@ -793,9 +856,9 @@ mod tests {
                 assert!(!unplace(&mut region, at));
                 placed[number] = false;
             } else if !placed[number] {
-                while let Placed::Full { victim } = place(&mut region, at, home) {
+                while let Placed::Full { victim } = place_entry(&mut region, at, home) {
                     let victim = victim.expect("the pair is full").get();
-                    assert_eq!(victim, oldest(&region, hash));
+                    assert!(is_oldest(&region, victim, hash));
                     assert!(unplace(&mut region, victim));
                     placed[((victim - all[0]) / STRIDE) as usize] = false;
                     displaced += 1;

@@ -44,7 +44,7 @@ impl Store {
         }
         if start == Start::Walked {
             // The walk cannot tell whether they are too low.
-            self.contents.index_mut().count_away();
+            self.change(|store| store.contents.index_mut().count_away());
         }
         invalidate::resume(&mut self.contents);
     }
@@ -117,10 +117,13 @@ impl Store {
     pub fn look_up(&mut self, scope: Scope, key: &[u8], home: &mut Home) -> Option<ArenaRange> {
         let mut found = self.contents.index().find(scope, key, home);
         if !self.contents.reading.is_plain() {
+            let faults = self.region().header().faults;
             if found.is_some_and(|at| self.is_gone(at.get())) {
                 found = None;
-                // What was dropped may have been damaged: then the index is another one.
-                *home = self.home(home.hash);
+                if self.region().header().faults != faults {
+                    // Damage was found, and the index begins anew.
+                    *home = self.home(home.hash);
+                }
             }
             if self.is_read_only() {
                 return found.map(|at| self.contents.value_span(at.get()));

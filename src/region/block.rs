@@ -25,7 +25,7 @@ const AWAY: u32 = 1 << AWAY_SHIFT;
 /// ...and the pool's number above that.
 const POOL_SHIFT: u32 = 30;
 /// Bits of the access stamp.
-pub(crate) const STAMP_MASK: u8 = (1 << (PLACE_SHIFT - STAMP_SHIFT)) - 1;
+const STAMP_MASK: u8 = (1 << (PLACE_SHIFT - STAMP_SHIFT)) - 1;
 
 /// What stands in front of an entry's key and value. Links are offsets of other entries, 0 for
 /// none.
@@ -134,8 +134,10 @@ impl EntryHeader {
         self.group = of.group as u16;
     }
 
-    pub fn stamp(&self) -> u8 {
-        (self.key >> STAMP_SHIFT) as u8 & STAMP_MASK
+    /// Steps of the clock since the entry was used last, if it says `now`.
+    pub fn age(&self, now: u8) -> u32 {
+        let stamp = (self.key >> STAMP_SHIFT) as u8;
+        u32::from(now.wrapping_sub(stamp) & STAMP_MASK)
     }
 
     pub fn set_stamp(&mut self, stamp: u8) {

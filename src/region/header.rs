@@ -6,7 +6,6 @@ use bytemuck::{Pod, Zeroable};
 use xxhash_rust::xxh64::xxh64;
 
 use super::RegionParts;
-use super::block::STAMP_MASK;
 use super::geometry::{Geometry, MAX_FIRST_PAGES};
 use super::image::{AttachError, Status};
 use super::info::FormatError;
@@ -389,10 +388,10 @@ impl Header {
         };
     }
 
-    /// The access stamp of now: the clock of inserts, coarser.
+    /// The access stamp of now: the clock of inserts, coarser. An entry keeps its lowest bits.
     #[inline]
     pub(crate) fn stamp(&self, shift: u32) -> u8 {
-        (self.clock.wrapping_shr(shift) as u8) & STAMP_MASK
+        self.clock.wrapping_shr(shift) as u8
     }
 
     /// Moves the clock on, and returns the access stamp of now.

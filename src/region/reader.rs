@@ -5,7 +5,7 @@
 
 use core::mem::offset_of;
 
-use super::block::{Bucket, EntryHeader, FreeHeader, STAMP_MASK};
+use super::block::{Bucket, EntryHeader, FreeHeader};
 use super::geometry::{BUCKET_BYTES, ENTRY_HEADER_BYTES, Geometry, MAX_FIRST_PAGES, SLOTS};
 use super::header::{HEADER_BYTES, NAMED_POOLS};
 use super::info::{FormatError, RegionInfo};
@@ -192,7 +192,6 @@ impl<'a> RegionReader<'a> {
     fn entry(&self, offset: u32, header: &EntryHeader) -> Option<EntryInfo<'a>> {
         let key_at = (offset as usize).checked_add(ENTRY_HEADER_BYTES as usize)?;
         let now = self.info.stamp(self.geometry.stamp_shift);
-        let steps = now.wrapping_sub(header.stamp()) & STAMP_MASK;
         Some(EntryInfo {
             pool: header.pool(),
             height: header.height,
@@ -200,7 +199,7 @@ impl<'a> RegionReader<'a> {
                 .bytes
                 .get(key_at..key_at.checked_add(header.key_len() as usize)?)?,
             value_bytes: header.value_len(),
-            age: u32::from(steps).saturating_mul(self.age_step()),
+            age: header.age(now).saturating_mul(self.age_step()),
         })
     }
 }
