@@ -272,7 +272,10 @@ fn an_entry_is_shown_with_its_age() {
     let clock = get(&region, CLOCK);
     set(&mut region, CLOCK, clock + 8);
     assert_eq!(ages(&region), named([8, 9, 10]));
-    // Stamps have 5 bits.
+    // Stamps have 5 bits. The order of the list tells how often they have wrapped, from the newest
+    // entry's on.
+    set(&mut region, CLOCK, clock + 31);
+    assert_eq!(ages(&region), named([31, 32, 33]));
     set(&mut region, CLOCK, clock + (1 << 5));
     assert_eq!(ages(&region), named([0, 1, 2]));
 

@@ -56,6 +56,14 @@ pub enum StateError {
         /// What was found.
         reason: String,
     },
+    /// There is no folder for the database.
+    #[error("{path}: the folder {folder} does not exist: make it first")]
+    NoFolder {
+        /// The database file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The file could not be read or written.
     #[error("{path}: {reason}")]
     Io {

@@ -134,6 +134,9 @@ impl EntryHeader {
         self.group = of.group as u16;
     }
 
+    /// Ages are told modulo this.
+    pub const AGES: u32 = STAMP_MASK as u32 + 1;
+
     /// Steps of the clock since the entry was used last, if it says `now`.
     pub fn age(&self, now: u8) -> u32 {
         let stamp = (self.key >> STAMP_SHIFT) as u8;

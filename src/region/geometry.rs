@@ -62,7 +62,7 @@ pub struct Geometry {
     pub first_level: u32,
     /// Offset of the arena, in which the entries stand.
     pub arena_start: u32,
-    /// An entry's age is counted in steps of `1 << stamp_shift` inserts.
+    /// An entry's age is counted in steps of `1 << stamp_shift` new entries.
     pub stamp_shift: u32,
 }
 

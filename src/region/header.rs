@@ -106,7 +106,7 @@ pub struct Header {
     pub group_mask: u32,
     /// Entries in the index.
     pub indexed: u32,
-    /// Counts inserts.
+    /// Counts entries that were made.
     pub clock: u32,
     /// Pages of the index below this one held unknown bytes when the cache was last emptied...
     pub stale_pages: u32,
@@ -388,7 +388,7 @@ impl Header {
         };
     }
 
-    /// The access stamp of now: the clock of inserts, coarser. An entry keeps its lowest bits.
+    /// The access stamp of now: the clock of new entries, coarser. An entry keeps its lowest bits.
     #[inline]
     pub(crate) fn stamp(&self, shift: u32) -> u8 {
         self.clock.wrapping_shr(shift) as u8

@@ -49,8 +49,9 @@ pub struct EntryInfo<'a> {
     pub key: &'a [u8],
     /// Bytes of the value.
     pub value_bytes: u32,
-    /// How many inserts ago it was last used, to a multiple of [`RegionReader::age_step`]. Entries
-    /// that have not been used for 32 steps look younger than they are.
+    /// How many new entries ago it was last used, to a multiple of [`RegionReader::age_step`].
+    /// Entries that have not been used for 32 steps look younger than they are, but not in
+    /// [`RegionReader::recent`].
     pub age: u32,
 }
 
@@ -77,7 +78,7 @@ impl<'a> RegionReader<'a> {
         &self.info
     }
 
-    /// Inserts between two ages that can be told apart.
+    /// New entries between two ages that can be told apart.
     #[must_use]
     pub fn age_step(&self) -> u32 {
         1_u32
@@ -141,8 +142,9 @@ impl<'a> RegionReader<'a> {
         })
     }
 
-    /// A pool's entries, the one used last first. Ends early where links leave the arena or run in
-    /// a circle: all together have no more bytes than the arena.
+    /// A pool's entries, the one used last first, so that none is younger than the one before. Ends
+    /// early where links leave the arena or run in a circle: all together have no more bytes than
+    /// the arena.
     pub fn recent(&self, pool: usize) -> impl Iterator<Item = BlockInfo<'a>> + use<'a> {
         let reader = *self;
         let account = reader.info.pools.get(pool);
@@ -151,15 +153,18 @@ impl<'a> RegionReader<'a> {
         let mut left = counted.min(reader.info.capacity / ENTRY_HEADER_BYTES);
         let mut at = account.map_or(0, |account| account.newest);
         let mut bytes_left = reader.info.frontier - reader.info.arena_start;
+        let cycle = self.age_step().saturating_mul(EntryHeader::AGES);
+        let mut least_age = 0_u32;
         core::iter::from_fn(move || {
             left = left.checked_sub(1)?;
-            let block = reader.block(at)?;
+            let mut block = reader.block(at)?;
             bytes_left = bytes_left.checked_sub(block.bytes)?;
             at = reader.header(at)?.older;
-            block
-                .entry
-                .is_some_and(|entry| entry.pool == pool)
-                .then_some(block)
+            let entry = block.entry.as_mut().filter(|entry| entry.pool == pool)?;
+            let cycles = least_age.saturating_sub(entry.age).div_ceil(cycle);
+            entry.age = entry.age.saturating_add(cycles.saturating_mul(cycle));
+            least_age = entry.age;
+            Some(block)
         })
     }
 

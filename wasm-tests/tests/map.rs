@@ -26,7 +26,7 @@ const CHARTS: [&str; 4] = [
     "buckets of the index",
     "free runs of the heap",
     "small blocks",
-    "by inserts since their last use",
+    "by new ones since their last use",
 ];
 
 /// The indexer after a block.

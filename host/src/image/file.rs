@@ -231,8 +231,11 @@ fn read_head(source: &mut dyn Read) -> Result<(ImageClaim, u32), String> {
     source.read_exact(&mut head).map_err(|_| "too short")?;
     let u32_at = |at| u32::from_le_bytes(*head[at..].first_chunk().expect("in the head"));
     let digest_at = |at: usize| Digest(*head[at..].first_chunk().expect("in the head"));
-    if head[..8] != *MAGIC || head[88..] != xxh64(&head[..88], 0).to_le_bytes() {
+    if head[..8] != *MAGIC {
         return Err("its first bytes are not an image's".into());
+    }
+    if head[88..] != xxh64(&head[..88], 0).to_le_bytes() {
+        return Err("its first 96 bytes are damaged: their checksum is wrong".into());
     }
     if u32_at(8) != VERSION {
         return Err(format!(

@@ -1,5 +1,7 @@
 //! A span of memory in equal cells, each of the kind that takes most of it.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use steadfast::format::{HEADER_BYTES, HeapMap, PartKind, RegionReader};
 
@@ -131,8 +133,11 @@ pub fn heap(start: u64, map: &HeapMap<'_>) -> Strip {
 /// The region in cells, as far as it has been used.
 pub fn region(start: u64, reader: &RegionReader<'_>) -> Strip {
     let info = reader.info();
-    let oldest = reader.blocks().filter_map(|block| block.entry);
-    let oldest = oldest.map(|entry| entry.age).max().unwrap_or(0).max(1);
+    let entries = (0..reader.info().pools.len()).flat_map(|pool| reader.recent(pool));
+    let ages: HashMap<u32, u32> = entries
+        .filter_map(|block| Some((block.offset, block.entry?.age)))
+        .collect();
+    let oldest = ages.values().copied().max().unwrap_or(0).max(1);
     let index_bytes = u64::from(info.buckets) * 64;
     let fixed = [
         (0, u64::from(HEADER_BYTES), CellKind::Header, 1.0),
@@ -164,9 +169,9 @@ pub fn region(start: u64, reader: &RegionReader<'_>) -> Strip {
             Some(_) => CellKind::Entries,
             None => CellKind::Free,
         },
-        age: block
-            .entry
-            .map(|entry| f64::from(entry.age) / f64::from(oldest)),
+        age: ages
+            .get(&block.offset)
+            .map(|age| f64::from(*age) / f64::from(oldest)),
     });
     strip(
         "region",

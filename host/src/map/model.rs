@@ -76,7 +76,7 @@ pub struct IndexLoad {
 /// Entries of one age.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AgeRow {
-    /// The greatest age, in inserts since.
+    /// The greatest age, in entries made since.
     pub up_to: u32,
     /// Entries.
     pub entries: u64,
@@ -450,7 +450,7 @@ fn free_runs(map: &HeapMap<'_>) -> Vec<RunRow> {
 /// The entries by age, in steps of the same width.
 fn ages(reader: &RegionReader<'_>) -> Vec<AgeRow> {
     let entries = || {
-        let blocks = reader.blocks();
+        let blocks = (0..reader.info().pools.len()).flat_map(|pool| reader.recent(pool));
         blocks.filter_map(|block| Some((block.entry?.age, block.bytes)))
     };
     let Some(oldest) = entries().map(|(age, _)| age).max() else {

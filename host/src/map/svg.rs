@@ -32,7 +32,7 @@ impl MemoryMap {
             page.chart(&heading, CellKind::Index, &index(load));
         }
         page.chart(
-            "entries by inserts since their last use",
+            "entries by new ones since their last use",
             CellKind::Entries,
             &ages(self),
         );

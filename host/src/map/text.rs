@@ -140,7 +140,7 @@ impl MemoryMap {
         if self.ages.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\nentries, by inserts since their last use")?;
+        writeln!(f, "\nentries, by new ones since their last use")?;
         writeln!(f, "{:>12} {:>10} {:>14}", "at most", "entries", "bytes")?;
         for age in &self.ages {
             writeln!(
