@@ -54,8 +54,9 @@ use store::Store;
 /// inside the region.
 ///
 /// A cache answers with the last value that it was told for a key, or with nothing. What is
-/// refused, evicted, swept or damaged is gone: an older value never comes in its place. So a
-/// program may ignore every result of a call that writes.
+/// refused, evicted or swept is gone: an older value never comes in its place. So a program may
+/// ignore every result of a call that writes. What is found to be damaged, since somebody wrote over
+/// the region, is gone too.
 ///
 /// A host tries a module by having its cache lose entries by chance, and a native test by the
 /// environment variable `STEADFAST_FORGET`, a number that says which: what is stored must be the

@@ -504,7 +504,8 @@ impl Index<&mut RegionView> {
         false
     }
 
-    /// Takes its slot away from an entry that stands there. Says whether it had one.
+    /// Takes its slot away from an entry that stands there. Says whether it had one, and was counted
+    /// where it stands in its other bucket.
     pub fn unplace(mut self, at: u32, standing: Standing) -> bool {
         let bucket = self.read().bucket_of(standing);
         let Some(tag) = self.again().vacate(bucket, at) else {
@@ -513,7 +514,11 @@ impl Index<&mut RegionView> {
         if standing.is_away {
             let home = self.read().across(standing, tag);
             let home = self.read().bucket_of(home);
-            self.0.bucket_mut(home).come_back(tag);
+            let home = self.0.bucket_mut(home);
+            if !home.may_be_away(tag) {
+                return false;
+            }
+            home.come_back(tag);
         }
         let header = self.0.header_mut();
         header.indexed = header.indexed.wrapping_sub(1);
@@ -830,6 +835,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// No bucket counts it among those that stand in their other one.
+    #[test]
+    fn an_entry_that_is_at_home_and_says_it_is_not_is_damage() {
+        let (mut region, all) = with_entries(1);
+        let home = Index(&region).home(Scope::Main.hash(&0_u32.to_le_bytes()));
+        assert_eq!(place_entry(&mut region, all[0], home), Placed::AtHome);
+        let standing = region.entry(all[0]).expect("in the arena").standing();
+        let lie = Standing {
+            is_away: true,
+            ..standing
+        };
+        assert!(!Index(&mut region).unplace(all[0], lie));
     }
 
     #[test]
