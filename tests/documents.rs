@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use steadfast::region::{FORMAT_VERSION, HEADER_BYTES};
+use steadfast::region::{ENTRY_HEADER_BYTES, FORMAT_VERSION, HEADER_BYTES};
 
 /// Where documents are: directories, not those below them.
 const FOLDERS: [&str; 5] = ["", "docs", "docs/decisions", "examples", "host"];
@@ -100,6 +100,7 @@ fn the_formats_have_the_version_of_the_code() {
     for line in [
         format!("const FORMAT_VERSION = {version};\n"),
         format!("const REGION_HEADER_BYTES = {HEADER_BYTES};\n"),
+        format!("const ENTRY_HEADER_BYTES = {ENTRY_HEADER_BYTES};\n"),
     ] {
         assert!(text.contains(&line), "{script} has no {line}");
     }

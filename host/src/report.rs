@@ -39,9 +39,12 @@ pub struct BlockReport {
 impl BlockReport {
     /// Whether the guest opened a cache, and it began without entries.
     pub fn began_cold(&self) -> bool {
-        let seen = self.observed.as_ref();
-        let start = seen.and_then(|seen| seen.cache_start);
-        start.is_some_and(|start| !start.is_warm())
+        self.cache_start().is_some_and(|start| !start.is_warm())
+    }
+
+    /// How the guest's cache began, if it opened one.
+    fn cache_start(&self) -> Option<Start> {
+        self.observed.as_ref()?.cache_start
     }
 
     /// The digest of all allocations, of guests that keep one.
@@ -146,8 +149,7 @@ impl Report {
 
     /// Whether the last block's cache had no region, or one that cannot hold an entry.
     pub fn had_no_room(&self) -> bool {
-        let seen = self.last.as_ref().and_then(|last| last.observed.as_ref());
-        let start = seen.and_then(|seen| seen.cache_start);
+        let start = self.last.as_ref().and_then(BlockReport::cache_start);
         start == Some(Start::Cold(AttachError::Disabled))
     }
 

@@ -58,16 +58,6 @@ pub enum Placed {
     },
 }
 
-/// What a hash says about where a key stands.
-#[derive(Clone, Copy)]
-struct Candidates {
-    /// Of the home bucket, in its group.
-    place: u32,
-    /// The group is what the low bits of this say, as many as the index's level.
-    group: u32,
-    tag: u8,
-}
-
 /// A key's hash and its home bucket, so that an insert that has looked for its key does not look
 /// for the bucket again. It holds until the index grows or is emptied.
 #[derive(Clone, Copy, Debug)]
@@ -108,10 +98,9 @@ impl Index<&RegionView> {
     /// Where an entry whose key has this hash stands, or is to stand, if it can.
     #[inline(always)]
     pub fn home(self, hash: u64) -> Home {
-        let Candidates { place, group, .. } = self.candidates(hash);
         Home {
             hash,
-            packed: self.bucket_at(place, group),
+            packed: self.bucket_of(self.at_home(hash)),
         }
     }
 
@@ -122,7 +111,7 @@ impl Index<&RegionView> {
         if key.len() > MAX_KEY_BYTES as usize {
             return None;
         }
-        let tag = self.candidates(home.hash).tag;
+        let tag = tag_of(home.hash);
         let bucket = self.0.bucket(home.bucket());
         let found = self.find_in(bucket, tag, scope, key, || home.note_alike());
         if found.is_some() || !bucket.may_be_away(tag) {
@@ -141,7 +130,7 @@ impl Index<&RegionView> {
         }
         for hash in hashes {
             let Bucket { tags, offsets, .. } = home(*hash);
-            let tag = self.candidates(*hash).tag;
+            let tag = tag_of(*hash);
             let slot = among_first(tags, tag).chain(among_last(tags, tag)).next();
             let entry = slot.and_then(|slot| self.0.entry(offsets[slot]));
             read ^= entry.map_or(0, |entry| entry.newer);
@@ -153,9 +142,10 @@ impl Index<&RegionView> {
     /// that finding a key at home does not pay for it.
     #[inline(never)]
     fn find_away(self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
-        let candidates = self.candidates(hash);
-        let bucket = self.0.bucket(self.other_bucket(candidates));
-        self.find_in(bucket, candidates.tag, scope, key, || ())
+        let tag = tag_of(hash);
+        let away = self.across(self.at_home(hash), tag);
+        let bucket = self.0.bucket(self.bucket_of(away));
+        self.find_in(bucket, tag, scope, key, || ())
     }
 
     /// The entry of a bucket with this key. Counts those that have been compared in vain.
@@ -198,16 +188,6 @@ impl Index<&RegionView> {
         }
     }
 
-    #[inline]
-    fn candidates(self, hash: u64) -> Candidates {
-        let buckets = self.0.geometry().group_buckets;
-        Candidates {
-            place: ((hash >> 48) as u32).wrapping_mul(buckets) >> 16,
-            group: hash as u32 >> 16,
-            tag: (hash as u8).max(LEAST_TAG),
-        }
-    }
-
     /// The other place of an entry with this one, by its tag. One of the two is even and one odd.
     #[inline]
     fn other_place(self, place: u32, tag: u8) -> u32 {
@@ -238,10 +218,10 @@ impl Index<&RegionView> {
     /// Where an entry is whose key has this hash, if it stands at home.
     #[inline]
     pub fn at_home(self, hash: u64) -> Standing {
-        let Candidates { place, group, .. } = self.candidates(hash);
+        let buckets = self.0.geometry().group_buckets;
         Standing {
-            place,
-            group,
+            place: ((hash >> 48) as u32).wrapping_mul(buckets) >> 16,
+            group: hash as u32 >> 16,
             is_away: false,
         }
     }
@@ -267,18 +247,13 @@ impl Index<&RegionView> {
         standing.place < self.0.geometry().group_buckets && self.bucket_of(standing) == bucket
     }
 
-    #[inline]
-    fn other_bucket(self, candidates: Candidates) -> u32 {
-        let place = self.other_place(candidates.place, candidates.tag);
-        self.bucket_at(place, candidates.group)
-    }
-
     fn pair(self, home: Home) -> Pair {
-        let candidates = self.candidates(home.hash);
+        let tag = tag_of(home.hash);
+        let away = self.across(self.at_home(home.hash), tag);
         Pair {
             home: home.bucket(),
-            other: self.other_bucket(candidates),
-            tag: candidates.tag,
+            other: self.bucket_of(away),
+            tag,
         }
     }
 
@@ -332,7 +307,7 @@ impl Index<&RegionView> {
     pub fn check_entry(self, at: u32, scope: Scope, key: &[u8]) -> Result<(), CacheError> {
         let hash = scope.hash(key);
         let found = self.find(scope, key, &mut self.home(hash));
-        let tag = self.candidates(hash).tag;
+        let tag = tag_of(hash);
         let home = self.at_home(hash);
         let away = self.across(home, tag);
         let standing = self.0.entry(at).map(EntryHeader::standing);
@@ -383,7 +358,7 @@ impl Index<&mut RegionView> {
     #[inline]
     pub fn place(mut self, at: u32, home: Home) -> Placed {
         let entry = Occupant {
-            tag: self.read().candidates(home.hash).tag,
+            tag: tag_of(home.hash),
             offset: at,
         };
         if home.was_crowded() || !self.again().fill_vacant(home.bucket(), entry) {
@@ -611,6 +586,10 @@ impl Index<&mut RegionView> {
     }
 }
 
+fn tag_of(hash: u64) -> u8 {
+    (hash as u8).max(LEAST_TAG)
+}
+
 /// Whether a bucket has more entries with a tag than it may have.
 fn is_crowded(bucket: &Bucket, tag: u8) -> bool {
     // Few have even as many that are alike.
@@ -625,290 +604,4 @@ fn vacant_slot(bucket: &Bucket) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use alloc::vec::Vec;
-
-    use super::{CacheError, Home, Index, MOST_ALIKE, Placed, count};
-    use crate::cache::scope::Scope;
-    use crate::cache::test_numbers::Numbers;
-    use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, Standing};
-
-    const STRIDE: u32 = ENTRY_HEADER_BYTES + 8;
-
-    /// A region with the entries of these keys, in none of whose buckets they are.
-    fn with_entries(keys: u32) -> (RegionView, Vec<u32>) {
-        let mut region = RegionView::bare(200_000);
-        let start = region.geometry().arena_start;
-        let all = (0..keys).map(|number| start + STRIDE * number).collect();
-        for (number, at) in (0..keys).zip(&all as &Vec<u32>) {
-            let mut entry = EntryHeader::new(4, 0, 0, 0, 0);
-            // Coarse, so that some are as old as each other.
-            entry.set_stamp((number.wrapping_mul(0x9E37) >> 8) as u8 & 0x1C);
-            *region.entry_mut(*at).expect("in the arena") = entry;
-            let key = region.bytes_mut(at + ENTRY_HEADER_BYTES, 4);
-            key.expect("in the arena")
-                .copy_from_slice(&number.to_le_bytes());
-        }
-        (region, all)
-    }
-
-    /// As the cache does it: where the entry stands is what its header says.
-    fn unplace(region: &mut RegionView, at: u32) -> bool {
-        let standing = region.entry(at).expect("in the arena").standing();
-        Index(&mut *region).unplace(at, standing)
-    }
-
-    /// As the cache does it: what is not placed yet says that it stands at home.
-    fn place_entry(region: &mut RegionView, at: u32, home: Home) -> Placed {
-        let standing = Index(&*region).at_home(home.hash);
-        let entry = region.entry_mut(at).expect("in the arena");
-        entry.set_standing(standing);
-        Index(region).place(at, home)
-    }
-
-    /// Whether no entry of a pair was used a longer time ago.
-    fn is_oldest(region: &RegionView, victim: u32, hash: u64) -> bool {
-        let pair = Index(region).pair(Index(region).home(hash));
-        let now = region.header().stamp(region.geometry().stamp_shift);
-        let all = [pair.home, pair.other].map(|bucket| region.bucket(bucket).offsets);
-        let age = |at: u32| region.entry(at).expect("in the arena").age(now);
-        let all = all.as_flattened();
-        all.contains(&victim) && all.iter().all(|at| age(*at) <= age(victim))
-    }
-
-    /// While no bucket is split, a bucket knows which tags it has elsewhere, and forgets those that
-    /// have gone.
-    #[test]
-    fn a_bucket_counts_what_stands_away_from_it_and_no_more() {
-        const KEYS: u32 = if cfg!(miri) { 100 } else { 2_800 };
-        let (mut region, all) = with_entries(KEYS);
-        let hash_of = |number: u32| Scope::Main.hash(&number.to_le_bytes());
-        let hashes: Vec<u64> = (0..KEYS).map(hash_of).collect();
-        let buckets = region.header().buckets as usize;
-        let mut numbers = Numbers(4);
-        let mut placed = alloc::vec![false; all.len()];
-        let mut most = 0;
-        for step in 0..if cfg!(miri) { 120 } else { 20_000 } {
-            let number = numbers.below(all.len());
-            let at = all[number];
-            placed[number] = if placed[number] {
-                !unplace(&mut region, at)
-            } else {
-                let home = Index(&region).home(hashes[number]);
-                let placed = place_entry(&mut region, at, home);
-                matches!(placed, Placed::AtHome | Placed::Away)
-            };
-            if step % 100 != 0 {
-                continue;
-            }
-            let mut away = alloc::vec![[0; 8]; buckets];
-            for number in (0..all.len()).filter(|number| placed[*number]) {
-                let home = Index(&region).home(hashes[number]);
-                let pair = Index(&region).pair(home);
-                if region.bucket(pair.home).slot_of(all[number]).is_none() {
-                    away[pair.home as usize][usize::from(pair.tag % 8)] += 1;
-                }
-            }
-            for (bucket, away) in (0..).zip(&away) {
-                let known =
-                    [0, 1, 2, 3, 4, 5, 6, 7].map(|tag| region.bucket(bucket).may_be_away(tag));
-                assert_eq!(known, away.map(|entries| entries > 0), "step {step}");
-            }
-            most = most.max(away.as_flattened().iter().sum());
-            // Too low and too high, as damage may leave them, they are counted anew.
-            for bucket in 0..buckets as u32 {
-                region.bucket_mut(bucket).forget_away();
-                region.bucket_mut(bucket).leave(numbers.below(8) as u8);
-            }
-            Index(&mut region).count_away();
-            for (bucket, away) in (0..).zip(&away) {
-                let bucket = region.bucket_mut(bucket);
-                for (tag, entries) in (0..).zip(away) {
-                    (0..*entries).for_each(|_| bucket.come_back(tag));
-                    assert!(!bucket.may_be_away(tag), "step {step}");
-                    (0..*entries).for_each(|_| bucket.leave(tag));
-                }
-            }
-        }
-        let moved = region.header().relocated;
-        assert!(cfg!(miri) || most > 100 && moved > 10, "{most}, {moved}");
-    }
-
-    /// Keys of one pair and tag, at home in either bucket, whichever of them are old.
-    #[test]
-    fn a_bucket_gets_few_entries_with_one_tag_and_each_costs_one() {
-        const KEYS: usize = 64;
-        let (mut region, all) = with_entries(KEYS as u32);
-        let first = Index(&region).candidates(0x1234_5678_9ABC_DE4D);
-        let group_buckets = region.geometry().group_buckets;
-        let other_place = Index(&region).other_place(first.place, first.tag);
-        let hash_at = |place: u32| {
-            let high = (u64::from(place) << 16).div_ceil(u64::from(group_buckets));
-            (high << 48) | (u64::from(first.group) << 16) | u64::from(first.tag)
-        };
-        let hashes = [first.place, other_place].map(hash_at);
-        let pair = Index(&region).pair(Index(&region).home(hashes[0]));
-        let swapped = Index(&region).pair(Index(&region).home(hashes[1]));
-        assert_eq!((pair.home, pair.other), (swapped.other, swapped.home));
-        let mut numbers = Numbers(6);
-        let mut placed = [false; KEYS];
-        let mut displaced_in_all = 0;
-        for step in 0..2_000 {
-            let number = numbers.below(KEYS);
-            let (at, hash) = (all[number], hashes[numbers.below(2)]);
-            if placed[number] {
-                assert!(unplace(&mut region, at));
-                placed[number] = false;
-                continue;
-            }
-            // One bucket's entries are the younger ones for a while.
-            let is_young = (hash == hashes[0]) == (step / 100 % 2 == 0);
-            let stamp = if is_young { 31 } else { 1 };
-            region.entry_mut(at).expect("in the arena").set_stamp(stamp);
-            let mut home = Index(&region).home(hash);
-            let in_home =
-                |region: &RegionView| count(&region.bucket(home.bucket()).tags, first.tag);
-            for _ in 0..in_home(&region) {
-                home.note_alike();
-            }
-            let mut displaced = 0;
-            while let Placed::Full { victim } = place_entry(&mut region, at, home) {
-                let victim = victim.expect("the pair is full").get();
-                let number = ((victim - all[0]) / STRIDE) as usize;
-                assert!(unplace(&mut region, victim));
-                placed[number] = false;
-                displaced += 1;
-                home = Index(&region).home(hash);
-            }
-            placed[number] = true;
-            assert!(displaced <= 1, "step {step}: {displaced}");
-            displaced_in_all += displaced;
-            for bucket in [pair.home, pair.other] {
-                let alike = count(&region.bucket(bucket).tags, first.tag);
-                assert!(alike <= MOST_ALIKE, "step {step}: {alike} in {bucket}");
-            }
-        }
-        assert!(displaced_in_all > 200, "{displaced_in_all}");
-    }
-
-    /// In a pair that is full, one entry is moved. One that names a place that there is not, or
-    /// another bucket than its own, stays.
-    #[test]
-    fn an_entry_that_lies_about_its_place_is_not_moved() {
-        let (mut region, all) = with_entries(25);
-        let group_buckets = region.geometry().group_buckets;
-        assert!(group_buckets < 200);
-        let hash_at = |place: u32, tag: u8| {
-            let high = (u64::from(place) << 16).div_ceil(u64::from(group_buckets));
-            high << 48 | u64::from(tag)
-        };
-        let (place, tag) = (7, 200);
-        let other = Index(&region).other_place(place, tag);
-        for (number, at) in (0..).zip(&all[..24]) {
-            let tag = 2 + 8 * (number % 12);
-            let hash = hash_at(if number < 12 { place } else { other }, tag);
-            let home = Index(&region).home(hash);
-            assert_eq!(place_entry(&mut region, *at, home), Placed::AtHome);
-        }
-        let lies = [200, 255, place + 1].map(|place| Standing {
-            place,
-            group: 0,
-            is_away: false,
-        });
-        let home = Index(&region).home(hash_at(place, tag));
-        for lie in lies {
-            for at in &all[..24] {
-                region
-                    .entry_mut(*at)
-                    .expect("in the arena")
-                    .set_standing(lie);
-            }
-            let before: Vec<_> = (0..region.header().buckets)
-                .map(|bucket| *region.bucket(bucket))
-                .collect();
-            let placed = place_entry(&mut region, all[24], home);
-            assert!(matches!(placed, Placed::Full { victim: Some(_) }));
-            for (bucket, before) in (0..).zip(&before) {
-                assert_eq!(
-                    bytemuck::bytes_of(region.bucket(bucket)),
-                    bytemuck::bytes_of(before)
-                );
-            }
-        }
-    }
-
-    /// No bucket counts it among those that stand in their other one.
-    #[test]
-    fn an_entry_that_is_at_home_and_says_it_is_not_is_damage() {
-        let (mut region, all) = with_entries(1);
-        let home = Index(&region).home(Scope::Main.hash(&0_u32.to_le_bytes()));
-        assert_eq!(place_entry(&mut region, all[0], home), Placed::AtHome);
-        let standing = region.entry(all[0]).expect("in the arena").standing();
-        let lie = Standing {
-            is_away: true,
-            ..standing
-        };
-        assert!(!Index(&mut region).unplace(all[0], lie));
-    }
-
-    #[test]
-    fn what_is_placed_is_found_until_it_is_unplaced_or_displaced() {
-        const KEYS: u32 = if cfg!(miri) { 100 } else { 3_000 };
-        let (mut region, all) = with_entries(KEYS);
-        let mut numbers = Numbers(9);
-        let mut placed = alloc::vec![false; KEYS as usize];
-        let (mut displaced, mut moved) = (0, 0);
-        for step in 0..if cfg!(miri) { 150 } else { 20_000 } {
-            let number = numbers.below(KEYS as usize);
-            let key = (number as u32).to_le_bytes();
-            let hash = Scope::Main.hash(&key);
-            let at = all[number];
-            let mut home = Index(&region).home(hash);
-            let found = Index(&region).find(Scope::Main, &key, &mut home);
-            assert_eq!(
-                found.map(|at| at.get()),
-                placed[number].then_some(at),
-                "step {step}"
-            );
-            if placed[number] && numbers.below(4) == 0 {
-                assert!(unplace(&mut region, at));
-                assert!(!unplace(&mut region, at));
-                placed[number] = false;
-            } else if !placed[number] {
-                while let Placed::Full { victim } = place_entry(&mut region, at, home) {
-                    let victim = victim.expect("the pair is full").get();
-                    assert!(is_oldest(&region, victim, hash));
-                    assert!(unplace(&mut region, victim));
-                    placed[((victim - all[0]) / STRIDE) as usize] = false;
-                    displaced += 1;
-                }
-                placed[number] = true;
-                assert_eq!(Index(&mut region).grow(), Some(()));
-            }
-            moved = region.header().relocated;
-            if step % 64 == 0 {
-                let held = placed.iter().filter(|placed| **placed).count();
-                assert_eq!(Index(&region).validate(), Ok(held as u32));
-                assert_eq!(region.header().indexed, held as u32);
-            }
-        }
-        let mut away = 0;
-        for (number, at) in (0..KEYS).zip(&all) {
-            let key = number.to_le_bytes();
-            let checked = Index(&region).check_entry(*at, Scope::Main, &key);
-            assert_eq!(checked.is_ok(), placed[number as usize], "key {number}");
-            // Nor does one pass that says it stands in the other bucket.
-            let standing = region.entry(*at).expect("in the arena").standing();
-            away += u32::from(standing.is_away);
-            let tag = Index(&region).candidates(Scope::Main.hash(&key)).tag;
-            Index(&mut region).cross(*at, tag);
-            let checked = Index(&region).check_entry(*at, Scope::Main, &key);
-            assert_eq!(checked, Err(CacheError::NotIndexed { at: *at }));
-        }
-        assert!(cfg!(miri) || away > 100, "{away}");
-        assert!(
-            cfg!(miri) || displaced > 0 && moved > 0,
-            "{displaced}, {moved}"
-        );
-    }
-}
+mod tests;

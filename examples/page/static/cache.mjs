@@ -1,12 +1,11 @@
 // The cache, as its region describes it.
 
-import { REGION_HEADER_BYTES, imageParts } from "./region.mjs";
+import { ENTRY_HEADER_BYTES, REGION_HEADER_BYTES, imageParts } from "./region.mjs";
 import { Strip } from "./strip.mjs";
 
 const POOL = { at: 232, bytes: 64, count: 3 };
 const WAYS = 12;
 const LEAST_BLOCK_BYTES = 8;
-const ENTRY_HEADER_BYTES = 22;
 const STAMP_MASK = 0x1f;
 
 /** The cache whose region stands at an address, or undefined where none does. */

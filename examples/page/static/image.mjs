@@ -1,12 +1,11 @@
 // Images of the cache, as files: what docs/formats.md tells, uncompressed.
 
 import { bytesOf, growTo, textOf } from "./block.mjs";
-import { REGION_HEADER_BYTES, imageParts } from "./region.mjs";
+import { ENTRY_HEADER_BYTES, REGION_HEADER_BYTES, imageParts } from "./region.mjs";
 import { xxh64 } from "./xxh64.mjs";
 
 const MAGIC = "stdfimge";
 const HEAD_BYTES = 96;
-const ENTRY_HEADER_BYTES = 22;
 const USER_TAG = 76;
 const [CHANGING, CLOSED] = [2, 3];
 /** Counters of the header and of its pools: where each run of them begins, and its bytes. */

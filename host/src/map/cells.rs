@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use steadfast::format::{HEADER_BYTES, HeapMap, PartKind, RegionReader};
+use steadfast::format::{BlockInfo, HEADER_BYTES, HeapMap, PartKind, RegionReader};
 
 use crate::table::bytes as shown;
 
@@ -130,12 +130,17 @@ pub fn heap(start: u64, map: &HeapMap<'_>) -> Strip {
     strip("heap", start, end, pieces)
 }
 
+/// The entries of all pools with their ages, which the order of each pool's list tells.
+pub fn entries<'a>(reader: &RegionReader<'a>) -> impl Iterator<Item = (BlockInfo<'a>, u32)> {
+    let blocks = (0..reader.info().pools.len()).flat_map(|pool| reader.recent(pool));
+    blocks.filter_map(|block| Some((block, block.entry?.age)))
+}
+
 /// The region in cells, as far as it has been used.
 pub fn region(start: u64, reader: &RegionReader<'_>) -> Strip {
     let info = reader.info();
-    let entries = (0..reader.info().pools.len()).flat_map(|pool| reader.recent(pool));
-    let ages: HashMap<u32, u32> = entries
-        .filter_map(|block| Some((block.offset, block.entry?.age)))
+    let ages: HashMap<u32, u32> = entries(reader)
+        .map(|(block, age)| (block.offset, age))
         .collect();
     let oldest = ages.values().copied().max().unwrap_or(0).max(1);
     let index_bytes = u64::from(info.buckets) * 64;

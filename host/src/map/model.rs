@@ -8,7 +8,7 @@ use steadfast::format::{
     FormatError, HEADER_BYTES, HeapMap, InstanceInfo, PartKind, RegionInfo, RegionReader,
 };
 
-use super::cells::{self, Strip};
+use super::cells::{self, Strip, entries};
 use super::history::{Moment, heap_marks};
 use crate::heap_marks::{heap_map, span};
 use crate::instance_stats;
@@ -449,11 +449,7 @@ fn free_runs(map: &HeapMap<'_>) -> Vec<RunRow> {
 
 /// The entries by age, in steps of the same width.
 fn ages(reader: &RegionReader<'_>) -> Vec<AgeRow> {
-    let entries = || {
-        let blocks = (0..reader.info().pools.len()).flat_map(|pool| reader.recent(pool));
-        blocks.filter_map(|block| Some((block.entry?.age, block.bytes)))
-    };
-    let Some(oldest) = entries().map(|(age, _)| age).max() else {
+    let Some(oldest) = entries(reader).map(|(_, age)| age).max() else {
         return Vec::new();
     };
     let width = (oldest / AGES as u32 + 1).next_multiple_of(reader.age_step());
@@ -463,10 +459,10 @@ fn ages(reader: &RegionReader<'_>) -> Vec<AgeRow> {
             ..AgeRow::default()
         })
         .collect();
-    for (age, bytes) in entries() {
+    for (block, age) in entries(reader) {
         if let Some(row) = rows.get_mut((age / width) as usize) {
             row.entries += 1;
-            row.bytes += u64::from(bytes);
+            row.bytes += u64::from(block.bytes);
         }
     }
     // Ages are told apart in steps, so that the oldest part may be none.

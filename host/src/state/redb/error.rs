@@ -1,19 +1,17 @@
 //! What went wrong, as an error of the state.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::StateError;
+use crate::file::directory_of;
 
 pub(super) fn explain(path: &Path, error: redb::Error) -> StateError {
-    let is_folder = path.is_dir();
-    let folder = missing_folder(path);
+    let folder = directory_of(path).to_path_buf();
     let path = path.to_path_buf();
-    if let (redb::Error::Io(_), Some(folder)) = (&error, folder) {
-        return StateError::NoFolder { path, folder };
-    }
     match error {
-        redb::Error::Io(_) if is_folder => StateError::Io {
+        redb::Error::Io(_) if !folder.exists() => StateError::NoFolder { path, folder },
+        redb::Error::Io(_) if path.is_dir() => StateError::Io {
             path,
             reason: ErrorKind::IsADirectory.into(),
         },
@@ -37,11 +35,4 @@ pub(super) fn explain(path: &Path, error: redb::Error) -> StateError {
             reason: Box::new(error),
         },
     }
-}
-
-/// The folder that a file is to be in, where there is none.
-fn missing_folder(path: &Path) -> Option<PathBuf> {
-    let folder = path.parent()?;
-    let is_missing = !folder.as_os_str().is_empty() && !folder.exists();
-    is_missing.then(|| folder.to_path_buf())
 }

@@ -1,6 +1,7 @@
 // The region as its header describes it, as far as images need it.
 
 export const REGION_HEADER_BYTES = 1856;
+export const ENTRY_HEADER_BYTES = 22;
 const MAGIC = 0x7473_6664_6165_7473n;
 const FORMAT_VERSION = 5;
 const BUCKET_BYTES = 64;
