@@ -1,5 +1,6 @@
 //! Which entries go when a large value is inserted and free space lies scattered: a window around
-//! one of the oldest, the one whose block is largest with the free space beside it.
+//! one of the oldest, the one whose block is largest with the free space before it. Of a window
+//! from 448 bytes on, more is looked at.
 #![cfg(not(miri))]
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -86,13 +87,17 @@ fn the_oldest_goes_first_and_the_window_begins_at_the_next() {
 
 #[test]
 fn free_space_on_either_side_belongs_to_the_window() {
-    for removed in [[11, 12], [8, 9], [9, 11]] {
+    // It is chosen for what is free before its first block, unless it is large.
+    for removed in [[8, 9], [9, 11]] {
         assert_eq!(
             lost(40, &[20, 30, 10], &removed, 3),
             (vec![10, 20], 1),
             "{removed:?}"
         );
     }
+    let behind = lost(40, &[20, 30, 10], &[11, 12], 3);
+    assert_eq!(behind, (vec![20, 30, 31, 32], 2));
+    assert_eq!(lost(40, &[20, 10, 30], &[11, 12], 3), (vec![10, 20], 0));
     // More than is asked for stays free.
     assert_eq!(
         lost(40, &[20, 30, 10], &[8, 9, 11, 12], 5),
@@ -106,23 +111,20 @@ fn free_space_on_either_side_belongs_to_the_window() {
 
 #[test]
 fn the_window_that_begins_with_the_largest_block_is_taken() {
-    // Four, three, two.
-    let removed = [12, 13, 33];
+    // With what is free before it, that of 11 takes three, and that of 32 two.
+    let removed = [9, 10, 31];
     let cost = |oldest: &[usize]| lost(40, oldest, &removed, 4);
     assert_eq!(cost(&[20, 5]), (vec![5, 6, 7, 8, 20], 3));
-    assert_eq!(cost(&[20, 5, 32]), (vec![20, 32, 34, 35], 3));
-    assert_eq!(cost(&[20, 5, 32, 11]), (vec![11, 14, 20], 2));
-    assert_eq!(cost(&[20, 11, 5, 32]), (vec![11, 14, 20], 1));
+    assert_eq!(cost(&[20, 5, 32]), (vec![20, 32, 33, 34], 3));
+    assert_eq!(cost(&[20, 5, 32, 11]), (vec![11, 12, 20], 2));
+    assert_eq!(cost(&[20, 11, 5, 32]), (vec![11, 12, 20], 1));
     // Of two that are equal the older.
     assert_eq!(cost(&[20, 5, 25]), (vec![5, 6, 7, 8, 20], 3));
-    // The first goes in turn. Four windows after it are compared, and a fifth is not.
-    let fourth = [20, 22, 24, 26, 11];
-    assert_eq!(cost(&fourth), (vec![11, 14, 20], 2));
-    let fifth = [20, 22, 24, 26, 5, 11];
-    assert_eq!(cost(&fifth), (vec![20, 22, 23, 24, 25], 2));
-    // One that needs no other entry is taken at once, though the next one has more.
-    let removed = [9, 10, 12, 13, 34, 35];
-    assert_eq!(lost(40, &[20, 5, 33, 11], &removed, 3), (vec![20, 33], 1));
+    // The first goes in turn. Five windows after it are compared, and a sixth is not.
+    let fifth = [20, 22, 24, 26, 28, 11];
+    assert_eq!(cost(&fifth), (vec![11, 12, 20], 2));
+    let sixth = [20, 22, 24, 26, 28, 5, 11];
+    assert_eq!(cost(&sixth), (vec![20, 22, 23, 24, 25], 2));
 }
 
 #[test]
@@ -155,7 +157,9 @@ fn a_window_has_room_above_it_in_the_arena() {
 
 #[test]
 fn what_is_behind_the_last_block_belongs_to_the_window() {
-    assert_eq!(lost(40, &[20, 30, 38], &[39], 2), (vec![20, 38], 1));
-    assert_eq!(lost(40, &[20, 30, 37], &[38, 39], 3), (vec![20, 37], 1));
-    assert_eq!(lost(40, &[20, 37, 30], &[38, 39], 3), (vec![20, 37], 0));
+    assert_eq!(lost(40, &[20, 38, 30], &[39], 2), (vec![20, 38], 0));
+    // It counts where the window is large.
+    let removed = [37, 38, 39];
+    assert_eq!(lost(40, &[20, 30, 35], &removed, 5), (vec![20, 35, 36], 2));
+    assert_eq!(lost(40, &[20, 35, 30], &removed, 5), (vec![20, 35, 36], 1));
 }

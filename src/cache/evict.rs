@@ -11,14 +11,15 @@ use super::free_list::ArenaBlock;
 use super::scope::Pool;
 use crate::region::{LEAST_FREE_BYTES, SLACK_BYTES};
 
-/// How many of the oldest entries are considered as the start of a window: of one up to this size,
-/// by its first block alone, and of a larger one...
-const WINDOW_CANDIDATES: [u32; 2] = [4, 5];
-const WINDOW_SMALL_BYTES: u32 = 384;
-/// ...by one entry more for so many bytes...
+/// How many of the oldest entries are considered as the start of a window: of one below this size,
+/// by the first block and what is free before it...
+const WINDOW_CANDIDATES: u32 = 5;
+const WINDOW_LARGE_BYTES: u32 = 448;
+/// ...and of a larger one by two entries and what is free between and behind them, and by one more
+/// for so many bytes...
 const WINDOW_LOOK_BYTES: u32 = 64;
 /// ...but by no more than these.
-const WINDOW_LOOKS: u32 = 64;
+const WINDOW_LOOKS: u32 = 65;
 /// The reserve is raised by this many bytes for each byte that goes out of turn...
 const RESERVE_GAIN: u32 = 256;
 /// ...up to this part of the arena...
@@ -243,12 +244,13 @@ fn detach_oldest(contents: &mut Contents, pool: usize) -> Option<Detached> {
 /// above it and whose first blocks clear most. At the arena's start where there is none.
 fn window_start(contents: &Contents, bytes: u32, pool: usize) -> u32 {
     let region = &contents.region;
-    let looks =
-        1 + (bytes.saturating_sub(WINDOW_SMALL_BYTES) / WINDOW_LOOK_BYTES).min(WINDOW_LOOKS);
+    let larger_by = bytes.checked_sub(WINDOW_LARGE_BYTES);
+    let looks = larger_by.map_or(1, |bytes| 2 + bytes / WINDOW_LOOK_BYTES);
+    let looks = looks.min(WINDOW_LOOKS);
     let mut at = region.header().pool(pool).oldest;
     let mut start = region.geometry().arena_start;
     let mut most = 0;
-    for _ in 0..WINDOW_CANDIDATES[usize::from(looks > 1)] {
+    for _ in 0..WINDOW_CANDIDATES {
         let Some(entry) = region.entry(at) else {
             break;
         };
@@ -256,7 +258,10 @@ fn window_start(contents: &Contents, bytes: u32, pool: usize) -> u32 {
         if entry.previous_free() {
             from = at.wrapping_sub(contents.free_list().size_before(at));
         }
-        let cleared = cleared_by(contents, from, at, bytes, looks);
+        let cleared = match looks {
+            1 => at.wrapping_sub(from).wrapping_add(entry.block_bytes()),
+            _ => cleared_by(contents, from, at, bytes, looks),
+        };
         if cleared > most && region.capacity().saturating_sub(from) >= bytes {
             (start, most) = (from, cleared);
             if most >= bytes.saturating_add(looks - 1) {

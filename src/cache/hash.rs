@@ -9,7 +9,7 @@
 use super::bytes::ends;
 
 /// The hash's name as the header has it. Another hash needs another name.
-pub const NAME: [u8; 16] = *b"multilinear\0\0\0\0\0";
+pub const NAME: [u8; 16] = *b"multilinear-2\0\0\0";
 
 /// A key is hashed in pieces of up to this many bytes.
 const PIECE_BYTES: usize = 64;
@@ -35,60 +35,67 @@ const FACTORS: [u64; 16] = [
     0xc19b_f174_cf69_2695,
 ];
 
-/// The hash of a key. One of 16 to 63 bytes takes neither loop nor call.
-#[inline]
+/// The hash of a key. One below 64 bytes takes neither loop nor call.
+#[inline(always)]
 pub fn hash(key: &[u8]) -> u64 {
     let len = key.len() as u64;
     if key.len() >= PIECE_BYTES {
         return hash_long(key, len);
     }
-    mix(len.wrapping_add(sum(key)))
+    mix(add_rest(len, key))
 }
 
 #[inline(never)]
 fn hash_long(key: &[u8], len: u64) -> u64 {
     let mut hash = len;
-    let pieces = key[..key.len() - 1].chunks_exact(PIECE_BYTES);
-    for piece in pieces
-        .map(<[u8]>::first_chunk)
-        .chain([key.last_chunk()])
-        .flatten()
-    {
-        let piece: &[u8; PIECE_BYTES] = piece;
-        hash = mix(hash.wrapping_add(sum_words(piece, &FACTORS)));
+    let mut rest = key;
+    while let Some((piece, behind)) = rest.split_first_chunk::<PIECE_BYTES>() {
+        hash = mix(sum_words(piece, &FACTORS).wrapping_add(hash));
+        rest = behind;
     }
-    hash
+    mix(add_rest(hash, rest))
 }
 
-/// The sum of a piece that is not whole: over its first bytes and its last, which may overlap.
+/// Adds the sum of less than a piece: of parts of 32, 16 and 8 bytes, and of up to 7 that are left.
+///
+/// They are read from the start on, as keys are written. A processor passes what was just written
+/// on to a load that lies within one store. Another load waits until all that is older is done, and
+/// so a lookup would wait for the memory that the one before it reads.
 #[inline(always)]
-fn sum(piece: &[u8]) -> u64 {
-    if let Some(ends) = ends::<32>(piece) {
-        return sum_ends(ends);
+fn add_rest(mut sum: u64, rest: &[u8]) -> u64 {
+    let len = rest.len();
+    let mut add = |addend: u64| sum = addend.wrapping_add(sum);
+    if let Some(part) = rest.first_chunk::<32>() {
+        add(sum_words(part, &FACTORS));
     }
-    match ends::<16>(piece) {
-        Some(ends) => sum_ends(ends),
-        None => sum_short(piece),
+    if let Some(part) = rest[len & 32..].first_chunk::<16>() {
+        add(sum_words(part, &FACTORS[8..]));
     }
+    if let Some(part) = rest[len & 48..].first_chunk::<8>() {
+        add(sum_words(part, &FACTORS[12..]));
+    }
+    if len & 4 != 0 {
+        if let Some([last, first]) = ends::<4>(&rest[len & 56..]) {
+            add(sum_words(first, &FACTORS[14..]));
+            add(sum_words(last, &FACTORS[15..]));
+        }
+    } else if len & 3 != 0 {
+        add(sum_few(&rest[len & 56..]));
+    }
+    sum
 }
 
+/// The sum of up to three bytes.
 #[inline(never)]
-fn sum_short(piece: &[u8]) -> u64 {
-    if let Some(ends) = ends::<8>(piece) {
-        return sum_ends(ends);
+fn sum_few(bytes: &[u8]) -> u64 {
+    let mut sum = 0;
+    if let Some(pair) = bytes.first_chunk() {
+        sum = u64::from(u16::from_le_bytes(*pair)).wrapping_mul(FACTORS[14]);
     }
-    if let Some(ends) = ends::<4>(piece) {
-        return sum_ends(ends);
+    match bytes.get(bytes.len() & 2) {
+        Some(byte) => u64::from(*byte).wrapping_mul(FACTORS[15]).wrapping_add(sum),
+        None => sum,
     }
-    let mut word = [0; 4];
-    word[..piece.len()].copy_from_slice(piece);
-    sum_words(&word, &FACTORS)
-}
-
-#[inline(always)]
-fn sum_ends<const N: usize>([last, first]: [&[u8; N]; 2]) -> u64 {
-    let (of_first, of_last) = FACTORS.split_at(N / 4);
-    sum_words(first, of_first).wrapping_add(sum_words(last, of_last))
 }
 
 #[inline(always)]

@@ -31,7 +31,7 @@ const ENTRIES_TO_SPLIT: u32 = 5;
 
 /// This many entries of each bucket of a full pair are asked whether they can be moved. Where even
 /// these cannot, the index is all but full, or the keys have been chosen so that none can.
-const MOVES: usize = 5;
+const MOVES: usize = 6;
 
 /// A vacant slot has tag 0, which may pass for 1.
 const LEAST_TAG: u8 = 2;
@@ -92,6 +92,16 @@ struct Pair {
     home: u32,
     other: u32,
     tag: u8,
+}
+
+/// An entry that makes place for another, in one bucket of a pair, by going to its own other one.
+struct Move {
+    slot: usize,
+    moved: Occupant,
+    to: u32,
+    vacant: usize,
+    /// Whether it stands away from home then.
+    is_away: bool,
 }
 
 impl Index<&RegionView> {
@@ -261,45 +271,66 @@ impl Index<&RegionView> {
     /// one of its buckets, or both. Once that one is gone there is a slot where it stood, which a
     /// key of this home may have.
     fn crowding(self, pair: Pair) -> Option<NonZeroU32> {
-        let buckets = [pair.home, pair.other].map(|bucket| self.0.bucket(bucket));
-        let [in_home, in_other] = buckets.map(|bucket| count(&bucket.tags, pair.tag));
-        let is_full = buckets.iter().all(|bucket| vacant_slot(bucket).is_none());
-        let alike = buckets.map(|bucket| {
-            let Bucket { tags, offsets, .. } = bucket;
-            let slots = among_first(tags, pair.tag).chain(among_last(tags, pair.tag));
-            slots.map(|slot| offsets[slot])
-        });
-        let [home, other] = alike;
+        let [home, other] = [pair.home, pair.other].map(|bucket| self.0.bucket(bucket));
+        let [in_home, in_other] = [home, other].map(|bucket| count(&bucket.tags, pair.tag));
         if in_home >= MOST_ALIKE {
-            self.oldest_of(home)
+            self.oldest_of(alike(home, pair.tag))
         } else if in_other >= MOST_ALIKE {
-            self.oldest_of(other)
-        } else if is_full && in_home + in_other >= MOST_ALIKE {
-            self.oldest_of(home.chain(other))
+            self.oldest_of(alike(other, pair.tag))
+        } else if in_home + in_other >= MOST_ALIKE
+            && [home, other]
+                .iter()
+                .all(|bucket| vacant_slot(bucket).is_none())
+        {
+            self.oldest_of(alike(home, pair.tag).chain(alike(other, pair.tag)))
         } else {
             None
         }
     }
 
+    /// How one of the first entries of a full bucket can be moved to its other bucket.
+    fn movable(self, from: u32, tag: u8) -> Option<Move> {
+        let bucket = self.0.bucket(from);
+        (0..MOVES).find_map(|slot| {
+            let moved = bucket.occupant(slot);
+            if moved.tag == tag {
+                // It would come to the other bucket of the pair.
+                return None;
+            }
+            let standing = self.0.entry(moved.offset)?.standing();
+            let across = self.across(standing, moved.tag);
+            let to = self.bucket_of(across);
+            let other = self.0.bucket(to);
+            let vacant = vacant_slot(other)?;
+            // Of a damaged entry this is not its other bucket.
+            let is_fit =
+                self.stands_in(standing, from) && count(&other.tags, moved.tag) < MOST_ALIKE;
+            is_fit.then_some(Move {
+                slot,
+                moved,
+                to,
+                vacant,
+                is_away: across.is_away,
+            })
+        })
+    }
+
     /// The one of these entries that was used least recently, by its stamp. Stamps are coarse and
     /// wrap: an entry unused for a very long time may pass for a young one. A tie goes to another
     /// slot each time: the one that was displaced last is the one that was filled last.
-    fn oldest_of(self, entries: impl Iterator<Item = u32>) -> Option<NonZeroU32> {
+    fn oldest_of(self, mut entries: impl Iterator<Item = u32> + Clone) -> Option<NonZeroU32> {
         const TIES: u32 = 32;
         let header = self.0.header();
         let now = header.stamp(self.0.geometry().stamp_shift);
-        let older = |(oldest, most, turn): (u32, u32, u32), at| {
+        let turn = header.displaced as u32 % TIES;
+        // The last bits of a rank tell whose it is.
+        let older = |(most, number): (u32, u32), at| {
             let age = self.0.entry(at).map_or(0, |entry| entry.age(now));
-            let rank = TIES * age + turn % TIES;
-            let turn = turn.wrapping_add(1);
-            if rank >= most {
-                (at, rank, turn)
-            } else {
-                (oldest, most, turn)
-            }
+            (most.max(TIES * age + (number ^ turn)), number + 1)
         };
-        let (oldest, ..) = entries.fold((0, 0, header.displaced as u32), older);
-        NonZeroU32::new(oldest)
+        let (most, _) = entries.clone().fold((0, 0), older);
+        let oldest = (most ^ turn) % TIES;
+        entries.nth(oldest as usize).and_then(NonZeroU32::new)
     }
 
     /// Whether the index leads to the entry at an offset with this scope and key, and the entry
@@ -441,40 +472,32 @@ impl Index<&mut RegionView> {
     /// Moves one entry of a full pair of buckets to its own other bucket, and takes its slot.
     fn place_by_moving(mut self, at: u32, pair: Pair) -> bool {
         for from in [pair.home, pair.other] {
-            for slot in 0..MOVES {
-                let moved = self.0.bucket(from).occupant(slot);
-                // With this tag it would come to the other bucket of the pair.
-                if moved.tag == pair.tag {
-                    continue;
-                }
-                let standing = self.0.entry(moved.offset).map(EntryHeader::standing);
-                let Some(standing) = standing.filter(|of| self.read().stands_in(*of, from)) else {
-                    continue;
-                };
-                let across = self.read().across(standing, moved.tag);
-                let to = self.read().bucket_of(across);
-                let bucket = self.0.bucket(to);
-                let is_fit = |_: &usize| count(&bucket.tags, moved.tag) < MOST_ALIKE;
-                let Some(vacant) = vacant_slot(bucket).filter(is_fit) else {
-                    continue;
-                };
-                self.0.bucket_mut(to).fill(vacant, moved);
-                self.again().cross(moved.offset, moved.tag);
-                if across.is_away {
-                    self.0.bucket_mut(from).leave(moved.tag);
-                } else {
-                    self.0.bucket_mut(to).come_back(moved.tag);
-                }
-                if from == pair.home {
-                    let (tag, offset) = (pair.tag, at);
-                    self.0.bucket_mut(from).fill(slot, Occupant { tag, offset });
-                } else {
-                    self.again().fill_away(slot, at, pair);
-                }
-                let header = self.0.header_mut();
-                header.relocated = header.relocated.wrapping_add(1);
-                return true;
+            let Some(Move {
+                slot,
+                moved,
+                to,
+                vacant,
+                is_away,
+            }) = self.read().movable(from, pair.tag)
+            else {
+                continue;
+            };
+            self.0.bucket_mut(to).fill(vacant, moved);
+            self.again().cross(moved.offset, moved.tag);
+            if is_away {
+                self.0.bucket_mut(from).leave(moved.tag);
+            } else {
+                self.0.bucket_mut(to).come_back(moved.tag);
             }
+            if from == pair.home {
+                let (tag, offset) = (pair.tag, at);
+                self.0.bucket_mut(from).fill(slot, Occupant { tag, offset });
+            } else {
+                self.again().fill_away(slot, at, pair);
+            }
+            let header = self.0.header_mut();
+            header.relocated = header.relocated.wrapping_add(1);
+            return true;
         }
         false
     }
@@ -595,6 +618,12 @@ fn is_crowded(bucket: &Bucket, tag: u8) -> bool {
     // Few have even as many that are alike.
     let equal = || bucket.tags.iter().filter(|held| **held == tag).count() as u32;
     tag != 0 && count(&bucket.tags, tag) > MOST_ALIKE && equal() > MOST_ALIKE
+}
+
+/// The entries of a bucket that seem to have a tag.
+fn alike(bucket: &Bucket, tag: u8) -> impl Iterator<Item = u32> + Clone {
+    let slots = among_first(&bucket.tags, tag).chain(among_last(&bucket.tags, tag));
+    slots.map(|slot| bucket.offsets[slot])
 }
 
 fn vacant_slot(bucket: &Bucket) -> Option<usize> {

@@ -7,6 +7,7 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Slots whose tag may equal the one looked for. The first is sure; one that follows may be off by
 /// one bit, so what it leads to is compared anyway.
+#[derive(Clone)]
 pub struct Matches {
     /// The highest bit of each slot's byte.
     left: u64,
