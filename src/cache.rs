@@ -163,10 +163,10 @@ impl Cache {
     /// its place in `keys`.
     ///
     /// A lookup in a large cache mostly waits for memory. Here the processor waits for sixteen keys
-    /// at a time. So a lookup takes a quarter to four fifths of the time where the cache holds 16
-    /// MiB or more, by machine and load, and about as long where all of it lies in the processor's
-    /// own cache. What is shown depends on what the cache holds, as with `get`. So do heap
-    /// addresses if the program allocates by it.
+    /// at a time. So a lookup takes four tenths to two thirds of the time where the cache holds 64
+    /// MiB or more, by machine and load. It takes about as long at 16 MiB, and up to twice as long
+    /// where all of the cache lies in the processor's own. What is shown depends on what the cache
+    /// holds, as with `get`. So do heap addresses if the program allocates by it.
     ///
     /// ```
     /// let mut cache = steadfast::open_cache().expect("opened once");

@@ -125,7 +125,7 @@ impl Guest {
     pub fn check_image(&self, base: u32, module: Digest) -> Result<(), ImageError> {
         check_module(module, self.digest)?;
         match self.plan() {
-            Some(plan) => check_place(plan, base, 0),
+            Some(plan) => check_place(plan, base),
             None => Ok(()),
         }
     }
@@ -146,18 +146,14 @@ impl Guest {
     }
 }
 
-/// Checks that an image of so many bytes at an address is in the region that a plan has.
-pub(crate) fn check_place(plan: &Plan, base: u32, bytes: u64) -> Result<(), ImageError> {
-    let (expected, most) = (plan.region_base().get(), plan.region_max().get());
-    if u64::from(base) != expected || bytes > most {
-        return Err(ImageError::Place {
-            base,
-            bytes,
-            expected,
-            most,
-        });
+/// Checks that an image at an address is in the region that a plan has.
+pub(crate) fn check_place(plan: &Plan, base: u32) -> Result<(), ImageError> {
+    let expected = plan.region_base().get();
+    if u64::from(base) == expected {
+        Ok(())
+    } else {
+        Err(ImageError::Place { base, expected })
     }
-    Ok(())
 }
 
 /// Compiles a module, within the time that there is for it. A module that takes longer is compiled

@@ -47,17 +47,19 @@ pub enum ImageError {
         /// The image's.
         found: Digest,
     },
-    /// The image is not for the region that the module's plan has.
-    #[error(
-        "the image has {bytes} bytes at {base:#x}, and the module's region has up to {most} at {expected:#x}"
-    )]
+    /// The image is of a region at another address than the module's.
+    #[error("the image's region is at {base:#x}, and the module's at {expected:#x}")]
     Place {
         /// The image's address.
         base: u32,
-        /// Its bytes.
-        bytes: u64,
         /// The region's address.
         expected: u64,
+    },
+    /// The image is larger than the region that the module's plan has.
+    #[error("the image has {bytes} bytes, and the module's region up to {most}")]
+    TooLarge {
+        /// The image's bytes.
+        bytes: u64,
         /// The most bytes that the region has.
         most: u64,
     },

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use steadfast_host::{Inputs, Mark, Position, State, Tip, display_hash, parse_height};
 
 /// Which blocks are indexed.
@@ -48,6 +48,12 @@ pub enum Step {
 impl Blocks {
     /// The blocks, for a state with this tip.
     pub fn open(&self, tip: Option<Tip>) -> anyhow::Result<Inputs> {
+        if let (Some(Mark::Height(from)), Some(Mark::Height(to))) = (self.from, self.to) {
+            ensure!(
+                from <= to,
+                "--from {from} is above --to {to}, so there is no block to index"
+            );
+        }
         let mut inputs = Inputs::new(self.input.clone())?;
         if let Some(mark) = self.from {
             inputs = inputs.from(mark);

@@ -173,10 +173,15 @@ impl Live {
         if let Some(found) = module {
             check_module(found, self.module)?;
         }
-        match &self.plan {
-            Some(plan) => check_place(plan, base, bytes),
-            None => Ok(()),
+        let Some(plan) = &self.plan else {
+            return Ok(());
+        };
+        check_place(plan, base)?;
+        let most = plan.region_max().get();
+        if bytes > most {
+            return Err(ImageError::TooLarge { bytes, most });
         }
+        Ok(())
     }
 
     fn take_writes(&mut self) -> Result<Vec<Pair>, RunError> {

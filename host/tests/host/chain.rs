@@ -56,7 +56,7 @@ fn a_range_without_blocks_is_refused_with_the_heights_that_there_are() {
             "--from 9 --to 20",
             ["(--from) and up to block 20 (--to)", "1 to 8"],
         ),
-        ("--from 7 --to 3", ["from block 7 on", "the heights 1 to 7"]),
+        ("--from 7 --to 3", ["--from 7 is above --to 3", "no block"]),
     ] {
         desk.refuses(&format!("counter.wasm --input blocks {range}"), &words);
     }
