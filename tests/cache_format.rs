@@ -6,7 +6,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use steadfast::cache::{Cache, Pool, Scope, hash};
 use steadfast::region::{FORMAT_VERSION, FormatError, HEADER_BYTES, RegionInfo, block_bytes};
 use steadfast_testkit::cache::{
-    Checks, Script, Spec, colliding_keys, noise, region, region_with_bytes, run,
+    Checks, Script, Spec, colliding_keys, keys_of_first_bucket, noise, region, region_with_bytes,
+    run, two_buckets,
 };
 
 #[test]
@@ -280,26 +281,17 @@ fn two_keys_of_one_pair_do_not_displace_each_other_for_long() {
 /// with its tag as it takes.
 #[test]
 fn a_bucket_is_not_crowded_by_what_is_loaded_in_a_sweep() {
-    // One group of two buckets: the home is the hash's highest bit.
-    let spec = Spec {
-        expected_entry: 100,
-        ..Spec::fresh(4_000)
-    };
-    let keys = |is_meant: &dyn Fn(u8) -> bool, count: usize| -> Vec<[u8; 4]> {
-        let all = (0..u32::MAX).map(u32::to_le_bytes);
-        let at_home = all.filter(|key| hash(key) >> 63 == 0 && is_meant(hash(key) as u8));
-        at_home.take(count).collect()
-    };
-    let others = keys(&|tag| tag % 8 != 77 % 8, 13);
-    let alike = keys(&|tag| tag == 77, 8);
-    let mut cache = Cache::new(region(&spec));
+    let others = keys_of_first_bucket(|tag| tag % 8 != 77 % 8);
+    let others: Vec<[u8; 4]> = others.take(12).collect();
+    let alike: Vec<[u8; 4]> = keys_of_first_bucket(|tag| tag == 77).take(8).collect();
+    let mut cache = Cache::new(region(&two_buckets()));
     assert_eq!(cache.stats().index_bytes, 128);
     cache.set_height(9);
-    for key in others[..12].iter().chain(&alike[..4]) {
+    for key in others.iter().chain(&alike[..4]) {
         cache.insert(key, b"v").unwrap();
     }
     cache.set_height(0);
-    for key in &others[..12] {
+    for key in &others {
         assert!(cache.remove(key));
     }
     for key in &alike[4..] {

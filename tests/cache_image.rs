@@ -3,12 +3,13 @@
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use steadfast::cache::{Cache, Pool, Scope, hash};
+use steadfast::cache::{Cache, Pool, Scope};
 use steadfast::region::{
     AttachError, HEADER_BYTES, Region, RegionInfo, Start, Status, seal, set_user_tag,
 };
 use steadfast_testkit::cache::{
-    Bytes, Checks, Grants, Oracle, Script, Spec, noise, region_holding, region_with_bytes, run_on,
+    Bytes, Checks, Grants, Oracle, Script, Spec, keys_of_first_bucket, noise, region_holding,
+    region_with_bytes, run_on, two_buckets,
 };
 
 const STEPS: u64 = if cfg!(miri) { 30 } else { 2_000 };
@@ -558,17 +559,11 @@ fn an_open_image_that_counts_too_little_loses_nothing() {
 #[test]
 fn an_open_image_with_another_tag_is_refused() {
     const TAGS: usize = HEADER_BYTES as usize;
-    // One group of two buckets: the home is the hash's highest bit.
-    let spec = Spec {
-        expected_entry: 100,
-        ..Spec::fresh(4_000)
-    };
+    let spec = two_buckets();
     let (region, bytes) = region_with_bytes(&spec);
     let mut cache = Cache::new(region);
     assert_eq!(cache.stats().index_bytes, 128);
-    let keys = (0..u32::MAX).map(u32::to_le_bytes);
-    let alike = keys.filter(|key| hash(key) >> 63 == 0 && hash(key) as u8 == 77);
-    for key in alike.take(2) {
+    for key in keys_of_first_bucket(|tag| tag == 77).take(2) {
         cache.insert(&key, b"v").unwrap();
     }
     let mut image = bytes.image();

@@ -11,7 +11,7 @@ mod oracle;
 mod plain;
 mod told;
 
-pub use chosen::{chosen_key, colliding_keys};
+pub use chosen::{chosen_key, colliding_keys, keys_of_first_bucket, two_buckets};
 pub use damage::Damage;
 pub use hostile::{Cover, Fate, Fates, Victim, soak};
 pub use memory::{
