@@ -305,3 +305,25 @@ fn a_bucket_is_not_crowded_by_what_is_loaded_in_a_sweep() {
     }
     assert_eq!(cache.stats().displaced, 4);
 }
+
+/// A search takes a tag that differs in its last bit for the one looked for, behind one that is
+/// equal. What is displaced has the tag.
+#[test]
+fn a_bucket_is_not_crowded_by_a_tag_that_differs_in_one_bit() {
+    let alike: Vec<[u8; 4]> = keys_of_first_bucket(|tag| tag == 196).take(9).collect();
+    let other = keys_of_first_bucket(|tag| tag == 197).next().unwrap();
+    for behind in 1..=4 {
+        let mut cache = Cache::new(region(&two_buckets()));
+        for key in alike[..behind]
+            .iter()
+            .chain([&other])
+            .chain(&alike[behind..])
+        {
+            cache.insert(key, b"v").unwrap();
+            assert_eq!(cache.validate(), Ok(()));
+            assert_eq!(cache.peek(key), Some(&b"v"[..]));
+        }
+        assert!(cache.contains(&other));
+        assert_eq!(cache.stats().displaced, 5);
+    }
+}

@@ -1,7 +1,7 @@
 //! The hash of the index. It is part of the region's format; `docs/formats.md` specifies it.
 //!
 //! A piece of a key is a sum of 32-bit words, each multiplied by a 64-bit factor of its own. So
-//! every bit of a word reaches at least 33 bits of the sum, and keys that differ in one word never
+//! every bit of a word reaches at least 32 bits of the sum, and keys that differ in one word never
 //! have the same sum. A mixer then spreads the sum over all 64 bits. There is no seed, and keys
 //! with one hash are easy to make: whoever uses it bounds the work for them, as the index does.
 //! What other hashes cost is in `docs/decisions/hash.md`.

@@ -22,7 +22,7 @@ use core::num::NonZeroU32;
 use super::bytes::equal;
 use super::invalid::CacheError;
 use super::scope::Scope;
-use super::tag_match::{among_first, among_last, count};
+use super::tag_match::{among_first, among_last, count, exactly};
 use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, Occupant, RegionView, SLOTS, Standing};
 
 /// A bucket is split when there are more entries than this for each, until there are as many
@@ -615,15 +615,13 @@ fn tag_of(hash: u64) -> u8 {
 
 /// Whether a bucket has more entries with a tag than it may have.
 fn is_crowded(bucket: &Bucket, tag: u8) -> bool {
-    // Few have even as many that are alike.
-    let equal = || bucket.tags.iter().filter(|held| **held == tag).count() as u32;
-    tag != 0 && count(&bucket.tags, tag) > MOST_ALIKE && equal() > MOST_ALIKE
+    tag != 0 && count(&bucket.tags, tag) > MOST_ALIKE
 }
 
-/// The entries of a bucket that seem to have a tag.
+/// The entries of a bucket with a tag.
 fn alike(bucket: &Bucket, tag: u8) -> impl Iterator<Item = u32> + Clone {
-    let slots = among_first(&bucket.tags, tag).chain(among_last(&bucket.tags, tag));
-    slots.map(|slot| bucket.offsets[slot])
+    let [first, last] = exactly(&bucket.tags, tag);
+    first.chain(last).map(|slot| bucket.offsets[slot])
 }
 
 fn vacant_slot(bucket: &Bucket) -> Option<usize> {

@@ -102,8 +102,9 @@ const ALLOCATORS: [&str; 6] = [
 pub fn look(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     let others = facts.names(|function| is_named(function, &ALLOCATORS));
+    let is_stripped = facts.plans.is_empty() && facts.has_instance_info && others.is_empty();
     match &facts.plans[..] {
-        [] if facts.has_instance_info && others.is_empty() => found.push(Finding::new(
+        [] if is_stripped => found.push(Finding::new(
             &STRIPPED,
             "the module is built on steadfast, and has no section with its plan",
         )),
@@ -120,7 +121,7 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
     for reason in facts.plans.iter().filter_map(|plan| plan.as_ref().err()) {
         found.push(Finding::new(&DAMAGED_PLAN, reason.clone()));
     }
-    if facts.is_steadfast() {
+    if is_stripped || !facts.plans.is_empty() {
         push(
             &mut found,
             &ANOTHER_ALLOCATOR,
@@ -178,7 +179,8 @@ fn against(plan: &Plan, facts: &Facts) -> Vec<Finding> {
         found.push(Finding::new(&MAXIMUM_MEMORY, what));
     }
     if let Some((_, end)) = facts.data.filter(|(_, end)| *end > budget_end) {
-        let what = format!("static data ends at {end}, behind the region's begin at {budget_end}");
+        let what =
+            format!("static data ends at {end}, behind the region's beginning at {budget_end}");
         found.push(Finding::new(&DATA_IN_REGION, what));
     }
     found

@@ -109,7 +109,7 @@ impl Blocks {
                 )
             }
             _ => bail!(
-                "{name}: {this} is not the block that the state has at this height, and the state is as of {tip}: block {next} is expected; say --reindex to index this one onto the state as it is"
+                "{name}: {this} is not a block that the state has, and the state is as of {tip}: block {next} is expected; put the blocks in the order of their heights, or say --reindex to index this one onto the state as it is"
             ),
         }
     }

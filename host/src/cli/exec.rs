@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(long, value_parser = parse_bytes, value_name = "BYTES")]
     ceiling: Option<u64>,
     /// Makes the command's cache lose entries by chance, as this number says
-    #[arg(long, value_name = "SEED")]
+    #[arg(long, value_name = "SEED", value_parser = parse_seed)]
     forget: Option<NonZeroU32>,
     /// The most time that the command may take; no limit by default
     #[arg(long, value_parser = parse_seconds, value_name = "SECONDS|off")]

@@ -1,5 +1,6 @@
 //! The options that limit what a module may take of the host.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use steadfast_host::config::TIMEOUT;
@@ -46,6 +47,12 @@ impl Limits {
             ..config
         }
     }
+}
+
+/// Reads what says which entries a cache is to lose.
+pub fn parse_seed(text: &str) -> Result<NonZeroU32, String> {
+    let seed = text.parse();
+    seed.map_err(|_| format!("`{text}` is no number from 1 to {}", u32::MAX))
 }
 
 /// Reads a number of seconds; `off` is no limit.

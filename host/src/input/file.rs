@@ -11,7 +11,7 @@ use crate::file::Source;
 /// The longest block that is read. Bitcoin's have at most 4 MB.
 pub(super) const MAX_BLOCK_BYTES: u64 = 64 << 20;
 
-/// Bytes that tell digits from a block: a header and a little more, since the hash in it begins or
+/// Bytes that tell text from a block: a header and a little more, since the hash in it begins or
 /// ends with zeros.
 const TOLD_BY: usize = 128;
 
@@ -106,8 +106,8 @@ impl BlockReader {
         }
         let first = self.source.buffer();
         let first = &first[..first.len().min(TOLD_BY)];
-        let is_text = |byte: &u8| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace();
-        let form = match first.iter().any(u8::is_ascii_hexdigit) && first.iter().all(is_text) {
+        let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+        let form = match !first.is_empty() && first.iter().all(is_text) {
             true => Form::Hexadecimal,
             false => Form::Bytes,
         };

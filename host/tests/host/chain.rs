@@ -66,6 +66,7 @@ fn a_range_without_blocks_is_refused_with_the_heights_that_there_are() {
         said.contains("blocks 2 to 3 are in the state already"),
         "{said}"
     );
+    desk.succeeds("counter.wasm --input blocks --from 3 --to 3");
 }
 
 #[test]

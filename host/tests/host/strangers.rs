@@ -4,8 +4,8 @@ use std::mem::offset_of;
 
 use crate::desk::{Desk, said};
 use crate::guests::*;
-use steadfast::Plan;
 use steadfast::format::{InstanceInfo, Reservation};
+use steadfast::{Bytes, Plan};
 use steadfast_host::{
     Bounds, ImageError, MemoryState, OnRefusal, Outline, RunConfig, RunError, Runner, SharedImage,
 };
@@ -125,27 +125,33 @@ fn what_a_module_prints_is_shown_plain() {
 
 #[test]
 fn an_image_of_bytes_goes_to_the_plans_region_alone() {
-    let plan = Plan::DEFAULT.encode();
+    const PAGE: u32 = 65_536;
+    let plan = Plan::DEFAULT.with_region_max(Bytes::new(PAGE.into()));
     let planned = wat::parse_str(format!(
         r#"(module (memory (export "memory") 1) (@custom "{}" "{}")
         (func (export "_start")) (func (export "ask") (result i32) (i32.const 1028)))"#,
         Plan::SECTION,
-        escaped(&plan)
+        escaped(&plan.encode())
     ));
     let runner = Runner::new(&planned.unwrap(), quiet()).unwrap();
-    let base = Plan::DEFAULT.region_base().get() as u32;
-    let open = |address: u32| {
-        let image = SharedImage::of_bytes(address, &[1; 65_536]).unwrap();
+    let base = plan.region_base().get() as u32;
+    let open = |address: u32, bytes: u32| {
+        let image = SharedImage::of_bytes(address, &vec![1; bytes as usize]).unwrap();
         runner
             .open_view(&any_input(), &MemoryState::default(), Some(&image))
             .map(drop)
     };
-    assert!(open(base).is_ok());
-    for address in [0, base - 65_536, base + 65_536] {
-        let error = open(address).unwrap_err();
+    assert!(open(base, PAGE).is_ok());
+    for address in [0, base - PAGE, base + PAGE] {
+        let error = open(address, PAGE).unwrap_err();
         assert!(
             matches!(error, RunError::Image(ImageError::Place { base, .. }) if base == address),
             "{error}"
         );
     }
+    let error = open(base, PAGE + 1).unwrap_err();
+    assert!(
+        matches!(error, RunError::Image(ImageError::TooLarge { bytes, most }) if bytes > most),
+        "{error}"
+    );
 }
