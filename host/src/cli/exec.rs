@@ -8,7 +8,7 @@ use anyhow::Context;
 use steadfast_host::ceiling::{MAX_CEILING, parse_bytes};
 use steadfast_host::{Bound, Bounds, CommandWorld, exec as execute};
 
-use super::limits::{Time, parse_seconds};
+use super::limits::{Time, parse_seconds, parse_seed};
 
 /// Runs a plain WASI preview 1 command, no indexer, with this terminal, the current directory and
 /// its arguments

@@ -70,7 +70,7 @@ pub struct Memory {
     /// Makes the module's cache lose entries by chance. SEED is any number from 1 on, and picks
     /// which ones: the same number loses the same entries again. The cache hits less often;
     /// the state digest must stay as it is without this, or the module relies on its cache
-    #[arg(long, value_name = "SEED", value_parser = parse_seed)]
+    #[arg(long, value_name = "SEED", value_parser = super::limits::parse_seed)]
     forget: Option<NonZeroU32>,
     /// Grows the module's memory to this many pages of 64 KiB, in all, before it starts
     #[arg(long, value_name = "PAGES", value_parser = clap::value_parser!(u64).range(..=65536))]
