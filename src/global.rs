@@ -317,7 +317,8 @@ fn saturate(bytes: usize) -> u32 {
 ///
 /// Written once, at the top level of the indexer's crate. Emits the allocator, the custom section
 /// from which a host reads the plan, and C's allocation family on WASI or with the feature `c`. In
-/// a native program it only checks the plan. It may stand in a crate with
+/// a native program it only checks the plan: the region is that of [`Plan::DEFAULT`] there, or of
+/// the plan that [`reserve_with`](crate::reserve_with) is given first. It may stand in a crate with
 /// `#![forbid(unsafe_code)]`.
 ///
 /// ```

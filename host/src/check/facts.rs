@@ -210,11 +210,6 @@ impl Facts {
         self.plans.iter().find_map(|plan| plan.as_ref().ok())
     }
 
-    /// Whether the module is built on steadfast.
-    pub fn is_steadfast(&self) -> bool {
-        self.has_instance_info || !self.plans.is_empty()
-    }
-
     /// What a function is called: its name, or its number.
     pub fn name(&self, number: usize) -> String {
         let name = self.functions[number].name.clone();
