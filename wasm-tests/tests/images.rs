@@ -127,10 +127,12 @@ fn an_image_is_kept_in_a_file_compressed_or_not() {
                 assert_eq!(compression, Compression::Lz4, "byte {at}");
                 assert!(read.bytes() == whole.bytes(), "byte {at}");
             }
-            assert!(
-                RegionImage::read_from(&mut &bytes[..at]).is_err(),
-                "cut off at {at}"
-            );
+            // An LZ4 frame ends with a mark of four bytes: before it the image is there.
+            let mark = 4 * usize::from(compression == Compression::Lz4);
+            if let Ok((read, _)) = RegionImage::read_from(&mut &bytes[..at]) {
+                assert!(at + mark >= bytes.len(), "cut off at {at}");
+                assert!(read.bytes() == whole.bytes(), "cut off at {at}");
+            }
         }
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
