@@ -138,14 +138,16 @@ impl BlockReader {
             name: self.name.clone(),
             reason: reason.into(),
         };
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(wrong("a line has something else than digits in it"));
+        }
         let (pairs, rest) = digits.as_chunks::<2>();
         if !rest.is_empty() {
             return Err(wrong("a line has an odd number of digits"));
         }
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        let byte = |[high, low]: &[u8; 2]| Some((digit(*high)? << 4 | digit(*low)?) as u8);
-        let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-        bytes.ok_or_else(|| wrong("a line has something else than digits in it"))
+        let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0) as u8;
+        let byte = |[high, low]: &[u8; 2]| digit(*high) << 4 | digit(*low);
+        Ok(pairs.iter().map(byte).collect())
     }
 
     fn checked(&self, read: io::Result<usize>, bytes: u64, most: u64) -> Result<usize, InputError> {

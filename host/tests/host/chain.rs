@@ -153,7 +153,13 @@ fn standard_input_and_other_chains() {
 
     desk.write("any", "no block at all");
     desk.write("more", "nor this");
-    desk.refuses("counter.wasm --input any", &["any", "cut short"]);
+    desk.refuses(
+        "counter.wasm --input any",
+        &[
+            "any: not a block in hexadecimal",
+            "something else than digits",
+        ],
+    );
     desk.succeeds("counter.wasm --raw --input any more");
     assert_eq!(counted(&desk), (5, 5));
     let again = desk.succeeds("counter.wasm --raw --height 4 --input any more");
