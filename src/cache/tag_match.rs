@@ -15,11 +15,24 @@ pub struct Matches {
     first: usize,
 }
 
+/// Where the tags of the first eight slots differ from this one.
+#[inline(always)]
+fn first_differences(tags: &[u8; SLOTS], tag: u8) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *tags;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ (LOW * u64::from(tag))
+}
+
+/// The same of the last four slots.
+#[inline(always)]
+fn last_differences(tags: &[u8; SLOTS], tag: u8) -> u32 {
+    let [.., i, j, k, l] = *tags;
+    u32::from_le_bytes([i, j, k, l]) ^ (LOW as u32 * u32::from(tag))
+}
+
 /// Those of the first eight slots that may have this tag.
 #[inline]
 pub fn among_first(tags: &[u8; SLOTS], tag: u8) -> Matches {
-    let [a, b, c, d, e, f, g, h, ..] = *tags;
-    let differs = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ (LOW * u64::from(tag));
+    let differs = first_differences(tags, tag);
     Matches {
         left: differs.wrapping_sub(LOW) & !differs & HIGH,
         first: 0,
@@ -29,8 +42,7 @@ pub fn among_first(tags: &[u8; SLOTS], tag: u8) -> Matches {
 /// The same among the last four slots.
 #[inline]
 pub fn among_last(tags: &[u8; SLOTS], tag: u8) -> Matches {
-    let [.., i, j, k, l] = *tags;
-    let differs = u32::from_le_bytes([i, j, k, l]) ^ (LOW as u32 * u32::from(tag));
+    let differs = last_differences(tags, tag);
     Matches {
         left: u64::from(differs.wrapping_sub(LOW as u32) & !differs & HIGH as u32),
         first: 8,
@@ -40,16 +52,14 @@ pub fn among_last(tags: &[u8; SLOTS], tag: u8) -> Matches {
 /// Exactly the slots that have this tag; two steps dearer for each half.
 #[inline]
 pub fn exactly(tags: &[u8; SLOTS], tag: u8) -> [Matches; 2] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *tags;
-    let first = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ (LOW * u64::from(tag));
-    // What stands beyond the last slots differs from every tag.
-    let last = u64::from(u32::from_le_bytes([i, j, k, l]) ^ (LOW as u32 * u32::from(tag)));
     let half = |differs: u64, first| Matches {
         // A byte's highest bit: whether one of the others is set, without a carry to the next byte.
         left: !(((differs & !HIGH) + !HIGH) | differs) & HIGH,
         first,
     };
-    [half(first, 0), half(last | !0 << 32, 8)]
+    // What stands beyond the last slots differs from every tag.
+    let last = u64::from(last_differences(tags, tag)) | !0 << 32;
+    [half(first_differences(tags, tag), 0), half(last, 8)]
 }
 
 /// How many slots have this tag.

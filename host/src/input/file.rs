@@ -138,16 +138,14 @@ impl BlockReader {
             name: self.name.clone(),
             reason: reason.into(),
         };
-        if !digits.iter().all(u8::is_ascii_hexdigit) {
-            return Err(wrong("a line has something else than digits in it"));
-        }
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
+        let digits: Option<Vec<u8>> = digits.iter().map(digit).collect();
+        let digits = digits.ok_or_else(|| wrong("a line has something else than digits in it"))?;
         let (pairs, rest) = digits.as_chunks::<2>();
         if !rest.is_empty() {
             return Err(wrong("a line has an odd number of digits"));
         }
-        let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0) as u8;
-        let byte = |[high, low]: &[u8; 2]| digit(*high) << 4 | digit(*low);
-        Ok(pairs.iter().map(byte).collect())
+        Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect())
     }
 
     fn checked(&self, read: io::Result<usize>, bytes: u64, most: u64) -> Result<usize, InputError> {
