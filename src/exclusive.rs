@@ -38,12 +38,8 @@ impl<T> Exclusive<T> {
     /// Entering the same cell again from within `f` aborts a module, and panics in a native
     /// process.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        let us = platform::this_thread();
-        while let Err(user) =
-            self.user
-                .compare_exchange(NOBODY, us, Ordering::Acquire, Ordering::Relaxed)
-        {
-            if platform::SINGLE_THREADED || user == us {
+        while let Err(user) = self.enter() {
+            if platform::SINGLE_THREADED || user == platform::this_thread() {
                 a_call_came_back_from_within_or_the_instance_had_stopped_in_one();
             }
             spin_loop();
@@ -51,6 +47,23 @@ impl<T> Exclusive<T> {
         let _release = Release(&self.user);
         // SAFETY: nobody used the value, and it is ours until `_release` drops.
         f(unsafe { &mut *self.value.get() })
+    }
+
+    /// Takes the value for this thread, or tells which one has it.
+    #[inline]
+    fn enter(&self) -> Result<usize, usize> {
+        let (us, user) = (platform::this_thread(), &self.user);
+        if !platform::SINGLE_THREADED {
+            return user.compare_exchange(NOBODY, us, Ordering::Acquire, Ordering::Relaxed);
+        }
+        // The same in less code.
+        match user.load(Ordering::Relaxed) {
+            NOBODY => {
+                user.store(us, Ordering::Relaxed);
+                Ok(NOBODY)
+            }
+            other => Err(other),
+        }
     }
 
     /// Runs `f` with the value to itself, without the check on a single thread.
@@ -75,25 +88,17 @@ fn a_call_came_back_from_within_or_the_instance_had_stopped_in_one() -> ! {
     platform::abort()
 }
 
-/// A `Copy` value in a static, read and written as a whole.
-pub struct CopyCell<T: Copy>(Exclusive<T>);
-
-impl<T: Copy> CopyCell<T> {
-    /// A cell that holds `value`.
-    pub const fn new(value: T) -> Self {
-        Self(Exclusive::new(value))
-    }
-
-    /// The value.
+impl<T: Copy> Exclusive<T> {
+    /// A copy of the value.
     pub fn get(&self) -> T {
         // SAFETY: copying a value calls nothing.
-        unsafe { self.0.with_leaf(|cell| *cell) }
+        unsafe { self.with_leaf(|cell| *cell) }
     }
 
     /// Replaces the value.
     pub fn set(&self, value: T) {
         // SAFETY: as for `get`.
-        unsafe { self.0.with_leaf(|cell| *cell = value) }
+        unsafe { self.with_leaf(|cell| *cell = value) }
     }
 }
 
@@ -116,8 +121,9 @@ mod tests {
     fn the_value_persists_between_uses() {
         static CELL: Exclusive<u32> = Exclusive::new(0);
         CELL.with(|value| *value += 1);
-        // SAFETY: the closure only reads.
-        assert_eq!(unsafe { CELL.with_leaf(|value| *value) }, 1);
+        assert_eq!(CELL.get(), 1);
+        CELL.set(7);
+        assert_eq!(CELL.with(|value| *value), 7);
     }
 
     #[cfg(panic = "unwind")]

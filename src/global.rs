@@ -9,11 +9,11 @@ use core::ptr;
 
 use crate::exclusive::Exclusive;
 use crate::heap::{Heap, MAX_ALIGN};
-use crate::instance_info::{Exhaustion, InstanceInfo, with_info};
+use crate::instance_info::{Exhaustion, InstanceInfo, current, with_info};
 use crate::memory::platform;
 use crate::plan::{EncodedPlan, Plan};
-use crate::probe::{AddressRange, Grant};
-use crate::reserve::{Voice, by_allocator, say, stop_before_foreign_pages};
+use crate::probe::{AddressRange, Grant, ReserveError};
+use crate::reserve::{Voice, by_allocator, say, stop};
 use crate::units::PAGE_BYTES;
 
 /// The allocator that [`plan!`](crate::plan!) declares.
@@ -144,9 +144,11 @@ impl Part {
     #[inline(never)]
     fn refuse(self, heap: &Exclusive<Heap>, layout: Layout) {
         // SAFETY: the closure calls nothing but the heap.
-        let foreign = unsafe { heap.with_leaf(|heap| heap.foreign_address()) };
+        let foreign = unsafe { heap.with_leaf(|heap| heap.foreign()) };
         if let Some(address) = foreign {
-            stop_before_foreign_pages(saturate(address));
+            stop(ReserveError::Occupied {
+                at: saturate(address),
+            });
         }
         let told = with_info(|info| {
             // SAFETY: as above.
@@ -178,19 +180,26 @@ impl Global {
     }
 }
 
+/// # Safety
+/// As for [`c::free`].
+#[cold]
+#[inline(never)]
+unsafe fn free_in_c_part(block: *mut u8) {
+    // SAFETY: the caller's duty.
+    unsafe { c::free(block) }
+}
+
 fn adopt(heap: &mut Heap, grant: &Grant, span: AddressRange) {
     // In a native process another thread may have been first.
-    if heap.is_adopted() {
+    if !platform::SINGLE_THREADED && heap.is_adopted() {
         return;
     }
     let mut undeclared = grant.undeclared(span, platform::static_end());
-    if !undeclared.is_empty() {
-        // The host may have grown these itself, and have said so.
-        let host_pages_from = match with_info(|info| info.host_pages_from) {
-            0 => undeclared.end,
-            from => from.saturating_sub(span.start).max(undeclared.start),
-        };
-        undeclared.end = undeclared.end.min(host_pages_from);
+    let host_pages_from = current().host_pages_from;
+    // The host may have grown pages itself, and have said so.
+    if host_pages_from > 0 {
+        let from = host_pages_from.saturating_sub(span.start);
+        undeclared.end = undeclared.end.min(from);
     }
     // SAFETY: the span was reserved for this heap alone, is made of whole pages, and exists.
     unsafe {
@@ -220,7 +229,7 @@ unsafe impl GlobalAlloc for Global {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if self.is_from_c_part(block) {
             // SAFETY: the caller's duty, and the block is the C part's.
-            return unsafe { c::free(block) };
+            return unsafe { free_in_c_part(block) };
         }
         // SAFETY: the caller's duty is the same.
         with_heap(|heap| unsafe { heap.dealloc(block, layout) });

@@ -119,9 +119,9 @@ impl Heap {
     /// where](Heap::foreign), and takes nothing more that it has not used before.
     ///
     /// # Safety
-    /// As for [`adopt`](Heap::adopt), and `undeclared` begins and ends at multiples of 64 KiB. Of
-    /// those bytes, the ones that are zero are exclusively the heap's; nobody writes the others
-    /// while the heap looks at them.
+    /// As for [`adopt`](Heap::adopt); `undeclared` lies in the span, and begins and ends at multiples
+    /// of 64 KiB. Of those bytes, the ones that are zero are exclusively the heap's; nobody writes
+    /// the others while the heap looks at them.
     pub unsafe fn adopt_beside(
         &mut self,
         start: NonNull<u8>,
@@ -136,14 +136,9 @@ impl Heap {
         unsafe { self.runs.adopt(start, len, fresh_from, undeclared) }
     }
 
-    /// The offset in the span of a byte that is somebody else's, once the heap has come to it.
+    /// The address of a word that is somebody else's, once the heap has come to it.
     pub fn foreign(&self) -> Option<usize> {
         self.runs.foreign()
-    }
-
-    /// The same as an address.
-    pub(crate) fn foreign_address(&self) -> Option<usize> {
-        self.runs.foreign_address()
     }
 
     /// A block for `layout`, or null if none fits.
@@ -161,7 +156,7 @@ impl Heap {
     #[inline(never)]
     fn alloc_any(&mut self, layout: Layout) -> *mut u8 {
         match Class::of(padded(layout.size(), layout.align())) {
-            Some(class) => self.alloc_small(class),
+            Some(class) => self.alloc_small_apart(class),
             None => self.alloc_large(layout.size(), layout.align()),
         }
     }
@@ -194,26 +189,10 @@ impl Heap {
     pub unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
         // SAFETY: the layout tells the level that the block came from.
         unsafe {
-            if class::is_plain(layout.size(), layout.align()) {
+            if class::is_small(layout.size(), layout.align()) {
                 self.free_small(ptr);
             } else {
-                self.dealloc_any(ptr, layout);
-            }
-        }
-    }
-
-    /// As [`dealloc`](Heap::dealloc), for any layout.
-    ///
-    /// # Safety
-    /// As there.
-    #[inline(never)]
-    unsafe fn dealloc_any(&mut self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the layout tells the level that the block came from.
-        unsafe {
-            if padded(layout.size(), layout.align()) <= SMALL_MAX {
-                self.free_small(ptr);
-            } else {
-                self.free_large(ptr, layout.size());
+                self.free_large(ptr);
             }
         }
     }
@@ -249,13 +228,13 @@ impl Heap {
     #[inline(never)]
     unsafe fn realloc_any(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let (size, align) = (layout.size(), layout.align());
-        let (old, new) = (padded(size, align), padded(new_size, align));
+        let was_small = class::is_small(size, align);
         // SAFETY: as the caller says; the new block is apart from the old.
         unsafe {
-            let stays = if old <= SMALL_MAX {
-                self.serves(ptr, new)
+            let stays = if was_small {
+                self.serves(ptr, padded(new_size, align))
             } else {
-                new > SMALL_MAX && self.resize_large(ptr, size, new_size)
+                !class::is_small(new_size, align) && self.resize_large(ptr, new_size)
             };
             if stays {
                 return ptr;
@@ -267,7 +246,7 @@ impl Heap {
             let block = self.alloc_any(Layout::from_size_align_unchecked(new_size, align));
             if !block.is_null() {
                 ptr::copy_nonoverlapping(ptr, block, size.min(new_size));
-                self.dealloc_any(ptr, layout);
+                self.dealloc(ptr, layout);
             }
             block
         }

@@ -9,7 +9,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::exclusive::Exclusive;
 use crate::memory::platform::per_instance;
 use crate::plan::EncodedPlan;
-use crate::probe::{AddressRange, Grant, RegionOutcome, ReserveError};
+use crate::probe::{AddressRange, Grant, RegionOutcome};
 use crate::units::{PAGE_BYTES, Pages};
 
 /// What became of the reservation.
@@ -130,7 +130,7 @@ pub struct InstanceInfo {
 
 /// The address of the encoded plan that was used follows the instance info; 0 before the
 /// reservation.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 struct Exported {
     info: InstanceInfo,
@@ -221,10 +221,9 @@ impl InstanceInfo {
         Ok(info)
     }
 
-    /// Notes what was granted, and answers it within the host's limit on the cache.
-    pub(crate) fn note_grant(&mut self, mut grant: Grant) -> Grant {
+    /// Notes what was granted, within the host's limit on the cache.
+    pub(crate) fn note_grant(&mut self, grant: &Grant) {
         let limit = self.cache_limit;
-        grant.region_limit = grant.region_limit.min(limit);
         self.state = Reservation::Reserved as u32;
         self.heap_start = grant.heap.start;
         self.heap_len = grant.heap.len;
@@ -233,28 +232,22 @@ impl InstanceInfo {
         self.region_start = grant.region.start;
         self.region_granted = grant.region.len;
         self.region_len = grant.region.len.min(limit);
-        self.region_limit = grant.region_limit;
+        self.region_limit = grant.region_limit.min(limit);
         self.region_outcome = grant.outcome as u32;
         self.grows_asked = grant.grows_asked;
         self.grows_refused = grant.grows_refused;
         self.adopted_pages = grant.adopted.0;
-        grant
+    }
+
+    /// Whether there is no heap, or not any more.
+    pub(crate) const fn is_refused(&self) -> bool {
+        self.state > Reservation::Reserved as u32
     }
 
     /// Notes why there is no heap, or not any more.
-    pub(crate) fn note_refusal(&mut self, refusal: &ReserveError) {
-        let (state, have, need) = match *refusal {
-            ReserveError::Budget { have, need } => (Reservation::BudgetRefused, have, need),
-            ReserveError::StaticData { contents, .. } => {
-                (Reservation::StaticDataTooLarge, 0, contents)
-            }
-            ReserveError::Foreign { expected, found } => {
-                (Reservation::ForeignGrowth, expected, found)
-            }
-            ReserveError::Occupied { at } => (Reservation::ForeignPages, 0, at),
-        };
-        self.state = state as u32;
-        self.refused_have_pages = have;
+    pub(crate) fn note_refusal(&mut self, why: Reservation, have_pages: u32, need: u32) {
+        self.state = why as u32;
+        self.refused_have_pages = have_pages;
         self.refused_need = need;
     }
 
@@ -397,7 +390,7 @@ pub(crate) fn note_cache_start(code: u32) {
 
 /// The instance info as it stands now.
 pub fn current() -> InstanceInfo {
-    with_info(|info| *info)
+    steadfast_record.get().info
 }
 
 #[cfg(test)]

@@ -93,8 +93,8 @@ impl Grant {
     /// The offset from the start of `span`, one of the grant's, from which on bytes are zero and
     /// untouched: pages that we grew. It may lie past the span's end.
     pub fn fresh_offset(&self, span: AddressRange) -> u32 {
-        let fresh_from = self.heap.start.saturating_add(self.adopted.address());
-        fresh_from.saturating_sub(span.start)
+        let behind_heap_start = span.start.saturating_sub(self.heap.start);
+        self.adopted.address().saturating_sub(behind_heap_start)
     }
 
     /// The offsets from the start of `span`, one of the grant's, of pages that existed beforehand
@@ -191,6 +191,7 @@ impl<M: Memory> Growing<'_, M> {
     }
 
     /// Obtains the region, of at most `max` pages from `base` on, of which `adopted` exist.
+    #[inline(always)]
     fn obtain_region(
         &mut self,
         policy: Policy,
@@ -215,6 +216,7 @@ impl<M: Memory> Growing<'_, M> {
 
     /// `max`, or the first of its halves down to `least` that the host grants. An error where
     /// somebody else grew memory.
+    #[inline(always)]
     fn halve(&mut self, base: Pages, max: Pages, least: Pages) -> Result<Pages, Pages> {
         let mut total = max;
         loop {
@@ -231,6 +233,7 @@ impl<M: Memory> Growing<'_, M> {
 
     /// `max`, or the most that the host grants in whole MiB. An error where somebody else grew
     /// memory.
+    #[inline(always)]
     fn bisect(&mut self, base: Pages, adopted: Pages, max: Pages) -> Result<Pages, Pages> {
         let mut have = adopted.floor_to_mib();
         let (mut total, mut refused) = (max, Pages(max.0 + 1));
@@ -300,7 +303,7 @@ pub fn obtain<M: Memory>(
             found: found.0,
         },
     })?;
-    let existing = before.saturating_sub(base);
+    let existing = Pages(growing.end.0 - base.0);
     let (got, outcome) = if !whole && existing > Pages::ZERO {
         (Pages::ZERO, RegionOutcome::Occupied)
     } else {

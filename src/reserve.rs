@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hint::black_box;
 
-use crate::exclusive::CopyCell;
+use crate::exclusive::Exclusive;
 use crate::instance_info::{self, InstanceInfo, Reservation, with_exported, with_info};
 use crate::line::Line;
 use crate::memory::platform::{self, per_instance};
@@ -33,10 +33,10 @@ const HAS_VOICE: bool = platform::HAS_STANDARD_ERROR || cfg!(feature = "metashre
 
 per_instance! {
     /// Whether the region is left to whoever opens the cache.
-    static REGION_LATER: CopyCell<bool> = CopyCell::new(false);
-    static VOICE: CopyCell<Voice> = CopyCell::new(platform::last_words);
-    static SILENT: CopyCell<bool> = CopyCell::new(false);
-    static REFUSAL_SINK: CopyCell<Option<fn(&ReserveError)>> = CopyCell::new(None);
+    static REGION_LATER: Exclusive<bool> = Exclusive::new(false);
+    static VOICE: Exclusive<Voice> = Exclusive::new(platform::last_words);
+    static SILENT: Exclusive<bool> = Exclusive::new(false);
+    static REFUSAL_SINK: Exclusive<Option<fn(&ReserveError)>> = Exclusive::new(None);
 }
 
 /// Reserves memory now, unless it is reserved already, and tells what was granted.
@@ -107,11 +107,11 @@ fn allocate_once() {
 /// nothing but answer if that was done before.
 #[inline]
 fn reserve_once(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownership) -> Grant {
-    let reserved = with_exported(|info, plan_used| {
-        if let Some(grant) = info.grant() {
-            return Ok(grant);
+    let refused = with_exported(|info, plan_used| {
+        if info.state == Reservation::Reserved as u32 {
+            return None;
         }
-        if info.state != Reservation::Undecided as u32 {
+        if info.is_refused() {
             // The sink that was told why there is no heap asks for some.
             platform::abort();
         }
@@ -120,23 +120,27 @@ fn reserve_once(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ow
         if REGION_LATER.get() {
             plan = plan.without_region();
         }
-        match probe::obtain(
+        let reserved = probe::obtain(
             &mut platform::Linear,
             &plan,
             static_end,
             ownership,
             platform::C_FAMILY,
-        ) {
-            Ok(grant) => Ok(info.note_grant(grant)),
-            Err(refusal) => {
-                info.note_refusal(&refusal);
-                Err(refusal)
+        );
+        match reserved {
+            Ok(grant) => {
+                info.note_grant(&grant);
+                None
             }
+            Err(refusal) => Some(refusal),
         }
     });
-    match reserved {
-        Ok(grant) => grant,
-        Err(refusal) => stop(&refusal),
+    if let Some(refusal) = refused {
+        stop(refusal);
+    }
+    match granted() {
+        Some(grant) => grant,
+        None => platform::abort(),
     }
 }
 
@@ -195,7 +199,7 @@ fn reserve_region_left() {
             // What the heap had grown itself it still has.
             now.adopted = before.adopted;
         }
-        info.note_grant(now);
+        info.note_grant(&now);
     });
 }
 
@@ -211,7 +215,7 @@ pub fn on_refusal(sink: fn(&ReserveError)) {
 
 /// What was granted, once it is decided.
 pub fn granted() -> Option<Grant> {
-    with_info(|info| info.grant())
+    instance_info::current().grant()
 }
 
 /// What was granted, the instance info within the host's limit, and the plan. Reserves first if
@@ -222,72 +226,62 @@ pub(crate) fn in_force() -> (Grant, InstanceInfo, &'static EncodedPlan) {
     (grant, info, plan.unwrap_or(&DEFAULT))
 }
 
-/// Stops the module since pages of its budget hold something at this address.
-#[cold]
-pub(crate) fn stop_before_foreign_pages(at: u32) -> ! {
-    let refusal = ReserveError::Occupied { at };
-    with_info(|info| {
-        if info.state == Reservation::ForeignPages as u32 {
-            // The sink that is told of it asks for more.
-            platform::abort();
-        }
-        info.note_refusal(&refusal);
-    });
-    stop(&refusal)
-}
-
-#[cold]
-#[inline(never)]
-fn stop(why: &ReserveError) -> ! {
+/// Notes why there is no heap, or not any more, tells it and stops the module. A caller has only
+/// the reasons that it can have.
+#[inline(always)]
+pub(crate) fn stop(why: ReserveError) -> ! {
+    use ReserveError::{Budget, Foreign, Occupied, StaticData};
     match why {
-        ReserveError::Budget { .. } => the_host_refused_the_heap_budget(why),
-        ReserveError::StaticData { .. } => static_data_reach_past_the_heap(why),
-        ReserveError::Foreign { .. } => memory_grew_during_the_reservation(why),
-        ReserveError::Occupied { .. } => memory_grew_before_and_somebody_uses_it(why),
+        Budget { have, need } => the_host_refused_the_heap_budget(&why, have, need),
+        StaticData { contents, .. } => static_data_reach_past_the_heap(&why, contents),
+        Foreign { expected, found } => memory_grew_during_the_reservation(&why, expected, found),
+        Occupied { at } => memory_grew_before_and_somebody_uses_it(&why, at),
     }
 }
 
 // The names of these four tell the reason in the backtrace of any host, also where the sink stops.
-// Their bodies differ so that they are not merged.
 
 #[cold]
 #[inline(never)]
-fn the_host_refused_the_heap_budget(refusal: &ReserveError) -> ! {
-    tell(refusal);
-    black_box(Reservation::BudgetRefused);
+fn the_host_refused_the_heap_budget(why: &ReserveError, have: u32, need: u32) -> ! {
+    tell(why, Reservation::BudgetRefused, have, need);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
-fn static_data_reach_past_the_heap(refusal: &ReserveError) -> ! {
-    tell(refusal);
-    black_box(Reservation::StaticDataTooLarge);
+fn static_data_reach_past_the_heap(why: &ReserveError, contents: u32) -> ! {
+    tell(why, Reservation::StaticDataTooLarge, 0, contents);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
-fn memory_grew_during_the_reservation(refusal: &ReserveError) -> ! {
-    tell(refusal);
-    black_box(Reservation::ForeignGrowth);
+fn memory_grew_during_the_reservation(why: &ReserveError, expected: u32, found: u32) -> ! {
+    tell(why, Reservation::ForeignGrowth, expected, found);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
-fn memory_grew_before_and_somebody_uses_it(refusal: &ReserveError) -> ! {
-    tell(refusal);
-    black_box(Reservation::ForeignPages);
+fn memory_grew_before_and_somebody_uses_it(why: &ReserveError, at: u32) -> ! {
+    tell(why, Reservation::ForeignPages, 0, at);
     platform::abort()
 }
 
 #[cold]
 #[inline(never)]
-fn tell(refusal: &ReserveError) {
-    say(format_args!("{refusal}"));
+fn tell(why: &ReserveError, state: Reservation, have_pages: u32, need: u32) {
+    with_info(|info| {
+        if info.is_refused() {
+            // The sink that is told of it asks for more.
+            platform::abort();
+        }
+        info.note_refusal(state, have_pages, need);
+    });
+    say(format_args!("{why}"));
     if let Some(sink) = REFUSAL_SINK.get() {
-        sink(refusal);
+        sink(why);
     }
 }
 

@@ -92,10 +92,10 @@ impl Pages {
         Self((address.wrapping_sub(1) >> PAGE_BYTES.ilog2()) + 1)
     }
 
-    /// The address at which the page begins; as a number of pages, its bytes. The last address for
-    /// what lies past the address space.
+    /// The address at which the page begins, which lies in the address space; as a number of pages,
+    /// their bytes.
     pub(crate) const fn address(self) -> u32 {
-        self.0.saturating_mul(PAGE_BYTES as u32)
+        self.0 << PAGE_BYTES.ilog2()
     }
 
     /// The size in bytes.

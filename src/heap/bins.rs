@@ -6,7 +6,7 @@ use core::num::NonZero;
 use super::table::{NOWHERE, Table, UNIT};
 
 /// Number of lists, for run lengths from 1 to [`MAX_LEN`]. The first list is never used.
-pub(super) const BINS: usize = 335;
+pub(super) const BINS: usize = 351;
 
 /// The longest run, in granules: a span is shorter than 4 GiB.
 pub(super) const MAX_LEN: usize = (1 << 23) - 1;
@@ -40,10 +40,10 @@ const _: () = assert!(
 #[inline]
 const fn least_bin(len: usize) -> usize {
     if len < ANY {
-        return len + len.saturating_sub(UNIT);
+        return 2 * len;
     }
     let shift = (len | 16).ilog2() as usize - 4;
-    (shift << 4) + (len >> shift) + (ANY - UNIT)
+    (shift << 4) + (len >> shift) + ANY
 }
 
 impl Bin {
@@ -138,21 +138,9 @@ impl Bins {
         self.heads[bin.number()]
     }
 
-    /// The first bin at or after `bin` that is not empty.
-    #[inline]
-    pub(super) fn at_or_after(&self, bin: Bin) -> Option<Bin> {
-        self.at_or_after_number(bin.number())
-    }
-
-    /// The first bin after `bin` that is not empty.
-    #[inline]
-    pub(super) fn after(&self, bin: Bin) -> Option<Bin> {
-        self.at_or_after_number(bin.number() + 1)
-    }
-
     /// The first bin at or after a number of at most [`BINS`] that is not empty.
     #[inline]
-    fn at_or_after_number(&self, number: usize) -> Option<Bin> {
+    pub(super) fn at_or_after(&self, number: usize) -> Option<Bin> {
         let mut word = number / BITS;
         let mut bits = self.words.get(word)? & (u32::MAX << (number % BITS));
         if bits == 0 {
@@ -283,27 +271,26 @@ mod tests {
 
     #[test]
     fn search_finds_the_nearest_bin() {
-        let first = bin(1);
         let mut bins = Bins::new();
         let mut words = [0_usize; 16];
         let table = Table::new((&raw mut words).cast());
-        assert_eq!(bins.at_or_after(first), None);
+        assert_eq!(bins.at_or_after(1), None);
         // SAFETY: three separate runs, each inserted once and removed once; the table has their
         // words.
         unsafe {
             bins.insert(table, bin(31), 4);
             bins.insert(table, bin(310), 8);
             bins.insert(table, bin(31), 12);
-            assert_eq!(bins.at_or_after(first), Some(bin(31)));
-            assert_eq!(bins.at_or_after(bin(31)), Some(bin(31)));
-            assert_eq!(bins.after(bin(31)), Some(bin(310)));
+            assert_eq!(bins.at_or_after(1), Some(bin(31)));
+            assert_eq!(bins.at_or_after(31), Some(bin(31)));
+            assert_eq!(bins.at_or_after(32), Some(bin(310)));
             bins.remove(table, 4);
             assert_eq!(bins.head(bin(31)), 12);
             bins.remove(table, 12);
-            assert_eq!(bins.at_or_after(first), Some(bin(310)));
-            assert_eq!(bins.after(bin(BINS - 1)), None);
+            assert_eq!(bins.at_or_after(1), Some(bin(310)));
+            assert_eq!(bins.at_or_after(BINS), None);
             bins.remove(table, 8);
-            assert_eq!(bins.at_or_after(first), None);
+            assert_eq!(bins.at_or_after(1), None);
         }
     }
 }

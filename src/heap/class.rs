@@ -40,9 +40,8 @@ const _: () = assert!(LINEAR_MAX % STEP == 0 && SLAB_BYTES % SMALL_MAX == 0);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Class(usize);
 
-/// `size` enlarged so that the class that serves it is a multiple of `align`.
-///
-/// At least 1, and greater than [`SMALL_MAX`] exactly when the request belongs to the large level.
+/// `size` enlarged so that the class that serves it is a multiple of `align`. At least 1, and
+/// greater than [`SMALL_MAX`] unless the request [is small](is_small).
 #[inline]
 pub(super) const fn padded(size: usize, align: usize) -> usize {
     let size = if size == 0 { 1 } else { size };
@@ -53,7 +52,13 @@ pub(super) const fn padded(size: usize, align: usize) -> usize {
     }
 }
 
-/// Whether `size` bytes at `align` are small and need no padding to tell so.
+/// Whether a slab serves `size` bytes at `align`.
+#[inline]
+pub(super) const fn is_small(size: usize, align: usize) -> bool {
+    size <= SMALL_MAX && align <= SMALL_MAX
+}
+
+/// Whether `size` bytes at `align` are small, as most requests are, and aligned like every block.
 #[inline]
 pub(super) const fn is_plain(size: usize, align: usize) -> bool {
     align <= STEP && size <= SMALL_MAX
@@ -157,14 +162,15 @@ mod tests {
     #[test]
     fn every_small_request_gets_the_least_class_that_fits_and_is_aligned() {
         let step = if cfg!(miri) { 61 } else { 1 };
-        for log in 0..=11 {
+        for log in 0..=12 {
             let align = 1 << log;
-            for size in (0..=SMALL_MAX).step_by(step) {
+            for size in (0..=SMALL_MAX + 100).step_by(step) {
                 let padded = padded(size, align);
                 let Some(class) = Class::of(padded) else {
-                    assert!(padded > SMALL_MAX);
+                    assert!(padded > SMALL_MAX && !is_small(size, align));
                     continue;
                 };
+                assert!(is_small(size, align));
                 let block = class.block_bytes();
                 assert!(Class::linear(size, align).is_none_or(|quick| quick == class));
                 assert!(

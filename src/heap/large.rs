@@ -23,21 +23,20 @@ impl Heap {
     }
 
     /// # Safety
-    /// `ptr` is a live large block of this heap of `size` bytes.
-    #[inline]
-    pub(super) unsafe fn free_large(&mut self, ptr: *mut u8, size: usize) {
+    /// `ptr` is a live large block of this heap.
+    #[inline(never)]
+    pub(super) unsafe fn free_large(&mut self, ptr: *mut u8) {
+        let at = self.runs.granule_of(ptr);
         // SAFETY: as the caller says.
-        unsafe { self.runs.free(self.runs.granule_of(ptr), granules(size)) }
+        unsafe { self.runs.free(at, self.runs.len_of(at)) }
     }
 
     /// # Safety
-    /// `ptr` is a live large block of this heap of `old` bytes.
+    /// `ptr` is a live large block of this heap.
     #[inline]
-    pub(super) unsafe fn resize_large(&mut self, ptr: *mut u8, old: usize, new: usize) -> bool {
+    pub(super) unsafe fn resize_large(&mut self, ptr: *mut u8, new_size: usize) -> bool {
+        let at = self.runs.granule_of(ptr);
         // SAFETY: as the caller says.
-        unsafe {
-            self.runs
-                .resize(self.runs.granule_of(ptr), granules(old), granules(new))
-        }
+        unsafe { self.runs.resize(at, granules(new_size)) }
     }
 }

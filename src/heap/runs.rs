@@ -82,8 +82,6 @@ pub(super) struct Runs {
     /// The table, less the offset in it that address 0 would have.
     slabs: *mut u8,
     end: usize,
-    /// Up to here the unused rest may be taken without a look at what it holds.
-    clear_to: usize,
     undeclared: UndeclaredPages,
     /// Offset in bytes from which on the span was zero when it was given.
     fresh_from: usize,
@@ -105,7 +103,6 @@ impl Runs {
             table: Table::none(),
             slabs: null_mut(),
             end: 0,
-            clear_to: 0,
             undeclared: UndeclaredPages::none(),
             fresh_from: 0,
             usage: HeapUsage::none(),
@@ -132,16 +129,12 @@ impl Runs {
         let first = self.first();
         self.usage.used_granules = first;
         self.usage.highest_granules = first;
-        self.clear_to = self.end;
-        if !undeclared.is_empty() {
-            self.undeclared = UndeclaredPages::new(base, first << SHIFT, undeclared);
-            self.clear_to = 0;
-            if !self.reach(first) {
-                self.clear_to = first;
-                return;
-            }
-        }
-        if first > 0 {
+        self.undeclared
+            .set(undeclared.start >> SHIFT, undeclared.end >> SHIFT);
+        if !self.reach(first) {
+            // There is no table, so nothing is taken.
+            self.undeclared.clear_to = first;
+        } else if first > 0 {
             // The table itself counts as a used neighbour of the first run.
             // SAFETY: granule `first - 1` is in the span.
             unsafe { self.table.set(first - 1, 0) };
@@ -217,10 +210,10 @@ impl Runs {
         // Each step goes to a later bin, and those from `len + align` on all serve: few steps, and
         // two where any place is as good as another.
         // SAFETY: the span is shorter than 4 GiB, and `len` is at most its length.
-        let mut next = self.bins.at_or_after(unsafe { Bin::least(len) });
+        let mut number = unsafe { Bin::least(len) }.number();
         let (from, free) = loop {
-            let Some(bin) = next else {
-                break (self.top(), self.clear_to - self.top());
+            let Some(bin) = self.bins.at_or_after(number) else {
+                break (self.top(), self.undeclared.clear_to - self.top());
             };
             let from = self.bins.head(bin);
             // SAFETY: the head of a bin that is not empty is a free run.
@@ -228,7 +221,7 @@ impl Runs {
             if aligned(from) + len <= from + free {
                 break (from, free);
             }
-            next = self.bins.after(bin);
+            number = bin.number() + 1;
         };
         let at = aligned(from);
         // Nothing but the unused rest can be too short here.
@@ -265,18 +258,18 @@ impl Runs {
         }
     }
 
-    /// Makes the large block of `old` granules at `at` one of `new` granules, in place. False if it
-    /// cannot grow.
+    /// Makes the large block at `at` one of `new` granules, in place. False if it cannot grow.
     ///
     /// # Safety
     /// Such a block stands at `at`.
-    pub(super) unsafe fn resize(&mut self, at: usize, old: usize, new: usize) -> bool {
-        let end = at + old;
+    pub(super) unsafe fn resize(&mut self, at: usize, new: usize) -> bool {
         // SAFETY: the block is the caller's; what follows it is a run, or the unused rest.
         unsafe {
+            let old = self.len_of(at);
+            let end = at + old;
             if new > old {
                 let room = if end == self.top() {
-                    self.clear_to - end
+                    self.undeclared.clear_to - end
                 } else if self.table.word(end) & FREE != 0 {
                     self.len_of(end)
                 } else {
@@ -300,21 +293,16 @@ impl Runs {
     #[cold]
     #[inline(never)]
     fn reach(&mut self, to: usize) -> bool {
-        if self.clear_to < to && to <= self.end {
+        if self.undeclared.clear_to < to && to <= self.end {
             // SAFETY: the span is readable, and nobody writes there meanwhile: `adopt`.
-            self.clear_to = unsafe { self.undeclared.scan_to(self.clear_to, to, self.end) };
+            unsafe { self.undeclared.look(self.base(), to, self.end) };
         }
-        to <= self.clear_to
+        to <= self.undeclared.clear_to
     }
 
-    /// The offset in bytes at which somebody else's memory was found.
+    /// The address at which somebody else's memory was found.
     pub(super) fn foreign(&self) -> Option<usize> {
         self.undeclared.foreign()
-    }
-
-    /// The same as an address.
-    pub(super) fn foreign_address(&self) -> Option<usize> {
-        self.undeclared.foreign_address()
     }
 
     /// Gives `len` granules at `at` back, and joins them with what is free on either side.
@@ -406,7 +394,7 @@ impl Runs {
     /// # Safety
     /// A free run or a large block stands at `at`.
     #[inline]
-    unsafe fn len_of(&self, at: usize) -> usize {
+    pub(super) unsafe fn len_of(&self, at: usize) -> usize {
         // SAFETY: its first word is set.
         unsafe { self.table.word(at) >> KIND_BITS }
     }

@@ -1,5 +1,6 @@
 //! Slabs: eight kibibytes of blocks of one class.
 
+use core::hint::assert_unchecked;
 use core::ptr::{null_mut, without_provenance_mut};
 
 use super::class::Class;
@@ -75,6 +76,12 @@ impl Slab {
         !self.next.is_null()
     }
 
+    /// Whether all blocks are in use.
+    #[inline]
+    pub(super) fn is_used_up(&self) -> bool {
+        self.free.is_null() && self.fresh == self.end
+    }
+
     /// A block that is not in use: the one given back last, or else the next that never was. Null
     /// if there is none.
     ///
@@ -88,6 +95,8 @@ impl Slab {
             if block == self.end {
                 return null_mut();
             }
+            // SAFETY: the slab's memory does not stand at address 0.
+            unsafe { assert_unchecked(!block.is_null()) };
             self.fresh = block.wrapping_add(self.size);
         } else {
             // SAFETY: the free list of a listed slab holds free blocks.

@@ -47,39 +47,30 @@ impl Heap {
                 }
             }
         }
-        self.alloc_small_refilled(class)
+        self.alloc_small_apart(class)
     }
 
-    #[cold]
+    /// As [`alloc_small`](Self::alloc_small), in a call of its own.
     #[inline(never)]
-    fn alloc_small_refilled(&mut self, class: Class) -> *mut u8 {
-        let slab = self.refill(class);
-        if slab.is_null() {
-            return null_mut();
-        }
-        // SAFETY: it is the head of its list.
-        unsafe { (*slab).take() }
-    }
-
-    /// Makes a slab with a free block the head of `class`, whose head has none; null if no memory
-    /// can be had.
-    fn refill(&mut self, class: Class) -> *mut Slab {
+    pub(super) fn alloc_small_apart(&mut self, class: Class) -> *mut u8 {
         let head = self.head(class);
         let mut slab = *head;
-        // SAFETY: heads and their neighbours are slabs of this heap.
+        // SAFETY: heads and their neighbours are slabs of this heap. Only the head is ever used up.
         unsafe {
-            if !slab.is_null() {
+            if !slab.is_null() && (*slab).is_used_up() {
                 // It comes back to the list when one of its blocks does.
                 (*slab).free = FULL;
                 Slab::unlink(slab, head);
                 slab = *head;
             }
+            if slab.is_null() {
+                slab = self.new_slab(class);
+            }
+            if slab.is_null() {
+                return null_mut();
+            }
+            (*slab).take()
         }
-        // Only the head is ever used up.
-        if slab.is_null() {
-            slab = self.new_slab(class);
-        }
-        slab
     }
 
     fn new_slab(&mut self, class: Class) -> *mut Slab {

@@ -13,7 +13,7 @@ use core::ptr::{self, NonNull};
 use std::thread::LocalKey;
 
 use super::{Memory, StaticEnd};
-use crate::exclusive::{CopyCell, Exclusive};
+use crate::exclusive::Exclusive;
 use crate::units::{Bytes, PAGE_BYTES, Pages};
 
 /// Threads may run beside us, so a cell takes its lock.
@@ -53,15 +53,15 @@ impl<T> PerThread<Exclusive<T>> {
     }
 }
 
-impl<T: Copy> PerThread<CopyCell<T>> {
-    /// As [`CopyCell::get`], of this thread's cell.
+impl<T: Copy> PerThread<Exclusive<T>> {
+    /// As [`Exclusive::get`], of this thread's cell.
     pub fn get(&self) -> T {
-        self.0.with(CopyCell::get)
+        self.0.with(Exclusive::get)
     }
 
-    /// As [`CopyCell::set`], of this thread's cell.
+    /// As [`Exclusive::set`], of this thread's cell.
     pub fn set(&self, value: T) {
-        self.0.with(|slot| slot.set(value));
+        self.0.with(|cell| cell.set(value));
     }
 }
 

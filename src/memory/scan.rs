@@ -4,25 +4,20 @@
 /// together, and some of them may still be empty.
 pub(crate) const STEP: usize = 128 << 10;
 
-/// The offset of the first word among the `len` bytes at `start` that is not zero.
+/// Where the first word stands from `start` on that is not zero; `end` where all before it are.
 ///
 /// # Safety
-/// The bytes are initialised and may be read; `start` and `len` are multiples of 8.
-#[inline(never)]
-pub(crate) unsafe fn first_used(start: *const u8, len: usize) -> Option<usize> {
-    const WORD: usize = size_of::<u64>();
+/// The bytes from `start` to `end` are initialised and may be read; both are multiples of 8.
+pub(crate) unsafe fn first_used(start: *const u8, end: *const u8) -> *const u8 {
+    let mut at = start.cast::<u64>();
+    let end = end.cast();
     // SAFETY: the caller's duty.
-    let words = unsafe { core::slice::from_raw_parts(start.cast::<u64>(), len / WORD) };
-    // Several at a time: one branch for each cache line.
-    let mut at = 0;
-    while let Some(line) = words.get(at..).and_then(<[u64]>::first_chunk::<8>) {
-        if line.iter().fold(0, |all, word| all | word) != 0 {
-            break;
+    unsafe {
+        while at < end && at.read() == 0 {
+            at = at.add(1);
         }
-        at += line.len();
     }
-    let left = words.get(at..)?.iter().position(|word| *word != 0)?;
-    Some((at + left) * WORD)
+    at.cast()
 }
 
 #[cfg(test)]
@@ -32,19 +27,20 @@ mod tests {
     #[test]
     fn each_byte_is_looked_at() {
         let mut words = [0_u64; 20];
+        let start = words.as_mut_ptr().cast::<u8>();
         for len in [0, 8, 64, 72, 160] {
-            let start = words.as_mut_ptr().cast::<u8>();
+            let end = start.wrapping_add(len);
             // SAFETY: all of it is the array's.
-            assert_eq!(unsafe { first_used(start, len) }, None);
-            for at in 0..words.len() * 8 {
+            assert_eq!(unsafe { first_used(start, end) }, end);
+            for at in 0..160 {
                 // SAFETY: as above.
                 let found = unsafe {
                     start.add(at).write(1);
-                    let found = first_used(start, len);
+                    let found = first_used(start, end);
                     start.add(at).write(0);
-                    found
+                    found.addr() - start.addr()
                 };
-                assert_eq!(found, (at < len).then_some(at / 8 * 8), "{at} of {len}");
+                assert_eq!(found, (at / 8 * 8).min(len), "{at} of {len}");
             }
         }
     }

@@ -1,13 +1,13 @@
 //! The region that the module reserved.
 
 use super::{Growth, Region, RegionParts};
-use crate::exclusive::CopyCell;
+use crate::exclusive::Exclusive;
 use crate::memory::platform::{self, per_instance};
 use crate::plan::{Plan, Policy};
 use crate::reserve;
 
 per_instance! {
-    static TAKEN: CopyCell<bool> = CopyCell::new(false);
+    static TAKEN: Exclusive<bool> = Exclusive::new(false);
 }
 
 /// The region was taken before.

@@ -78,9 +78,12 @@ impl UndeclaredPages {
             // The undeclared pages end where memory ends, so a whole word is there.
             let len = (next.min(self.end) - at).next_multiple_of(8);
             // SAFETY: the caller's duty; parts and steps begin at multiples of 8.
-            let used = unsafe { first_used(start.add(at as usize).as_ptr(), len as usize) };
-            if used.is_some() {
-                return None;
+            unsafe {
+                let from = start.add(at as usize).as_ptr().cast_const();
+                let until = from.add(len as usize);
+                if first_used(from, until) < until {
+                    return None;
+                }
             }
             at = next;
         }

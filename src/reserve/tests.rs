@@ -10,6 +10,7 @@ use std::thread_local;
 use std::vec::Vec;
 
 use super::*;
+use crate::memory::host::{HostMemory, Script};
 use crate::plan::Policy;
 
 thread_local! {
@@ -85,11 +86,11 @@ fn foreign_pages_are_told_once_whatever_the_sink_does() {
     VOICE.set(hear);
     on_refusal(|refusal| {
         TOLD.with_borrow_mut(|told| told.push(*refusal));
-        let again = catch_unwind(|| stop_before_foreign_pages(1 << 20));
+        let again = catch_unwind(|| stop(ReserveError::Occupied { at: 1 << 20 }));
         assert!(again.is_err());
     });
     let at = 0x1_0008;
-    assert!(catch_unwind(|| stop_before_foreign_pages(at)).is_err());
+    assert!(catch_unwind(|| stop(ReserveError::Occupied { at })).is_err());
     let refusal = ReserveError::Occupied { at };
     assert_eq!(TOLD.take(), [refusal]);
     assert_eq!(SAID.take(), [refusal.to_string()]);
@@ -115,6 +116,40 @@ fn a_region_that_is_cut_stays_cut() {
         assert_eq!((info.region_len, info.region_limit), (1 << 20, 1 << 20));
         assert_eq!(info.region_outcome, RegionOutcome::Occupied as u32);
         assert_eq!(info.region_granted, MAX);
+    }
+}
+
+#[test]
+fn undeclared_pages_lie_in_the_span_whatever_is_declared() {
+    let pages = [1, 60, 128, 130, 150, 192, 400].map(Pages);
+    for (declared, existing) in pages.iter().flat_map(|&at| pages.map(|more| (at, more))) {
+        let mut memory = HostMemory::new(Script {
+            initial: existing.max(declared),
+            ceiling: Pages(500),
+            refuse_nth: None,
+            foreign: None,
+        });
+        let static_end = StaticEnd {
+            contents: 70_000,
+            initial_memory: declared.address(),
+        };
+        let grant = probe::obtain(&mut memory, &SMALL, static_end, Ownership::Whole, true);
+        let grant = grant.expect("the host grants all");
+        for span in [grant.heap, grant.c_heap, grant.region] {
+            let found = grant.undeclared(span, static_end);
+            let is_undeclared = |offset: u32| {
+                let page = Pages((span.start + offset) >> 16);
+                page >= declared && page < existing
+            };
+            let expected = (0..span.len)
+                .step_by(65_536)
+                .filter(|&at| is_undeclared(at));
+            assert!(found.start <= found.end && found.end <= span.len);
+            assert!(
+                found.step_by(65_536).eq(expected),
+                "{declared:?} {existing:?}"
+            );
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! What counters and the check of the whole state read.
 
-use super::{Bins, FREE, GRANULE, HeapUsage, LEAST, Run, RunKind, Runs, Slab, UNIT, WORD};
+use super::{Bins, FREE, HeapUsage, LEAST, PLACE_SHIFT, Run, RunKind, Runs, Slab, UNIT, WORD};
 
 impl Runs {
     /// Granules of the table.
     pub(in crate::heap) const fn first(&self) -> usize {
-        (self.end * WORD).div_ceil(GRANULE)
+        self.end >> PLACE_SHIFT
     }
 
     pub(in crate::heap) const fn top(&self) -> usize {

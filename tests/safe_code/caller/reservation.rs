@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use steadfast::exclusive::{CopyCell, Exclusive};
+use steadfast::exclusive::Exclusive;
 use steadfast::instance_info;
 use steadfast::memory::host::{HostMemory, Script};
 use steadfast::memory::{Memory, StaticEnd};
@@ -144,7 +144,7 @@ pub fn probe(caller: &mut Caller) {
 
 pub fn exclusive(caller: &mut Caller) {
     static CELL: Exclusive<Vec<u8>> = Exclusive::new(Vec::new());
-    static WORDS: CopyCell<[u64; 2]> = CopyCell::new([0; 2]);
+    static WORDS: Exclusive<[u64; 2]> = Exclusive::new([0; 2]);
     let bytes = caller.random.bytes(50);
     match caller.random.below(4) {
         0 => CELL.with(|value| *value = bytes),
