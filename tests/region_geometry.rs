@@ -123,7 +123,7 @@ fn a_block_has_header_key_and_value() {
         (65, 0, 88),
         (66, 1, 90),
         (65_535, 0, 65_558),
-        (0, (1 << 29) - 1, 22 + (1 << 29)),
+        (0, (1 << 25) - 1, 22 + (1 << 25)),
     ] {
         assert_eq!(block_bytes(key, value), Some(bytes), "{key}, {value}");
     }

@@ -124,22 +124,30 @@ impl Contents {
         entries_before: u32,
     ) -> Option<()> {
         let ArenaBlock { at, bytes } = block;
-        let is_at_home = loop {
+        let (slot, is_away, is_quick) = loop {
             match self.index_mut().place(at, home) {
-                Placed::AtHome => break true,
-                Placed::Away => break false,
+                Placed::AtHome { slot } => break (slot, false, true),
+                Placed::Instead { slot } => break (slot, false, false),
+                Placed::Away { slot } => break (slot, true, false),
                 Placed::Full { victim } => self.displace(victim)?,
             }
             home = self.index().home(home.hash);
+        };
+        let standing = if is_away {
+            self.index().away_from_home(home.hash)
+        } else {
+            self.index().at_home(home.hash)
         };
         let header = self.region.header_mut();
         header.inserts = header.inserts.wrapping_add(1);
         let account = header.pool_mut(pool);
         account.entries = account.entries.wrapping_add(1);
         account.used_bytes = account.used_bytes.wrapping_add(bytes);
-        self.recency_mut().push_newest(at, pool);
+        if let Some(entry) = self.recency_mut().push_newest(at, pool) {
+            entry.set_standing(standing, slot);
+        }
         self.look_back(at);
-        let has_time = is_at_home && self.region.header().indexed > entries_before;
+        let has_time = is_quick && self.region.header().indexed > entries_before;
         if has_time && self.index_mut().grow().is_none() {
             return self.give_up();
         }
@@ -179,8 +187,7 @@ impl Contents {
     /// `None`.
     pub fn detach(&mut self, at: u32) -> Option<Detached> {
         let entry = self.region.entry(at).copied();
-        let Some(entry) = entry.filter(|entry| self.index_mut().unplace(at, entry.standing()))
-        else {
+        let Some(entry) = entry.filter(|entry| self.index_mut().unplace(at, entry)) else {
             return self.give_up();
         };
         self.pass_over(at);

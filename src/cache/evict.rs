@@ -322,8 +322,7 @@ mod tests {
             let block = contents.free_list_mut().take(bytes).expect("there is room");
             let value_len = (bytes - ENTRY_HEADER_BYTES - 1) as usize;
             let hash = Scope::Main.hash(&[key]);
-            let mut entry = EntryHeader::new(1, value_len, 0, 0, 0);
-            entry.set_standing(contents.index().at_home(hash));
+            let entry = EntryHeader::new(1, value_len, 0, 0, 0);
             *contents.region.entry_mut(block.at).expect("in the arena") = entry;
             let place = contents.region.bytes_mut(block.at + ENTRY_HEADER_BYTES, 1);
             place.expect("in the arena")[0] = key;

@@ -47,9 +47,17 @@ pub struct Index<R>(pub R);
 /// What became of an entry that was to get a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
-    AtHome,
-    /// In its other bucket, or in the slot of an entry that was moved.
-    Away,
+    AtHome {
+        slot: usize,
+    },
+    /// In its other bucket.
+    Away {
+        slot: usize,
+    },
+    /// At home, in the slot of an entry that was moved.
+    Instead {
+        slot: usize,
+    },
     /// Both buckets are full, and none of their entries can be moved; or one of them has too many
     /// entries with this tag.
     Full {
@@ -152,10 +160,8 @@ impl Index<&RegionView> {
     /// that finding a key at home does not pay for it.
     #[inline(never)]
     fn find_away(self, scope: Scope, key: &[u8], hash: u64) -> Option<NonZeroU32> {
-        let tag = tag_of(hash);
-        let away = self.across(self.at_home(hash), tag);
-        let bucket = self.0.bucket(self.bucket_of(away));
-        self.find_in(bucket, tag, scope, key, || ())
+        let bucket = self.0.bucket(self.bucket_of(self.away_from_home(hash)));
+        self.find_in(bucket, tag_of(hash), scope, key, || ())
     }
 
     /// The entry of a bucket with this key. Counts those that have been compared in vain.
@@ -236,6 +242,12 @@ impl Index<&RegionView> {
         }
     }
 
+    /// Where an entry is whose key has this hash, if it stands in its other bucket.
+    #[inline]
+    pub fn away_from_home(self, hash: u64) -> Standing {
+        self.across(self.at_home(hash), tag_of(hash))
+    }
+
     /// Where an entry with this tag is once it is moved.
     #[inline]
     fn across(self, from: Standing, tag: u8) -> Standing {
@@ -258,12 +270,10 @@ impl Index<&RegionView> {
     }
 
     fn pair(self, home: Home) -> Pair {
-        let tag = tag_of(home.hash);
-        let away = self.across(self.at_home(home.hash), tag);
         Pair {
             home: home.bucket(),
-            other: self.bucket_of(away),
-            tag,
+            other: self.bucket_of(self.away_from_home(home.hash)),
+            tag: tag_of(home.hash),
         }
     }
 
@@ -339,13 +349,11 @@ impl Index<&RegionView> {
         let hash = scope.hash(key);
         let found = self.find(scope, key, &mut self.home(hash));
         let tag = tag_of(hash);
-        let home = self.at_home(hash);
-        let away = self.across(home, tag);
-        let standing = self.0.entry(at).map(EntryHeader::standing);
-        let stands_there = [home, away].into_iter().any(|possible| {
-            let bucket = self.0.bucket(self.bucket_of(possible));
-            let slot = bucket.slot_of(at);
-            standing == Some(possible) && slot.is_some_and(|slot| bucket.tags[slot] == tag)
+        let possible = [self.at_home(hash), self.away_from_home(hash)];
+        let stands_there = self.0.entry(at).is_some_and(|entry| {
+            let (standing, slot) = (entry.standing(), entry.slot());
+            let bucket = self.0.bucket(self.bucket_of(standing));
+            possible.contains(&standing) && bucket.has(slot, at) && bucket.tags[slot] == tag
         });
         if stands_there && found == NonZeroU32::new(at) {
             Ok(())
@@ -384,30 +392,30 @@ impl Index<&mut RegionView> {
         Index(&mut *self.0)
     }
 
-    /// Gives an entry a slot, if its pair of buckets has one or can be made to have one. What is
-    /// not placed says that it stands at [home](Index::at_home).
+    /// Gives an entry a slot, if its pair of buckets has one or can be made to have one. It is for
+    /// the caller to have the entry say so.
     #[inline]
     pub fn place(mut self, at: u32, home: Home) -> Placed {
         let entry = Occupant {
             tag: tag_of(home.hash),
             offset: at,
         };
-        if home.was_crowded() || !self.again().fill_vacant(home.bucket(), entry) {
-            return self.place_away(at, home);
+        if !home.was_crowded() {
+            if let Some(slot) = self.again().fill_vacant(home.bucket(), entry) {
+                self.count_entry();
+                return Placed::AtHome { slot };
+            }
         }
-        self.count_entry();
-        Placed::AtHome
+        self.place_away(at, home)
     }
 
-    /// Fills a vacant slot of a bucket, if it has one.
+    /// Fills a vacant slot of a bucket, if it has one. Which it was.
     #[inline]
-    fn fill_vacant(self, bucket: u32, entry: Occupant) -> bool {
+    fn fill_vacant(self, bucket: u32, entry: Occupant) -> Option<usize> {
         let bucket = self.0.bucket_mut(bucket);
-        let slot = vacant_slot(bucket);
-        if let Some(slot) = slot {
-            bucket.fill(slot, entry);
-        }
-        slot.is_some()
+        let slot = vacant_slot(bucket)?;
+        bucket.fill(slot, entry);
+        Some(slot)
     }
 
     /// As [`place`](Self::place), where the home bucket is full, or was crowded.
@@ -419,7 +427,7 @@ impl Index<&mut RegionView> {
             Some(slot) if count(&other.tags, pair.tag) < MOST_ALIKE && !home.was_crowded() => {
                 self.again().fill_away(slot, at, pair);
                 self.count_entry();
-                Placed::Away
+                Placed::Away { slot }
             }
             _ => self.place_in_full(at, pair),
         }
@@ -437,13 +445,13 @@ impl Index<&mut RegionView> {
             offset: at,
         };
         // Some of those that crowded it may have gone since.
-        if self.again().fill_vacant(pair.home, entry) {
+        if let Some(slot) = self.again().fill_vacant(pair.home, entry) {
             self.count_entry();
-            return Placed::AtHome;
+            return Placed::AtHome { slot };
         }
-        if self.again().place_by_moving(at, pair) {
+        if let Some(placed) = self.again().place_by_moving(at, pair) {
             self.count_entry();
-            return Placed::Away;
+            return placed;
         }
         let index = self.read();
         let [home, other] = [pair.home, pair.other].map(|bucket| &index.0.bucket(bucket).offsets);
@@ -454,14 +462,13 @@ impl Index<&mut RegionView> {
 
     /// Fills a slot of a pair's other bucket.
     #[inline(always)]
-    fn fill_away(mut self, slot: usize, at: u32, pair: Pair) {
+    fn fill_away(self, slot: usize, at: u32, pair: Pair) {
         let entry = Occupant {
             tag: pair.tag,
             offset: at,
         };
         self.0.bucket_mut(pair.other).fill(slot, entry);
         self.0.bucket_mut(pair.home).leave(pair.tag);
-        self.again().cross(at, pair.tag);
     }
 
     fn count_entry(self) {
@@ -470,7 +477,7 @@ impl Index<&mut RegionView> {
     }
 
     /// Moves one entry of a full pair of buckets to its own other bucket, and takes its slot.
-    fn place_by_moving(mut self, at: u32, pair: Pair) -> bool {
+    fn place_by_moving(mut self, at: u32, pair: Pair) -> Option<Placed> {
         for from in [pair.home, pair.other] {
             let Some(Move {
                 slot,
@@ -483,32 +490,36 @@ impl Index<&mut RegionView> {
                 continue;
             };
             self.0.bucket_mut(to).fill(vacant, moved);
-            self.again().cross(moved.offset, moved.tag);
+            self.again().cross(moved, vacant);
             if is_away {
                 self.0.bucket_mut(from).leave(moved.tag);
             } else {
                 self.0.bucket_mut(to).come_back(moved.tag);
             }
+            let header = self.0.header_mut();
+            header.relocated = header.relocated.wrapping_add(1);
             if from == pair.home {
                 let (tag, offset) = (pair.tag, at);
                 self.0.bucket_mut(from).fill(slot, Occupant { tag, offset });
-            } else {
-                self.again().fill_away(slot, at, pair);
+                return Some(Placed::Instead { slot });
             }
-            let header = self.0.header_mut();
-            header.relocated = header.relocated.wrapping_add(1);
-            return true;
+            self.again().fill_away(slot, at, pair);
+            return Some(Placed::Away { slot });
         }
-        false
+        None
     }
 
-    /// Takes its slot away from an entry that stands there. Says whether it had one, and was counted
+    /// Takes its slot away from an entry with this header. Says whether it had one, and was counted
     /// where it stands in its other bucket.
-    pub fn unplace(mut self, at: u32, standing: Standing) -> bool {
+    pub fn unplace(self, at: u32, entry: &EntryHeader) -> bool {
+        let (standing, slot) = (entry.standing(), entry.slot());
         let bucket = self.read().bucket_of(standing);
-        let Some(tag) = self.again().vacate(bucket, at) else {
+        let bucket = self.0.bucket_mut(bucket);
+        if !bucket.has(slot, at) {
             return false;
-        };
+        }
+        let tag = bucket.occupant(slot).tag;
+        bucket.vacate(slot);
         if standing.is_away {
             let home = self.read().across(standing, tag);
             let home = self.read().bucket_of(home);
@@ -523,25 +534,15 @@ impl Index<&mut RegionView> {
         true
     }
 
-    /// Has an entry say that it stands in the other one of its buckets than before.
-    fn cross(self, at: u32, tag: u8) {
-        let Some(standing) = self.0.entry(at).map(EntryHeader::standing) else {
+    /// Has an entry say that it stands in the other one of its buckets than before, in this slot.
+    fn cross(self, moved: Occupant, slot: usize) {
+        let Some(standing) = self.0.entry(moved.offset).map(EntryHeader::standing) else {
             return;
         };
-        let across = self.read().across(standing, tag);
-        if let Some(entry) = self.0.entry_mut(at) {
-            entry.set_standing(across);
+        let across = self.read().across(standing, moved.tag);
+        if let Some(entry) = self.0.entry_mut(moved.offset) {
+            entry.set_standing(across, slot);
         }
-    }
-
-    /// Vacates an entry's slot in a bucket. The tag that stood there, if it had one.
-    #[inline]
-    fn vacate(self, bucket: u32, at: u32) -> Option<u8> {
-        let bucket = self.0.bucket_mut(bucket);
-        let slot = bucket.slot_of(at)?;
-        let tag = bucket.occupant(slot).tag;
-        bucket.vacate(slot);
-        Some(tag)
     }
 
     /// Has each bucket count its entries that stand in their other ones anew.
@@ -579,7 +580,7 @@ impl Index<&mut RegionView> {
     }
 
     /// Splits the next bucket: those of its entries whose group has the next bit set go to a new
-    /// one. `None` if damage was found.
+    /// one, each to the slot that it has. `None` if damage was found.
     fn split_bucket(self) -> Option<()> {
         let header = self.0.header();
         let (whole, to) = (header.whole_buckets, header.buckets);
@@ -587,15 +588,14 @@ impl Index<&mut RegionView> {
         let next_bit = header.group_mask ^ (header.group_mask >> 1);
         let old = *self.0.bucket(from);
         let mut halves = [old.half(); 2];
-        let mut filled = [0; 2];
-        for entry in (0..SLOTS).map(|slot| old.occupant(slot)) {
+        for slot in 0..SLOTS {
+            let entry = old.occupant(slot);
             if entry.tag == 0 {
                 continue;
             }
             let standing = self.0.entry(entry.offset)?.standing();
             let half = usize::from(standing.group & next_bit != 0);
-            halves[half].fill(filled[half], entry);
-            filled[half] += 1;
+            halves[half].fill(slot, entry);
         }
         *self.0.bucket_mut(from) = halves[0];
         *self.0.bucket_mut(to) = halves[1];

@@ -44,9 +44,10 @@ impl Recency<&RegionView> {
     }
 }
 
-impl Recency<&mut RegionView> {
-    /// Makes an entry that is in no list the newest of its pool.
-    pub fn push_newest(self, at: u32, pool: usize) {
+impl<'a> Recency<&'a mut RegionView> {
+    /// Makes an entry that is in no list the newest of its pool. Answers its header.
+    #[inline]
+    pub fn push_newest(self, at: u32, pool: usize) -> Option<&'a mut EntryHeader> {
         let shift = self.0.geometry().stamp_shift;
         let header = self.0.header_mut();
         let stamp = header.tick(shift);
@@ -55,11 +56,11 @@ impl Recency<&mut RegionView> {
             Some(entry) => entry.newer = at,
             None => self.0.header_mut().pool_mut(pool).oldest = at,
         }
-        if let Some(entry) = self.0.entry_mut(at) {
-            entry.newer = 0;
-            entry.older = second;
-            entry.set_stamp(stamp);
-        }
+        let entry = self.0.entry_mut(at)?;
+        entry.newer = 0;
+        entry.older = second;
+        entry.set_stamp(stamp);
+        Some(entry)
     }
 
     /// Takes an entry with this header out of its pool's list. Its own links keep their values.

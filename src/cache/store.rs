@@ -237,7 +237,7 @@ impl Store {
         home: Home,
     ) -> Result<(), InsertError> {
         let entries_before = self.region().header().indexed;
-        let block = self.write(scope, key, value, value.len(), size, home.hash)?;
+        let block = self.write(scope, key, value, value.len(), size)?;
         self.enter(block, scope, home, entries_before)?;
         self.lose_written(block.at);
         Ok(())
@@ -256,7 +256,7 @@ impl Store {
         let size = self.size_that_fits(scope, key, len)?;
         self.drop_unseen(scope, key, home.hash)?;
         let entries_before = self.region().header().indexed;
-        let block = self.write(scope, key, &[], len, size, home.hash)?;
+        let block = self.write(scope, key, &[], len, size)?;
         {
             let mut loading = Loading {
                 contents: &mut self.contents,
@@ -366,18 +366,15 @@ impl Store {
         value: &[u8],
         value_len: usize,
         size: u32,
-        hash: u64,
     ) -> Result<ArenaBlock, InsertError> {
         let pool = scope.number();
         let height = self.height_in(scope);
         let block = self.evictor.make_room(&mut self.contents, size, pool);
         let block = block.ok_or(InsertError::Damaged)?;
         let slack = block.bytes.saturating_sub(size);
-        let standing = self.contents.index().at_home(hash);
         let len = (key.len() + value_len) as u32;
         if let Some((entry, bytes)) = self.region_mut().entry_and_bytes_mut(block.at, len) {
             *entry = EntryHeader::new(key.len(), value_len, slack, pool, height);
-            entry.set_standing(standing);
             if let Some((key_place, value_place)) = bytes.split_at_mut_checked(key.len()) {
                 copy(key_place, key);
                 copy(value_place, value);

@@ -9,6 +9,9 @@ use super::geometry::{
 
 /// The block before this one is free, and its last four bytes tell its size.
 const PREVIOUS_FREE: u32 = 1 << 31;
+/// The slot of its bucket in which the entry stands.
+const SLOT_SHIFT: u32 = 25;
+const SLOT: u32 = 15 << SLOT_SHIFT;
 /// How much longer than its lengths say the block is, in steps of `BLOCK_ALIGN`.
 const SLACK_SHIFT: u32 = 29;
 const SLACK: u32 = 3 << SLACK_SHIFT;
@@ -41,7 +44,8 @@ pub(crate) struct EntryHeader {
     pub older: u32,
     /// The height that wrote it.
     pub height: u32,
-    /// Bits 0..29 the value's length; then `SLACK` and `PREVIOUS_FREE`.
+    /// Bits 0..25 the value's length, 25..29 the slot of its bucket; then `SLACK` and
+    /// `PREVIOUS_FREE`.
     value: u32,
     /// Bits 0..16 the key's length, 16..21 the access stamp, 21..29 the place of its bucket, 29
     /// `AWAY`, 30..32 the pool.
@@ -126,12 +130,20 @@ impl EntryHeader {
         }
     }
 
+    /// Says where the entry stands, and in which slot of the bucket.
     #[inline]
-    pub fn set_standing(&mut self, of: Standing) {
+    pub fn set_standing(&mut self, of: Standing, slot: usize) {
         let place = (of.place << PLACE_SHIFT) & PLACE;
         let away = u32::from(of.is_away) << AWAY_SHIFT;
         self.key = (self.key & !(PLACE | AWAY)) | place | away;
         self.group = of.group as u16;
+        self.value = (self.value & !SLOT) | ((slot as u32) << SLOT_SHIFT & SLOT);
+    }
+
+    /// The slot in which the entry stands, of its bucket.
+    #[inline]
+    pub fn slot(&self) -> usize {
+        ((self.value & SLOT) >> SLOT_SHIFT) as usize
     }
 
     /// Ages are told modulo this.
@@ -245,6 +257,12 @@ impl Bucket {
         offsets: [0; SLOTS],
     };
 
+    /// Whether this offset stands in a slot. There may be no such slot.
+    #[inline]
+    pub fn has(&self, slot: usize, offset: u32) -> bool {
+        self.offsets.get(slot) == Some(&offset)
+    }
+
     pub fn occupant(&self, slot: usize) -> Occupant {
         Occupant {
             tag: self.tags[slot],
@@ -255,12 +273,6 @@ impl Bucket {
     pub fn fill(&mut self, slot: usize, held: Occupant) {
         self.tags[slot] = held.tag;
         self.offsets[slot] = held.offset;
-    }
-
-    /// The first slot in which this offset stands.
-    #[inline]
-    pub fn slot_of(&self, offset: u32) -> Option<usize> {
-        self.offsets.iter().position(|held| *held == offset)
     }
 
     /// An empty half of this bucket, which is split. What stands elsewhere may be either half's.

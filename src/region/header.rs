@@ -11,7 +11,7 @@ use super::image::{AttachError, Status};
 use super::info::FormatError;
 
 /// The version of the region's format that this crate writes and reads.
-pub const FORMAT_VERSION: u32 = 6;
+pub const FORMAT_VERSION: u32 = 7;
 /// Bytes of the header; the index follows.
 pub const HEADER_BYTES: u32 = size_of::<Header>() as u32;
 /// Bytes of the tag that the user may set.

@@ -51,7 +51,7 @@ function blockAt(view, at, now) {
   const value = view.getUint32(at + 12, true);
   const slack = 2 * ((value >>> 29) & 3);
   const key = view.getUint16(at + 16, true);
-  const bytes = ENTRY_HEADER_BYTES + key + (value & 0x1fff_ffff);
+  const bytes = ENTRY_HEADER_BYTES + key + (value & 0x01ff_ffff);
   const age = (now - view.getUint16(at + 18, true)) & STAMP_MASK;
   return { bytes: bytes + (bytes % 2) + slack, kind: "entries", age };
 }

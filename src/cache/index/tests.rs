@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{CacheError, Home, Index, MOST_ALIKE, Placed, count, tag_of};
+use super::{CacheError, Home, Index, MOST_ALIKE, Occupant, Placed, count, tag_of};
 use crate::cache::scope::Scope;
 use crate::cache::test_numbers::Numbers;
 use crate::region::{ENTRY_HEADER_BYTES, EntryHeader, RegionView, Standing};
@@ -35,16 +35,22 @@ fn hash_at(region: &RegionView, standing: Standing, tag: u8) -> u64 {
 
 /// As the cache does it: where the entry stands is what its header says.
 fn unplace(region: &mut RegionView, at: u32) -> bool {
-    let standing = region.entry(at).expect("in the arena").standing();
-    Index(&mut *region).unplace(at, standing)
+    let entry = *region.entry(at).expect("in the arena");
+    Index(&mut *region).unplace(at, &entry)
 }
 
-/// As the cache does it: what is not placed yet says that it stands at home.
+/// As the cache does it: what is placed says where it stands.
 fn place_entry(region: &mut RegionView, at: u32, home: Home) -> Placed {
-    let standing = Index(&*region).at_home(home.hash);
+    let placed = Index(&mut *region).place(at, home);
+    let index = Index(&*region);
+    let (standing, slot) = match placed {
+        Placed::AtHome { slot } | Placed::Instead { slot } => (index.at_home(home.hash), slot),
+        Placed::Away { slot } => (index.away_from_home(home.hash), slot),
+        Placed::Full { .. } => return placed,
+    };
     let entry = region.entry_mut(at).expect("in the arena");
-    entry.set_standing(standing);
-    Index(region).place(at, home)
+    entry.set_standing(standing, slot);
+    placed
 }
 
 /// Whether no entry of a pair was used a longer time ago.
@@ -77,7 +83,7 @@ fn a_bucket_counts_what_stands_away_from_it_and_no_more() {
         } else {
             let home = Index(&region).home(hashes[number]);
             let placed = place_entry(&mut region, at, home);
-            matches!(placed, Placed::AtHome | Placed::Away)
+            !matches!(placed, Placed::Full { .. })
         };
         if step % 100 != 0 {
             continue;
@@ -86,7 +92,7 @@ fn a_bucket_counts_what_stands_away_from_it_and_no_more() {
         for number in (0..all.len()).filter(|number| placed[*number]) {
             let home = Index(&region).home(hashes[number]);
             let pair = Index(&region).pair(home);
-            if region.bucket(pair.home).slot_of(all[number]).is_none() {
+            if !region.bucket(pair.home).offsets.contains(&all[number]) {
                 away[pair.home as usize][usize::from(pair.tag % 8)] += 1;
             }
         }
@@ -183,16 +189,15 @@ fn an_entry_that_lies_about_its_place_is_not_moved() {
         let tag = 2 + 8 * (number % 12);
         let hash = hash_at(&region, if number < 12 { first } else { second }, tag);
         let home = Index(&region).home(hash);
-        assert_eq!(place_entry(&mut region, *at, home), Placed::AtHome);
+        let placed = place_entry(&mut region, *at, home);
+        assert!(matches!(placed, Placed::AtHome { .. }));
     }
     let lies = [200, 255, place + 1].map(|place| Standing { place, ..first });
     let home = Index(&region).home(hash_at(&region, first, tag));
     for lie in lies {
         for at in &all[..24] {
-            region
-                .entry_mut(*at)
-                .expect("in the arena")
-                .set_standing(lie);
+            let entry = region.entry_mut(*at).expect("in the arena");
+            entry.set_standing(lie, entry.slot());
         }
         let before: Vec<_> = (0..region.header().buckets)
             .map(|bucket| *region.bucket(bucket))
@@ -213,13 +218,15 @@ fn an_entry_that_lies_about_its_place_is_not_moved() {
 fn an_entry_that_is_at_home_and_says_it_is_not_is_damage() {
     let (mut region, all) = with_entries(1);
     let home = Index(&region).home(Scope::Main.hash(&0_u32.to_le_bytes()));
-    assert_eq!(place_entry(&mut region, all[0], home), Placed::AtHome);
-    let standing = region.entry(all[0]).expect("in the arena").standing();
-    let lie = Standing {
+    let placed = place_entry(&mut region, all[0], home);
+    assert_eq!(placed, Placed::AtHome { slot: 0 });
+    let mut lie = *region.entry(all[0]).expect("in the arena");
+    let away = Standing {
         is_away: true,
-        ..standing
+        ..lie.standing()
     };
-    assert!(!Index(&mut region).unplace(all[0], lie));
+    lie.set_standing(away, 0);
+    assert!(!Index(&mut region).unplace(all[0], &lie));
 }
 
 #[test]
@@ -268,11 +275,22 @@ fn what_is_placed_is_found_until_it_is_unplaced_or_displaced() {
         let key = number.to_le_bytes();
         let checked = Index(&region).check_entry(*at, Scope::Main, &key);
         assert_eq!(checked.is_ok(), placed[number as usize], "key {number}");
-        // Nor does one pass that says it stands in the other bucket.
-        let standing = region.entry(*at).expect("in the arena").standing();
-        away += u32::from(standing.is_away);
-        let tag = tag_of(Scope::Main.hash(&key));
-        Index(&mut region).cross(*at, tag);
+        // Nor does one pass that says it stands in another slot, or in the other bucket.
+        let entry = *region.entry(*at).expect("in the arena");
+        away += u32::from(entry.standing().is_away);
+        let other_slot = (entry.slot() + 1) % 16;
+        let standing = entry.standing();
+        let lying = region.entry_mut(*at).expect("in the arena");
+        lying.set_standing(standing, other_slot);
+        let checked = Index(&region).check_entry(*at, Scope::Main, &key);
+        assert_eq!(checked, Err(CacheError::NotIndexed { at: *at }));
+        let lying = *region.entry(*at).expect("in the arena");
+        assert!(!Index(&mut region).unplace(*at, &lying));
+        let moved = Occupant {
+            tag: tag_of(Scope::Main.hash(&key)),
+            offset: *at,
+        };
+        Index(&mut region).cross(moved, entry.slot());
         let checked = Index(&region).check_entry(*at, Scope::Main, &key);
         assert_eq!(checked, Err(CacheError::NotIndexed { at: *at }));
     }
