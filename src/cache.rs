@@ -25,7 +25,6 @@ mod scope;
 mod scoped;
 mod store;
 mod sweep;
-mod tag_match;
 mod validate;
 
 #[cfg(feature = "metashrew")]

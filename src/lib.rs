@@ -51,6 +51,7 @@ pub mod global;
 pub mod heap;
 #[doc(hidden)]
 pub mod instance_info;
+mod lanes;
 mod line;
 #[doc(hidden)]
 pub mod memory;

@@ -17,7 +17,7 @@ const UNSAFE: [&str; 6] = [
     "metashrew/host",
     "region",
 ];
-const TARGET_SPECIFIC: [&str; 3] = ["memory", "global/c", "metashrew/host"];
+const TARGET_SPECIFIC: [&str; 4] = ["lanes", "memory", "global/c", "metashrew/host"];
 
 /// The sources of a crate.
 struct Tree {

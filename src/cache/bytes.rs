@@ -2,6 +2,8 @@
 //! most of its time on, and a `memory.copy` costs more than the few words that most keys and values
 //! are.
 
+use crate::lanes::same;
+
 /// Whether two byte strings are equal.
 ///
 /// From 16 to 63 bytes, as most keys have, it takes neither loop nor call: both ends are compared,
@@ -43,18 +45,6 @@ fn same_ends<const N: usize>(
     [b_last, b_first]: [&[u8; N]; 2],
 ) -> bool {
     same(a_last, b_last) && same(a_first, b_first)
-}
-
-/// Whether two strings of whole words are equal.
-#[inline(always)]
-fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
-    let mut words = a.chunks_exact(8).zip(b.chunks_exact(8));
-    words.all(|(a, b)| word(a) == word(b))
-}
-
-#[inline(always)]
-fn word(bytes: &[u8]) -> Option<u64> {
-    bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
 /// Bytes up to which words are copied; for more, the engine's own copy is quicker.

@@ -22,7 +22,7 @@ use core::num::NonZeroU32;
 use super::bytes::equal;
 use super::invalid::CacheError;
 use super::scope::Scope;
-use super::tag_match::{among_first, among_last, count, exactly};
+use crate::lanes::{among_first, among_last, count, exactly};
 use crate::region::{Bucket, EntryHeader, MAX_KEY_BYTES, Occupant, RegionView, SLOTS, Standing};
 
 /// A bucket is split when there are more entries than this for each, until there are as many
@@ -147,10 +147,9 @@ impl Index<&RegionView> {
             read ^= home(*hash).offsets[0];
         }
         for hash in hashes {
-            let Bucket { tags, offsets, .. } = home(*hash);
-            let tag = tag_of(*hash);
-            let slot = among_first(tags, tag).chain(among_last(tags, tag)).next();
-            let entry = slot.and_then(|slot| self.0.entry(offsets[slot]));
+            let bucket = home(*hash);
+            let slot = first_slot(bucket, tag_of(*hash));
+            let entry = slot.and_then(|slot| self.0.entry(bucket.offsets[slot]));
             read ^= entry.map_or(0, |entry| entry.newer);
         }
         black_box(read);
@@ -176,13 +175,13 @@ impl Index<&RegionView> {
     ) -> Option<NonZeroU32> {
         // One loop after the other: where one of the first slots has the key, the last are not
         // looked at.
-        for slot in among_first(&bucket.tags, tag) {
+        for slot in among_first(bucket.head(), tag) {
             if self.has_key(bucket.offsets[slot], scope, key) {
                 return NonZeroU32::new(bucket.offsets[slot]);
             }
             note_alike();
         }
-        for slot in among_last(&bucket.tags, tag) {
+        for slot in among_last(bucket.head(), tag) {
             if self.has_key(bucket.offsets[slot], scope, key) {
                 return NonZeroU32::new(bucket.offsets[slot]);
             }
@@ -282,7 +281,7 @@ impl Index<&RegionView> {
     /// key of this home may have.
     fn crowding(self, pair: Pair) -> Option<NonZeroU32> {
         let [home, other] = [pair.home, pair.other].map(|bucket| self.0.bucket(bucket));
-        let [in_home, in_other] = [home, other].map(|bucket| count(&bucket.tags, pair.tag));
+        let [in_home, in_other] = [home, other].map(|bucket| count(bucket.head(), pair.tag));
         if in_home >= MOST_ALIKE {
             self.oldest_of(alike(home, pair.tag))
         } else if in_other >= MOST_ALIKE {
@@ -314,7 +313,7 @@ impl Index<&RegionView> {
             let vacant = vacant_slot(other)?;
             // Of a damaged entry this is not its other bucket.
             let is_fit =
-                self.stands_in(standing, from) && count(&other.tags, moved.tag) < MOST_ALIKE;
+                self.stands_in(standing, from) && count(other.head(), moved.tag) < MOST_ALIKE;
             is_fit.then_some(Move {
                 slot,
                 moved,
@@ -424,7 +423,7 @@ impl Index<&mut RegionView> {
         let pair = self.read().pair(home);
         let other = self.0.bucket(pair.other);
         match vacant_slot(other) {
-            Some(slot) if count(&other.tags, pair.tag) < MOST_ALIKE && !home.was_crowded() => {
+            Some(slot) if count(other.head(), pair.tag) < MOST_ALIKE && !home.was_crowded() => {
                 self.again().fill_away(slot, at, pair);
                 self.count_entry();
                 Placed::Away { slot }
@@ -615,19 +614,24 @@ fn tag_of(hash: u64) -> u8 {
 
 /// Whether a bucket has more entries with a tag than it may have.
 fn is_crowded(bucket: &Bucket, tag: u8) -> bool {
-    tag != 0 && count(&bucket.tags, tag) > MOST_ALIKE
+    tag != 0 && count(bucket.head(), tag) > MOST_ALIKE
 }
 
 /// The entries of a bucket with a tag.
 fn alike(bucket: &Bucket, tag: u8) -> impl Iterator<Item = u32> + Clone {
-    let [first, last] = exactly(&bucket.tags, tag);
+    let [first, last] = exactly(bucket.head(), tag);
     first.chain(last).map(|slot| bucket.offsets[slot])
 }
 
+/// The first slot of a bucket with a tag.
+#[inline]
+fn first_slot(bucket: &Bucket, tag: u8) -> Option<usize> {
+    let head = bucket.head();
+    among_first(head, tag).chain(among_last(head, tag)).next()
+}
+
 fn vacant_slot(bucket: &Bucket) -> Option<usize> {
-    among_first(&bucket.tags, 0)
-        .chain(among_last(&bucket.tags, 0))
-        .next()
+    first_slot(bucket, 0)
 }
 
 #[cfg(test)]

@@ -257,6 +257,13 @@ impl Bucket {
         offsets: [0; SLOTS],
     };
 
+    /// The tags, and four bytes more: what [`lanes`](crate::lanes) takes.
+    #[inline(always)]
+    pub fn head(&self) -> &[u8; 16] {
+        let [head, ..]: &[[u8; 16]; 4] = bytemuck::cast_ref(self);
+        head
+    }
+
     /// Whether this offset stands in a slot. There may be no such slot.
     #[inline]
     pub fn has(&self, slot: usize, offset: u32) -> bool {

@@ -138,11 +138,23 @@ fn in_wasm(project: &Project, tally: &mut Tally) -> Result<()> {
         "tests: wasm32-wasip1",
         &format!("--package steadfast --features trace,metashrew,log --target {WASI}"),
     )?;
+    with_vectors(project, tally)?;
     in_javascript(project, tally)?;
     test(project, tally, "tests: host and engines", ENGINES)?;
     with_c(project, tally)?;
     other_targets(project, tally)?;
     examples(project)
+}
+
+/// What compares several bytes at once, in a module with vectors: by itself, in the cache, and
+/// against the image that is the same everywhere.
+fn with_vectors(project: &Project, tally: &mut Tally) -> Result<()> {
+    let vectors = format!("--config .cargo/vectors.toml --package steadfast --target {WASI}");
+    let lint = format!("clippy {vectors} --all-targets -- --deny warnings");
+    check(project, "clippy: vectors", &lint)?;
+    let tests =
+        format!("{vectors} --lib --test cache_golden --test cache_index --test cache_truth");
+    test(project, tally, "tests: vectors", &tests)
 }
 
 /// The packages whose tests run modules under engines, quickly built; the same in each command, so

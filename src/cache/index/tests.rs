@@ -148,7 +148,7 @@ fn a_bucket_gets_few_entries_with_one_tag_and_each_costs_one() {
         let stamp = if is_young { 31 } else { 1 };
         region.entry_mut(at).expect("in the arena").set_stamp(stamp);
         let mut home = Index(&region).home(hash);
-        let in_home = |region: &RegionView| count(&region.bucket(home.bucket()).tags, tag);
+        let in_home = |region: &RegionView| count(region.bucket(home.bucket()).head(), tag);
         for _ in 0..in_home(&region) {
             home.note_alike();
         }
@@ -165,7 +165,7 @@ fn a_bucket_gets_few_entries_with_one_tag_and_each_costs_one() {
         assert!(displaced <= 1, "step {step}: {displaced}");
         displaced_in_all += displaced;
         for bucket in [pair.home, pair.other] {
-            let alike = count(&region.bucket(bucket).tags, tag);
+            let alike = count(region.bucket(bucket).head(), tag);
             assert!(alike <= MOST_ALIKE, "step {step}: {alike} in {bucket}");
         }
     }

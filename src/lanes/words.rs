@@ -1,6 +1,4 @@
-//! Finding tags in a bucket, eight at a time in ordinary words.
-
-use crate::region::SLOTS;
+//! In ordinary words, eight bytes at a time.
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -17,21 +15,21 @@ pub struct Matches {
 
 /// Where the tags of the first eight slots differ from this one.
 #[inline(always)]
-fn first_differences(tags: &[u8; SLOTS], tag: u8) -> u64 {
+fn first_differences(tags: &[u8; 16], tag: u8) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = *tags;
     u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ (LOW * u64::from(tag))
 }
 
 /// The same of the last four slots.
 #[inline(always)]
-fn last_differences(tags: &[u8; SLOTS], tag: u8) -> u32 {
-    let [.., i, j, k, l] = *tags;
+fn last_differences(tags: &[u8; 16], tag: u8) -> u32 {
+    let [.., i, j, k, l, _, _, _, _] = *tags;
     u32::from_le_bytes([i, j, k, l]) ^ (LOW as u32 * u32::from(tag))
 }
 
 /// Those of the first eight slots that may have this tag.
 #[inline]
-pub fn among_first(tags: &[u8; SLOTS], tag: u8) -> Matches {
+pub fn among_first(tags: &[u8; 16], tag: u8) -> Matches {
     let differs = first_differences(tags, tag);
     Matches {
         left: differs.wrapping_sub(LOW) & !differs & HIGH,
@@ -41,7 +39,7 @@ pub fn among_first(tags: &[u8; SLOTS], tag: u8) -> Matches {
 
 /// The same among the last four slots.
 #[inline]
-pub fn among_last(tags: &[u8; SLOTS], tag: u8) -> Matches {
+pub fn among_last(tags: &[u8; 16], tag: u8) -> Matches {
     let differs = last_differences(tags, tag);
     Matches {
         left: u64::from(differs.wrapping_sub(LOW as u32) & !differs & HIGH as u32),
@@ -51,7 +49,7 @@ pub fn among_last(tags: &[u8; SLOTS], tag: u8) -> Matches {
 
 /// Exactly the slots that have this tag; two steps dearer for each half.
 #[inline]
-pub fn exactly(tags: &[u8; SLOTS], tag: u8) -> [Matches; 2] {
+pub fn exactly(tags: &[u8; 16], tag: u8) -> [Matches; 2] {
     let half = |differs: u64, first| Matches {
         // A byte's highest bit: whether one of the others is set, without a carry to the next byte.
         left: !(((differs & !HIGH) + !HIGH) | differs) & HIGH,
@@ -64,7 +62,7 @@ pub fn exactly(tags: &[u8; SLOTS], tag: u8) -> [Matches; 2] {
 
 /// How many slots have this tag.
 #[inline]
-pub fn count(tags: &[u8; SLOTS], tag: u8) -> u32 {
+pub fn count(tags: &[u8; 16], tag: u8) -> u32 {
     let [first, last] = exactly(tags, tag);
     first.left.count_ones() + last.left.count_ones()
 }
@@ -83,32 +81,14 @@ impl Iterator for Matches {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{among_first, among_last, count, exactly};
+/// Whether two strings of whole words are equal.
+#[inline(always)]
+pub fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
+    let mut words = a.chunks_exact(8).zip(b.chunks_exact(8));
+    words.all(|(a, b)| word(a) == word(b))
+}
 
-    #[test]
-    #[cfg_attr(miri, ignore = "too long")]
-    fn finds_every_equal_tag_and_the_first_is_sure() {
-        let mut state = 1u32;
-        for _ in 0..20_000 {
-            let tags: [u8; 12] = core::array::from_fn(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                // Of other tags the highest bit is set as well.
-                (state >> 29) as u8 | (state >> 20) as u8 & 0x80
-            });
-            for tag in 0..8 {
-                let matches = || among_first(&tags, tag).chain(among_last(&tags, tag));
-                let mut equal = (0..12).filter(|&slot| tags[slot] == tag);
-                assert!(equal.all(|slot| matches().any(|found| found == slot)));
-                let first = matches().next();
-                assert_eq!(first.is_some(), tags.contains(&tag));
-                assert!(first.is_none_or(|slot| tags[slot] == tag));
-                let equal = (0..12).filter(|&slot| tags[slot] == tag);
-                let [first, last] = exactly(&tags, tag);
-                assert!(first.chain(last).eq(equal.clone()));
-                assert_eq!(count(&tags, tag) as usize, equal.count());
-            }
-        }
-    }
+#[inline(always)]
+fn word(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
