@@ -179,13 +179,17 @@ impl Index<&RegionView> {
             if self.has_key(bucket.offsets[slot], scope, key) {
                 return NonZeroU32::new(bucket.offsets[slot]);
             }
-            note_alike();
+            if bucket.tags[slot] == tag {
+                note_alike();
+            }
         }
         for slot in among_last(bucket.head(), tag) {
             if self.has_key(bucket.offsets[slot], scope, key) {
                 return NonZeroU32::new(bucket.offsets[slot]);
             }
-            note_alike();
+            if bucket.tags[slot] == tag {
+                note_alike();
+            }
         }
         None
     }

@@ -172,6 +172,25 @@ fn a_bucket_gets_few_entries_with_one_tag_and_each_costs_one() {
     assert!(displaced_in_all > 200, "{displaced_in_all}");
 }
 
+/// A search in words comes to tags that differ in one bit; one in vectors does not.
+#[test]
+fn a_tag_that_differs_in_one_bit_is_not_counted_as_alike() {
+    let (mut region, all) = with_entries(4);
+    let first = Standing {
+        place: 0,
+        group: 0,
+        is_away: false,
+    };
+    for (at, tag) in all.iter().zip([200, 201, 201, 201]) {
+        let home = Index(&region).home(hash_at(&region, first, tag));
+        place_entry(&mut region, *at, home);
+    }
+    let mut home = Index(&region).home(hash_at(&region, first, 200));
+    let found = Index(&region).find(Scope::Main, b"another", &mut home);
+    assert_eq!(found, None);
+    assert!(!home.was_crowded());
+}
+
 /// In a pair that is full, one entry is moved. One that names a place that there is not, or
 /// another bucket than its own, stays.
 #[test]
