@@ -114,9 +114,10 @@ impl Heap {
     /// As [`adopt`](Heap::adopt), where the bytes at the offsets in `undeclared` may be somebody
     /// else's: those of them that hold anything are.
     ///
-    /// The heap looks before it first takes any of them, up to 128 KiB ahead. When it finds a byte
-    /// other than zero it has written nothing near it. Then it answers null, [tells
-    /// where](Heap::foreign), and takes nothing more that it has not used before.
+    /// The heap looks before it first takes any of them: at all of its table in this call, at
+    /// others up to 128 KiB ahead. When it finds a byte other than zero it has written nothing near
+    /// it. Then it answers null, [tells where](Heap::foreign), and takes nothing more that it has
+    /// not used before.
     ///
     /// # Safety
     /// As for [`adopt`](Heap::adopt); `undeclared` lies in the span, and begins and ends at multiples

@@ -373,12 +373,16 @@ impl Store {
         let block = block.ok_or(InsertError::Damaged)?;
         let slack = block.bytes.saturating_sub(size);
         let len = (key.len() + value_len) as u32;
-        if let Some((entry, bytes)) = self.region_mut().entry_and_bytes_mut(block.at, len) {
-            *entry = EntryHeader::new(key.len(), value_len, slack, pool, height);
-            if let Some((key_place, value_place)) = bytes.split_at_mut_checked(key.len()) {
-                copy(key_place, key);
-                copy(value_place, value);
-            }
+        let place = self.region_mut().entry_and_bytes_mut(block.at, len);
+        let Some((entry, bytes)) = place else {
+            // A block that reaches out of the arena.
+            self.contents.start_over();
+            return Err(InsertError::Damaged);
+        };
+        *entry = EntryHeader::new(key.len(), value_len, slack, pool, height);
+        if let Some((key_place, value_place)) = bytes.split_at_mut_checked(key.len()) {
+            copy(key_place, key);
+            copy(value_place, value);
         }
         Ok(block)
     }

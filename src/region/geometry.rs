@@ -18,7 +18,7 @@ pub const SLOTS: usize = 12;
 pub const BUCKET_BYTES: u32 = 64;
 /// The longest key, in bytes.
 pub const MAX_KEY_BYTES: u32 = u16::MAX as u32;
-/// The longest value, in bytes: the three bits above it hold flags.
+/// The longest value, in bytes: what an entry notes of its block and slot stands above it.
 pub const MAX_VALUE_BYTES: u32 = (1 << 25) - 1;
 
 /// Entries that a bucket is planned for, in halves: 9.5 of 12, a load of .79. Entries an eighth

@@ -24,7 +24,11 @@ const SLOTS_OF_BUCKET: u32 = 12;
 const LINKS: [u32; 2] = [0, 4];
 const VALUE_WORD: u32 = 12;
 const KEY_WORD: u32 = 16;
-const VALUE_LEN: u32 = (1 << 29) - 1;
+const VALUE_LEN: u32 = (1 << 25) - 1;
+/// In the value word, above the length.
+const SLOT_SHIFT: u32 = 25;
+/// In the key word, with the bit above it.
+const PLACE_SHIFT: u32 = 21;
 
 /// A kind of damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +49,15 @@ pub enum Damage {
     HugeLengths,
     /// A link or slot leads out of the arena.
     Outside,
+    /// An entry says that it stands elsewhere in the index: in another slot or bucket.
+    Standings,
     /// The image is cut off.
     Cut,
 }
 
 impl Damage {
     /// All of them.
-    pub const ALL: [Damage; 9] = [
+    pub const ALL: [Damage; 10] = [
         Damage::Anywhere,
         Damage::Links,
         Damage::Counts,
@@ -60,6 +66,7 @@ impl Damage {
         Damage::Overlaps,
         Damage::HugeLengths,
         Damage::Outside,
+        Damage::Standings,
         Damage::Cut,
     ];
 }
@@ -98,6 +105,14 @@ impl Damaging<'_> {
                 let flags = word(self.image, at) & !VALUE_LEN;
                 let value = VALUE_LEN - self.below(3);
                 self.put(at, flags | value);
+            }
+            Damage::Standings => {
+                let (at, bits) = match self.below(2) {
+                    0 => (VALUE_WORD, (1 + self.below(15)) << SLOT_SHIFT),
+                    _ => (KEY_WORD, (1 + self.below(511)) << PLACE_SHIFT),
+                };
+                let at = self.entry() + at;
+                self.put(at, word(self.image, at) ^ bits);
             }
             Damage::Outside => {
                 let at = self.link();

@@ -126,9 +126,11 @@ impl Victim {
         for (number, (scope, key, _)) in self.entries.iter().take(24).enumerate() {
             let _ = cache.scope(*scope).get(key);
             let _ = cache.insert(&[number as u8; 9], &vec![0; number * 37 % 400]);
-            let _ = cache
-                .scope(*scope)
-                .get_or_load(key, number, |place| place.fill(1));
+            let len = number * 41 % 600;
+            let _ = cache.scope(*scope).get_or_load(key, len, |place| {
+                assert_eq!(place, vec![0; len], "as many zeros as were asked for");
+                place.fill(1);
+            });
             if number % 3 == 0 {
                 cache.scope(*scope).remove(key);
             }
