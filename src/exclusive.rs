@@ -89,16 +89,27 @@ fn a_call_came_back_from_within_or_the_instance_had_stopped_in_one() -> ! {
 }
 
 impl<T: Copy> Exclusive<T> {
-    /// A copy of the value.
+    /// A copy of the value. Stops where [`with`](Self::with) does.
     pub fn get(&self) -> T {
-        // SAFETY: copying a value calls nothing.
+        self.stop_if_in_use();
+        // SAFETY: copying a value calls nothing, and nobody has it who does.
         unsafe { self.with_leaf(|cell| *cell) }
     }
 
-    /// Replaces the value.
+    /// Replaces the value. Stops where [`with`](Self::with) does.
     pub fn set(&self, value: T) {
+        self.stop_if_in_use();
         // SAFETY: as for `get`.
         unsafe { self.with_leaf(|cell| *cell = value) }
+    }
+
+    /// Where one thread is all there is, a call from within `with` is all that can be in the way.
+    /// Elsewhere `with_leaf` looks for itself.
+    #[inline]
+    fn stop_if_in_use(&self) {
+        if platform::SINGLE_THREADED && self.user.load(Ordering::Relaxed) != NOBODY {
+            a_call_came_back_from_within_or_the_instance_had_stopped_in_one();
+        }
     }
 }
 
@@ -132,6 +143,8 @@ mod tests {
         static CELL: Exclusive<u32> = Exclusive::new(0);
         let entered = std::panic::catch_unwind(|| CELL.with(|_| CELL.with(|_| ())));
         assert!(entered.is_err());
+        assert!(std::panic::catch_unwind(|| CELL.with(|_| CELL.get())).is_err());
+        assert!(std::panic::catch_unwind(|| CELL.with(|_| CELL.set(1))).is_err());
         CELL.with(|value| *value += 1);
     }
 }
