@@ -9,7 +9,7 @@ use core::ptr;
 
 use crate::exclusive::Exclusive;
 use crate::heap::{Heap, MAX_ALIGN};
-use crate::instance_info::{Exhaustion, InstanceInfo, current, with_info};
+use crate::instance_info::{Exhaustion, InstanceInfo, with_info};
 use crate::memory::platform;
 use crate::plan::{EncodedPlan, Plan};
 use crate::probe::{AddressRange, Grant, ReserveError};
@@ -129,10 +129,12 @@ impl Part {
         // SAFETY: the closure calls nothing but the heap, and the instance info is another cell.
         unsafe {
             heap.with_leaf(|heap| {
-                adopt(heap, grant, self.span(grant));
-                // 0 where addresses are wider.
-                let usage = u32::try_from(ptr::from_ref(heap.usage()).addr()).unwrap_or(0);
-                with_info(|info| *self.usage(info) = usage);
+                with_info(|info| {
+                    adopt(heap, grant, self.span(grant), info.host_pages_from);
+                    // 0 where addresses are wider.
+                    let usage = u32::try_from(ptr::from_ref(heap.usage()).addr()).unwrap_or(0);
+                    *self.usage(info) = usage;
+                });
                 heap.alloc_zeroed(layout)
             })
         }
@@ -189,13 +191,12 @@ unsafe fn free_in_c_part(block: *mut u8) {
     unsafe { c::free(block) }
 }
 
-fn adopt(heap: &mut Heap, grant: &Grant, span: AddressRange) {
+fn adopt(heap: &mut Heap, grant: &Grant, span: AddressRange, host_pages_from: u32) {
     // In a native process another thread may have been first.
     if !platform::SINGLE_THREADED && heap.is_adopted() {
         return;
     }
     let mut undeclared = grant.undeclared(span, platform::static_end());
-    let host_pages_from = current().host_pages_from;
     // The host may have grown pages itself, and have said so.
     if host_pages_from > 0 {
         let from = host_pages_from.saturating_sub(span.start);

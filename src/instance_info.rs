@@ -221,9 +221,10 @@ impl InstanceInfo {
         Ok(info)
     }
 
-    /// Notes what was granted, within the host's limit on the cache.
-    pub(crate) fn note_grant(&mut self, grant: &Grant) {
+    /// Notes what was granted, and answers it within the host's limit on the cache.
+    pub(crate) fn note_grant(&mut self, mut grant: Grant) -> Grant {
         let limit = self.cache_limit;
+        grant.region_limit = grant.region_limit.min(limit);
         self.state = Reservation::Reserved as u32;
         self.heap_start = grant.heap.start;
         self.heap_len = grant.heap.len;
@@ -232,11 +233,12 @@ impl InstanceInfo {
         self.region_start = grant.region.start;
         self.region_granted = grant.region.len;
         self.region_len = grant.region.len.min(limit);
-        self.region_limit = grant.region_limit.min(limit);
+        self.region_limit = grant.region_limit;
         self.region_outcome = grant.outcome as u32;
         self.grows_asked = grant.grows_asked;
         self.grows_refused = grant.grows_refused;
         self.adopted_pages = grant.adopted.0;
+        grant
     }
 
     /// Whether there is no heap, or not any more.

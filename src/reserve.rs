@@ -107,9 +107,9 @@ fn allocate_once() {
 /// nothing but answer if that was done before.
 #[inline]
 fn reserve_once(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ownership) -> Grant {
-    let refused = with_exported(|info, plan_used| {
-        if info.state == Reservation::Reserved as u32 {
-            return None;
+    let reserved = with_exported(|info, plan_used| {
+        if let Some(grant) = info.grant() {
+            return Ok(grant);
         }
         if info.is_refused() {
             // The sink that was told why there is no heap asks for some.
@@ -120,27 +120,18 @@ fn reserve_once(plan: &'static EncodedPlan, static_end: StaticEnd, ownership: Ow
         if REGION_LATER.get() {
             plan = plan.without_region();
         }
-        let reserved = probe::obtain(
+        let grant = probe::obtain(
             &mut platform::Linear,
             &plan,
             static_end,
             ownership,
             platform::C_FAMILY,
-        );
-        match reserved {
-            Ok(grant) => {
-                info.note_grant(&grant);
-                None
-            }
-            Err(refusal) => Some(refusal),
-        }
+        )?;
+        Ok(info.note_grant(grant))
     });
-    if let Some(refusal) = refused {
-        stop(refusal);
-    }
-    match granted() {
-        Some(grant) => grant,
-        None => platform::abort(),
+    match reserved {
+        Ok(grant) => grant,
+        Err(refusal) => stop(refusal),
     }
 }
 
@@ -199,7 +190,7 @@ fn reserve_region_left() {
             // What the heap had grown itself it still has.
             now.adopted = before.adopted;
         }
-        info.note_grant(&now);
+        info.note_grant(now);
     });
 }
 

@@ -267,7 +267,6 @@ impl Runner {
             refused_image: None,
             is_sampled: false,
         };
-        live.plan = live.plan.or_else(|| live.plan_in_memory());
         live.name_module();
         if config.watch_heap
             && let Some(info) = live.guest_info

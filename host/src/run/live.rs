@@ -154,15 +154,6 @@ impl Live {
         explain(error, self.instance_info().as_ref(), &known)
     }
 
-    /// The plan stands behind the instance info, also where the module has no section for it.
-    pub(super) fn plan_in_memory(&self) -> Option<Plan> {
-        let info = self.guest_info?;
-        info.read(self.memory.data(&self.store))?;
-        let at = info.address() as usize + InstanceInfo::LEN;
-        let bytes = self.memory.data(&self.store).get(at..)?;
-        Plan::decode(bytes.get(..Plan::ENCODED_LEN)?).ok()
-    }
-
     /// Checks that an image is for this module, and for its region.
     pub(super) fn check_image(
         &self,
