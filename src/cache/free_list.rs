@@ -8,7 +8,8 @@
 //! blocks of less than an entry's header are in no bin: they wait for a neighbour to become free.
 //! Nor is the rest of the last evicted block that was cut, which the header names: where entries go
 //! in the order in which they stand, the next one is joined with it. Each other free block is in
-//! the bin of its size. The header counts the bytes of all free blocks.
+//! the bin of its size. The header counts the bytes of all free blocks. Beside the region a size is
+//! noted that every free block is smaller than, so a search that would find none is spared.
 
 use super::invalid::CacheError;
 use crate::region::{
@@ -160,7 +161,7 @@ impl FreeList<&mut RegionView> {
     /// Takes a block from the free ones or from the frontier.
     #[inline]
     pub fn take(mut self, bytes: u32) -> Option<ArenaBlock> {
-        if self.0.header().free_bytes >= bytes {
+        if bytes < self.0.free_bound() {
             if let Some(block) = self.again().take_free(bytes) {
                 return Some(block);
             }
@@ -183,6 +184,9 @@ impl FreeList<&mut RegionView> {
 
     /// Takes a free block: the first of its own bin if that is large enough, else the first of the
     /// next bin that is not empty, which is. Where there is none, what an eviction left over.
+    ///
+    /// Where that is too small too and the own bin is empty, all free blocks are smaller.
+    #[inline(always)]
     fn take_free(mut self, bytes: u32) -> Option<ArenaBlock> {
         let own = bin_of(bytes);
         let list = self.read();
@@ -190,10 +194,17 @@ impl FreeList<&mut RegionView> {
             let free = list.0.free(at)?;
             (free.bytes() >= bytes).then_some((at, free))
         };
-        let (at, free) = list.first_of(own).and_then(fitting).or_else(|| {
+        let first = list.first_of(own);
+        let found = first.and_then(fitting).or_else(|| {
             let next = list.next_bin(own + 1).and_then(|bin| list.first_of(bin));
             fitting(next.unwrap_or(list.0.header().rest))
-        })?;
+        });
+        let Some((at, free)) = found else {
+            if first.is_none() {
+                self.0.bound_free(bytes);
+            }
+            return None;
+        };
         let block = self.again().unlink(at, free);
         Some(self.again().split(block, bytes))
     }
@@ -249,7 +260,7 @@ impl FreeList<&mut RegionView> {
 
     /// Joins a block that is to be free with its free neighbours. The result is in no bin; `None`
     /// where it has become part of what is behind the frontier.
-    #[inline]
+    #[inline(always)]
     pub fn coalesce(mut self, block: ArenaBlock, follows_free: bool) -> Option<ArenaBlock> {
         let (mut at, mut end) = (block.at, block.end());
         if follows_free {
@@ -291,6 +302,7 @@ impl FreeList<&mut RegionView> {
     #[inline]
     fn mark(self, block: ArenaBlock) {
         let ArenaBlock { at, bytes } = block;
+        self.0.note_free(bytes);
         let header = self.0.header_mut();
         header.free_bytes = header.free_bytes.wrapping_add(bytes);
         self.0.set_word(at, FreeHeader::tag(bytes));

@@ -313,6 +313,7 @@ impl Store {
     }
 
     /// The size of an entry's block, if its pool and the arena, emptied and extended, can hold it.
+    #[inline(always)]
     fn size_that_fits(
         &mut self,
         scope: Scope,

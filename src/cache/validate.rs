@@ -101,7 +101,7 @@ fn check_arena(contents: &Contents) -> Result<Blocks, CacheError> {
     while at < frontier {
         let bytes = if let Some(checked) = contents.free_list().check_block(at) {
             let bytes = checked?;
-            if after_free {
+            if after_free || bytes >= region.free_bound() {
                 return Err(CacheError::FreeBlock { at });
             }
             blocks.free.add(bytes);

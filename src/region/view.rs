@@ -26,6 +26,8 @@ pub(crate) struct RegionView {
     /// `geometry.max_buckets()`.
     buckets: u32,
     growth: Growth,
+    /// Every free block is smaller than this.
+    free_bound: u32,
     /// Keeps the span.
     lease: Lease,
     undeclared: UndeclaredPages,
@@ -73,6 +75,7 @@ impl RegionView {
         );
         header.capacity = capacity;
         (header.stale_pages, header.stale_left) = (stale_pages, stale_pages);
+        region.free_bound = 0;
         region
     }
 
@@ -96,6 +99,7 @@ impl RegionView {
             geometry,
             buckets: geometry.max_buckets(),
             growth: parts.growth.up_to(geometry.limit),
+            free_bound: u32::MAX,
             lease,
             undeclared,
         }
@@ -264,6 +268,27 @@ impl RegionView {
     pub fn clear(&mut self) {
         let (geometry, pages) = (self.geometry, self.geometry.first_pages());
         self.header_mut().clear(&geometry, pages);
+        self.free_bound = 0;
+    }
+
+    /// What every free block is smaller than. An image does not say it: of one nothing is known at
+    /// first.
+    #[inline]
+    pub fn free_bound(&self) -> u32 {
+        self.free_bound
+    }
+
+    /// Notes that every free block is smaller than this.
+    pub fn bound_free(&mut self, bytes: u32) {
+        self.free_bound = bytes;
+    }
+
+    /// Notes that there is a free block of this size.
+    #[inline]
+    pub fn note_free(&mut self, bytes: u32) {
+        if bytes >= self.free_bound {
+            self.free_bound = bytes.saturating_add(1);
+        }
     }
 
     /// Asks for at least `wanted` more bytes, once, if the region may grow. Says whether it got
