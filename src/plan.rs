@@ -17,8 +17,8 @@ use crate::units::{Bytes, PAGE_BYTES};
 
 include!(concat!(env!("OUT_DIR"), "/baked.rs"));
 
-/// How the region is asked of the host. Every policy asks a bounded number of times, once in the
-/// life of an instance.
+/// How the region is asked of the host. Every policy but [`OnDemand`](Policy::OnDemand) asks once in
+/// the life of an instance, a bounded number of times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// The most that the host grants up to the maximum, in whole MiB: at most 13 calls of
@@ -28,7 +28,9 @@ pub enum Policy {
     Ladder,
     /// The maximum with one call, or no region. For hosts that trap when growth is refused.
     Exact,
-    /// Grows in steps while the cache fills. For engines that commit memory when it grows.
+    /// Grows in steps while the cache fills. For engines that commit memory when it grows. The first
+    /// step has room for the index of the whole maximum: a host that grants less gives no cache,
+    /// where [`Probe`](Policy::Probe) makes a smaller one.
     OnDemand {
         /// Bytes of one step, a whole number of pages.
         step: Bytes,

@@ -123,7 +123,7 @@ pub enum ReserveError {
     },
     /// Static data and stack reach past the heap's place.
     #[error(
-        "static data and stack end at address {contents}, which leaves no heap below the region's base {region_base}; \
+        "static data and stack end at address {contents}, which leaves no page for the heap below the region's base {region_base} and C's part; \
          raise STEADFAST_REGION_BASE and rebuild"
     )]
     StaticData {

@@ -114,6 +114,11 @@ impl InstanceStats {
             heap_trace: HeapTrace::of(info),
         }
     }
+
+    /// Whether there is no region, since its place is somebody else's.
+    pub(crate) fn region_is_taken(&self) -> bool {
+        self.region.bytes == 0 && self.region_outcome == OCCUPIED
+    }
 }
 
 /// The instance info in a copy of a guest's memory, wherever it stands: the one that tells of a
@@ -127,13 +132,16 @@ pub fn find_instance_info(memory: &[u8]) -> Option<InstanceInfo> {
         .max_by_key(|info| info.heap_len)
 }
 
+/// What [`outcome`] calls a region whose place, or a part of it, is somebody else's.
+const OCCUPIED: &str = "occupied";
+
 pub(crate) fn outcome(info: &InstanceInfo) -> &'static str {
     match RegionOutcome::from_code(info.region_outcome) {
         Some(RegionOutcome::Full) => "full",
         Some(RegionOutcome::Partial) => "partial",
         Some(RegionOutcome::Refused) => "refused",
         Some(RegionOutcome::Off) => "off",
-        Some(RegionOutcome::Occupied) => "occupied",
+        Some(RegionOutcome::Occupied) => OCCUPIED,
         Some(RegionOutcome::OnDemand) => "on-demand",
         None => "unknown",
     }

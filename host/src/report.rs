@@ -43,8 +43,15 @@ impl BlockReport {
     }
 
     /// How the guest's cache began, if it opened one.
-    fn cache_start(&self) -> Option<Start> {
+    pub fn cache_start(&self) -> Option<Start> {
         self.observed.as_ref()?.cache_start
+    }
+
+    /// Whether the guest found its region's place taken.
+    pub fn region_is_taken(&self) -> bool {
+        self.observed
+            .as_ref()
+            .is_some_and(InstanceStats::region_is_taken)
     }
 
     /// The digest of all allocations, of guests that keep one.

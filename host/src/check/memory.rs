@@ -128,7 +128,9 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
             "another allocator stands beside the plan's",
             others,
         );
-        let growers = facts.names(|function| function.grows_memory && !is_ours(function));
+        let growers = facts.names(|function| {
+            does(facts, function, |function| function.grows_memory) && !is_ours(function)
+        });
         push(
             &mut found,
             &GROWS_MEMORY,
@@ -138,7 +140,7 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
     }
     let askers = facts.names(|function| {
         let is_allocator = is_named(function, &ALLOCATORS) || is_named(function, &["sbrk"]);
-        function.asks_memory_size
+        does(facts, function, |function| function.asks_memory_size)
             && !is_ours(function)
             && !is_allocator
             && !has_ours(facts, function)
@@ -202,6 +204,18 @@ fn stack(facts: &Facts) -> Vec<Finding> {
     }
 }
 
+/// Whether a function does something with memory, itself or by what Rust has for it, which stands
+/// in a function of its own where nothing is optimised. Silent where a module that is built on
+/// steadfast has no names: it may be steadfast's.
+fn does(facts: &Facts, function: &Function, what: impl Fn(&Function) -> bool) -> bool {
+    if facts.has_instance_info && !facts.has_names {
+        return false;
+    }
+    let is_rusts = |function: &Function| is_named(function, &["core_arch::wasm32::memory::"]);
+    let by_rusts = |callee: &Function| is_rusts(callee) && what(callee);
+    (what(function) && !is_rusts(function)) || callees(facts, function).any(by_rusts)
+}
+
 /// Whether it is a function of steadfast, or the allocator's entry into which steadfast was
 /// inlined.
 fn is_ours(function: &Function) -> bool {
@@ -210,12 +224,15 @@ fn is_ours(function: &Function) -> bool {
 
 /// Whether it calls steadfast's own functions, so that what asks may be one of these, inlined.
 fn has_ours(facts: &Facts, function: &Function) -> bool {
+    callees(facts, function).any(is_ours)
+}
+
+/// The functions of the module that a function calls by name.
+fn callees<'a>(facts: &'a Facts, function: &'a Function) -> impl Iterator<Item = &'a Function> {
     let imported = facts.imports.len();
-    let callees = function.calls.iter();
-    let callees = callees.filter_map(|&callee| (callee as usize).checked_sub(imported));
-    callees
-        .filter_map(|callee| facts.functions.get(callee))
-        .any(is_ours)
+    let numbers = function.calls.iter();
+    let numbers = numbers.filter_map(move |&callee| (callee as usize).checked_sub(imported));
+    numbers.filter_map(|number| facts.functions.get(number))
 }
 
 fn is_named(function: &Function, parts: &[&str]) -> bool {

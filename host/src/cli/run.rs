@@ -144,6 +144,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             arguments.warm_every,
             &runner,
             &*state,
+            arguments.db.is_some(),
         )?),
         None => (!arguments.cold).then(Warm::between_blocks),
     };
@@ -186,7 +187,7 @@ fn say_why_cold(arguments: &Arguments, report: &Report) {
         );
     } else if arguments.warm.is_none() && report.blocks == 1 {
         super::warn(
-            "the block began with an empty cache, since no run before has kept one: give --db PATH and --warm FILE, and the next run begins with this one's",
+            "the block began with an empty cache: give --db PATH and --warm FILE, and the next run begins with this one's",
         );
     }
 }

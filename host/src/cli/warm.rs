@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
+use steadfast::region::Start;
 use steadfast_host::{
     AsOf, BlockReport, Carried, Chain, Compression, Finished, Guest, ImageError, Input, Position,
     RegionImage, RunError, Runner, SharedCache, State, StateError, state_digest,
@@ -34,6 +35,8 @@ enum Way {
     Share,
     /// It is copied, where the system does neither.
     Copy,
+    /// It does not.
+    None,
 }
 
 impl Warm {
@@ -50,14 +53,16 @@ impl Warm {
     }
 
     /// Reads the file, if there is one that belongs to this module and state. Says why it is not
-    /// used otherwise: the first block then begins cold. Fails where the file is no image: it
-    /// would be replaced.
+    /// used otherwise: the first block then begins cold. Without a database the file stays as it
+    /// is then, since what this run leaves belongs to a state that is forgotten. Fails where the
+    /// file is no image: it would be replaced.
     pub fn open(
         path: &Path,
         compress: bool,
         every: Option<NonZeroU32>,
         runner: &Runner,
         state: &dyn State,
+        has_db: bool,
     ) -> Result<Warm, ImageError> {
         // An image behind a link is replaced where it stands.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
@@ -69,13 +74,19 @@ impl Warm {
             ));
             return Ok(Warm::between_blocks());
         }
-        let image =
-            match path.exists() {
-                true => or_cold(read_image(&path, runner.guest(), state).map_err(|reason| {
-                    anyhow!("{reason:#}; a cache that this run leaves replaces it")
-                })),
-                false => None,
-            };
+        let was_there = path.exists();
+        let fate = match has_db {
+            true => "a cache that this run leaves replaces it",
+            false => "it stays as it is, since this run has no database: give --db PATH",
+        };
+        let image = was_there.then(|| {
+            let image = read_image(&path, runner.guest(), state);
+            or_cold(image.map_err(|reason| anyhow!("{reason:#}; {fate}")))
+        });
+        let image = image.flatten();
+        if image.is_none() && was_there && !has_db {
+            return Ok(Warm::between_blocks());
+        }
         let compression = match compress {
             true => Compression::Lz4,
             false => Compression::None,
@@ -119,6 +130,7 @@ impl Warm {
             (Some(Carried::Region(held)), _) => runner.start_held(input, state, Some(held)),
             (None, Way::Share) => runner.start_shared(input, state, self.shared.as_ref()),
             (None, Way::Copy) => runner.start_warm(input, state, None),
+            (None, Way::None) => runner.start(input, state),
             (None, Way::Move) => runner.start_held(input, state, None),
         }?;
         if let Some(reason) = finished.refused_image() {
@@ -156,6 +168,7 @@ impl Warm {
             }
         }
         let report = match self.way {
+            Way::None => return finished.commit(state),
             Way::Share => {
                 let (report, shared) = finished.commit_and_share(state, &mut self.shared)?;
                 if let Err(ImageError::Share(reason)) = &shared {
@@ -165,6 +178,7 @@ impl Warm {
                     self.way = Way::Move;
                 }
                 self.chain.append(input, self.shared.as_mut());
+                self.see_start(input, &report);
                 return Ok(report);
             }
             Way::Move => {
@@ -186,7 +200,23 @@ impl Warm {
             }
         };
         self.chain.append(input, self.left.as_mut());
+        self.see_start(input, &report);
         Ok(report)
+    }
+
+    /// Says why a block did not begin with the cache that it was given. Gives no more where that
+    /// itself is in the way.
+    fn see_start(&mut self, input: &Input, report: &BlockReport) {
+        let Some(Start::Cold(reason)) = report.cache_start().filter(|_| self.began_warm) else {
+            return;
+        };
+        if !report.region_is_taken() {
+            return self.say_cold(input, &ImageError::Refused(reason));
+        }
+        super::warn(
+            "every block begins with an empty cache from now on: the module keeps another allocator than steadfast's, which finds its region's place taken by the cache of the block before",
+        );
+        (self.left, self.shared, self.way) = (None, None, Way::None);
     }
 
     /// Begins to write the file if it is time.

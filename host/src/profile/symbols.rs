@@ -35,7 +35,13 @@ impl Frame {
             "steadfast::heap::",
         ];
         const FILES: [&str; 2] = ["/library/", "/hashbrown-"];
-        let name = self.function.trim_start_matches(['<', '&', '[', '(']);
+        // What a library does for a type without a path, such as `<u8 as alloc::…>::from_elem`, is
+        // its own. For another it may be the program's.
+        let plain = self.function.strip_prefix('<').and_then(|name| {
+            let (of, name) = name.split_once(" as ")?;
+            (!of.contains("::")).then_some(name)
+        });
+        let name = plain.unwrap_or(self.function.trim_start_matches(['<', '&', '[', '(']));
         let file = self.file.as_deref().unwrap_or_default();
         PATHS.iter().any(|path| name.starts_with(path)) || FILES.iter().any(|it| file.contains(it))
     }

@@ -66,6 +66,8 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let asks = "(drop (memory.size))";
     let float = "(f32.store (i32.const 0) (f32.div (f32.const 0) (f32.const 0)))";
     let calls = |name: &str| format!("(call ${name})");
+    const GROW: &str = "core::core_arch::wasm32::memory::memory_grow";
+    let wrapper = function(GROW, grows);
     vec![
         ("refused", plain(""), plain(RUNS)),
         ("no-plan", plain(""), planned("")),
@@ -98,6 +100,21 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
                 "{} (func $steadfast::reserve::stop)",
                 function("mine", &format!("{asks} (call $steadfast::reserve::stop)"))
             )),
+        ),
+        // Where nothing is optimised, who calls this is who does it.
+        (
+            "grows-memory",
+            planned(&format!("{wrapper} (func $mine {})", calls(GROW))),
+            planned(&format!(
+                "{wrapper} (func $steadfast::grow {})",
+                calls(GROW)
+            )),
+        ),
+        // Without names it may be steadfast.
+        (
+            "grows-memory",
+            planned(&memory(&format!("{info} (func $mine {grows})"))),
+            planned(&memory(&format!("{info} (func {grows})"))),
         ),
         (
             "unusual-memory",

@@ -10,7 +10,8 @@ use crate::chain::counted;
 use crate::desk::{Desk, one_line_with, said};
 use crate::guests::*;
 use steadfast::Plan;
-use steadfast::format::InstanceInfo;
+use steadfast::format::{AttachError, InstanceInfo, Start};
+use steadfast::probe::RegionOutcome;
 use steadfast_host::{AsOf as _, BlockTag, Compression, Digest, Input, module_digest};
 
 /// What stands in a directory: names and bytes, or where a link leads. Of a database, that it is
@@ -153,9 +154,52 @@ fn an_image_for_another_address_is_refused() {
     assert!(told.contains(words), "{told}");
 }
 
+/// What a run without a database leaves belongs to a state that is forgotten.
+#[test]
+fn without_a_database_an_image_of_another_state_stays() {
+    let desk = Desk::with_blocks(1);
+    desk.write("cached", cached());
+    let run = |arguments: &str| {
+        let output = desk.steadfast(&format!(
+            "run cached --input blocks --warm image{arguments}"
+        ));
+        assert!(output.status.success(), "{output:?}");
+        said(&output)
+    };
+    assert_eq!(run(" --db db"), "");
+    let left = desk.read("image");
+    let told = run("");
+    assert!(told.contains("it stays as it is"), "{told}");
+    assert_eq!(desk.read("image"), left);
+}
+
+#[test]
+fn why_an_instance_does_not_use_the_cache_that_it_is_given_is_told() {
+    let told = |reason: AttachError, more: &[(usize, u32)]| {
+        let desk = Desk::with_blocks(3);
+        let start = Start::Cold(reason).code();
+        let start = (offset_of!(InstanceInfo, cache_start), start);
+        desk.write("cached", cached_with(&[&[start], more].concat()));
+        desk.succeeds("cached --input blocks --warm image")
+    };
+    let small = told(AttachError::TooSmall, &[]);
+    let words = "the cache begins cold: the image cannot be used: the region is smaller";
+    assert_eq!(small.matches(words).count(), 1, "{small}");
+    let outcome = offset_of!(InstanceInfo, region_outcome);
+    let taken = [(outcome, RegionOutcome::Occupied as u32)];
+    let taken = told(AttachError::Disabled, &taken);
+    assert_eq!(taken.matches("another allocator").count(), 1, "{taken}");
+    assert!(!taken.contains("begins cold"), "{taken}");
+}
+
 /// A module that leaves an image of a cache: the one that it begins with.
 fn cached() -> Vec<u8> {
-    let fields = [(offset_of!(InstanceInfo, region_start), REGION_AT)];
+    cached_with(&[])
+}
+
+/// The same, with more in its instance info.
+fn cached_with(more: &[(usize, u32)]) -> Vec<u8> {
+    let fields = [&[(offset_of!(InstanceInfo, region_start), REGION_AT)], more].concat();
     let items = format!(
         r#"{} (data (i32.const {REGION_AT}) "{}")"#,
         info_items(&fields),
