@@ -359,20 +359,30 @@ fn compare(
 ) -> Result<Outcome, VerifyError> {
     let mut comparison = Comparison::new(reference);
     let mut image = None;
-    if let Some(ended) = comparison.follow(engine, scenario, inputs, &mut image)? {
+    let (first, mut others) = inputs.split_at(inputs.len().min(1));
+    if let Some(ended) = comparison.follow(engine, scenario, first, &mut image)? {
         return Ok(ended);
     }
-    if scenario.sequence == Sequence::GoesBack
-        && let (Some((first, again)), Some(last)) = (inputs.split_first(), inputs.last())
-        && let Some(left) = &mut image
-    {
-        if let Err(reason) = left.cut_back(last.height(), first.height()) {
+    let times = match scenario.sequence {
+        Sequence::GoesBack => vec![others.len().min(1), others.len()],
+        Sequence::Fresh | Sequence::Kept => Vec::new(),
+    };
+    for far in times {
+        let gone = &others[..far];
+        if let Some(ended) = comparison.follow(engine, scenario, gone, &mut image)? {
+            return Ok(ended);
+        }
+        let (Some(last), Some(left)) = (gone.last(), &mut image) else {
+            others = &others[far..];
+            break;
+        };
+        if let Err(reason) = left.cut_back(last.height(), first[0].height()) {
             return Ok(Outcome::Skipped(format!("a host begins cold: {reason}")));
         }
         comparison.go_back(1)?;
-        if let Some(ended) = comparison.follow(engine, scenario, again, &mut image)? {
-            return Ok(ended);
-        }
+    }
+    if let Some(ended) = comparison.follow(engine, scenario, others, &mut image)? {
+        return Ok(ended);
     }
     comparison.finish()
 }

@@ -21,8 +21,8 @@ pub enum Sequence {
     Fresh,
     /// All in one instance.
     Kept,
-    /// As [`Fresh`](Self::Fresh); then the chain goes back to the first, and the others follow
-    /// again.
+    /// As [`Fresh`](Self::Fresh); but after the second block, and after the last, the chain goes
+    /// back to the first, and the others follow again.
     GoesBack,
 }
 
