@@ -158,6 +158,24 @@ fn an_old_value_in_the_cache_is_found_where_the_cache_is_small_and_warm() {
     );
 }
 
+/// One block is given: those that follow it write the same keys again.
+#[test]
+fn heights_that_are_too_low_are_found_where_the_chain_goes_back() {
+    let report = quick("control-height");
+    let rows = report.rows.iter();
+    let scenarios: Vec<_> = rows
+        .filter(|row| is_different(&row.outcome))
+        .map(|row| row.scenario.as_str())
+        .collect();
+    assert!(!scenarios.is_empty(), "{report}");
+    assert!(
+        scenarios
+            .iter()
+            .all(|name| name.contains("back to the first block")),
+        "{report}"
+    );
+}
+
 #[test]
 fn only_the_instance_that_is_kept_tells_a_static() {
     let report = quick("bare/control-kept");

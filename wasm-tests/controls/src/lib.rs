@@ -1,7 +1,7 @@
 //! Modules whose stored data depends on more than their input, each in one way: what `steadfast
 //! verify` has to find.
 //!
-//! Most keep other allocators and have nothing of steadfast in them. Two misuse its cache, and one
+//! Most keep other allocators and have nothing of steadfast in them. Three misuse its cache, and one
 //! takes its memory alone.
 
 /// Runs a function as the module's `_start`, and once alone in native builds.
@@ -25,6 +25,8 @@ macro_rules! entry {
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn __flush(message: *const u8);
+    fn __host_len() -> u32;
+    fn __load_input(input: *mut u8);
     fn __get_len(key: *const u8) -> u32;
     fn __get(key: *const u8, value: *mut u8);
 }
@@ -69,6 +71,22 @@ pub fn stored_byte(key: &[u8]) -> u8 {
     }
     drop(key);
     std::mem::take(&mut value[0])
+}
+
+/// The height of the block, which stands in front of it. Natively, 0.
+pub fn height() -> u32 {
+    #[cfg(target_family = "wasm")]
+    // SAFETY: the host writes as many bytes as it says.
+    let input = unsafe {
+        let mut input = vec![0; __host_len() as usize];
+        __load_input(input.as_mut_ptr());
+        input
+    };
+    #[cfg(not(target_family = "wasm"))]
+    let input: Vec<u8> = Vec::new();
+    input
+        .first_chunk()
+        .map_or(0, |height| u32::from_le_bytes(*height))
 }
 
 /// How many blocks of 50 MiB can be reserved, up to 20.
