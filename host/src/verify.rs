@@ -359,29 +359,23 @@ fn compare(
 ) -> Result<Outcome, VerifyError> {
     let mut comparison = Comparison::new(reference);
     let mut image = None;
-    let (first, mut others) = inputs.split_at(inputs.len().min(1));
-    if let Some(ended) = comparison.follow(engine, scenario, first, &mut image)? {
-        return Ok(ended);
-    }
-    let times = match scenario.sequence {
-        Sequence::GoesBack => vec![others.len().min(1), others.len()],
-        Sequence::Fresh | Sequence::Kept => Vec::new(),
+    let turns: &[usize] = match scenario.sequence {
+        Sequence::GoesBack if inputs.len() > 1 => &[2, inputs.len()],
+        _ => &[],
     };
-    for far in times {
-        let gone = &others[..far];
-        if let Some(ended) = comparison.follow(engine, scenario, gone, &mut image)? {
+    for &turn in turns {
+        let next = &inputs[comparison.at..turn];
+        if let Some(ended) = comparison.follow(engine, scenario, next, &mut image)? {
             return Ok(ended);
         }
-        let (Some(last), Some(left)) = (gone.last(), &mut image) else {
-            others = &others[far..];
-            break;
-        };
-        if let Err(reason) = left.cut_back(last.height(), first[0].height()) {
+        let Some(left) = &mut image else { break };
+        if let Err(reason) = left.cut_back(inputs[turn - 1].height(), inputs[0].height()) {
             return Ok(Outcome::Skipped(format!("a host begins cold: {reason}")));
         }
         comparison.go_back(1)?;
     }
-    if let Some(ended) = comparison.follow(engine, scenario, others, &mut image)? {
+    let rest = &inputs[comparison.at..];
+    if let Some(ended) = comparison.follow(engine, scenario, rest, &mut image)? {
         return Ok(ended);
     }
     comparison.finish()

@@ -212,7 +212,7 @@ fn does(facts: &Facts, function: &Function, what: impl Fn(&Function) -> bool) ->
         return false;
     }
     let is_rusts = |function: &Function| is_named(function, &["core_arch::wasm32::memory::"]);
-    let by_rusts = |callee: &Function| is_rusts(callee) && what(callee);
+    let by_rusts = |callee: &Function| what(callee) && is_rusts(callee);
     (what(function) && !is_rusts(function)) || callees(facts, function).any(by_rusts)
 }
 

@@ -79,11 +79,13 @@ impl Warm {
             true => "a cache that this run leaves replaces it",
             false => "it stays as it is, since this run has no database: give --db PATH",
         };
-        let image = was_there.then(|| {
-            let image = read_image(&path, runner.guest(), state);
-            or_cold(image.map_err(|reason| anyhow!("{reason:#}; {fate}")))
-        });
-        let image = image.flatten();
+        let image = match was_there {
+            true => or_cold(
+                read_image(&path, runner.guest(), state)
+                    .map_err(|reason| anyhow!("{reason:#}; {fate}")),
+            ),
+            false => None,
+        };
         if image.is_none() && was_there && !has_db {
             return Ok(Warm::between_blocks());
         }

@@ -151,3 +151,34 @@ fn debug_sections(module: &[u8]) -> Vec<(&str, &[u8])> {
     }
     sections
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Frame;
+
+    #[test]
+    fn what_a_library_does_for_a_plain_type_is_its_own() {
+        for (function, is_library) in [
+            ("alloc::vec::Vec<T,A>::push", true),
+            ("<alloc::vec::Vec<T> as core::clone::Clone>::clone", true),
+            (
+                "<u8 as alloc::vec::spec_from_elem::SpecFromElem>::from_elem",
+                true,
+            ),
+            (
+                "<T as alloc::slice::<impl [T]>::to_vec_in::ConvertVec>::to_vec",
+                true,
+            ),
+            ("<&str as mine::Name>::name", false),
+            ("<mine::Own as core::clone::Clone>::clone", false),
+            ("mine::run", false),
+        ] {
+            let frame = Frame {
+                function: function.into(),
+                file: None,
+                line: None,
+            };
+            assert_eq!(frame.is_library(), is_library, "{function}");
+        }
+    }
+}
