@@ -14,6 +14,7 @@ mod evict;
 mod forget;
 mod free_list;
 mod hash;
+mod hashed_key;
 mod index;
 mod invalid;
 mod invalidate;
@@ -30,8 +31,7 @@ mod validate;
 #[cfg(feature = "metashrew")]
 pub(crate) use bytes::{copy, equal};
 pub use error::InsertError;
-#[doc(hidden)]
-pub use hash::hash;
+pub use hashed_key::HashedKey;
 pub use invalid::CacheError;
 pub use invalidate::Invalidated;
 pub use iter::{Entries, Iter};
@@ -244,7 +244,8 @@ impl Cache {
         self.scope(Scope::Main).remove(key)
     }
 
-    /// The entries of a scope, for one operation. What takes a key here deals with [`Scope::Main`].
+    /// The entries of a scope, for one operation, also by a [`HashedKey`]. What takes a key here
+    /// deals with [`Scope::Main`].
     #[inline]
     pub fn scope(&mut self, scope: Scope) -> Scoped<'_> {
         Scoped::new(self.store.as_mut(), scope)

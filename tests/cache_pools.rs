@@ -3,7 +3,7 @@
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use steadfast::cache::{Cache, InsertError, Pool, Scope};
+use steadfast::cache::{Cache, HashedKey, InsertError, Lookup, Pool, Scope};
 use steadfast::region::{HEADER_BYTES, RegionInfo, SLACK_BYTES, block_bytes};
 use steadfast_testkit::cache::{Checks, Script, Spec, noise, region, region_with_bytes, run};
 
@@ -20,6 +20,32 @@ fn open(capacity: u32) -> Cache {
 
 fn held(cache: &Cache, pool: Pool) -> usize {
     cache.pool_info(pool).entries as usize
+}
+
+/// One that was hashed once is as good in each scope, whoever holds its bytes.
+#[test]
+fn a_hashed_key_is_the_key_of_its_bytes_in_every_scope() {
+    let mut cache = open(20_000);
+    for number in 0_u8..100 {
+        let bytes = vec![number; usize::from(number)];
+        let (owned, lent) = (HashedKey::new(bytes.clone()), HashedKey::new(&bytes));
+        assert_eq!((owned.bytes(), owned.key()), (&bytes[..], &bytes));
+        assert_eq!(owned.hash(), lent.hash());
+        for (value, scope) in (number..).zip(SCOPES) {
+            assert_eq!(cache.scope(scope).get_hashed(&lent), None);
+            cache.scope(scope).insert_hashed(&owned, &[value]).unwrap();
+            assert_eq!(cache.scope(scope).get(&bytes), Some(&[value][..]));
+        }
+        for (value, scope) in (number..).zip(SCOPES) {
+            assert_eq!(cache.scope(scope).get_hashed(&lent), Some(&[value][..]));
+            assert!(cache.scope(scope).remove_hashed(&owned));
+            assert!(!cache.scope(scope).remove(&bytes));
+            let fetched = cache.scope(scope).get_or_fetch_hashed(&owned, || [9]);
+            assert_eq!(fetched, Lookup::Miss([9]));
+            assert_eq!(cache.scope(scope).peek(&bytes), Some(&[9][..]));
+        }
+        cache.validate().unwrap();
+    }
 }
 
 #[test]

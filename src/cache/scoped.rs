@@ -1,7 +1,7 @@
 //! The operations on one scope's entries.
 
 use super::error::InsertError;
-use super::hash::hash;
+use super::hashed_key::HashedKey;
 use super::scope::Scope;
 use super::store::Store;
 
@@ -45,9 +45,15 @@ impl<'a> Scoped<'a> {
     /// miss.
     #[inline]
     pub fn get(self, key: &[u8]) -> Option<&'a [u8]> {
+        self.get_hashed(&HashedKey::new(key))
+    }
+
+    /// As [`get`](Self::get), by a key that was hashed before.
+    #[inline]
+    pub fn get_hashed<K: AsRef<[u8]>>(self, key: &HashedKey<K>) -> Option<&'a [u8]> {
         let store = self.store?;
-        let mut home = store.home(self.scope.hash(key));
-        let value = store.look_up(self.scope, key, &mut home)?;
+        let mut home = store.home(self.scope.hash_of(key.hash()));
+        let value = store.look_up(self.scope, key.bytes(), &mut home)?;
         store.bytes(value)
     }
 
@@ -88,19 +94,22 @@ impl<'a> Scoped<'a> {
     /// The entry cannot fit, however much is evicted; the key is not there then, with no older
     /// value either.
     pub fn insert(self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
-        self.insert_hashed(key, hash(key), value)
+        self.insert_hashed(&HashedKey::new(key), value)
     }
 
-    /// As [`insert`](Self::insert), for a caller that has the key's [`hash`] already.
-    pub(crate) fn insert_hashed(
+    /// As [`insert`](Self::insert), under a key that was hashed before.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Self::insert).
+    pub fn insert_hashed<K: AsRef<[u8]>>(
         self,
-        key: &[u8],
-        hash: u64,
+        key: &HashedKey<K>,
         value: &[u8],
     ) -> Result<(), InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
-        let hash = self.scope.hash_of(hash);
-        store.change(|store| store.insert(self.scope, key, value, hash))
+        let hash = self.scope.hash_of(key.hash());
+        store.change(|store| store.insert(self.scope, key.bytes(), value, hash))
     }
 
     /// The value of a key; on a miss, `load` writes a value of `len` bytes straight into the
@@ -135,21 +144,21 @@ impl<'a> Scoped<'a> {
         key: &[u8],
         fetch: impl FnOnce() -> V,
     ) -> Lookup<'a, V> {
-        self.get_or_fetch_hashed(key, hash(key), fetch)
+        self.get_or_fetch_hashed(&HashedKey::new(key), fetch)
     }
 
-    /// As [`get_or_fetch`](Self::get_or_fetch), for a caller that has the key's [`hash`] already.
+    /// As [`get_or_fetch`](Self::get_or_fetch), by a key that was hashed before.
     #[inline]
-    pub(crate) fn get_or_fetch_hashed<V: AsRef<[u8]>>(
+    pub fn get_or_fetch_hashed<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         self,
-        key: &[u8],
-        hash: u64,
+        key: &HashedKey<K>,
         fetch: impl FnOnce() -> V,
     ) -> Lookup<'a, V> {
         let Some(store) = self.store else {
             return Lookup::Miss(fetch());
         };
-        let mut home = store.home(self.scope.hash_of(hash));
+        let mut home = store.home(self.scope.hash_of(key.hash()));
+        let key = key.bytes();
         let Some(found) = store.look_up(self.scope, key, &mut home) else {
             let value = fetch();
             // What does not fit is fetched again next time.
@@ -165,7 +174,13 @@ impl<'a> Scoped<'a> {
 
     /// Drops the entry with this key. Says whether there was one.
     pub fn remove(self, key: &[u8]) -> bool {
+        self.remove_hashed(&HashedKey::new(key))
+    }
+
+    /// As [`remove`](Self::remove), by a key that was hashed before.
+    pub fn remove_hashed<K: AsRef<[u8]>>(self, key: &HashedKey<K>) -> bool {
+        let hash = self.scope.hash_of(key.hash());
         self.store
-            .is_some_and(|store| store.change(|store| store.remove(self.scope, key)))
+            .is_some_and(|store| store.change(|store| store.remove(self.scope, key.bytes(), hash)))
     }
 }

@@ -196,7 +196,7 @@ impl Store {
         let size = match self.size_that_fits(scope, key, value.len()) {
             Ok(size) => size,
             Err(refused) => {
-                self.remove(scope, key);
+                self.remove(scope, key, hash);
                 return Err(refused);
             }
         };
@@ -273,8 +273,8 @@ impl Store {
         Ok(self.contents.value_span(block.at))
     }
 
-    pub fn remove(&mut self, scope: Scope, key: &[u8]) -> bool {
-        let Some(at) = self.find(scope, key, scope.hash(key)) else {
+    pub fn remove(&mut self, scope: Scope, key: &[u8], hash: u64) -> bool {
+        let Some(at) = self.find(scope, key, hash) else {
             return false;
         };
         let was_there = !self.contents.is_swept(at.get()) && !self.contents.draws_loss();

@@ -11,7 +11,7 @@ use core::borrow::Borrow;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use crate::cache::{equal, hash};
+use crate::cache::{HashedKey, equal};
 
 /// Who compares more keys than this finds them chosen: of keys that are not, about one in sixteen
 /// is compared for nothing.
@@ -64,16 +64,16 @@ impl<V> Keyed<V> {
         if self.items.is_empty() {
             return None;
         }
-        self.get_hashed(key, hash(key))
+        self.get_hashed(&HashedKey::new(key))
     }
 
-    /// As [`get`](Self::get), for a caller that has the key's [`hash`] already.
+    /// As [`get`](Self::get), by a key that was hashed before.
     #[inline]
-    pub fn get_hashed(&mut self, key: &[u8], hash: u64) -> Option<&V> {
+    pub fn get_hashed(&mut self, key: &HashedKey<&[u8]>) -> Option<&V> {
         if self.items.is_empty() {
             return None;
         }
-        let position = self.find(key, hash)?;
+        let position = self.find(key.bytes(), key.hash())?;
         Some(&self.items[position as usize].value)
     }
 
@@ -98,7 +98,7 @@ impl<V> Keyed<V> {
     /// The position and the value of a key, which is there afterwards if it was not before.
     pub fn entry(&mut self, key: &Arc<Vec<u8>>, new: impl FnOnce() -> V) -> (u32, &mut V) {
         let next = u32::try_from(self.items.len()).expect("items are below 4 GiB");
-        let hash = hash(key);
+        let hash = HashedKey::new(key.as_slice()).hash();
         let item_at = |position: u32| &self.items[position as usize];
         let mut compared = 0;
         let position = match &mut self.positions {
@@ -142,9 +142,10 @@ impl<V> Keyed<V> {
         (&item.key, &item.value)
     }
 
-    /// The [`hash`] of the key at a position.
-    pub fn hash_at(&self, position: u32) -> u64 {
-        self.items[position as usize].hash
+    /// The key at a position, with its hash.
+    pub fn hashed_at(&self, position: u32) -> HashedKey<&[u8]> {
+        let item = &self.items[position as usize];
+        HashedKey::with_hash(&item.key, item.hash)
     }
 
     /// As [`at`](Self::at), to change the value.
@@ -170,7 +171,7 @@ impl<V> Keyed<V> {
 #[cfg(test)]
 mod tests {
     use super::{Keyed, MOST_COMPARED, Positions};
-    use crate::cache::hash;
+    use crate::cache::HashedKey;
     use alloc::sync::Arc;
     use alloc::vec::Vec;
 
@@ -199,7 +200,7 @@ mod tests {
     /// Keys that begin at one place of a small table, with one tag.
     fn chosen() -> impl Iterator<Item = Arc<Vec<u8>>> {
         const PLACE_AND_TAG: usize = 0x7F << (usize::BITS - 7) | 0x3F;
-        keys().filter(|key| hash(key) as usize & PLACE_AND_TAG == 0)
+        keys().filter(|key| HashedKey::new(key.as_slice()).hash() as usize & PLACE_AND_TAG == 0)
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::logging::{Level, halt, line};
 use super::lru_cache::{CacheAllocationMode, CacheStats};
 use super::visible::Visible;
 use super::working_set::{Answer, WorkingSet};
-use crate::cache::{Cache, Lookup, Pool, Scope, hash};
+use crate::cache::{Cache, HashedKey, Lookup, Pool, Scope};
 use crate::exclusive::Exclusive;
 use crate::memory::platform::per_instance;
 use crate::plan::Plan;
@@ -232,9 +232,9 @@ impl State {
             working_set.reset();
         } else {
             let cache = self.opened();
-            working_set.flushed(|key, hash, value| {
+            working_set.flushed(|key, value| {
                 if is_indexing {
-                    let _ = cache.scope(Scope::Main).insert_hashed(key, hash, value);
+                    let _ = cache.scope(Scope::Main).insert_hashed(key, value);
                 }
             });
         }
@@ -255,8 +255,8 @@ impl State {
 
     /// The value of a key: from the writes at hand, from the cache, from the host.
     pub fn get(&mut self, key: &Arc<Vec<u8>>) -> Arc<Vec<u8>> {
-        let hash = hash(key);
-        let is_cached = match self.working_set.answer(key, hash) {
+        let hashed = HashedKey::new(key.as_slice());
+        let is_cached = match self.working_set.answer(&hashed) {
             Answer::Own(value) => return value.clone(),
             Answer::CacheOrHost => true,
             Answer::HostAlone => false,
@@ -269,12 +269,12 @@ impl State {
         };
         // Told apart here, so that a lookup in the main pool is compiled for it.
         let (value, is_hit) = match (visible, self.opened()) {
-            (Visible::Main, cache) => copied(cache.scope(Scope::Main).get_or_fetch_hashed(
-                key,
-                hash,
-                || fetched(&host_key),
-            )),
-            (visible, cache) => copied(visible.read(cache, key, hash, || fetched(&host_key))),
+            (Visible::Main, cache) => copied(
+                cache
+                    .scope(Scope::Main)
+                    .get_or_fetch_hashed(&hashed, || fetched(&host_key)),
+            ),
+            (visible, cache) => copied(visible.read(cache, &hashed, || fetched(&host_key))),
         };
         // By what the program has said, not by what the host has: it takes heap.
         if !self.is_view() {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::cache::{Cache, Lookup, Scope};
+use crate::cache::{Cache, HashedKey, Lookup, Scope};
 
 /// What [`get`](super::get) may be answered from, besides the writes at hand and the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,23 +29,22 @@ impl Visible {
         }
     }
 
-    /// The value of a key with this hash: from an entry that is visible, or as `fetch` gives it.
+    /// The value of a key: from an entry that is visible, or as `fetch` gives it.
     pub fn read<'a>(
         self,
         cache: &'a mut Cache,
-        key: &[u8],
-        hash: u64,
+        key: &HashedKey<&[u8]>,
         fetch: impl FnOnce() -> Vec<u8>,
     ) -> Lookup<'a, Vec<u8>> {
         let scope = match self {
             Visible::Main => Scope::Main,
             Visible::View(height) => Scope::View(height),
             Visible::MainUpTo(height) => {
-                let held = cache.peek_up_to(key, height);
+                let held = cache.peek_up_to(key.bytes(), height);
                 return held.map_or_else(|| Lookup::Miss(fetch()), Lookup::Hit);
             }
             Visible::Nothing => return Lookup::Miss(fetch()),
         };
-        cache.scope(scope).get_or_fetch_hashed(key, hash, fetch)
+        cache.scope(scope).get_or_fetch_hashed(key, fetch)
     }
 }

@@ -18,6 +18,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::keyed::Keyed;
+use crate::cache::HashedKey;
 
 /// Shorter values that were only read do not stay: to copy one costs about as much as to look it
 /// up.
@@ -83,10 +84,10 @@ impl WorkingSet {
         }
     }
 
-    /// Who answers a key with this hash.
+    /// Who answers a key.
     #[inline]
-    pub fn answer(&mut self, key: &[u8], hash: u64) -> Answer<'_> {
-        match self.values.get_hashed(key, hash) {
+    pub fn answer(&mut self, key: &HashedKey<&[u8]>) -> Answer<'_> {
+        match self.values.get_hashed(key) {
             None => Answer::CacheOrHost,
             Some(held) => match &held.value {
                 Some(value) => Answer::Own(value),
@@ -183,14 +184,15 @@ impl WorkingSet {
         })
     }
 
-    /// Empties the queue: its pairs were flushed. Shows each key, its hash and its value once.
-    pub fn flushed(&mut self, mut show: impl FnMut(&[u8], u64, &[u8])) {
+    /// Empties the queue: its pairs were flushed. Shows each key and its value once.
+    pub fn flushed(&mut self, mut show: impl FnMut(&HashedKey<&[u8]>, &[u8])) {
         for position in core::mem::take(&mut self.queue) {
-            let hash = self.values.hash_at(position);
-            let (key, held) = self.values.at_mut(position);
+            let (_, held) = self.values.at_mut(position);
             if held.origin == Origin::Queued {
                 (held.origin, held.flushed) = (Origin::Written, Flushed::This);
-                show(key, hash, held.value.as_ref().map_or(&[], |value| value));
+                let (_, held) = self.values.at(position);
+                let value = held.value.as_ref().map_or(&[][..], |value| value);
+                show(&self.values.hashed_at(position), value);
             }
         }
     }

@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
 use rapidhash::v3::rapidhash_v3;
 use rustc_hash::FxHasher;
-use steadfast::cache::hash;
+use steadfast::cache::HashedKey;
 use xxhash_rust::xxh64::xxh64;
 
 const KEYS: u32 = 1 << 20;
@@ -60,7 +60,7 @@ const FORMS: [(&str, Form); 10] = [
 type Hash = fn(&[u8]) -> u64;
 
 const HASHES: [(&str, Hash); 5] = [
-    ("steadfast", hash),
+    ("steadfast", |key| HashedKey::new(key).hash()),
     ("xxh64", |key| xxh64(key, 0)),
     ("rustc-hash", |key| {
         let mut hasher = FxHasher::default();

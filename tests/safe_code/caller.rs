@@ -26,7 +26,7 @@ pub const SMALL: Plan =
 /// One call, or a few that belong together.
 type Call = fn(&mut Caller);
 
-const CALLS: [Call; 31] = [
+const CALLS: [Call; 32] = [
     reservation::plan,
     reservation::encoded_plan,
     reservation::sizes,
@@ -41,6 +41,7 @@ const CALLS: [Call; 31] = [
     cache::look_up,
     cache::look_up,
     cache::load,
+    cache::misname,
     cache::remove,
     cache::bound,
     cache::heights,

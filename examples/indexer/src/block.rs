@@ -9,6 +9,7 @@ use bitcoin_slices::{Visit, Visitor};
 use core::fmt;
 use core::ops::ControlFlow;
 use sha2::{Digest, Sha256};
+use steadfast::cache::HashedKey;
 
 /// What the input of a coinbase spends.
 const NULL_OUTPOINT: [u8; OUTPOINT_BYTES] = {
@@ -124,7 +125,7 @@ impl<H: Host, C: Cache> Indexing<'_, H, C> {
                 Err(self.malformed("it spends the null outpoint and is not the first"))
             }
             (false, false) => {
-                if !self.spend(&Key::output(outpoint))? {
+                if !self.spend(Key::output(outpoint))? {
                     self.summary.unknown += 1;
                 }
                 Ok(())
@@ -134,8 +135,8 @@ impl<H: Host, C: Cache> Indexing<'_, H, C> {
 
     /// Deletes the output at `key` and takes it off its script's balance; false if the state does
     /// not know it.
-    fn spend(&mut self, key: &Key) -> Result<bool, Error> {
-        let output = self.state.read(key);
+    fn spend(&mut self, key: HashedKey<Key>) -> Result<bool, Error> {
+        let output = self.state.take(key);
         if output.is_empty() {
             return Ok(false);
         }
@@ -144,15 +145,15 @@ impl<H: Host, C: Cache> Indexing<'_, H, C> {
                 what: "an output is shorter than its amount",
             });
         };
-        let script = Key::script(script);
-        let balance = Balance::decode(&self.state.read(&script))?;
-        let Some(left) = balance.debited(u64::from_le_bytes(*amount)) else {
-            return Err(Error::DamagedState {
-                what: "a script holds less than one of its outputs",
-            });
-        };
-        self.state.write(*key, Vec::new());
-        self.state.write(script, left.encode());
+        self.state.update(Key::script(script), |held| {
+            let balance = Balance::decode(held)?;
+            let Some(left) = balance.debited(u64::from_le_bytes(*amount)) else {
+                return Err(Error::DamagedState {
+                    what: "a script holds less than one of its outputs",
+                });
+            };
+            Ok(left.encode())
+        })?;
         Ok(true)
     }
 
@@ -186,21 +187,19 @@ impl<H: Host, C: Cache> Indexing<'_, H, C> {
         outpoint[..32].copy_from_slice(txid);
         outpoint[32..].copy_from_slice(&number.to_le_bytes());
         let key = Key::output(&outpoint);
-        if self.state.is_written(&key) {
-            return Err(self.malformed("it repeats an earlier one of the block"));
-        }
+        let (amount, script) = (u64::from_le_bytes(*amount), Key::script(script));
         let in_coinbase = self.summary.transactions == 0;
         if in_coinbase {
-            self.spend(&key)?;
+            self.spend(key)?;
+            self.state.write(key, output);
+        } else if !self.state.create(key, output) {
+            return Err(self.malformed("it repeats an earlier one of the block"));
         }
-        let script = Key::script(script);
-        let balance = Balance::decode(&self.state.read(&script))?;
-        let Some(balance) = balance.credited(u64::from_le_bytes(*amount)) else {
-            return Err(self.malformed("its amounts bring a balance above the limit of a u64"));
-        };
-        self.state.write(key, output);
-        self.state.write(script, balance.encode());
-        Ok(())
+        let too_much = self.malformed("its amounts bring a balance above the limit of a u64");
+        self.state.update(script, |held| {
+            let balance = Balance::decode(held)?.credited(amount);
+            balance.map(Balance::encode).ok_or(too_much)
+        })
     }
 
     fn malformed(&self, reason: &'static str) -> Error {

@@ -51,4 +51,5 @@ pub use balance::Balance;
 pub use block::{Summary, index};
 pub use cache::{Cache, NoCache};
 pub use error::Error;
+pub use key::Key;
 pub use state::Host;

@@ -2,54 +2,63 @@
 
 use crate::key::Key;
 use alloc::vec::Vec;
-use core::hash::{BuildHasher, Hasher};
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+use hashbrown::hash_table::{Entry, VacantEntry};
+use steadfast::cache::HashedKey;
 
 /// A map from keys to values that remembers the order of insertion.
 ///
-/// The table holds positions in the list, hashed with a fixed seed: nobody chooses keys, which are
-/// digests. What leaves here leaves in the list's order, so that nothing depends on the table's.
+/// The table holds positions in the list, by the hash that the cache has too. That has no seed:
+/// nobody chooses keys, which are digests. What leaves here leaves in the list's order, so that
+/// nothing depends on the table's.
 #[derive(Default)]
 pub struct Pending {
     positions: HashTable<u32>,
-    writes: Vec<(Key, Vec<u8>)>,
+    writes: Vec<(HashedKey<Key>, Vec<u8>)>,
+}
+
+/// Where a key's value stands, or is to stand.
+pub enum Place<'a> {
+    /// The value to be written; an empty one deletes.
+    Written(&'a mut Vec<u8>),
+    /// The key is not written yet.
+    Unwritten(Unwritten<'a>),
+}
+
+/// The place of a key that is not written yet.
+pub struct Unwritten<'a> {
+    position: VacantEntry<'a, u32>,
+    writes: &'a mut Vec<(HashedKey<Key>, Vec<u8>)>,
 }
 
 impl Pending {
-    /// The value to be written at `key`, if there is one; an empty one deletes.
-    pub fn get(&self, key: &Key) -> Option<&[u8]> {
-        self.positions
-            .find(hash(key), |&position| {
-                self.writes[position as usize].0 == *key
-            })
-            .map(|&position| self.writes[position as usize].1.as_slice())
-    }
-
-    /// Writes `value` at `key`, over what was to be written there.
-    pub fn set(&mut self, key: Key, value: Vec<u8>) {
-        let next = u32::try_from(self.writes.len())
-            .expect("a block is below 4 GiB, and a write stems from a byte of it");
+    /// Where `key` stands, or is to stand.
+    pub fn place(&mut self, key: &HashedKey<Key>) -> Place<'_> {
+        let writes = &mut self.writes;
         let entry = self.positions.entry(
-            hash(&key),
-            |&position| self.writes[position as usize].0 == key,
-            |&position| hash(&self.writes[position as usize].0),
+            key.hash(),
+            |&position| writes[position as usize].0 == *key,
+            |&position| writes[position as usize].0.hash(),
         );
         match entry {
-            Entry::Occupied(position) => self.writes[*position.get() as usize].1 = value,
-            Entry::Vacant(vacant) => {
-                vacant.insert(next);
-                self.writes.push((key, value));
-            }
+            Entry::Occupied(position) => Place::Written(&mut writes[*position.get() as usize].1),
+            Entry::Vacant(position) => Place::Unwritten(Unwritten { position, writes }),
         }
     }
 
+    /// The value to be written at `key`, if there is one; an empty one deletes.
+    pub fn get(&self, key: &HashedKey<Key>) -> Option<&[u8]> {
+        let position = self.positions.find(key.hash(), |&position| {
+            self.writes[position as usize].0 == *key
+        })?;
+        Some(&self.writes[*position as usize].1)
+    }
+
     /// All keys and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+    pub fn iter(&self) -> impl Iterator<Item = (&HashedKey<Key>, &[u8])> + Clone {
         self.writes
             .iter()
-            .map(|(key, value)| (key.bytes(), value.as_slice()))
+            .map(|(key, value)| (key, value.as_slice()))
     }
 
     /// How many keys are to be written.
@@ -58,8 +67,12 @@ impl Pending {
     }
 }
 
-fn hash(key: &Key) -> u64 {
-    let mut hasher = FixedState::default().build_hasher();
-    hasher.write(key.bytes());
-    hasher.finish()
+impl Unwritten<'_> {
+    /// Writes `value` at `key`, whose place this is.
+    pub fn write(self, key: HashedKey<Key>, value: Vec<u8>) {
+        let next = u32::try_from(self.writes.len())
+            .expect("a block is below 4 GiB, and a write stems from a byte of it");
+        self.position.insert(next);
+        self.writes.push((key, value));
+    }
 }

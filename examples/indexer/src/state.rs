@@ -2,8 +2,9 @@
 
 use crate::Cache;
 use crate::key::Key;
-use crate::pending::Pending;
+use crate::pending::{Pending, Place};
 use alloc::vec::Vec;
+use steadfast::cache::HashedKey;
 
 /// The store that the state lies in.
 pub trait Host {
@@ -34,39 +35,74 @@ impl<'a, H: Host, C: Cache> State<'a, H, C> {
     ///
     /// Costs one heap allocation of the value's length, the same whether it comes from the cache or
     /// from the host.
-    pub fn read(&mut self, key: &Key) -> Vec<u8> {
-        if let Some(value) = self.pending.get(key) {
-            return value.to_vec();
+    pub fn read(&mut self, key: &HashedKey<Key>) -> Vec<u8> {
+        match self.pending.get(key) {
+            Some(value) => value.to_vec(),
+            None => load(self.host, self.cache, key),
         }
-        if let Some(value) = self.cache.get(key.bytes()) {
-            return value.to_vec();
-        }
-        self.load(key)
     }
 
-    fn load(&mut self, key: &Key) -> Vec<u8> {
-        let value = self.host.read(key.bytes());
-        if !value.is_empty() {
-            self.cache.insert(key.bytes(), &value);
+    /// Deletes the value at `key`, and gives it back; empty when there was none.
+    pub fn take(&mut self, key: HashedKey<Key>) -> Vec<u8> {
+        match self.pending.place(&key) {
+            Place::Written(value) => core::mem::take(value),
+            Place::Unwritten(place) => {
+                let value = load(self.host, self.cache, &key);
+                if !value.is_empty() {
+                    place.write(key, Vec::new());
+                }
+                value
+            }
         }
-        value
     }
 
-    /// Whether this block already writes `key`.
-    pub fn is_written(&self, key: &Key) -> bool {
-        self.pending.get(key).is_some()
+    /// Writes `value` at `key`. Refuses where this block has written it already.
+    pub fn create(&mut self, key: HashedKey<Key>, value: Vec<u8>) -> bool {
+        match self.pending.place(&key) {
+            Place::Written(_) => false,
+            Place::Unwritten(place) => {
+                place.write(key, value);
+                true
+            }
+        }
     }
 
     /// Writes `value` at `key`; an empty one deletes.
-    pub fn write(&mut self, key: Key, value: Vec<u8>) {
-        self.pending.set(key, value);
+    pub fn write(&mut self, key: HashedKey<Key>, value: Vec<u8>) {
+        match self.pending.place(&key) {
+            Place::Written(held) => *held = value,
+            Place::Unwritten(place) => place.write(key, value),
+        }
+    }
+
+    /// Writes at `key` what `change` makes of the value there, which is empty when there is none;
+    /// an empty one deletes.
+    ///
+    /// # Errors
+    ///
+    /// What `change` refuses. Nothing is written then.
+    pub fn update<E>(
+        &mut self,
+        key: HashedKey<Key>,
+        change: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
+    ) -> Result<(), E> {
+        match self.pending.place(&key) {
+            Place::Written(value) => *value = change(value)?,
+            Place::Unwritten(place) => {
+                let value = load(self.host, self.cache, &key);
+                place.write(key, change(&value)?);
+            }
+        }
+        Ok(())
     }
 
     /// Flushes all writes to the host and brings the cache up to date. Returns how many keys were
     /// written.
     pub fn commit(self) -> usize {
-        self.host.flush(self.pending.iter());
-        for (key, value) in self.pending.iter() {
+        let pairs = self.pending.iter();
+        self.host
+            .flush(pairs.clone().map(|(key, value)| (key.bytes(), value)));
+        for (key, value) in pairs {
             if value.is_empty() {
                 self.cache.remove(key);
             } else {
@@ -75,4 +111,16 @@ impl<'a, H: Host, C: Cache> State<'a, H, C> {
         }
         self.pending.len()
     }
+}
+
+/// The stored value at `key`, which the cache has afterwards if it can.
+fn load(host: &mut impl Host, cache: &mut impl Cache, key: &HashedKey<Key>) -> Vec<u8> {
+    if let Some(value) = cache.get(key) {
+        return value.to_vec();
+    }
+    let value = host.read(key.bytes());
+    if !value.is_empty() {
+        cache.insert(key, &value);
+    }
+    value
 }

@@ -1,7 +1,7 @@
 //! Keys that an attacker would choose: they collide in their buckets and in their tag.
 
 use super::{Spec, noise, region_with_bytes};
-use steadfast::cache::{Cache, hash};
+use steadfast::cache::{Cache, HashedKey};
 use steadfast::region::{BUCKET_BYTES, HEADER_BYTES, SLOTS};
 
 /// Key number `number` of those that are tried: 53 bytes, alike up to the last eight, so that
@@ -60,5 +60,8 @@ pub fn two_buckets() -> Spec {
 /// of their hash says, and whose tag is meant.
 pub fn keys_of_first_bucket(is_meant: impl Fn(u8) -> bool) -> impl Iterator<Item = [u8; 4]> {
     let all = (0..u32::MAX).map(u32::to_le_bytes);
-    all.filter(move |key| hash(key) >> 63 == 0 && is_meant(hash(key) as u8))
+    all.filter(move |key| {
+        let hash = HashedKey::new(key).hash();
+        hash >> 63 == 0 && is_meant(hash as u8)
+    })
 }

@@ -1,6 +1,8 @@
 //! The cache over the module's region, and over images that nobody has verified.
 
-use steadfast::cache::{Pool, Scope, open_cache_with};
+use std::cell::Cell;
+
+use steadfast::cache::{HashedKey, Pool, Scope, open_cache_with};
 use steadfast::region::Region;
 use steadfast::{Cache, Policy, open_cache};
 
@@ -88,6 +90,39 @@ pub fn look_up(caller: &mut Caller) {
             2 => assert_eq!(cache.contains(&key), cache.peek(&key).is_some()),
             _ => drop(cache.get(&key).map(<[u8]>::to_vec)),
         }
+    });
+}
+
+/// A key that gives other bytes each time it is asked.
+struct Fickle {
+    keys: Vec<Vec<u8>>,
+    asked: Cell<usize>,
+}
+
+impl AsRef<[u8]> for Fickle {
+    fn as_ref(&self) -> &[u8] {
+        self.asked.set(self.asked.get() + 1);
+        &self.keys[self.asked.get() % self.keys.len()]
+    }
+}
+
+/// Looks up, stores and removes by a key with the hash of another one.
+pub fn misname(caller: &mut Caller) {
+    caller.with_cache(|random, cache| {
+        let key = HashedKey::new(Fickle {
+            keys: (0..3).map(|_| random.key()).collect(),
+            asked: Cell::new(0),
+        });
+        for _ in 0..random.below(8) {
+            let scoped = cache.scope(scope(random));
+            match random.below(4) {
+                0 => drop(scoped.get_hashed(&key).map(<[u8]>::to_vec)),
+                1 => drop(scoped.get_or_fetch_hashed(&key, || random.value())),
+                2 => drop(scoped.remove_hashed(&key)),
+                _ => drop(scoped.insert_hashed(&key, &random.value())),
+            }
+        }
+        (key.hash(), key.bytes().len())
     });
 }
 

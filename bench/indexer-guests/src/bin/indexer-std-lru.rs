@@ -4,9 +4,10 @@
 
 use std::cell::RefCell;
 
-use indexer::Cache;
+use indexer::{Cache, Key};
 use lru::LruCache;
 use steadfast::Plan;
+use steadfast::cache::HashedKey;
 use steadfast::instance_info;
 
 /// What an entry takes besides its key's and value's bytes: a node, a slot in the table, and three
@@ -36,13 +37,14 @@ impl StdCache {
 }
 
 impl Cache for StdCache {
-    fn get(&mut self, key: &[u8]) -> Option<&[u8]> {
-        self.entries.get(key).map(|value| &**value)
+    fn get(&mut self, key: &HashedKey<Key>) -> Option<&[u8]> {
+        self.entries.get(key.bytes()).map(|value| &**value)
     }
 
-    fn insert(&mut self, key: &[u8], value: &[u8]) {
+    fn insert(&mut self, hashed: &HashedKey<Key>, value: &[u8]) {
+        let key = hashed.bytes();
         if entry_bytes(key, value) > self.capacity_bytes {
-            return self.remove(key);
+            return self.remove(hashed);
         }
         match self.entries.get_mut(key) {
             Some(held) if held.len() == value.len() => held.copy_from_slice(value),
@@ -63,7 +65,8 @@ impl Cache for StdCache {
         }
     }
 
-    fn remove(&mut self, key: &[u8]) {
+    fn remove(&mut self, key: &HashedKey<Key>) {
+        let key = key.bytes();
         if let Some(value) = self.entries.pop(key) {
             self.used_bytes -= entry_bytes(key, &value);
         }

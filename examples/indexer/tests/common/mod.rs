@@ -1,8 +1,9 @@
 //! What the indexer's tests share: a store, a forgetful cache, and made-up blocks.
 #![allow(dead_code, reason = "each test uses a part")]
 
-use indexer::{Cache, Host, Summary, index};
+use indexer::{Cache, Host, Key, Summary, index};
 use std::collections::BTreeMap;
+use steadfast::cache::HashedKey;
 use steadfast_testkit::reference::Indexer;
 
 /// A store in memory that counts its readers.
@@ -50,23 +51,23 @@ impl Forgetful {
 }
 
 impl Cache for Forgetful {
-    fn get(&mut self, key: &[u8]) -> Option<&[u8]> {
-        let value = self.entries.get(key)?;
+    fn get(&mut self, key: &HashedKey<Key>) -> Option<&[u8]> {
+        let value = self.entries.get(key.bytes())?;
         self.hits += 1;
         Some(value)
     }
 
-    fn insert(&mut self, key: &[u8], value: &[u8]) {
+    fn insert(&mut self, key: &HashedKey<Key>, value: &[u8]) {
         if self.entries.len() >= self.limit {
             self.entries.clear();
         }
         if self.limit > 0 {
-            self.entries.insert(key.to_vec(), value.to_vec());
+            self.entries.insert(key.bytes().to_vec(), value.to_vec());
         }
     }
 
-    fn remove(&mut self, key: &[u8]) {
-        self.entries.remove(key);
+    fn remove(&mut self, key: &HashedKey<Key>) {
+        self.entries.remove(key.bytes());
     }
 }
 
