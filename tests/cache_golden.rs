@@ -11,9 +11,9 @@ use steadfast::cache::{Cache, Scope};
 use steadfast::region::{AttachError, FORMAT_VERSION, FormatError, RegionInfo, Start};
 use steadfast_testkit::cache::{Spec, region_holding, region_with_bytes};
 
-const GOLDEN: &[u8] = include_bytes!("golden/region-7.bin");
+const GOLDEN: &[u8] = include_bytes!("golden/region-8.bin");
 /// As the version before wrote it.
-const OUTDATED: &[u8] = include_bytes!("golden/region-6.bin");
+const OUTDATED: &[u8] = include_bytes!("golden/region-7.bin");
 const CAPACITY: u32 = 12 << 10;
 
 /// Where an entry stands, by its number.
@@ -72,7 +72,7 @@ fn the_format_is_what_it_was() {
 fn an_image_of_the_version_before_is_refused_with_its_reason() {
     assert_eq!(
         RegionInfo::read(OUTDATED).unwrap_err(),
-        FormatError::Version { found: 6 }
+        FormatError::Version { found: 7 }
     );
     let (region, _) = region_holding(&Spec::fresh(CAPACITY), OUTDATED);
     assert_eq!(

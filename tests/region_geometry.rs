@@ -48,11 +48,11 @@ fn a_geometry_keeps_to_what_it_is_planned_for() {
             if of.levels > 0 {
                 assert!((128..=256).contains(&of.group_buckets), "{context}");
             }
-            // The index begins whole, or with at most half a megabyte, as much of it as that
+            // The index begins whole, or with at most an eighth of a megabyte, as much of it as that
             // allows.
             let first = of.group_buckets << of.first_level;
-            assert!(of.first_level <= of.levels && first <= 8192, "{context}");
-            assert!(of.first_level == of.levels || 2 * first > 8192, "{context}");
+            assert!(of.first_level <= of.levels && first <= 2048, "{context}");
+            assert!(of.first_level == of.levels || 2 * first > 2048, "{context}");
 
             // An arena full of expected entries fills 9.5 slots of each bucket, less what rounds up
             // to whole groups.
@@ -105,7 +105,7 @@ fn a_geometry_is_what_the_format_says() {
             assert_eq!(u64::from(found.group_buckets), group_buckets, "{context}");
             let arena_start = 1856 + 64 * (group_buckets << levels);
             assert_eq!(u64::from(found.arena_start), arena_start, "{context}");
-            let first_level = levels.min((8192 / group_buckets).ilog2());
+            let first_level = levels.min((2048 / group_buckets).ilog2());
             assert_eq!(found.first_level, first_level, "{context}");
         }
     }

@@ -18,7 +18,7 @@ const STALE_PAGES: usize = 144;
 const POOLS: usize = 232;
 const POOL_BYTES: usize = 64;
 const READY: usize = 1780;
-const SWEEP_ABOVE: usize = 1816;
+const SWEEP_ABOVE: usize = 1792;
 
 /// The header of an empty region.
 fn header() -> Vec<u8> {

@@ -32,7 +32,7 @@ const MAX_FIRST_BUCKETS: u32 = MAX_FIRST_PAGES * (INDEX_PAGE_BYTES / BUCKET_BYTE
 /// Buckets that the index begins with are cleared in pages of this size...
 pub(crate) const INDEX_PAGE_BYTES: u32 = 2048;
 /// ...and these are the most that there can be, which bounds the bitmap in the header.
-pub(crate) const MAX_FIRST_PAGES: u32 = 256;
+pub(crate) const MAX_FIRST_PAGES: u32 = 64;
 
 /// The bytes that an entry takes in the arena, or `None` if key or value are longer than the format
 /// can say.

@@ -11,7 +11,7 @@ use super::image::{AttachError, Status};
 use super::info::FormatError;
 
 /// The version of the region's format that this crate writes and reads.
-pub const FORMAT_VERSION: u32 = 7;
+pub const FORMAT_VERSION: u32 = 8;
 /// Bytes of the header; the index follows.
 pub const HEADER_BYTES: u32 = size_of::<Header>() as u32;
 /// Bytes of the tag that the user may set.
@@ -150,7 +150,7 @@ pub struct Header {
     pub sweep_above: u32,
     /// The free block that an eviction left over last, which is in no bin; 0 for none.
     pub rest: u32,
-    reserved: [u32; 8],
+    reserved: [u32; 14],
 }
 
 impl Header {
@@ -407,6 +407,6 @@ const _: () = {
     assert!(offset_of!(Header, user_tag) == 76);
     assert!(offset_of!(Header, inserts) == 152);
     assert!(offset_of!(Header, pools) == 232);
-    assert!(offset_of!(Header, reserved) == 1824);
+    assert!(offset_of!(Header, reserved) == 1800);
     assert!(size_of::<PoolHeader>() == 64);
 };

@@ -259,7 +259,7 @@ pub fn in_hexadecimal(blocks: &[Vec<u8>]) -> String {
 pub const REGION_AT: u32 = 1 << 16;
 
 /// A region, as it stands in an instance.
-pub const REGION: &[u8] = include_bytes!("../../../tests/golden/region-7.bin");
+pub const REGION: &[u8] = include_bytes!("../../../tests/golden/region-8.bin");
 
 /// An image of [`REGION`], of a module with this digest.
 pub fn region_image(module: Digest) -> RegionImage {

@@ -3,7 +3,7 @@
 export const REGION_HEADER_BYTES = 1856;
 export const ENTRY_HEADER_BYTES = 22;
 const MAGIC = 0x7473_6664_6165_7473n;
-const FORMAT_VERSION = 7;
+const FORMAT_VERSION = 8;
 const BUCKET_BYTES = 64;
 
 /** Where an image's bytes stand, from the region's start on: the header with the buckets in use, and the entries. Undefined where the
