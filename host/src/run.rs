@@ -268,6 +268,7 @@ impl Runner {
             is_sampled: false,
         };
         live.name_module();
+        live.store.data_mut().exchange.serve(memory);
         if config.watch_heap
             && let Some(info) = live.guest_info
         {

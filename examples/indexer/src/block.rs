@@ -64,7 +64,7 @@ impl fmt::Display for Summary {
 pub fn index(input: &[u8], host: &mut impl Host, cache: &mut impl Cache) -> Result<Summary, Error> {
     let (height, block) = split_height(input)?;
     let mut indexing = Indexing {
-        state: State::new(host, cache),
+        state: State::new(host, cache, block.len()),
         summary: Summary {
             height,
             ..Summary::default()

@@ -11,7 +11,6 @@ use steadfast::cache::HashedKey;
 /// The table holds positions in the list, by the hash that the cache has too. That has no seed:
 /// nobody chooses keys, which are digests. What leaves here leaves in the list's order, so that
 /// nothing depends on the table's.
-#[derive(Default)]
 pub struct Pending {
     positions: HashTable<u32>,
     writes: Vec<(HashedKey<Key>, Vec<u8>)>,
@@ -32,6 +31,17 @@ pub struct Unwritten<'a> {
 }
 
 impl Pending {
+    /// No writes, and room for as many as a block of so many bytes mostly has: a list that grows in
+    /// steps would stand in memory twice.
+    pub fn for_block(bytes: usize) -> Self {
+        const BYTES_PER_WRITE: usize = 100;
+        let writes = bytes / BYTES_PER_WRITE;
+        Self {
+            positions: HashTable::with_capacity(writes),
+            writes: Vec::with_capacity(writes),
+        }
+    }
+
     /// Where `key` stands, or is to stand.
     pub fn place(&mut self, key: &HashedKey<Key>) -> Place<'_> {
         let writes = &mut self.writes;

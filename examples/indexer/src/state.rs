@@ -23,11 +23,12 @@ pub struct State<'a, H, C> {
 }
 
 impl<'a, H: Host, C: Cache> State<'a, H, C> {
-    pub fn new(host: &'a mut H, cache: &'a mut C) -> Self {
+    /// The state as a block of so many bytes finds it.
+    pub fn new(host: &'a mut H, cache: &'a mut C, block_bytes: usize) -> Self {
         Self {
             host,
             cache,
-            pending: Pending::default(),
+            pending: Pending::for_block(block_bytes),
         }
     }
 

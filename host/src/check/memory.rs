@@ -5,6 +5,7 @@ use steadfast::Plan;
 use super::facts::{Facts, Function};
 use super::{Finding, Level, Rule};
 use crate::ceiling::PAGE_BYTES;
+use crate::metashrew::{self, Import};
 use crate::outline::is_plain;
 
 pub const RULES: &[&Rule] = &[
@@ -19,6 +20,8 @@ pub const RULES: &[&Rule] = &[
     &MAXIMUM_MEMORY,
     &MISFIT,
     &DATA_IN_REGION,
+    &NO_HEAP,
+    &OUT_OF_REACH,
     &STACK_ABOVE_DATA,
     &STACK,
 ];
@@ -78,6 +81,16 @@ const DATA_IN_REGION: Rule = Rule {
     level: Level::Error,
     advice: "raise STEADFAST_REGION_BASE and rebuild, or have less static data",
 };
+const NO_HEAP: Rule = Rule {
+    id: "no-heap",
+    level: Level::Error,
+    advice: "static data leaves the heap less than a page of its budget: raise STEADFAST_REGION_BASE and rebuild, or have less static data",
+};
+const OUT_OF_REACH: Rule = Rule {
+    id: "region-out-of-reach",
+    level: Level::Warning,
+    advice: "a value that the host is to write into the cache itself (`get_or_load` with `HostKey::load`) halts the module there, and how full the cache is depends on the host: end the region below 2 GiB (STEADFAST_REGION_MAX), or read such values with `HostKey::read`",
+};
 const STACK_ABOVE_DATA: Rule = Rule {
     id: "stack-above-data",
     level: Level::Warning,
@@ -88,6 +101,9 @@ const STACK: Rule = Rule {
     level: Level::Note,
     advice: "the linker's `-z stack-size=BYTES` sets it",
 };
+
+/// Hosts of the metashrew interface take a pointer for an `i32`.
+const HOSTS_REACH: u64 = 1 << 31;
 
 /// Allocators by a part of their functions' names, as Rust and C have them.
 const ALLOCATORS: [&str; 6] = [
@@ -180,12 +196,26 @@ fn against(plan: &Plan, facts: &Facts) -> Vec<Finding> {
             format!("memory ends at {maximum} at most, and the heap's budget at {budget_end}");
         found.push(Finding::new(&MAXIMUM_MEMORY, what));
     }
-    if let Some((_, end)) = facts.data.filter(|(_, end)| *end > budget_end) {
-        let what =
-            format!("static data ends at {end}, behind the region's beginning at {budget_end}");
-        found.push(Finding::new(&DATA_IN_REGION, what));
+    let data_end = facts.data.map_or(0, |(_, end)| end);
+    let heap = budget_end.checked_sub(data_end);
+    let what = format!("static data ends at {data_end}, and the region begins at {budget_end}");
+    match heap {
+        None => found.push(Finding::new(&DATA_IN_REGION, what)),
+        Some(heap) if heap < PAGE_BYTES => found.push(Finding::new(&NO_HEAP, what)),
+        Some(_) => {}
+    }
+    let region_end = budget_end + plan.region_max().get();
+    if region_end > HOSTS_REACH && imports(facts, Import::Get) {
+        let what = format!("the region ends at {region_end}, and a host writes below 2 GiB alone");
+        found.push(Finding::new(&OUT_OF_REACH, what));
     }
     found
+}
+
+/// Whether the module has this function of the metashrew interface.
+fn imports(facts: &Facts, import: Import) -> bool {
+    let name = (metashrew::MODULE.to_owned(), import.name().to_owned());
+    facts.imports.contains(&name)
 }
 
 fn stack(facts: &Facts) -> Vec<Finding> {

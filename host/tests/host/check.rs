@@ -56,6 +56,8 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let wasi = |name: &str| format!(r#"(import "wasi_snapshot_preview1" "{name}" (func))"#);
     let one = plan_section(&Plan::DEFAULT);
     let low = Plan::DEFAULT.with_region_base(Bytes::mib(16));
+    let high = Plan::METASHREW.with_region_max(Bytes::mib(1025));
+    let get = r#"(import "env" "__get" (func (param i32 i32)))"#;
     let stack = |top: u32, data: u32| {
         memory(&format!(
             r#"(global (mut i32) (i32.const {top})) (data (i32.const {data}) "data")"#
@@ -160,6 +162,29 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
                 plan_section(&low),
                 (16 << 20) - 4
             )),
+        ),
+        (
+            "no-heap",
+            plain(&format!(
+                r#"{} (memory 300) (data (i32.const {}) "data")"#,
+                plan_section(&low),
+                (16 << 20) - 65_536 - 3
+            )),
+            plain(&format!(
+                r#"{} (memory 300) (data (i32.const {}) "data")"#,
+                plan_section(&low),
+                (16 << 20) - 65_536 - 4
+            )),
+        ),
+        (
+            "region-out-of-reach",
+            plain(&format!("{get} {}", plan_section(&high))),
+            plain(&format!("{get} {}", plan_section(&Plan::METASHREW))),
+        ),
+        (
+            "region-out-of-reach",
+            plain(&format!("{get} {}", plan_section(&high))),
+            plain(&plan_section(&high)),
         ),
         (
             "stack-above-data",
