@@ -1,6 +1,7 @@
 //! The operations on one scope's entries.
 
 use super::error::InsertError;
+use super::hash::hash;
 use super::hashed_key::HashedKey;
 use super::scope::Scope;
 use super::store::Store;
@@ -45,15 +46,21 @@ impl<'a> Scoped<'a> {
     /// miss.
     #[inline]
     pub fn get(self, key: &[u8]) -> Option<&'a [u8]> {
-        self.get_hashed(&HashedKey::new(key))
+        self.find(key, || hash(key))
     }
 
     /// As [`get`](Self::get), by a key that was hashed before.
     #[inline]
     pub fn get_hashed<K: AsRef<[u8]>>(self, key: &HashedKey<K>) -> Option<&'a [u8]> {
+        self.find(key.bytes(), || key.hash())
+    }
+
+    /// Asks for the hash where there is a cache, so that a key is hashed no earlier.
+    #[inline]
+    fn find(self, key: &[u8], hash: impl FnOnce() -> u64) -> Option<&'a [u8]> {
         let store = self.store?;
-        let mut home = store.home(self.scope.hash_of(key.hash()));
-        let value = store.look_up(self.scope, key.bytes(), &mut home)?;
+        let mut home = store.home(self.scope.hash_of(hash()));
+        let value = store.look_up(self.scope, key, &mut home)?;
         store.bytes(value)
     }
 
@@ -94,7 +101,7 @@ impl<'a> Scoped<'a> {
     /// The entry cannot fit, however much is evicted; the key is not there then, with no older
     /// value either.
     pub fn insert(self, key: &[u8], value: &[u8]) -> Result<(), InsertError> {
-        self.insert_hashed(&HashedKey::new(key), value)
+        self.store_under(key, || hash(key), value)
     }
 
     /// As [`insert`](Self::insert), under a key that was hashed before.
@@ -107,9 +114,20 @@ impl<'a> Scoped<'a> {
         key: &HashedKey<K>,
         value: &[u8],
     ) -> Result<(), InsertError> {
+        self.store_under(key.bytes(), || key.hash(), value)
+    }
+
+    /// As [`find`](Self::find).
+    #[inline]
+    fn store_under(
+        self,
+        key: &[u8],
+        hash: impl FnOnce() -> u64,
+        value: &[u8],
+    ) -> Result<(), InsertError> {
         let store = self.store.ok_or(InsertError::Disabled)?;
-        let hash = self.scope.hash_of(key.hash());
-        store.change(|store| store.insert(self.scope, key.bytes(), value, hash))
+        let hash = self.scope.hash_of(hash());
+        store.change(|store| store.insert(self.scope, key, value, hash))
     }
 
     /// The value of a key; on a miss, `load` writes a value of `len` bytes straight into the

@@ -446,7 +446,11 @@ fn an_indexer_does_the_same_while_it_is_profiled() {
     // Nothing stays: what was given back where the compiler had inlined that is found by the heap's
     // table.
     assert_eq!(profile.end, amount(0, 0));
-    let (own, _) = share(&profile, "peak_bytes", "indexer::pending::Pending::for_block");
+    let (own, _) = share(
+        &profile,
+        "peak_bytes",
+        "indexer::pending::Pending::for_block",
+    );
     assert!(own > 500_000, "{}", profile.table());
 }
 
