@@ -118,7 +118,7 @@ pub use state::{
     state_digest,
 };
 pub use table::Table;
-pub use trap::{RunError, Stack};
+pub use trap::{RunError, Said, Stack};
 #[cfg(feature = "wasi")]
 pub use wasi::CommandWorld;
 pub use wasi::{INPUT_DIRECTORY, INPUT_FILE};

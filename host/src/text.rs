@@ -21,6 +21,16 @@ pub fn plain_lines(text: &str) -> Cow<'_, str> {
     escape(text, |c| c == '\t' || c == '\n')
 }
 
+/// What a program printed last, on one line: a panic's message, where there is one.
+#[must_use]
+pub(crate) fn last_words(printed: &str) -> String {
+    let said = |line: &&str| !line.trim().is_empty() && !line.starts_with("note: ");
+    let lines: Vec<&str> = printed.lines().filter(said).collect();
+    let panicked = lines.iter().rposition(|line| line.contains("panicked at"));
+    let from = panicked.unwrap_or(lines.len().saturating_sub(1));
+    reason(&lines[from..].join(" "))
+}
+
 /// A name that a module gives: plain, and cut where it is very long.
 #[must_use]
 pub fn name(text: &str) -> String {
@@ -128,6 +138,21 @@ mod tests {
             plain_json("[\"\u{202e}\u{7f}é\"]\n"),
             "[\"\\u202e\\u007fé\"]\n"
         );
+    }
+
+    #[test]
+    fn last_words_are_a_panic_or_the_last_line() {
+        for (printed, words) in [
+            ("", ""),
+            ("one\ntwo\n\n", "two"),
+            (
+                "one\n\nthread 'main' (1) panicked at src/lib.rs:5:9:\nno  such\nkey\nnote: run with `RUST_BACKTRACE=1`\n",
+                "thread 'main' (1) panicked at src/lib.rs:5:9: no such key",
+            ),
+            ("panicked at a\npanicked at b", "panicked at b"),
+        ] {
+            assert_eq!(last_words(printed), words);
+        }
     }
 
     #[test]

@@ -70,10 +70,12 @@ pub enum RunError {
     )]
     StackExhausted(Stack),
     /// The guest trapped.
-    #[error("the guest trapped: {reason}{stack}")]
+    #[error("the guest trapped: {reason}{said}{stack}")]
     Trap {
         /// Wasmtime's reason.
         reason: String,
+        /// What it printed last.
+        said: Said,
         /// Where the guest stopped.
         stack: Stack,
     },
@@ -107,8 +109,13 @@ pub enum RunError {
         need: usize,
     },
     /// The guest ended with a status other than 0.
-    #[error("the guest exited with status {0}")]
-    Exit(i32),
+    #[error("the guest exited with status {status}{said}")]
+    Exit {
+        /// The status.
+        status: i32,
+        /// What it printed last.
+        said: Said,
+    },
     /// The guest ended without handing over what it wrote.
     #[error("the guest returned without calling __flush")]
     NoFlush,
@@ -161,6 +168,14 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Says as well what the guest printed last, where that may be the reason.
+    pub(crate) fn with_words(mut self, words: impl FnOnce() -> String) -> Self {
+        if let RunError::Trap { said, .. } | RunError::Exit { said, .. } = &mut self {
+            *said = Said(words());
+        }
+        self
+    }
+
     /// Whether the guest's calls were nested deeper than the engine's stack allows.
     #[must_use]
     pub fn is_stack_exhausted(&self) -> bool {
@@ -179,6 +194,20 @@ impl std::fmt::Display for Stack {
             write!(f, "{before}{frame}")?;
         }
         Ok(())
+    }
+}
+
+/// What a guest printed last, on one line; empty where it printed nothing, or where all of it is
+/// shown anyway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said(pub String);
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.as_str() {
+            "" => Ok(()),
+            words => write!(f, "; it printed: {words}"),
+        }
     }
 }
 
@@ -224,7 +253,8 @@ pub(crate) fn explain(
         return RunError::GrowRefused(*refused);
     }
     if let Some(status) = exit_status(&error) {
-        return RunError::Exit(status);
+        let said = Said::default();
+        return RunError::Exit { status, said };
     }
     let frames = frames(&error);
     let stack = stack(&frames);
@@ -248,7 +278,12 @@ pub(crate) fn explain(
             if let Some(exhaustion) = info.and_then(InstanceInfo::exhaustion) {
                 if is_other_panic(&frames) {
                     let reason = format!("a panic; before it, {exhaustion}");
-                    return RunError::Trap { reason, stack };
+                    let said = Said::default();
+                    return RunError::Trap {
+                        reason,
+                        said,
+                        stack,
+                    };
                 }
                 return RunError::HeapExhausted { exhaustion, stack };
             }
@@ -267,8 +302,11 @@ pub(crate) fn explain(
         }
         None => one_line(&error),
     };
-    let reason = reason + lie;
-    RunError::Trap { reason, stack }
+    RunError::Trap {
+        reason: reason + lie,
+        said: Said::default(),
+        stack,
+    }
 }
 
 /// The instance info says something of the host that is not so.

@@ -128,7 +128,7 @@ pub fn profile(arguments: &Arguments) -> anyhow::Result<()> {
     let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
     let dumps = core_dumps(arguments.coredump.as_ref(), &arguments.module);
     let config = RunConfig {
-        output: Output::Discard,
+        output: Output::Capture,
         core_dumps: dumps.clone(),
         ..arguments.memory.config(false)
     };

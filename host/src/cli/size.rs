@@ -93,7 +93,7 @@ pub fn size(arguments: &Arguments) -> anyhow::Result<()> {
     let inputs = inputs(arguments)?;
     let module = super::read_module(&arguments.module, &arguments.memory.limits)?;
     let config = RunConfig {
-        output: Output::Discard,
+        output: Output::Capture,
         ..arguments.memory.config(false)
     };
     let runner = Runner::new(&module, config).with_context(name)?;

@@ -151,7 +151,8 @@ impl Live {
             timeout: self.timeout,
             fuel: self.fuel,
         };
-        explain(error, self.instance_info().as_ref(), &known)
+        let error = explain(error, self.instance_info().as_ref(), &known);
+        error.with_words(|| text::last_words(&self.output()))
     }
 
     /// Checks that an image is for this module, and for its region.

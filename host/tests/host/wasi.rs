@@ -106,8 +106,31 @@ fn exit_0_is_a_success_and_any_other_a_failure() {
         "(call $write (i32.const 3)) (call $proc_exit (i32.const 4))",
         quiet(),
     );
-    assert!(matches!(result, Err(RunError::Exit(4))), "{result:?}");
+    let error = result.unwrap_err();
+    assert_eq!(error.to_string(), "the guest exited with status 4");
     assert!(state.pairs().is_empty());
+}
+
+/// The input itself, which begins with "block", stands for what a program prints before it stops.
+#[test]
+fn a_failure_says_what_was_printed_last() {
+    let prints = "(i32.store (i32.const 40) (i32.const 16))
+        (i32.store (i32.const 44) (i32.const 5))
+        (drop (call $fd_write (i32.const 2) (i32.const 40) (i32.const 1) (i32.const 48)))";
+    for (stop, told) in [
+        (
+            "(call $proc_exit (i32.const 4))",
+            "the guest exited with status 4; it printed: block",
+        ),
+        (
+            "unreachable",
+            "instruction executed; it printed: block; in ",
+        ),
+    ] {
+        let (result, _) = run(&format!("{prints} {stop}"), quiet());
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
 }
 
 /// What a module asks of its files, which engines answer alike.
