@@ -246,9 +246,9 @@ fn cache_rows(cache: Option<&Stats>) -> Vec<Row> {
         (
             "cache lookups".into(),
             format!(
-                "{} hits{hit_rate}, {} misses",
-                grouped(cache.hits),
-                grouped(cache.misses)
+                "{}{hit_rate}, {}",
+                counted(cache.hits, "hit", "hits"),
+                counted(cache.misses, "miss", "misses")
             ),
         ),
         (

@@ -160,8 +160,13 @@ pub enum RunError {
     #[error("the module exports no `{export}`, so its cache cannot be told anything: build it on steadfast", export = InstanceInfo::EXPORT)]
     NoInstanceInfo,
     /// The module has no such view.
-    #[error("the module exports no function `{0}` without parameters that returns a pointer")]
-    NoView(String),
+    #[error("the module exports no function `{name}` without parameters that returns a pointer; it has {}", listed(.views))]
+    NoView {
+        /// The name that was asked for.
+        name: String,
+        /// The names that such functions have.
+        views: Vec<String>,
+    },
     /// A view returned a pointer to no byte string.
     #[error("the view returned pointer {0:#x}, where no readable byte string stands")]
     BadView(u32),
@@ -180,6 +185,13 @@ impl RunError {
     #[must_use]
     pub fn is_stack_exhausted(&self) -> bool {
         matches!(self, RunError::StackExhausted(_))
+    }
+}
+
+fn listed(views: &[String]) -> String {
+    match views {
+        [] => "none".into(),
+        _ => views.join(", "),
     }
 }
 

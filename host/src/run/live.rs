@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use steadfast::Plan;
 use steadfast::format::InstanceInfo;
-use wasmtime::{Instance, Memory, Store};
+use wasmtime::{ExternType, Instance, Memory, Store, ValType};
 
 use crate::bounds::Bounds;
 use crate::ceiling::PAGE_BYTES;
@@ -153,6 +153,23 @@ impl Live {
         };
         let error = explain(error, self.instance_info().as_ref(), &known);
         error.with_words(|| text::last_words(&self.output()))
+    }
+
+    /// What is told where no view has a name.
+    pub(super) fn no_view(&mut self, name: &str) -> RunError {
+        let exports = self.instance.module(&self.store).exports();
+        let views = exports.filter(|export| match export.ty() {
+            ExternType::Func(function) => {
+                let mut results = function.results();
+                function.params().len() == 0
+                    && matches!((results.next(), results.next()), (Some(ValType::I32), None))
+            }
+            _ => false,
+        });
+        RunError::NoView {
+            name: text::name(name),
+            views: views.map(|view| text::name(view.name())).collect(),
+        }
     }
 
     /// Checks that an image is for this module, and for its region.

@@ -9,7 +9,6 @@ use crate::input::Input;
 use crate::metashrew;
 use crate::share::SharedImage;
 use crate::state::State;
-use crate::text;
 use crate::trap::RunError;
 
 impl Runner {
@@ -101,7 +100,7 @@ impl View {
         let view = live
             .instance
             .get_typed_func::<(), u32>(&mut live.store, name)
-            .map_err(|_| RunError::NoView(text::name(name)))?;
+            .map_err(|_| live.no_view(name))?;
         let returned = view.call(&mut live.store, ());
         live.store.data_mut().end_lines();
         match returned {
