@@ -10,6 +10,45 @@ use steadfast_testkit::cache::{
     run, two_buckets,
 };
 
+/// So many keys whose hashes do not tell more than chance does.
+fn keys(from: u64, number: u64) -> Vec<HashedKey<[u8; 16]>> {
+    let key = |number: u64| u128::from(number) * 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
+    (from..from + number)
+        .map(|number| HashedKey::new(key(number).to_le_bytes()))
+        .collect()
+}
+
+/// They fill the buckets of one place in all groups, then those of the next: long before there are
+/// five for each bucket, all pairs are full that a key could have.
+#[test]
+#[cfg_attr(miri, ignore = "too long, and safe")]
+fn keys_in_the_order_of_their_places_do_not_keep_the_index_from_growing() {
+    const KEYS: u64 = 200_000;
+    let mut cache = Cache::new(region(&Spec::fresh(16 << 20)));
+    let mut chosen = keys(0, KEYS);
+    chosen.sort_by_key(|key| key.index_hash() >> 48);
+    for key in &chosen {
+        cache.scope(Scope::Main).insert_hashed(key, b"1").unwrap();
+    }
+    // More than half of them, as many as the largest index of this region has slots for.
+    assert!(cache.len() > 120_000, "{}", cache.len());
+    cache.validate().unwrap();
+}
+
+/// As a program stores what stood in a table of its own.
+#[test]
+#[cfg_attr(miri, ignore = "too long, and safe")]
+fn keys_in_the_order_of_a_table_with_their_hash_are_all_kept() {
+    const KEYS: u64 = 60_000;
+    let mut cache = Cache::new(region(&Spec::fresh(16 << 20)));
+    let mut keys = keys(0, KEYS);
+    keys.sort_by_key(|key| key.hash() % (1 << 17));
+    for key in &keys {
+        cache.scope(Scope::Main).insert_hashed(key, b"1").unwrap();
+    }
+    assert_eq!((cache.stats().displaced, cache.len() as u64), (0, KEYS));
+}
+
 #[test]
 fn a_host_reads_the_header_without_calling_the_guest() {
     let capacity = if cfg!(miri) { 4_000 } else { 300_000 };
@@ -207,7 +246,7 @@ fn the_hash_is_what_the_specification_says() {
     assert!(vectors.len() > 10);
     for (len, expected) in vectors {
         let key: Vec<u8> = (0..len).map(|at| at as u8).collect();
-        assert_eq!(HashedKey::new(&key).hash(), expected, "{len} bytes");
+        assert_eq!(HashedKey::new(&key).index_hash(), expected, "{len} bytes");
     }
 }
 

@@ -114,8 +114,9 @@ impl Contents {
 
     /// Takes a written entry into index, list and account, as the newest of its pool.
     /// `entries_before` is how many there were before room was made for it: where none had to go,
-    /// and the entry stands at home, there is time left to let the index grow. `None` if damage was
-    /// found; the cache has started over then.
+    /// and the entry stands at home, there is time left to let the index grow. It grows also where
+    /// an entry had to go because its buckets were full, and for nothing else: full buckets may be
+    /// all that there are. `None` if damage was found; the cache has started over then.
     pub fn enter(
         &mut self,
         block: ArenaBlock,
@@ -124,12 +125,17 @@ impl Contents {
         entries_before: u32,
     ) -> Option<()> {
         let ArenaBlock { at, bytes } = block;
+        let mut was_full = false;
         let (slot, is_away, is_quick) = loop {
             match self.index_mut().place(at, home) {
                 Placed::AtHome { slot } => break (slot, false, true),
                 Placed::Instead { slot } => break (slot, false, false),
                 Placed::Away { slot } => break (slot, true, false),
-                Placed::Full { victim } => self.displace(victim)?,
+                Placed::Crowded { victim } => self.displace(Some(victim))?,
+                Placed::Full { victim } => {
+                    self.displace(victim)?;
+                    was_full = true;
+                }
             }
             home = self.index().home(home.hash);
         };
@@ -147,11 +153,15 @@ impl Contents {
             entry.set_standing(standing, slot);
         }
         self.look_back(at);
-        let has_time = is_quick && self.region.header().indexed > entries_before;
-        if has_time && self.index_mut().grow().is_none() {
-            return self.give_up();
-        }
-        Some(())
+        let indexed = self.region.header().indexed;
+        let grown = if was_full && indexed == entries_before {
+            self.index_mut().split_next()
+        } else if is_quick && indexed > entries_before {
+            self.index_mut().grow()
+        } else {
+            Some(())
+        };
+        grown.or_else(|| self.give_up())
     }
 
     /// Drops the victim of a key that would have no slot otherwise.

@@ -57,12 +57,22 @@ impl<K> HashedKey<K> {
         &self.key
     }
 
-    /// The hash, the same on every target.
+    /// The hash for a table of the program's own, the same on every target.
     ///
     /// It has no seed, and keys with one hash are easy to make. A table whose keys are chosen by
     /// somebody else must bound what it compares.
     #[inline]
     pub fn hash(&self) -> u64 {
+        // A table's order goes by the lowest bits, which choose the group of buckets in the index.
+        // Keys that came in that order would fill one group after the other.
+        const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+        self.hash.wrapping_mul(ODD)
+    }
+
+    /// The hash of the index.
+    #[doc(hidden)]
+    #[inline]
+    pub fn index_hash(&self) -> u64 {
         self.hash
     }
 }

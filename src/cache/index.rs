@@ -58,11 +58,15 @@ pub enum Placed {
     Instead {
         slot: usize,
     },
-    /// Both buckets are full, and none of their entries can be moved; or one of them has too many
-    /// entries with this tag.
+    /// Both buckets are full, and none of their entries can be moved.
     Full {
-        /// The least recently used entry of the pair, or of those with this tag; if there are any.
+        /// The least recently used entry of the pair, if there are any.
         victim: Option<NonZeroU32>,
+    },
+    /// The pair has too many entries with this tag.
+    Crowded {
+        /// The least recently used of those.
+        victim: NonZeroU32,
     },
 }
 
@@ -440,8 +444,8 @@ impl Index<&mut RegionView> {
     #[cold]
     #[inline(never)]
     fn place_in_full(mut self, at: u32, pair: Pair) -> Placed {
-        if let victim @ Some(_) = self.read().crowding(pair) {
-            return Placed::Full { victim };
+        if let Some(victim) = self.read().crowding(pair) {
+            return Placed::Crowded { victim };
         }
         let entry = Occupant {
             tag: pair.tag,
@@ -573,12 +577,18 @@ impl Index<&mut RegionView> {
     #[inline]
     pub fn grow(mut self) -> Option<()> {
         let header = self.0.header();
-        let is_due =
-            header.indexed / ENTRIES_TO_SPLIT >= header.buckets && self.0.has_next_bucket();
-        if is_due {
-            self.again().split_bucket()
-        } else {
-            Some(())
+        if header.indexed / ENTRIES_TO_SPLIT < header.buckets {
+            return Some(());
+        }
+        self.again().split_next()
+    }
+
+    /// Splits a bucket, if there is room for one more. `None` if damage was found.
+    #[inline]
+    pub fn split_next(mut self) -> Option<()> {
+        match self.0.has_next_bucket() {
+            true => self.again().split_bucket(),
+            false => Some(()),
         }
     }
 

@@ -52,7 +52,7 @@ impl<'a> Scoped<'a> {
     /// As [`get`](Self::get), by a key that was hashed before.
     #[inline]
     pub fn get_hashed<K: AsRef<[u8]>>(self, key: &HashedKey<K>) -> Option<&'a [u8]> {
-        self.find(key.bytes(), || key.hash())
+        self.find(key.bytes(), || key.index_hash())
     }
 
     /// Asks for the hash where there is a cache, so that a key is hashed no earlier.
@@ -114,7 +114,7 @@ impl<'a> Scoped<'a> {
         key: &HashedKey<K>,
         value: &[u8],
     ) -> Result<(), InsertError> {
-        self.store_under(key.bytes(), || key.hash(), value)
+        self.store_under(key.bytes(), || key.index_hash(), value)
     }
 
     /// As [`find`](Self::find).
@@ -175,7 +175,7 @@ impl<'a> Scoped<'a> {
         let Some(store) = self.store else {
             return Lookup::Miss(fetch());
         };
-        let mut home = store.home(self.scope.hash_of(key.hash()));
+        let mut home = store.home(self.scope.hash_of(key.index_hash()));
         let key = key.bytes();
         let Some(found) = store.look_up(self.scope, key, &mut home) else {
             let value = fetch();
@@ -197,7 +197,7 @@ impl<'a> Scoped<'a> {
 
     /// As [`remove`](Self::remove), by a key that was hashed before.
     pub fn remove_hashed<K: AsRef<[u8]>>(self, key: &HashedKey<K>) -> bool {
-        let hash = self.scope.hash_of(key.hash());
+        let hash = self.scope.hash_of(key.index_hash());
         self.store
             .is_some_and(|store| store.change(|store| store.remove(self.scope, key.bytes(), hash)))
     }

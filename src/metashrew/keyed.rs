@@ -73,7 +73,7 @@ impl<V> Keyed<V> {
         if self.items.is_empty() {
             return None;
         }
-        let position = self.find(key.bytes(), key.hash())?;
+        let position = self.find(key.bytes(), key.index_hash())?;
         Some(&self.items[position as usize].value)
     }
 
@@ -98,7 +98,7 @@ impl<V> Keyed<V> {
     /// The position and the value of a key, which is there afterwards if it was not before.
     pub fn entry(&mut self, key: &Arc<Vec<u8>>, new: impl FnOnce() -> V) -> (u32, &mut V) {
         let next = u32::try_from(self.items.len()).expect("items are below 4 GiB");
-        let hash = HashedKey::new(key.as_slice()).hash();
+        let hash = HashedKey::new(key.as_slice()).index_hash();
         let item_at = |position: u32| &self.items[position as usize];
         let mut compared = 0;
         let position = match &mut self.positions {
@@ -200,7 +200,8 @@ mod tests {
     /// Keys that begin at one place of a small table, with one tag.
     fn chosen() -> impl Iterator<Item = Arc<Vec<u8>>> {
         const PLACE_AND_TAG: usize = 0x7F << (usize::BITS - 7) | 0x3F;
-        keys().filter(|key| HashedKey::new(key.as_slice()).hash() as usize & PLACE_AND_TAG == 0)
+        keys()
+            .filter(|key| HashedKey::new(key.as_slice()).index_hash() as usize & PLACE_AND_TAG == 0)
     }
 
     #[test]

@@ -60,7 +60,7 @@ const FORMS: [(&str, Form); 10] = [
 type Hash = fn(&[u8]) -> u64;
 
 const HASHES: [(&str, Hash); 5] = [
-    ("steadfast", |key| HashedKey::new(key).hash()),
+    ("steadfast", |key| HashedKey::new(key).index_hash()),
     ("xxh64", |key| xxh64(key, 0)),
     ("rustc-hash", |key| {
         let mut hasher = FxHasher::default();

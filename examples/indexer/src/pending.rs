@@ -35,7 +35,10 @@ impl Pending {
     /// steps would stand in memory twice.
     pub fn for_block(bytes: usize) -> Self {
         const BYTES_PER_WRITE: usize = 100;
-        let writes = bytes / BYTES_PER_WRITE;
+        /// No block of the network has more bytes. What is larger is no such block, and gets no
+        /// room for it.
+        const MOST_BYTES: usize = 4_000_000;
+        let writes = bytes.min(MOST_BYTES) / BYTES_PER_WRITE;
         Self {
             positions: HashTable::with_capacity(writes),
             writes: Vec::with_capacity(writes),

@@ -1,6 +1,6 @@
 //! Who has memory, and whether it is where the plan says.
 
-use steadfast::Plan;
+use steadfast::{Plan, Policy};
 
 use super::facts::{Facts, Function};
 use super::{Finding, Level, Rule};
@@ -205,7 +205,8 @@ fn against(plan: &Plan, facts: &Facts) -> Vec<Finding> {
         Some(_) => {}
     }
     let region_end = budget_end + plan.region_max().get();
-    if region_end > HOSTS_REACH && imports(facts, Import::Get) {
+    let has_region = plan.policy() != Policy::Off;
+    if has_region && region_end > HOSTS_REACH && imports(facts, Import::Get) {
         let what = format!("the region ends at {region_end}, and a host writes below 2 GiB alone");
         found.push(Finding::new(&OUT_OF_REACH, what));
     }

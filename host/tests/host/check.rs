@@ -187,6 +187,14 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
             plain(&plan_section(&high)),
         ),
         (
+            "region-out-of-reach",
+            plain(&format!("{get} {}", plan_section(&high))),
+            plain(&format!(
+                "{get} {}",
+                plan_section(&high.with_policy(Policy::Off))
+            )),
+        ),
+        (
             "stack-above-data",
             plain(&stack(65_536, 1_024)),
             plain(&stack(65_536, 65_536)),

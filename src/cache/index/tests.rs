@@ -46,11 +46,20 @@ fn place_entry(region: &mut RegionView, at: u32, home: Home) -> Placed {
     let (standing, slot) = match placed {
         Placed::AtHome { slot } | Placed::Instead { slot } => (index.at_home(home.hash), slot),
         Placed::Away { slot } => (index.away_from_home(home.hash), slot),
-        Placed::Full { .. } => return placed,
+        Placed::Full { .. } | Placed::Crowded { .. } => return placed,
     };
     let entry = region.entry_mut(at).expect("in the arena");
     entry.set_standing(standing, slot);
     placed
+}
+
+/// Who has to go for an entry that was not placed.
+fn victim_of(placed: Placed) -> Option<u32> {
+    match placed {
+        Placed::Full { victim } => Some(victim.expect("the pair is full").get()),
+        Placed::Crowded { victim } => Some(victim.get()),
+        _ => None,
+    }
 }
 
 /// Whether no entry of a pair was used a longer time ago.
@@ -83,7 +92,7 @@ fn a_bucket_counts_what_stands_away_from_it_and_no_more() {
         } else {
             let home = Index(&region).home(hashes[number]);
             let placed = place_entry(&mut region, at, home);
-            !matches!(placed, Placed::Full { .. })
+            victim_of(placed).is_none()
         };
         if step % 100 != 0 {
             continue;
@@ -153,8 +162,7 @@ fn a_bucket_gets_few_entries_with_one_tag_and_each_costs_one() {
             home.note_alike();
         }
         let mut displaced = 0;
-        while let Placed::Full { victim } = place_entry(&mut region, at, home) {
-            let victim = victim.expect("the pair is full").get();
+        while let Some(victim) = victim_of(place_entry(&mut region, at, home)) {
             let number = ((victim - all[0]) / STRIDE) as usize;
             assert!(unplace(&mut region, victim));
             placed[number] = false;
@@ -272,8 +280,7 @@ fn what_is_placed_is_found_until_it_is_unplaced_or_displaced() {
             assert!(!unplace(&mut region, at));
             placed[number] = false;
         } else if !placed[number] {
-            while let Placed::Full { victim } = place_entry(&mut region, at, home) {
-                let victim = victim.expect("the pair is full").get();
+            while let Some(victim) = victim_of(place_entry(&mut region, at, home)) {
                 assert!(is_oldest(&region, victim, hash));
                 assert!(unplace(&mut region, victim));
                 placed[((victim - all[0]) / STRIDE) as usize] = false;

@@ -61,7 +61,7 @@ pub fn two_buckets() -> Spec {
 pub fn keys_of_first_bucket(is_meant: impl Fn(u8) -> bool) -> impl Iterator<Item = [u8; 4]> {
     let all = (0..u32::MAX).map(u32::to_le_bytes);
     all.filter(move |key| {
-        let hash = HashedKey::new(key).hash();
+        let hash = HashedKey::new(key).index_hash();
         hash >> 63 == 0 && is_meant(hash as u8)
     })
 }
