@@ -125,17 +125,13 @@ impl Contents {
         entries_before: u32,
     ) -> Option<()> {
         let ArenaBlock { at, bytes } = block;
-        let mut was_full = false;
         let (slot, is_away, is_quick) = loop {
             match self.index_mut().place(at, home) {
                 Placed::AtHome { slot } => break (slot, false, true),
                 Placed::Instead { slot } => break (slot, false, false),
                 Placed::Away { slot } => break (slot, true, false),
                 Placed::Crowded { victim } => self.displace(Some(victim))?,
-                Placed::Full { victim } => {
-                    self.displace(victim)?;
-                    was_full = true;
-                }
+                Placed::Full { victim } => self.displace_and_split(victim, entries_before)?,
             }
             home = self.index().home(home.hash);
         };
@@ -153,15 +149,11 @@ impl Contents {
             entry.set_standing(standing, slot);
         }
         self.look_back(at);
-        let indexed = self.region.header().indexed;
-        let grown = if was_full && indexed == entries_before {
-            self.index_mut().split_next()
-        } else if is_quick && indexed > entries_before {
-            self.index_mut().grow()
-        } else {
-            Some(())
-        };
-        grown.or_else(|| self.give_up())
+        let has_time = is_quick && self.region.header().indexed > entries_before;
+        if has_time && self.index_mut().grow().is_none() {
+            return self.give_up();
+        }
+        Some(())
     }
 
     /// Drops the victim of a key that would have no slot otherwise.
@@ -174,6 +166,23 @@ impl Contents {
         self.drop_entry(victim.get())?;
         let header = self.region.header_mut();
         header.displaced = header.displaced.wrapping_add(1);
+        Some(())
+    }
+
+    /// As [`displace`](Self::displace), for a key whose buckets are full. Where no other entry had
+    /// to go, there is time left to let the index grow.
+    #[cold]
+    #[inline(never)]
+    fn displace_and_split(
+        &mut self,
+        victim: Option<NonZeroU32>,
+        entries_before: u32,
+    ) -> Option<()> {
+        let had_to_evict = self.region.header().indexed < entries_before;
+        self.displace(victim)?;
+        if !had_to_evict && self.index_mut().split_next().is_none() {
+            return self.give_up();
+        }
         Some(())
     }
 
