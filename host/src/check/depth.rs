@@ -77,20 +77,53 @@ fn tell(facts: &Facts, mut circle: Vec<usize>) -> (u64, String) {
     (bytes, format!("{bytes} B: {}{more}", names.join(", ")))
 }
 
-/// Whether a function is std's, C's or steadfast's: what calls itself there is bounded, or is on
-/// its way to a panic.
+/// Whether a function is std's, C's or steadfast's, and for no type of the program: what calls
+/// itself there is bounded, or is on its way to a panic.
 fn is_library(facts: &Facts, number: usize) -> bool {
     let Some(name) = &facts.functions[number].name else {
         return false;
     };
-    let path = name.trim_start_matches(['<', '&']);
-    let own = [
-        "core::",
-        "alloc::",
-        "std::",
-        "steadfast::",
-        "__rustc::",
-        "dlmalloc::",
-    ];
-    !name.contains("::") || own.iter().any(|start| path.starts_with(start))
+    roots(name).all(|root| LIBRARIES.contains(&root))
+}
+
+const LIBRARIES: [&str; 6] = ["core", "alloc", "std", "steadfast", "__rustc", "dlmalloc"];
+
+/// The crates that a name's paths begin with, those of its types too: what drops a chain of the
+/// program's values is std's by its own path alone.
+fn roots(name: &str) -> impl Iterator<Item = &str> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let paths = name.split(move |c| !is_part(c));
+    paths.filter_map(|path| {
+        path.split_once("::")
+            .map(|(root, _)| root)
+            .filter(|root| !root.is_empty())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LIBRARIES, roots};
+
+    #[test]
+    fn a_function_for_a_type_of_the_program_is_not_a_librarys() {
+        for (name, is_library) in [
+            ("core::fmt::write", true),
+            ("<&alloc::vec::Vec<u8> as core::fmt::Debug>::fmt", true),
+            ("alloc::vec::Vec<T,A>::grow", true),
+            ("memcpy", true),
+            (
+                "core::ptr::drop_in_place<alloc::boxed::Box<program::Node>>",
+                false,
+            ),
+            (
+                "<alloc::boxed::Box<program::Node> as core::clone::Clone>::clone",
+                false,
+            ),
+            ("<[program::Node]>::sum", false),
+            ("program::sum", false),
+        ] {
+            let found = roots(name).all(|root| LIBRARIES.contains(&root));
+            assert_eq!(found, is_library, "{name}");
+        }
+    }
 }

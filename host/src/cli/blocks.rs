@@ -46,6 +46,19 @@ pub enum Step {
 }
 
 impl Blocks {
+    /// The options that name one of these blocks for a command that takes single blocks.
+    pub fn one(&self) -> String {
+        let input = match self.input.as_slice() {
+            [one] if one.is_file() => one.display().to_string(),
+            _ => String::from("BLOCK"),
+        };
+        match (self.raw, self.height) {
+            (false, _) => format!("--input {input}"),
+            (true, Some(height)) => format!("--input {input} --raw --height {height}"),
+            (true, None) => format!("--input {input} --raw --height HEIGHT"),
+        }
+    }
+
     /// The blocks, for a state with this tip.
     pub fn open(&self, tip: Option<Tip>) -> anyhow::Result<Inputs> {
         if let (Some(Mark::Height(from)), Some(Mark::Height(to))) = (self.from, self.to) {

@@ -199,13 +199,10 @@ fn with_profile(arguments: &Arguments, failure: anyhow::Error) -> anyhow::Error 
     };
     let db = arguments.db.as_ref();
     let db = db.map_or_else(String::new, |path| format!(" --db {}", path.display()));
-    let input = match arguments.blocks.input.as_slice() {
-        [one] if one.is_file() => one.display().to_string(),
-        _ => String::from("BLOCK"),
-    };
     anyhow!(
-        "{failure:#}; to see who holds it: steadfast profile {} --input {input}{db}",
-        arguments.module.display()
+        "{failure:#}; to see who holds it: steadfast profile {} {}{db}",
+        arguments.module.display(),
+        arguments.blocks.one()
     )
 }
 

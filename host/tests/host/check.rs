@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use steadfast::format::InstanceInfo;
-use steadfast::{Bytes, Plan};
+use steadfast::{Bytes, Plan, Policy};
 use steadfast_host::check::{Finding, Level, check, rules};
 use steadfast_host::{Bound, MemoryState, Runner};
 

@@ -60,14 +60,36 @@ fn printed(directory: &Path, command: &str) -> String {
     words(&String::from_utf8_lossy(&all))
 }
 
-#[test]
-fn the_commands_print_what_the_page_shows() {
+/// A folder with what the page speaks of.
+fn directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(directory.path().join(name), bytes).unwrap();
     let module = fs::read(guest("indexer_metashrew")).unwrap();
     write("rebuilt.wasm", &module);
     write("indexer.wasm", &with_small_heap(&module));
     write("block.bin", bitcoin_test_data::blocks::mainnet_702861());
+    directory
+}
+
+#[test]
+fn the_command_that_a_full_heap_advises_is_given_the_same_block() {
+    let directory = directory();
+    for options in [
+        "--input block.bin",
+        "--input block.bin --raw --height 702861",
+    ] {
+        let printed = printed(directory.path(), &format!("run indexer.wasm {options}"));
+        let advised = printed
+            .rsplit("to see who holds it: steadfast ")
+            .next()
+            .unwrap();
+        assert_eq!(advised, format!("profile indexer.wasm {options}"));
+    }
+}
+
+#[test]
+fn the_commands_print_what_the_page_shows() {
+    let directory = directory();
     let commands = shown();
     assert!(commands.len() >= 6, "{commands:?}");
     for (command, lines) in commands {
