@@ -12,7 +12,8 @@ use steadfast_testkit::cache::{
 
 /// So many keys whose hashes do not tell more than chance does.
 fn keys(from: u64, number: u64) -> Vec<HashedKey<[u8; 16]>> {
-    let key = |number: u64| u128::from(number) * 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
+    let key =
+        |number: u64| u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
     (from..from + number)
         .map(|number| HashedKey::new(key(number).to_le_bytes()))
         .collect()
