@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use steadfast::format::{FORMAT_VERSION, Header};
 use steadfast_host::map::{Cell, CellKind, Moment};
 use steadfast_host::prometheus::Prometheus;
-use steadfast_host::table::instance_rows;
+use steadfast_host::table::{grouped, instance_rows};
 use steadfast_host::{
     Finished, HeapMarks, Input, InstanceStats, MemoryMap, MemoryState, Output, Report, RunConfig,
     Runner, Table, find_instance_info,
@@ -171,11 +171,8 @@ fn a_history_of_any_length_is_drawn_on_one_axis() {
             (3..=3 * 160).contains(&bars),
             "{blocks} blocks have {bars} bars"
         );
-        for words in [
-            "heap peak 3,481,600 B",
-            "75.0 % of",
-            "prefers-color-scheme:dark",
-        ] {
+        let peak = format!("heap peak {} B", grouped(first.heap_peak_bytes));
+        for words in [&*peak, "75.0 % of", "prefers-color-scheme:dark"] {
             assert!(svg.contains(words), "{words}");
         }
         let last = format!("{} 75.0 %", 99 + blocks);
