@@ -517,7 +517,7 @@ pub fn add_to_linker<T: 'static>(
             call(caller, arguments)?;
             Ok::<_, wasmtime::Error>(())
         };
-        // With types that the compiler knows, a call costs a third of what it does without.
+        // With types that the compiler knows, a call costs less.
         match (import.parameters(), import.has_result()) {
             (0, _) => linker.func_wrap(MODULE, name, move |caller: Caller<'_, T>| {
                 answer(caller, &[])
