@@ -11,12 +11,21 @@ use steadfast_testkit::cache::{
 };
 
 /// So many keys whose hashes do not tell more than chance does.
-fn keys(from: u64, number: u64) -> Vec<HashedKey<[u8; 16]>> {
+fn keys(number: u64) -> Vec<HashedKey<[u8; 16]>> {
     let key =
         |number: u64| u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-    (from..from + number)
+    (0..number)
         .map(|number| HashedKey::new(key(number).to_le_bytes()))
         .collect()
+}
+
+/// A cache of 16 MiB that was told these keys, in this order.
+fn holding(keys: &[HashedKey<[u8; 16]>]) -> Cache {
+    let mut cache = Cache::new(region(&Spec::fresh(16 << 20)));
+    for key in keys {
+        cache.scope(Scope::Main).insert_hashed(key, b"1").unwrap();
+    }
+    cache
 }
 
 /// They fill the buckets of one place in all groups, then those of the next: long before there are
@@ -25,12 +34,9 @@ fn keys(from: u64, number: u64) -> Vec<HashedKey<[u8; 16]>> {
 #[cfg_attr(miri, ignore = "too long, and safe")]
 fn keys_in_the_order_of_their_places_do_not_keep_the_index_from_growing() {
     const KEYS: u64 = 200_000;
-    let mut cache = Cache::new(region(&Spec::fresh(16 << 20)));
-    let mut chosen = keys(0, KEYS);
+    let mut chosen = keys(KEYS);
     chosen.sort_by_key(|key| key.index_hash() >> 48);
-    for key in &chosen {
-        cache.scope(Scope::Main).insert_hashed(key, b"1").unwrap();
-    }
+    let cache = holding(&chosen);
     // More than half of them, as many as the largest index of this region has slots for.
     assert!(cache.len() > 120_000, "{}", cache.len());
     cache.validate().unwrap();
@@ -41,12 +47,9 @@ fn keys_in_the_order_of_their_places_do_not_keep_the_index_from_growing() {
 #[cfg_attr(miri, ignore = "too long, and safe")]
 fn keys_in_the_order_of_a_table_with_their_hash_are_all_kept() {
     const KEYS: u64 = 60_000;
-    let mut cache = Cache::new(region(&Spec::fresh(16 << 20)));
-    let mut keys = keys(0, KEYS);
+    let mut keys = keys(KEYS);
     keys.sort_by_key(|key| key.hash() % (1 << 17));
-    for key in &keys {
-        cache.scope(Scope::Main).insert_hashed(key, b"1").unwrap();
-    }
+    let cache = holding(&keys);
     assert_eq!((cache.stats().displaced, cache.len() as u64), (0, KEYS));
 }
 

@@ -289,13 +289,7 @@ pub(crate) fn explain(
         None if trap == Some(&Trap::UnreachableCodeReached) => {
             if let Some(exhaustion) = info.and_then(InstanceInfo::exhaustion) {
                 if is_other_panic(&frames) {
-                    let reason = format!("a panic; before it, {exhaustion}");
-                    let said = Said::default();
-                    return RunError::Trap {
-                        reason,
-                        said,
-                        stack,
-                    };
+                    return trapped(format!("a panic; before it, {exhaustion}"), stack);
                 }
                 return RunError::HeapExhausted { exhaustion, stack };
             }
@@ -314,8 +308,13 @@ pub(crate) fn explain(
         }
         None => one_line(&error),
     };
+    trapped(reason + lie, stack)
+}
+
+/// What it printed is added by whoever knows it.
+fn trapped(reason: String, stack: Stack) -> RunError {
     RunError::Trap {
-        reason: reason + lie,
+        reason,
         said: Said::default(),
         stack,
     }

@@ -59,14 +59,6 @@ impl Pending {
         }
     }
 
-    /// The value to be written at `key`, if there is one; an empty one deletes.
-    pub fn get(&self, key: &HashedKey<Key>) -> Option<&[u8]> {
-        let position = self.positions.find(key.hash(), |&position| {
-            self.writes[position as usize].0 == *key
-        })?;
-        Some(&self.writes[*position as usize].1)
-    }
-
     /// All keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (&HashedKey<Key>, &[u8])> + Clone {
         self.writes

@@ -32,17 +32,6 @@ impl<'a, H: Host, C: Cache> State<'a, H, C> {
         }
     }
 
-    /// The value at `key`, empty when there is none.
-    ///
-    /// Costs one heap allocation of the value's length, the same whether it comes from the cache or
-    /// from the host.
-    pub fn read(&mut self, key: &HashedKey<Key>) -> Vec<u8> {
-        match self.pending.get(key) {
-            Some(value) => value.to_vec(),
-            None => load(self.host, self.cache, key),
-        }
-    }
-
     /// Deletes the value at `key`, and gives it back; empty when there was none.
     pub fn take(&mut self, key: HashedKey<Key>) -> Vec<u8> {
         match self.pending.place(&key) {
@@ -114,8 +103,11 @@ impl<'a, H: Host, C: Cache> State<'a, H, C> {
     }
 }
 
-/// The stored value at `key`, which the cache has afterwards if it can.
-fn load(host: &mut impl Host, cache: &mut impl Cache, key: &HashedKey<Key>) -> Vec<u8> {
+/// The stored value at `key`, empty when there is none. The cache has it afterwards if it can.
+///
+/// Costs one heap allocation of the value's length, the same whether it comes from the cache or from
+/// the host.
+pub fn load(host: &mut impl Host, cache: &mut impl Cache, key: &HashedKey<Key>) -> Vec<u8> {
     if let Some(value) = cache.get(key) {
         return value.to_vec();
     }

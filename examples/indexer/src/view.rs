@@ -4,7 +4,7 @@
 
 use crate::block::split_height;
 use crate::key::{Key, OUTPOINT_BYTES};
-use crate::state::State;
+use crate::state::load;
 use crate::{Balance, Cache, Error, Host};
 use alloc::vec::Vec;
 
@@ -20,7 +20,7 @@ pub fn balance(
     cache: &mut impl Cache,
 ) -> Result<Vec<u8>, Error> {
     let (_height, script) = split_height(input)?;
-    let value = State::new(host, cache, 0).read(&Key::script(script));
+    let value = load(host, cache, &Key::script(script));
     Ok(Balance::decode(&value)?.to_bytes().to_vec())
 }
 
@@ -41,5 +41,5 @@ pub fn output(
         outpoint.try_into().map_err(|_| Error::NotAnOutpoint {
             len: outpoint.len(),
         })?;
-    Ok(State::new(host, cache, 0).read(&Key::output(outpoint)))
+    Ok(load(host, cache, &Key::output(outpoint)))
 }

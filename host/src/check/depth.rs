@@ -83,10 +83,14 @@ fn is_library(facts: &Facts, number: usize) -> bool {
     let Some(name) = &facts.functions[number].name else {
         return false;
     };
-    roots(name).all(|root| LIBRARIES.contains(&root))
+    is_of_libraries(name)
 }
 
 const LIBRARIES: [&str; 6] = ["core", "alloc", "std", "steadfast", "__rustc", "dlmalloc"];
+
+fn is_of_libraries(name: &str) -> bool {
+    roots(name).all(|root| LIBRARIES.contains(&root))
+}
 
 /// The crates that a name's paths begin with, those of its types too: what drops a chain of the
 /// program's values is std's by its own path alone.
@@ -102,7 +106,7 @@ fn roots(name: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LIBRARIES, roots};
+    use super::is_of_libraries;
 
     #[test]
     fn a_function_for_a_type_of_the_program_is_not_a_librarys() {
@@ -122,8 +126,7 @@ mod tests {
             ("<[program::Node]>::sum", false),
             ("program::sum", false),
         ] {
-            let found = roots(name).all(|root| LIBRARIES.contains(&root));
-            assert_eq!(found, is_library, "{name}");
+            assert_eq!(is_of_libraries(name), is_library, "{name}");
         }
     }
 }

@@ -156,7 +156,7 @@ impl Live {
     }
 
     /// What is told where no view has a name.
-    pub(super) fn no_view(&mut self, name: &str) -> RunError {
+    pub(super) fn no_view(&self, name: &str) -> RunError {
         let exports = self.instance.module(&self.store).exports();
         let views = exports.filter(|export| match export.ty() {
             ExternType::Func(function) => {
